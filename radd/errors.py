@@ -1,0 +1,42 @@
+"""The tree of errors that a user can cause or mend.
+
+    RaddError
+    |-- ConfigError      exit 2   config.toml, environment or command line
+    |-- AudioError       exit 3   a file, device or stream of sound
+    |   `-- DeviceError           a microphone that is missing or will not open
+    |-- ModelError       exit 4   a bundle that is missing, damaged or inconsistent
+    `-- StorageError     exit 5   database or spool
+        `-- StorageAway           the database cannot be reached now; the spool takes over
+
+A message says what was found, what was expected and what to do.
+"""
+
+
+class RaddError(Exception):
+    """Base of all errors a user can act on; `exit_code` is what the doors end with."""
+
+    exit_code = 1
+
+
+class ConfigError(RaddError):
+    exit_code = 2
+
+
+class AudioError(RaddError):
+    exit_code = 3
+
+
+class DeviceError(AudioError):
+    pass
+
+
+class ModelError(RaddError):
+    exit_code = 4
+
+
+class StorageError(RaddError):
+    exit_code = 5
+
+
+class StorageAway(StorageError):
+    pass

@@ -1,0 +1,173 @@
+"""The nouns: what travels from a source to a sink.
+
+Time is counted in samples of 16 kHz since the source opened; `start` and `end` are such counts, `end` exclusive.
+A number is something that was measured: everything else is a Verdict with a reason, and its number is None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+import numpy as np
+
+SAMPLE_RATE_HZ = 16_000
+HOP_SAMPLES = 2_048  # 128 ms, one chunk, one score
+
+
+def seconds(samples: int) -> float:
+    """Samples at 16 kHz as seconds."""
+    return samples / SAMPLE_RATE_HZ
+
+
+@dataclass(frozen=True, slots=True)
+class AudioChunk:
+    """A stretch of mono sound as a source yields it; of any length, zero included.
+
+    Sound was lost before it where `start` is later than the end of the chunk before: `cause` then says why. A chunk
+    of no samples tells of a loss that is still going on.
+    """
+
+    samples: np.ndarray
+    """float32 (n,), mono, 16 kHz, full scale +-1, finite"""
+    start: int
+    """samples since the source opened"""
+    cause: str | None = None
+    """why sound was lost before this chunk; None if nothing was"""
+    damaged: int = 0
+    """samples in it that were NaN or Inf and are zero now"""
+    arrived: float | None = None
+    """time.monotonic() in seconds when its last sample arrived; None if not from a clocked source"""
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.samples)
+
+
+class Verdict(StrEnum):
+    BONAFIDE = "bonafide"
+    SUSPECT = "suspect"
+    SPOOF = "spoof"
+    NO_SPEECH = "no_speech"
+    TOO_NOISY = "too_noisy"
+    GAP = "gap"
+    WARMING_UP = "warming_up"
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A known reference that is close to what was heard."""
+
+    id: str
+    label: str
+    """bonafide or spoof"""
+    system: str
+    """name of the synthesis system, "-" for bona fide"""
+    similarity: float
+    """cosine, -1 to 1, higher = closer"""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """The judgement of the window that ends at `end`; one a hop."""
+
+    end: int
+    """samples"""
+    verdict: Verdict
+    reason: str | None
+    """why there is no number; None where there is one"""
+    llr: float | None
+    """natural-log likelihood ratio, higher = bona fide; None if not measured"""
+    p_spoof: float | None
+    """posterior probability of spoof at the configured prior, 0 to 1; None if not measured"""
+    neighbours: tuple[Neighbour, ...]
+    """nearest references of the latest block, closest first"""
+    window_samples: int
+    """how much sound the judgement rests on"""
+    speech_s: float
+    """seconds of speech in the window"""
+    level_dbfs: float
+    """RMS level of the hop, dB re full scale, at least -120"""
+    latency_ms: float | None
+    """from the arrival of the last sample to the score; None where the source has no clock"""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Sound that was lost."""
+
+    start: int
+    """samples, where the sound stops"""
+    end: int
+    """samples, where it goes on"""
+    cause: str
+
+
+class AlertState(StrEnum):
+    OPEN = "open"
+    CLOSE = "close"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A synthetic voice was heard; one event when it begins (open), one when it has ended (close).
+
+    `interrupted` is told at the next start about an alert that a crash left open.
+    """
+
+    id: str
+    """UUID, the same for both events"""
+    state: AlertState
+    began: int
+    """samples, start of the evidence"""
+    end: int
+    """samples, so far while open, final once closed"""
+    peak_p_spoof: float
+    """highest posterior of spoof so far, 0 to 1"""
+    min_llr: float
+    """lowest LLR so far, nats"""
+    clip: np.ndarray
+    """float32 (n,), the sound kept as evidence: pre-roll and the alert so far, at most the configured length"""
+    clip_start: int
+    """samples, where the clip begins"""
+    trace: tuple[tuple[int, float | None], ...]
+    """(end, llr) of each score inside the clip"""
+    neighbours: tuple[Neighbour, ...]
+    """nearest references at the peak"""
+    gaps: int
+    """gaps in the stream so far"""
+
+
+Event = Score | Gap | Alert
+
+
+class Source(Protocol):
+    """Where sound comes from. A context manager; iterating yields chunks until the sound ends or stop() is called."""
+
+    name: str
+    """what a person calls it: device name, path or "-" """
+    native_rate_hz: int
+    """its own rate, known once entered"""
+    native_channels: int
+
+    def __enter__(self) -> Source: ...
+    def __exit__(self, *exc) -> None: ...
+    def __iter__(self) -> Iterator[AudioChunk]: ...
+    def stop(self) -> None:
+        """End the iteration soon; may be called from a signal handler or another thread."""
+        ...
+
+    def stats(self) -> dict[str, int | float]:
+        """Counts so far: chunks, drops, overruns, queue_depth, queue_length, reopened ..."""
+        ...
+
+
+class Sink(Protocol):
+    """Where events go. A context manager."""
+
+    def __enter__(self) -> Sink: ...
+    def __exit__(self, *exc) -> None: ...
+    def write(self, event: Event) -> None: ...
