@@ -144,6 +144,41 @@ class Alert:
 Event = Score | Gap | Alert
 
 
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a detector has to say of the window that ends with one hop, before anyone decides anything."""
+
+    llr: float | None
+    """natural-log likelihood ratio, higher = bona fide; None if it could not judge"""
+    refusal: Verdict | None
+    """NO_SPEECH, TOO_NOISY or WARMING_UP where llr is None, else None"""
+    reason: str | None
+    """the refusal in words a user understands, with the numbers found; None where llr is a number"""
+    neighbours: tuple[Neighbour, ...]
+    """nearest references of the latest block, closest first; empty before the first"""
+    window_samples: int
+    speech_s: float
+    level_dbfs: float
+
+
+class Detector(Protocol):
+    """Weights without memory, shared by any number of streams; what remembers is the state that start() makes."""
+
+    name: str
+    """bundle name and version, as a person reads it"""
+
+    def start(self) -> object:
+        """A fresh memory for one stream; also what follows a gap."""
+        ...
+
+    def push(self, state: object, samples: np.ndarray) -> list[Judgement]:
+        """Judge the next n whole hops, float32 (n * HOP_SAMPLES,): n judgements, in order.
+
+        How the hops are grouped into calls changes nothing beyond rounding (1e-4).
+        """
+        ...
+
+
 class Source(Protocol):
     """Where sound comes from. A context manager; iterating yields chunks until the sound ends or stop() is called."""
 
