@@ -2,6 +2,7 @@
 
     RaddError
     |-- ConfigError      exit 2   config.toml, environment or command line
+    |   `-- ProtocolError         a protocol, key or score file
     |-- AudioError       exit 3   a file, device or stream of sound
     |   `-- DeviceError           a microphone that is missing or will not open
     |-- ModelError       exit 4   a bundle that is missing, damaged or inconsistent
@@ -20,6 +21,10 @@ class RaddError(Exception):
 
 class ConfigError(RaddError):
     exit_code = 2
+
+
+class ProtocolError(ConfigError):
+    pass
 
 
 class AudioError(RaddError):
