@@ -1,0 +1,122 @@
+"""Alerts and their evidence: the sound, the scores and the references around a synthetic voice."""
+
+from __future__ import annotations
+
+import uuid
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from radd.errors import ConfigError
+from radd.ranges import check
+from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, Alert, AlertState, Score
+from stream.decision import Decision
+from stream.ring_buffer import RingBuffer
+
+
+@dataclass(frozen=True, slots=True)
+class AlertSettings:
+    """[alerts] of config.toml."""
+
+    pre_roll_s: float
+    max_clip_s: float
+    neighbours: int
+
+    def __post_init__(self):
+        check(self, pre_roll_s=(0.0, 60.0), max_clip_s=(1.0, 600.0), neighbours=(0, 100))
+        if self.pre_roll_s >= self.max_clip_s:
+            raise ConfigError(f"pre_roll_s = {self.pre_roll_s}: expected less than max_clip_s = {self.max_clip_s}")
+
+
+class _Evidence:
+    """What an open alert keeps: the first max_clip_s of its sound, the scores within, and its worst score."""
+
+    def __init__(self, began: int, clip_start: int, capacity: int):
+        self.began = began
+        self.clip_start = clip_start
+        self.trace: list[tuple[int, float | None]] = []
+        self.peak: Score | None = None
+        self._clip = np.empty(capacity, np.float32)
+        self._kept = 0
+
+    def add_sound(self, samples: np.ndarray) -> None:
+        kept = samples[: len(self._clip) - self._kept]
+        self._clip[self._kept : self._kept + len(kept)] = kept
+        self._kept += len(kept)
+
+    def add_score(self, score: Score) -> None:
+        if self.clip_start < score.end <= self.clip_start + len(self._clip):
+            self.trace.append((score.end, score.llr))
+        if score.llr is None or score.end <= self.began:
+            return
+        if self.peak is None or score.llr < self.peak.llr:
+            self.peak = score
+
+    def clip(self, end: int) -> np.ndarray:
+        return self._clip[: min(self._kept, end - self.clip_start)].copy()
+
+
+class Recorder:
+    """Keeps the latest sound and scores of one stream, and makes the alerts out of them.
+
+    Memory is bounded: an alert longer than max_clip_s keeps its first part.
+    """
+
+    def __init__(self, settings: AlertSettings, stream_id: str):
+        """`stream_id` is the UUID of the stream; with where an alert began it makes the alert's own."""
+        self._settings = settings
+        self._stream_id = uuid.UUID(stream_id)
+        self._pre_roll = round(settings.pre_roll_s * SAMPLE_RATE_HZ)
+        self._sound = RingBuffer(round(settings.max_clip_s * SAMPLE_RATE_HZ))
+        self._scores: deque[Score] = deque(maxlen=self._sound.capacity // HOP_SAMPLES + 1)
+        self._evidence: _Evidence | None = None
+
+    def reset(self) -> None:
+        """Forget sound and scores, so that no clip straddles a gap; an alert must be closed before."""
+        self._sound.reset()
+        self._scores.clear()
+        self._evidence = None
+
+    def record(self, hop: np.ndarray, score: Score) -> None:
+        """Take in one hop, float32 (HOP_SAMPLES,), and its score."""
+        self._sound.write(hop)
+        self._scores.append(score)
+        if self._evidence is not None:
+            self._evidence.add_sound(hop)
+            self._evidence.add_score(score)
+
+    def alert(self, decision: Decision, gaps: int) -> Alert:
+        """The event of a decision about the hop recorded last (OPEN) or about any sound since (CLOSE).
+
+        `gaps` is how many the stream had so far.
+        """
+        if decision.state is AlertState.OPEN:
+            self._evidence = self._gather(decision)
+        evidence, peak = self._evidence, self._evidence.peak
+        if decision.state is AlertState.CLOSE:
+            self._evidence = None
+        clip = evidence.clip(decision.end)
+        return Alert(
+            id=str(uuid.uuid5(self._stream_id, str(decision.began))),
+            state=decision.state,
+            began=decision.began,
+            end=decision.end,
+            peak_p_spoof=peak.p_spoof,
+            min_llr=peak.llr,
+            clip=clip,
+            clip_start=evidence.clip_start,
+            trace=tuple(point for point in evidence.trace if point[0] <= evidence.clip_start + len(clip)),
+            neighbours=peak.neighbours[: self._settings.neighbours],
+            gaps=gaps,
+        )
+
+    def _gather(self, opened: Decision) -> _Evidence:
+        """The evidence so far, from the pre-roll on or from the oldest sound still here."""
+        wanted = opened.end - (opened.began - self._pre_roll)
+        sound = self._sound.last(min(wanted, self._sound.capacity))
+        evidence = _Evidence(opened.began, opened.end - len(sound), self._sound.capacity)
+        evidence.add_sound(sound)
+        for score in self._scores:
+            evidence.add_score(score)
+        return evidence

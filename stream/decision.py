@@ -1,0 +1,144 @@
+"""From log likelihood ratios to verdicts and to the beginning and end of an alert.
+
+LLRs are natural logs, higher = bona fide; the evidence that is added up has the other sign, higher = spoof.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from radd.errors import ConfigError, ModelError
+from radd.ranges import check
+from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, AlertState, Verdict
+
+SHORTEST_WINDOW_SAMPLES = 8 * HOP_SAMPLES  # shorter windows overlap those that follow: they weigh no more than this one
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionSettings:
+    """[decision] of config.toml."""
+
+    prior: float
+    suspect_p: float
+    spoof_p: float
+    open_evidence: float
+    drift_llr: float
+    max_llr: float
+    close_bonafide_s: float
+    close_silence_s: float
+    refractory_s: float
+
+    def __post_init__(self):
+        check(
+            self,
+            prior=(0.0001, 0.9999),
+            suspect_p=(0.0001, 0.9999),
+            spoof_p=(0.0001, 0.9999),
+            open_evidence=(0.1, 1000.0),
+            drift_llr=(0.0, 100.0),
+            max_llr=(0.1, 1000.0),
+            close_bonafide_s=(0.128, 3600.0),
+            close_silence_s=(0.128, 3600.0),
+            refractory_s=(0.0, 3600.0),
+        )
+        if self.spoof_p < self.suspect_p:
+            raise ConfigError(f"spoof_p = {self.spoof_p}: expected at least suspect_p = {self.suspect_p}")
+        if self.drift_llr >= self.max_llr:
+            raise ConfigError(f"drift_llr = {self.drift_llr}: expected less than max_llr = {self.max_llr}")
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """An alert begins or ends."""
+
+    state: AlertState
+    """OPEN or CLOSE"""
+    began: int
+    """samples, start of the evidence: the middle of its first window, as a window turns when half of it is synthetic"""
+    end: int
+    """samples, end of the latest hop that spoke for spoof"""
+
+
+class Decider:
+    """The sequential test of one stream: a CUSUM over the LLRs (Page 1954), with hysteresis and a refractory time.
+
+    It is told where in the stream each hop ends and never reads a clock.
+    """
+
+    def __init__(self, settings: DecisionSettings):
+        self._settings = settings
+        self._prior_log_odds = math.log((1 - settings.prior) / settings.prior)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the stream."""
+        self.evidence = 0.0
+        """nats for spoof so far, >= 0, higher = spoof; an alert opens at open_evidence"""
+        self.is_open = False
+        self._began = self._turned = self._measured = self._bonafide = 0
+        self._quiet_until = 0
+
+    def p_spoof(self, llr: float) -> float:
+        """Posterior probability of spoof at the configured prior, 0 to 1, for one LLR (higher = bona fide)."""
+        log_odds = llr + self._prior_log_odds
+        unlikely = math.exp(-abs(log_odds))  # of the two hypotheses the less likely one, so that exp never overflows
+        return (1.0 if log_odds < 0 else unlikely) / (1.0 + unlikely)
+
+    def verdict(self, llr: float) -> Verdict:
+        """What one measured LLR alone says: BONAFIDE, SUSPECT or SPOOF.
+
+        Raises ModelError for one that is not finite.
+        """
+        if not math.isfinite(llr):
+            raise ModelError(f"the model gave the score {llr}, expected a finite number; its bundle must be made anew")
+        p_spoof = self.p_spoof(llr)
+        if p_spoof >= self._settings.spoof_p:
+            return Verdict.SPOOF
+        return Verdict.SUSPECT if p_spoof >= self._settings.suspect_p else Verdict.BONAFIDE
+
+    def update(self, end: int, llr: float | None, window_samples: int) -> Decision | None:
+        """Take in the hop that ends at sample `end`; the Decision, if an alert begins or ends with it.
+
+        A hop is worth its share of its window, because windows overlap. llr None (nothing measured) only lets time
+        pass; close_silence_s of that ends an alert and forgets the evidence.
+        """
+        if llr is None:
+            is_silent = end - self._measured >= self._settings.close_silence_s * SAMPLE_RATE_HZ
+            return self.close(end) if is_silent else None
+        self._measured = end
+        bounded = max(-self._settings.max_llr, min(self._settings.max_llr, llr))
+        share = HOP_SAMPLES / max(window_samples, SHORTEST_WINDOW_SAMPLES)
+        step = -share * (bounded + self._settings.drift_llr)
+        if self.is_open:
+            return self._listen_on(end, step)
+        if end <= self._quiet_until:
+            return None
+        return self._add(end, step, window_samples)
+
+    def close(self, end: int) -> Decision | None:
+        """Forget the evidence at sample `end`, as at a gap or the end of sound; the Decision, if an alert was open."""
+        self.evidence = 0.0
+        if not self.is_open:
+            return None
+        self.is_open = False
+        self._quiet_until = end + round(self._settings.refractory_s * SAMPLE_RATE_HZ)
+        return Decision(AlertState.CLOSE, self._began, self._turned)
+
+    def _add(self, end: int, step: float, window_samples: int) -> Decision | None:
+        if not self.evidence:
+            self._began = max(end - window_samples // 2, self._turned)
+        self.evidence = max(0.0, self.evidence + step)
+        if self.evidence < self._settings.open_evidence:
+            return None
+        self.is_open, self._turned, self._bonafide = True, end, 0
+        return Decision(AlertState.OPEN, self._began, end)
+
+    def _listen_on(self, end: int, step: float) -> Decision | None:
+        """While an alert is open: evidence for bona fide without a break closes it, anything else keeps it open."""
+        if step >= 0:
+            self._turned, self._bonafide = end, 0
+            return None
+        self._bonafide += HOP_SAMPLES
+        is_over = self._bonafide >= self._settings.close_bonafide_s * SAMPLE_RATE_HZ
+        return self.close(end) if is_over else None
