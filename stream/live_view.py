@@ -1,0 +1,180 @@
+"""The live view for a person at a terminal of 80 x 24 or more; the only file that imports rich.
+
+A thread of its own draws it a few times a second, so that the path of a chunk only notes what happened.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable
+
+from rich.align import Align
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from radd.types import SAMPLE_RATE_HZ, Alert, AlertState, Event, Score, Verdict, seconds
+from stream.sinks import Notice, Pace, Started, Stopped, Totals, clock_time, describe_end
+
+REDRAWS_PER_S = 8
+CHART_COLUMNS, CHART_ROWS = 60, 4
+BLOCKS = " ▁▂▃▄▅▆▇█"
+FLOOR_DBFS = -60.0
+WORDS = {
+    Verdict.BONAFIDE: ("sounds like a person", "bold green"),
+    Verdict.SUSPECT: ("might be synthetic", "bold yellow"),
+    Verdict.SPOOF: ("SYNTHETIC VOICE", "bold white on red"),
+    Verdict.NO_SPEECH: ("nobody is speaking", "bright_black"),
+    Verdict.TOO_NOISY: ("too noisy to judge", "bright_black"),
+    Verdict.GAP: ("sound was lost", "magenta"),
+    Verdict.WARMING_UP: ("listening, more speech is needed", "cyan"),
+}
+LABEL_STYLES = {"bonafide": "green", "spoof": "red"}
+NONE = Text("none", "dim")
+
+
+class LiveView:
+    """A display that draws what happens; `counts` is asked for the drops, overruns and queue of the source.
+
+    What follows the end of the run is printed below the last picture.
+    """
+
+    def __init__(self, counts: Callable[[], dict[str, int | float]], console: Console | None = None):
+        self.console = console or Console()
+        self.counts = counts
+        self.closed = False
+        self.started: Started | None = None
+        self.score: Score | None = None
+        self.minute: deque[tuple[int, float | None]] = deque(maxlen=CHART_COLUMNS)
+        self.alerts: deque[Alert] = deque(maxlen=4)
+        self.latencies_ms: deque[float] = deque(maxlen=100)
+        self.totals = Totals()
+        self.live = Live(get_renderable=self.draw, console=self.console, refresh_per_second=REDRAWS_PER_S)
+
+    def __enter__(self) -> LiveView:
+        return self
+
+    def __exit__(self, *exc) -> None:
+        self.live.stop()
+
+    def write(self, event: Event | Notice) -> None:
+        self.totals.write(event)
+        match event:
+            case Score():
+                self._note(event)
+            case Alert():
+                open_before = [alert.id for alert in self.alerts]
+                if event.id in open_before:
+                    self.alerts[open_before.index(event.id)] = event
+                else:
+                    self.alerts.append(event)
+            case Started():
+                self.started, self.pace = event, Pace(event.length_samples)
+                self.live.start()
+            case Stopped():
+                self.live.stop()
+                self.console.print(Text(describe_end(event), "dim"))
+
+    def _note(self, score: Score) -> None:
+        """The chart has a column a second: the highest probability in it, None as long as nothing was measured."""
+        self.score = score
+        column = (score.end - 1) // SAMPLE_RATE_HZ
+        if self.minute and self.minute[-1][0] == column:
+            known = [p for p in (self.minute[-1][1], score.p_spoof) if p is not None]
+            self.minute[-1] = (column, max(known, default=None))
+        else:
+            self.minute.append((column, score.p_spoof))
+        if score.latency_ms is not None:
+            self.latencies_ms.append(score.latency_ms)
+
+    def draw(self) -> RenderableType:
+        if self.started is None:
+            return Text("")
+        below = Table.grid(expand=True)
+        below.add_column(ratio=5)
+        below.add_column(ratio=4)
+        below.add_row(self._neighbours(), self._alerts())
+        return Group(self._header(), self._voice(), self._chart(), below, self._footer())
+
+    def _header(self) -> RenderableType:
+        line = Table.grid(expand=True)
+        line.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        line.add_column(justify="right", no_wrap=True)
+        end = self.score.end if self.score else 0
+        title = Text.assemble(("RADD ", "bold"), self.started.source,
+                              (f"  {self.started.native_rate_hz} Hz · {self.started.bundle}", "dim"))
+        known_end = self.started.length_samples is not None
+        line.add_row(title, " " + (self.pace.describe(end) if known_end else clock_time(seconds(end))))
+        return line
+
+    def _voice(self) -> RenderableType:
+        score = self.score
+        words, style = WORDS[score.verdict if score else Verdict.WARMING_UP]
+        found = ""
+        if score and score.llr is not None and score.p_spoof is not None:
+            found = f"{score.p_spoof:.0%} synthetic · LLR {score.llr:+.1f} · {score.speech_s:.1f} s of speech"
+        elif score:
+            found = score.reason or ""
+        rows = Table.grid(padding=(0, 1), expand=True)
+        rows.add_column(width=8)
+        rows.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        rows.add_row("level", _meter(score.level_dbfs if score else FLOOR_DBFS))
+        rows.add_row("voice", Text(f" {words} ", style))
+        rows.add_row("", Text(found, "dim"))
+        return Panel(rows, title="now", title_align="left")
+
+    def _chart(self) -> RenderableType:
+        columns = dict(self.minute)
+        last = max(columns, default=-1)
+        shown = [columns.get(column) for column in range(last - CHART_COLUMNS + 1, last + 1)]
+        rows = Table.grid(padding=(0, 1))
+        for row in reversed(range(CHART_ROWS)):
+            scale = {CHART_ROWS - 1: "100 %", 0: "0 %"}.get(row, "")
+            rows.add_row(Align.right(Text(scale, "dim"), width=6), Text.assemble(*(_cell(p, row) for p in shown)))
+        return Panel(rows, title="probability of a synthetic voice, last minute", title_align="left")
+
+    def _neighbours(self) -> RenderableType:
+        rows = Table.grid(padding=(0, 1), expand=True)
+        rows.add_column(justify="right", no_wrap=True)
+        rows.add_column(no_wrap=True)
+        rows.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        for neighbour in (self.score.neighbours if self.score else ())[:4]:
+            name = neighbour.id if neighbour.system == "-" else f"{neighbour.system} {neighbour.id}"
+            label = Text(neighbour.label, LABEL_STYLES.get(neighbour.label, ""))
+            rows.add_row(f"{neighbour.similarity:.2f}", label, Text(name))
+        return Panel(rows if rows.row_count else NONE, title="nearest references", title_align="left", height=6)
+
+    def _alerts(self) -> RenderableType:
+        rows = Table.grid(padding=(0, 1), expand=True)
+        for alert in list(self.alerts):
+            style = "bold red" if alert.state is AlertState.OPEN else ""
+            span = f"{clock_time(seconds(alert.began))} for {seconds(alert.end - alert.began):.0f} s"
+            rows.add_row(Text(f"{span}  {alert.peak_p_spoof:.0%}  {alert.state.value}", style, no_wrap=True))
+        return Panel(rows if rows.row_count else NONE, title="alerts", title_align="left", height=6)
+
+    def _footer(self) -> RenderableType:
+        counts = self.counts()
+        latencies_ms = sorted(self.latencies_ms)
+        latency = f"latency {latencies_ms[len(latencies_ms) // 2]:.0f} ms · " if latencies_ms else ""
+        return Text(f" {latency}lost {seconds(self.totals.lost_samples):.1f} s in {self.totals.gaps} gaps · "
+                    f"drops {counts.get('drops', 0)} · overruns {counts.get('overruns', 0)} · "
+                    f"queue {counts.get('queue_depth', 0)}", "dim", no_wrap=True, overflow="ellipsis")
+
+
+def _meter(level_dbfs: float, width: int = 48) -> Text:
+    share = min(max(1 - level_dbfs / FLOOR_DBFS, 0.0), 1.0)
+    lit = round(share * width)
+    style = "red" if level_dbfs > -1 else "yellow" if level_dbfs > -6 else "green"
+    return Text.assemble(("█" * lit, style), ("░" * (width - lit), "bright_black"), f" {level_dbfs:4.0f} dBFS")
+
+
+def _cell(p_spoof: float | None, row: int) -> tuple[str, str]:
+    """One character of the chart; a grey dot where nothing was measured, never an empty bar."""
+    if p_spoof is None:
+        return ("·" if row == 0 else " ", "bright_black")
+    eighths = max(math.ceil(p_spoof * CHART_ROWS * 8), 1) - row * 8
+    style = "red" if p_spoof >= 0.5 else "yellow" if p_spoof >= 0.2 else "green"
+    return (BLOCKS[min(max(eighths, 0), 8)], style)

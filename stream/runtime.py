@@ -1,0 +1,166 @@
+"""The loop that carries sound from a source through the monitor to the sinks, and ends in order."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Protocol
+
+from radd.errors import RaddError
+from radd.types import SAMPLE_RATE_HZ, AudioChunk, Event, Sink, Source, seconds
+from stream.service import Service
+from stream.sinks import Display, Fanout, Started, Stats, Stopped, Totals
+
+STATS_EVERY_SAMPLES = 60 * SAMPLE_RATE_HZ
+
+
+class Listener(Protocol):
+    """What turns chunks into events; stream/monitor.py has the one that ships."""
+
+    def feed(self, chunk: AudioChunk) -> Iterable[Event]: ...
+    def flush(self) -> Iterable[Event]: ...
+
+
+class Ending:
+    """Turns the first SIGINT or SIGTERM into an orderly end; a second one breaks off at once."""
+
+    def __init__(self):
+        self.reason: str | None = None
+        self.source: Source | None = None
+
+    def __enter__(self) -> Ending:
+        self.before = {number: signal.signal(number, self._heard) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *exc) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def ask(self, reason: str) -> None:
+        """End the run soon; the first reason counts. May be called from a signal handler."""
+        self.reason = self.reason or reason
+        if self.source is not None:
+            self.source.stop()
+
+    def _heard(self, number: int, frame) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        self.ask(signal.Signals(number).name.lower())
+
+
+class Run:
+    """One run over one source, until the sound ends, `duration_samples` are over or `ending` is asked for.
+
+    Every event reaches the journal before the display. `waiting` says how much waits in the journal, by queue.
+    """
+
+    def __init__(self, source: Source, monitor: Listener, journal: Sink, display: Display, ending: Ending, bundle: str,
+                 duration_samples: int | None = None, waiting: Callable[[], dict[str, int]] = dict):
+        self.source, self.monitor, self.journal, self.display = source, monitor, journal, display
+        self.ending, self.bundle, self.duration_samples, self.waiting = ending, bundle, duration_samples, waiting
+        self.totals = Totals()
+        self.sinks = Fanout(journal, self.totals, display)
+        self.service = Service()
+        self.end = 0
+        self.busy_s = 0.0
+        self.stats_end, self.stats_busy_s = 0, 0.0
+
+    def listen(self) -> None:
+        """Carry the sound to the sinks; then close the last alert, flush the journal and tell the totals.
+
+        Raises what source, journal and output raise, after everything that can still end in order has ended.
+        """
+        with self._telling(), self.source, self.journal, self._flushing():
+            for chunk in self._chunks():
+                for event in self.monitor.feed(chunk):
+                    self.sinks.write(event)
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.ending.ask("error")
+            raise
+        finally:
+            if self.ending.source is not None:
+                self.display.write(Stopped(self.end, self.ending.reason or "end", self._totals()))
+
+    @contextmanager
+    def _flushing(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self.service.stopping()
+            for event in self.monitor.flush():
+                self.sinks.write(event)
+
+    def _chunks(self) -> Iterator[AudioChunk]:
+        self.ending.source = self.source
+        length_samples = getattr(self.source, "length_samples", None)
+        self.display.write(Started(self.source.name, self.bundle, self.source.native_rate_hz, length_samples))
+        self.service.ready(f"listening to {self.source.name}")
+        for chunk in () if self.ending.reason else self.source:
+            chunk = self._within_duration(chunk)
+            began = time.perf_counter()
+            yield chunk
+            self.busy_s += time.perf_counter() - began
+            self.end = chunk.end
+            self.service.alive()
+            if self.end - self.stats_end >= STATS_EVERY_SAMPLES:
+                self.display.write(self._stats())
+            if self.display.closed:
+                self.ending.ask("output_closed")
+            if self.ending.reason:
+                return
+
+    def _within_duration(self, chunk: AudioChunk) -> AudioChunk:
+        if self.duration_samples is None or chunk.end < self.duration_samples:
+            return chunk
+        self.ending.ask("duration")
+        start = min(chunk.start, self.duration_samples)
+        return replace(chunk, start=start, samples=chunk.samples[: self.duration_samples - start])
+
+    def _stats(self) -> Stats:
+        counts = self.source.stats()
+        queues = {"capture": counts.get("queue_depth", 0)} | self.waiting()
+        factor = (self.busy_s - self.stats_busy_s) / seconds(self.end - self.stats_end)
+        self.stats_end, self.stats_busy_s = self.end, self.busy_s
+        return Stats(self.end, counts["chunks"], counts.get("drops", 0), counts.get("overruns", 0), queues,
+                     round(factor, 4), round(resident_mb(), 1))
+
+    def _totals(self) -> dict[str, int | float]:
+        counts, totals = self.source.stats(), self.totals
+        return {"sound_s": seconds(self.end), "chunks": counts["chunks"], "scores": totals.scores,
+                "measured": totals.measured, "alerts": totals.alerts, "gaps": totals.gaps,
+                "lost_s": seconds(totals.lost_samples), "drops": counts.get("drops", 0),
+                "overruns": counts.get("overruns", 0)}
+
+
+def resident_mb() -> float:
+    """Resident memory of this process in MB: now on Linux, the highest so far elsewhere."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as statm:
+            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+def exit_code(run: Callable[[], None]) -> int:
+    """Run the program and say how it ended: 0, the code of a RaddError, or 1 for a bug."""
+    try:
+        run()
+    except RaddError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except Exception:
+        traceback.print_exc()
+        print("\nThis is a bug in RADD, no mistake of yours. Please report it with the lines above.", file=sys.stderr)
+        return 1
+    return 0

@@ -1,0 +1,267 @@
+"""Where events are shown: JSON lines for programs, plain lines for a log; live_view.py is for people at a terminal.
+
+A display is a Sink that also takes the notices which speak of the run itself: Started, Stats and Stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Protocol, TextIO
+
+from radd.errors import StorageError
+from radd.flac import clip_sha256
+from radd.types import Alert, AlertState, Event, Gap, Score, Sink, seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Listening has begun."""
+
+    source: str
+    bundle: str
+    native_rate_hz: int
+    length_samples: int | None
+    """length of a recording; None where the end is not known"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """How the run does, once a minute of sound; counts are since the start."""
+
+    end: int
+    chunks: int
+    drops: int
+    overruns: int
+    queue_depths: dict[str, int]
+    """what waits now, by the queue's name"""
+    real_time_factor: float
+    """seconds of work for a second of sound in the last minute; below 1 keeps up"""
+    memory_mb: float
+    """resident memory"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Listening has ended, in order."""
+
+    end: int
+    reason: str
+    """end, duration, sigint, sigterm, output_closed or error"""
+    totals: dict[str, int | float]
+
+
+Notice = Started | Stats | Stopped
+
+
+class Display(Protocol):
+    """A Sink that takes notices too; `closed` once nobody can read it any more."""
+
+    closed: bool
+
+    def __enter__(self) -> Display: ...
+    def __exit__(self, *exc) -> None: ...
+    def write(self, event: Event | Notice) -> None: ...
+
+
+class Fanout:
+    """Several sinks as one, written in order: with the journal first, nothing is announced before it is kept."""
+
+    def __init__(self, *sinks: Sink):
+        self.sinks = sinks
+
+    def write(self, event: Event) -> None:
+        for sink in self.sinks:
+            sink.write(event)
+
+
+class Totals:
+    """A sink that counts; a loss that is told in adjoining parts is one gap."""
+
+    def __init__(self):
+        self.scores = self.measured = self.alerts = self.gaps = self.lost_samples = 0
+        self._gap_end = -1
+
+    def write(self, event: Event) -> None:
+        match event:
+            case Score():
+                self.scores += 1
+                self.measured += event.llr is not None
+            case Alert():
+                self.alerts += event.state is AlertState.OPEN
+            case Gap(start, end):
+                self.gaps += start != self._gap_end
+                self.lost_samples += end - start
+                self._gap_end = end
+
+
+class Lines:
+    """A display that writes lines of text, flushed one by one; a closed pipe ends it quietly.
+
+    Raises StorageError where the output takes no more, say for a full disk.
+    """
+
+    def __init__(self, out: TextIO):
+        self.out = out
+        self.closed = False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc) -> None:
+        pass
+
+    def print(self, line: str) -> None:
+        if self.closed:
+            return
+        try:
+            self.out.write(line + "\n")
+            self.out.flush()
+        except BrokenPipeError:
+            self._close()
+        except OSError as error:
+            self._close()
+            raise StorageError(f"cannot write the output: {error.strerror}; free space or write elsewhere") from None
+
+    def _close(self) -> None:
+        """What is left in the buffer must go somewhere, or Python complains about it at exit."""
+        self.closed = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.out.fileno())
+
+
+class JsonLines(Lines):
+    """One JSON object a line, as docs/events.schema.json describes it."""
+
+    def write(self, event: Event | Notice) -> None:
+        self.print(json.dumps(as_json(event), allow_nan=False, ensure_ascii=False))
+
+
+def as_json(event: Event | Notice) -> dict:
+    """The event as a JSON object; what was not measured is null."""
+    match event:
+        case Score():
+            return _named("score", event.end, llr=_finite(event.llr), p_spoof=_finite(event.p_spoof),
+                          verdict=event.verdict.value, latency_ms=_finite(event.latency_ms),
+                          neighbours=[asdict(neighbour) for neighbour in event.neighbours])
+        case Gap(start, end, cause):
+            return _named("gap", end, lost_s=seconds(end - start), cause=cause)
+        case Alert():
+            return _named("alert", event.end, state=event.state.value, id=event.id, began=seconds(event.began),
+                          **_outcome(event))
+        case Started():
+            return _named("started", 0, source=event.source, bundle=event.bundle, native_rate_hz=event.native_rate_hz)
+        case Stats():
+            fields = asdict(event)
+            return _named("stats", fields.pop("end"), **fields)
+        case Stopped(end, reason, totals):
+            return _named("stopped", end, reason=reason, totals=totals)
+
+
+def _outcome(alert: Alert) -> dict:
+    if alert.state is AlertState.OPEN:
+        return {}
+    return {"ended": seconds(alert.end), "peak_p_spoof": alert.peak_p_spoof, "clip_sha256": clip_sha256(alert.clip)}
+
+
+def _named(name: str, end: int, **fields) -> dict:
+    return {"type": name, "t": seconds(end)} | fields
+
+
+def _finite(number: float | None) -> float | None:
+    return number if number is not None and math.isfinite(number) else None
+
+
+class ConsoleLines(Lines):
+    """A line for each thing that happens, and for a verdict only when it changes; for logs and pipes."""
+
+    def __init__(self, out: TextIO, clock: Callable[[], float] = time.monotonic):
+        super().__init__(out)
+        self.clock = clock
+        self.verdict = None
+        self.pace = None
+
+    def write(self, event: Event | Notice) -> None:
+        match event:
+            case Score():
+                self._score(event)
+            case Gap(start, end, cause):
+                self._say(end, f"gap: {seconds(end - start):.2f} s lost, {cause}")
+            case Alert():
+                self._say(event.end, describe_alert(event))
+            case Started():
+                self.pace = Pace(event.length_samples, self.clock)
+                self._say(0, f"listening to {event.source} at {event.native_rate_hz} Hz with {event.bundle}")
+            case Stats():
+                self._say(event.end, describe_stats(event))
+            case Stopped():
+                self._say(event.end, describe_end(event))
+
+    def _score(self, score: Score) -> None:
+        if score.verdict is not self.verdict:
+            self.verdict = score.verdict
+            told = score.reason if score.p_spoof is None else f"p_spoof {score.p_spoof:.2f}, llr {score.llr:+.2f}"
+            self._say(score.end, f"{score.verdict.value}: {told}")
+        if self.pace is not None and self.pace.passed_a_tenth(score.end):
+            self._say(score.end, self.pace.describe(score.end))
+
+    def _say(self, end: int, text: str) -> None:
+        self.print(f"{clock_time(seconds(end))}  {text}")
+
+
+class Pace:
+    """How far a recording is, and how long the rest will take."""
+
+    def __init__(self, length_samples: int | None, clock: Callable[[], float] = time.monotonic):
+        self.length_samples = length_samples
+        self.clock = clock
+        self.began = clock()
+        self.tenth = 0
+
+    def passed_a_tenth(self, end: int) -> bool:
+        """Whether another tenth of a recording of a minute or more is done since the last call that said so."""
+        if self.length_samples is None or seconds(self.length_samples) < 60:
+            return False
+        tenth = 10 * end // self.length_samples
+        passed, self.tenth = self.tenth < tenth < 10, tenth
+        return passed
+
+    def describe(self, end: int) -> str:
+        done = end / self.length_samples
+        left_s = (self.clock() - self.began) * (1 / done - 1) if done else 0.0
+        return f"{done:.0%} of {clock_time(seconds(self.length_samples))}, {clock_time(left_s)} left"
+
+
+def describe_alert(alert: Alert) -> str:
+    """An alert in a line for people."""
+    since = f"since {clock_time(seconds(alert.began))}, peak p_spoof {alert.peak_p_spoof:.2f}"
+    match alert.state:
+        case AlertState.OPEN:
+            like = f", most like {alert.neighbours[0].system} ({alert.neighbours[0].label})" if alert.neighbours else ""
+            return f"ALERT synthetic voice {since}{like}; alert {alert.id}"
+        case AlertState.CLOSE:
+            return f"alert over, synthetic voice {since}; alert {alert.id}"
+        case AlertState.INTERRUPTED:
+            return f"the last run broke off during an alert, synthetic voice {since}; alert {alert.id}"
+
+
+def describe_stats(stats: Stats) -> str:
+    """How the run does in a line for people."""
+    queues = "".join(f", {depth} in the {name} queue" for name, depth in stats.queue_depths.items())
+    return (f"{stats.chunks} chunks, {stats.drops} dropped, {stats.overruns} overruns{queues}, "
+            f"{stats.real_time_factor:.3f} of real time, {stats.memory_mb:.0f} MB")
+
+
+def describe_end(stopped: Stopped) -> str:
+    """The end of a run in a line for people."""
+    totals = ", ".join(f"{name.replace('_', ' ')} {round(value, 2)}" for name, value in stopped.totals.items())
+    return f"stopped ({stopped.reason.replace('_', ' ')}): {totals}"
+
+
+def clock_time(span_s: float) -> str:
+    """Seconds as H:MM:SS."""
+    minutes, rest_s = divmod(int(span_s), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest_s:02d}"

@@ -1,0 +1,5 @@
+"""Fixtures live in files of their own, by what they provide."""
+
+pytest_plugins = [
+    "fixtures_left_out",
+]
