@@ -1,0 +1,1 @@
+"""What makes sound for training: channel conditions now; fakes from vocoders and codecs. Nothing here runs live."""

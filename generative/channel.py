@@ -1,0 +1,210 @@
+"""Channel conditions: what rooms, devices, lines and codecs do to a voice, real or synthetic alike.
+
+Each effect takes samples float32 (n,) at 16 kHz and a Generator, and returns float32 (n,) in step with its input.
+The same recipe meets both labels, so that no condition tells which is which.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from radd.types import SAMPLE_RATE_HZ
+
+Effect = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+
+
+def _power(samples: np.ndarray) -> float:
+    return float(np.mean(samples**2)) + 1e-12
+
+
+def _filter(samples: np.ndarray, response: np.ndarray) -> np.ndarray:
+    """`samples` shaped by real gains `response` over the bins of their own spectrum."""
+    return np.fft.irfft(np.fft.rfft(samples) * response, len(samples)).astype(np.float32)
+
+
+def _frequencies(samples: np.ndarray) -> np.ndarray:
+    return np.fft.rfftfreq(len(samples), 1 / SAMPLE_RATE_HZ)
+
+
+def _mix(samples: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:
+    return samples + noise * np.float32(np.sqrt(_power(samples) / _power(noise) / 10 ** (snr_db / 10)))
+
+
+def colored_noise(n: int, rng: np.random.Generator) -> np.ndarray:
+    """Stationary noise whose power falls as 1/f^a, a from 0 (white) to 2 (brown)."""
+    white = rng.standard_normal(n).astype(np.float32)
+    slope = np.maximum(_frequencies(white), 40.0) ** (-rng.uniform(0, 2) / 2)
+    return _filter(white, slope)
+
+
+def low_pass(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A band limit from 3.4 to 8 kHz, gentle or steep."""
+    cutoff, width = rng.uniform(3400, 8000), rng.uniform(30, 600)
+    return _filter(samples, 1 / (1 + np.exp(np.clip((_frequencies(samples) - cutoff) / width * 4, -60, 60))))
+
+
+def high_pass(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The lower limit of a small microphone or a line, 40 to 320 Hz."""
+    f = _frequencies(samples)
+    return _filter(samples, f**2 / (f**2 + rng.uniform(40, 320) ** 2))
+
+
+def equaliser(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A smooth random frequency response within about +-9 dB."""
+    f = _frequencies(samples) / 8000
+    gain_db = sum(rng.uniform(-5, 5) * np.cos(np.pi * k * f + rng.uniform(0, 2 * np.pi)) for k in range(1, 5))
+    return _filter(samples, 10 ** (gain_db / 20))
+
+
+def resampled(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Stored for a while at another rate, 8 to 48 kHz, converted with a good or a poor filter."""
+    rate = int(rng.choice([8000, 11025, 12000, 22050, 24000, 44100, 48000]))
+    quality = str(rng.choice(["LQ", "MQ", "HQ"]))
+    there = soxr.resample(samples, SAMPLE_RATE_HZ, rate, quality)
+    return _fit(soxr.resample(there, rate, SAMPLE_RATE_HZ, quality), len(samples))
+
+
+def g711(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A telephone line: 300-3400 Hz at 8 kHz through mu-law or A-law (ITU-T G.711)."""
+    f = _frequencies(samples)
+    band = _filter(samples, (f**2 / (f**2 + 200.0**2)) / (1 + np.exp(np.clip((f - 3500) / 60, -60, 60))))
+    narrow = np.clip(soxr.resample(band, SAMPLE_RATE_HZ, 8000), -1, 1)
+    law = "ULAW" if rng.random() < 0.5 else "ALAW"
+    return _fit(soxr.resample(_through(narrow, 8000, "WAV", law), 8000, SAMPLE_RATE_HZ), len(samples))
+
+
+def mp3(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """MP3 at low to middling bit rates."""
+    return _fit(_through(samples, SAMPLE_RATE_HZ, "MP3", "MPEG_LAYER_III", rng.uniform(0.4, 0.95)), len(samples))
+
+
+def opus(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Opus from about 10 to 60 kbit/s."""
+    return _fit(_through(samples, SAMPLE_RATE_HZ, "OGG", "OPUS", rng.uniform(0.8, 0.99)), len(samples))
+
+
+def vorbis(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Ogg Vorbis at low to middling quality."""
+    return _fit(_through(samples, SAMPLE_RATE_HZ, "OGG", "VORBIS", rng.uniform(0.4, 1.0)), len(samples))
+
+
+def _through(samples: np.ndarray, rate: int, form: str, subtype: str, level: float | None = None) -> np.ndarray:
+    buffer = io.BytesIO()
+    extra = {} if level is None else {"compression_level": float(level)}
+    soundfile.write(buffer, np.clip(samples, -1, 1), rate, format=form, subtype=subtype, **extra)
+    buffer.seek(0)
+    return soundfile.read(buffer, dtype="float32")[0]
+
+
+def _fit(samples: np.ndarray, n: int) -> np.ndarray:
+    return samples[:n] if len(samples) >= n else np.pad(samples, (0, n - len(samples)))
+
+
+def packet_loss(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Up to 8 % of 20 ms packets lost, silenced or repeated."""
+    out, size = samples.copy(), SAMPLE_RATE_HZ // 50
+    repeat = rng.random() < 0.5
+    for k in np.flatnonzero(rng.random(len(out) // size) < rng.uniform(0.01, 0.08)):
+        here = slice(k * size, (k + 1) * size)
+        out[here] = out[(k - 1) * size : k * size] if repeat and k else 0
+    return out
+
+
+def clipping(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Overdriven by up to 12 dB."""
+    peak = float(np.abs(samples).max()) + 1e-9
+    limit = peak * 10 ** (-rng.uniform(0, 12) / 20)
+    return np.clip(samples, -limit, limit)
+
+
+def gain(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """An RMS level from -40 to -14 dBFS."""
+    return samples * np.float32(10 ** (rng.uniform(-40, -14) / 20) / np.sqrt(_power(samples)))
+
+
+def noise_floor(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A recorder's own noise, 30 to 65 dB under the voice, so that digital silence says nothing."""
+    return _mix(samples, colored_noise(len(samples), rng), rng.uniform(30, 65))
+
+
+def quantised(samples: np.ndarray, _: np.random.Generator) -> np.ndarray:
+    """As 16-bit samples carry it."""
+    return np.round(np.clip(samples, -1, 1) * 32767) / np.float32(32768)
+
+
+def simulated_room(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Exponentially decaying noise as the tail of a room, reverberation time 0.1 to 0.9 s (Moorer 1979)."""
+    n = int(SAMPLE_RATE_HZ * (t60 := rng.uniform(0.1, 0.9)))
+    tail = rng.standard_normal(n) * 10 ** (-3 * np.arange(n) / (t60 * SAMPLE_RATE_HZ))
+    tail[: int(rng.uniform(0.001, 0.02) * SAMPLE_RATE_HZ)] = 0
+    tail *= 10 ** (-rng.uniform(0, 15) / 20) / np.sqrt(np.sum(tail**2))
+    tail[0] = 1.0
+    return _convolve(samples, tail)
+
+
+def _convolve(samples: np.ndarray, response: np.ndarray) -> np.ndarray:
+    size = 1 << (len(samples) + len(response) - 2).bit_length()
+    wet = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(response, size), size)
+    return wet[: len(samples)].astype(np.float32)
+
+
+class Channel:
+    """Random chains of conditions; measured rooms and noises join where a directory of them is given."""
+
+    def __init__(self, noise: list[np.ndarray] = (), rooms: list[np.ndarray] = ()) -> None:
+        self._noise, self._rooms = list(noise), list(rooms)
+        codecs: list[tuple[float, Effect]] = [(0.16, g711), (0.14, mp3), (0.05, opus), (0.1, vorbis)]
+        self._chain: list[tuple[float, list[tuple[float, Effect]]]] = [
+            (0.35, [(1, self.room)]),
+            (0.5, [(1, equaliser)]),
+            (0.35, [(1, self.background)]),
+            (0.8, [(1, noise_floor)]),
+            (0.5, [(1, low_pass)]),
+            (0.3, [(1, high_pass)]),
+            (0.25, [(1, resampled)]),
+            (1.0, [(1, gain)]),
+            (0.08, [(1, clipping)]),
+            (0.45, codecs),
+            (0.05, [(1, packet_loss)]),
+            (1.0, [(1, quantised)]),
+        ]
+
+    @classmethod
+    def read(cls, directory: Path) -> Channel:
+        """Noises from DIRECTORY/noise and impulse responses from DIRECTORY/rir, FLAC or WAV at 16 kHz, any depth."""
+        def sounds(folder: str) -> list[np.ndarray]:
+            files = sorted(p for p in (directory / folder).rglob("*") if p.suffix in (".flac", ".wav"))
+            return [soundfile.read(p, dtype="float32", always_2d=True)[0].mean(1) for p in files]
+
+        rooms = [r[int(np.argmax(np.abs(r))) :] for r in sounds("rir")]
+        return cls(sounds("noise"), [r / (np.abs(r).max() + 1e-9) for r in rooms])
+
+    def __call__(self, samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """`samples` after a random chain; the same Generator state gives the same chain."""
+        out = samples
+        for probability, choices in self._chain:
+            if rng.random() < probability:
+                weights = np.array([w for w, _ in choices])
+                out = choices[rng.choice(len(choices), p=weights / weights.sum())][1](out, rng)
+        return out.astype(np.float32)
+
+    def room(self, samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """A measured room where there is one, else a simulated one."""
+        if self._rooms and rng.random() < 0.5:
+            return _convolve(samples, self._rooms[rng.integers(len(self._rooms))][: 2 * SAMPLE_RATE_HZ])
+        return simulated_room(samples, rng)
+
+    def background(self, samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Recorded or stationary noise at 5 to 40 dB SNR."""
+        if self._noise and rng.random() < 0.6:
+            noise = self._noise[rng.integers(len(self._noise))]
+            noise = np.resize(np.roll(noise, -rng.integers(len(noise))), len(samples))
+        else:
+            noise = colored_noise(len(samples), rng)
+        return _mix(samples, noise, rng.uniform(5, 40))

@@ -1,0 +1,180 @@
+"""Labelled speech to learn from: which clips there are, decoded once and kept."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from radd.errors import AudioError, ConfigError
+from radd.files import load_speech
+from radd.protocols import AUDIO_SUFFIXES, UNKNOWN, read_protocol
+from radd.speech import BLOCK_SAMPLES, SpeechNetwork, SpeechState
+
+_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One labelled recording."""
+
+    utt: str
+    path: Path
+    label: str
+    """bonafide or spoof"""
+    system: str
+    """name of the synthesis system, "-" for bona fide"""
+    speaker: str
+    source: str
+    """repository or collection it comes from"""
+    licence: str
+    language: str
+
+    @property
+    def group(self) -> tuple[str, str, str]:
+        """What is balanced in training: a source's clips of one system, or of one real speaker."""
+        return self.label, self.source, self.system if self.label == "spoof" else self.speaker
+
+
+def read_corpus(directory: Path, side: str) -> list[Clip]:
+    """The clips of one side, train or dev, of a corpus directory.
+
+    The directory holds `protocol.SIDE.txt` (any format that radd.protocols reads), the audio below it and, where more
+    is known of the clips, meta*.csv with columns utt, source_repo, licence, lang. Resynthesised copies of the train
+    side in `protocol.vocoded.txt` belong to it. The eval side is not to be had here.
+
+    Raises ConfigError for another side, a missing protocol or audio that is not there.
+    """
+    if side not in ("train", "dev"):
+        raise ConfigError(f"side {side!r}: only train and dev are for learning; the eval side belongs to evaluate.py")
+    protocol = directory / f"protocol.{side}.txt"
+    if not protocol.is_file():
+        raise ConfigError(f"{protocol} is missing: a corpus needs protocol.train.txt and protocol.dev.txt")
+    known = _metadata(directory)
+    audio = {p.stem: p for p in directory.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES}
+    clips = list(_clips(protocol, audio, known, directory.name))
+    vocoded = directory / "protocol.vocoded.txt"
+    if side == "train" and vocoded.is_file():
+        clips += _clips(vocoded, audio, known, directory.name)
+    return clips
+
+
+def _metadata(directory: Path) -> dict[str, dict[str, str]]:
+    known: dict[str, dict[str, str]] = {}
+    for file in sorted(directory.glob("meta*.csv")):
+        with file.open(newline="", encoding="utf-8") as lines:
+            known |= {row["utt"]: row for row in csv.DictReader(lines)}
+    copies = directory / "vocoded.csv"
+    if copies.is_file():
+        with copies.open(newline="", encoding="utf-8") as lines:
+            known |= {row["utt"]: known.get(row["source_utt"], {}) for row in csv.DictReader(lines)}
+    return known
+
+
+def _clips(protocol: Path, audio: dict[str, Path], known: dict, collection: str) -> Iterator[Clip]:
+    trials = read_protocol(protocol, subset="train")
+    for utt, spoof, speaker, system in zip(trials.utts, trials.is_spoof, trials.speakers, trials.attacks, strict=True):
+        if utt not in audio:
+            raise ConfigError(f"{protocol} names {utt}, but there is no such audio file below {protocol.parent}")
+        row = known.get(utt, {})
+        yield Clip(
+            utt=utt,
+            path=audio[utt],
+            label="spoof" if spoof else "bonafide",
+            system=system,
+            speaker=speaker if speaker != UNKNOWN else row.get("speaker") or UNKNOWN,
+            source=row.get("source_repo") or collection,
+            licence=row.get("licence") or "unstated",
+            language=row.get("lang") or UNKNOWN,
+        )
+
+
+class DecodedClips:
+    """Clips as 16-bit mono 16 kHz with their speech probabilities, kept in one file and read through memory mapping."""
+
+    def __init__(self, clips: list[Clip], cache: Path, jobs: int = 2) -> None:
+        """Decode what the directory `cache` does not hold yet; what cannot be read is left out, see `unreadable`."""
+        names = "\n".join(f"{c.path} {c.path.stat().st_size}" for c in clips)
+        folder = cache / hashlib.sha256(names.encode()).hexdigest()[:16]
+        if not (folder / "bounds.npy").is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            _decode(clips, folder, jobs)
+        bounds = np.load(folder / "bounds.npy")
+        readable = np.flatnonzero(np.diff(bounds) > 0)
+        self.unreadable = (folder / "unreadable.txt").read_text().splitlines()
+        self.clips = [clips[i] for i in readable]
+        self._bounds = [(int(bounds[i]), int(bounds[i + 1])) for i in readable]
+        self._samples = np.load(folder / "samples.npy", mmap_mode="r")
+        self._speech = np.load(folder / "speech.npy", mmap_mode="r")
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def samples(self, index: int) -> np.ndarray:
+        """float32 (n,), full scale +-1, n a multiple of BLOCK_SAMPLES."""
+        begin, end = self._bounds[index]
+        return self._samples[begin:end].astype(np.float32) / 32768
+
+    def speech(self, index: int) -> np.ndarray:
+        """Speech probability of each 32 ms, float32 (n / BLOCK_SAMPLES,)."""
+        begin, end = self._bounds[index]
+        return self._speech[begin // BLOCK_SAMPLES : end // BLOCK_SAMPLES].astype(np.float32) / 255
+
+    def sampling_weights(self) -> np.ndarray:
+        """How often each clip should be met, summing to 1.
+
+        Both labels weigh the same; within a label a group of n clips weighs as the root of n, so that neither a large
+        source nor a single clip dominates.
+        """
+        sizes = Counter(c.group for c in self.clips)
+        weights = np.array([sizes[c.group] ** -0.5 for c in self.clips])
+        spoof = np.array([c.label == "spoof" for c in self.clips])
+        for side in (spoof, ~spoof):
+            if not side.any():
+                raise ConfigError("the corpus has clips of one label only; learning needs bona fide and spoof")
+            weights[side] *= 0.5 / weights[side].sum()
+        return weights
+
+
+def _read(path: Path) -> np.ndarray | str:
+    try:
+        samples = load_speech(path)
+    except AudioError as error:
+        return str(error)
+    whole = samples[: len(samples) // BLOCK_SAMPLES * BLOCK_SAMPLES]
+    return (np.clip(whole, -1, 32767 / 32768) * 32768).astype(np.int16)
+
+
+def _decode(clips: list[Clip], folder: Path, jobs: int) -> None:
+    with ProcessPoolExecutor(jobs) as pool:
+        decoded = list(pool.map(_read, [c.path for c in clips], chunksize=32))
+    unreadable = [f"{c.path}: {d}" for c, d in zip(clips, decoded, strict=True) if isinstance(d, str)]
+    audio = [np.zeros(0, np.int16) if isinstance(d, str) else d for d in decoded]
+    bounds = np.concatenate([[0], np.cumsum([len(a) for a in audio])])
+    np.save(folder / "samples.npy", np.concatenate(audio))
+    np.save(folder / "speech.npy", _speech(audio, bounds))
+    (folder / "unreadable.txt").write_text("".join(f"{line}\n" for line in unreadable))
+    np.save(folder / "bounds.npy", bounds)
+
+
+def _speech(audio: list[np.ndarray], bounds: np.ndarray) -> np.ndarray:
+    """Speech probabilities of all clips, uint8, computed in batches of similar length."""
+    network = SpeechNetwork()
+    out = np.zeros(bounds[-1] // BLOCK_SAMPLES, np.uint8)
+    order = sorted(range(len(audio)), key=lambda i: len(audio[i]))
+    for begin in range(0, len(order), _BATCH):
+        batch = order[begin : begin + _BATCH]
+        padded = np.zeros((len(batch), len(audio[batch[-1]])), np.float32)
+        for row, i in zip(padded, batch, strict=True):
+            row[: len(audio[i])] = audio[i] / np.float32(32768)
+        probability = network.probability(SpeechState.batch(len(batch)), padded)
+        for row, i in zip(probability, batch, strict=True):
+            first, last = bounds[i] // BLOCK_SAMPLES, bounds[i + 1] // BLOCK_SAMPLES
+            out[first:last] = np.round(row[: last - first] * 255)
+    return out

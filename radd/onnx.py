@@ -1,0 +1,30 @@
+"""The one door of ONNX Runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from radd.errors import ModelError
+
+
+class OnnxModel:
+    """A network that runs on one thread of the CPU; weights without memory, safe to share between streams."""
+
+    def __init__(self, path: Path) -> None:
+        """Load the file `path`; raises ModelError where it is no ONNX network."""
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # the runtime raises a dozen types of its own for a damaged file
+            raise ModelError(f"{path} does not load as an ONNX network ({type(error).__name__}); restore it") from error
+        self.inputs = {i.name: i.shape for i in self._session.get_inputs()}
+        self.outputs = [o.name for o in self._session.get_outputs()]
+
+    def run(self, **inputs: np.ndarray) -> list[np.ndarray]:
+        """The network's outputs, in the order of `outputs`."""
+        return self._session.run(None, inputs)

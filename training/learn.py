@@ -1,0 +1,137 @@
+"""The training loop that every network of the project shares: resumable, repeatable from a seed, with time left."""
+
+from __future__ import annotations
+
+import copy
+import json
+import multiprocessing
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from training.batches import Batch, Batches
+
+CHECKPOINT_STEPS = 100
+EMA_DECAY = 0.998  # the weights that ship are a running mean of those that learn (Polyak and Juditsky 1992)
+
+_batches: Batches | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long and how hard to learn."""
+
+    steps: int
+    batch: int
+    crop_samples: int
+    learning_rate: float
+    weight_decay: float
+    seed: int
+
+
+def _adopt(batches: Batches) -> None:
+    global _batches  # a worker process has one set of batches for its life, too large to send with each step
+    _batches = batches
+    torch.set_num_threads(1)
+
+
+def _draw(step: int) -> Batch:
+    return _batches[step]
+
+
+def prefetched(batches: Batches, steps: range, workers: int) -> Iterator[Batch]:
+    """The batches of these steps in order, prepared ahead by worker processes."""
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(workers, context, _adopt, (batches,)) as pool:
+        ahead: deque = deque()
+        for step in steps:
+            ahead.append(pool.submit(_draw, step))
+            if len(ahead) > 4 * workers:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+
+def learn(
+    network: nn.Module,
+    loss: Callable[[nn.Module, Batch, torch.Generator], torch.Tensor],
+    batches: Batches,
+    plan: Plan,
+    folder: Path,
+    workers: int = 1,
+    threads: int = 1,
+) -> nn.Module:
+    """Minimise `loss` over the batches with AdamW and a one-cycle rate; the averaged network, in evaluation mode.
+
+    `folder` keeps a checkpoint every CHECKPOINT_STEPS steps and the losses as JSON lines; a run that was killed goes
+    on from there, one that ended is not repeated, and one with another plan begins anew.
+    """
+    torch.set_num_threads(threads)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network.to(device)
+    average = copy.deepcopy(network)
+    optimiser = torch.optim.AdamW(network.parameters(), plan.learning_rate, weight_decay=plan.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, plan.learning_rate, plan.steps, pct_start=0.1)
+    parts = {"network": network, "average": average, "optimiser": optimiser, "schedule": schedule}
+    first = _resume(parts, plan, folder)
+    started, recent = time.monotonic(), deque(maxlen=100)
+    for step, batch in enumerate(prefetched(batches, range(first, plan.steps), workers), first):
+        chance = torch.Generator().manual_seed(plan.seed * 1_000_003 + step)
+        torch.manual_seed(plan.seed * 1_000_003 + step)
+        network.train()
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            value = loss(network, batch, chance)
+        optimiser.zero_grad(set_to_none=True)
+        value.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimiser.step()
+        schedule.step()
+        _follow(average, network, min(EMA_DECAY, (step + 1) / (step + 10)))
+        recent.append(float(value.detach()))
+        if (step + 1) % CHECKPOINT_STEPS == 0 or step + 1 == plan.steps:
+            _keep(parts, plan, step + 1, folder)
+            _report(step + 1, first, plan, started, sum(recent) / len(recent), folder)
+    return average.eval()
+
+
+@torch.no_grad()
+def _follow(average: nn.Module, network: nn.Module, decay: float) -> None:
+    mine, theirs = average.state_dict(), network.state_dict()
+    for name, value in mine.items():
+        if value.is_floating_point():
+            value.lerp_(theirs[name], 1 - decay)
+        else:
+            value.copy_(theirs[name])
+
+
+def _resume(parts: dict, plan: Plan, folder: Path) -> int:
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "checkpoint.pt"
+    if file.is_file():
+        kept = torch.load(file, weights_only=True)
+        if kept["plan"] == asdict(plan):
+            for name, part in parts.items():
+                part.load_state_dict(kept[name])
+            return kept["step"]
+    (folder / "losses.jsonl").unlink(missing_ok=True)
+    return 0
+
+
+def _keep(parts: dict, plan: Plan, step: int, folder: Path) -> None:
+    kept = {name: part.state_dict() for name, part in parts.items()}
+    part = folder / "checkpoint.part"
+    torch.save(kept | {"plan": asdict(plan), "step": step}, part)
+    part.replace(folder / "checkpoint.pt")
+
+
+def _report(step: int, first: int, plan: Plan, started: float, value: float, folder: Path) -> None:
+    left = (time.monotonic() - started) / (step - first) * (plan.steps - step)
+    with (folder / "losses.jsonl").open("a") as file:
+        file.write(json.dumps({"step": step, "loss": round(value, 4)}) + "\n")
+    print(f"{folder.name}: step {step} of {plan.steps}, loss {value:.4f}, {left / 60:.0f} min left", flush=True)
