@@ -1,0 +1,43 @@
+# make run      listen; make run ARGS="--source FILE --json"
+# make test     run the tests; make test ARGS="-k monitor"
+# make bench    measure latency, load and memory
+# make clean    remove what make has made
+
+VENV := .venv
+PYTHON_HERE := $(VENV)/bin/python
+INSTALL := $(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help run test bench clean
+
+help:
+	@sed -n '/^# make/s/^# //p' Makefile
+
+run: $(VENV)/run.stamp
+	@$(PYTHON_HERE) detect.py $(ARGS)
+
+test: $(VENV)/test.stamp
+	@$(PYTHON_HERE) -m pytest -q $(ARGS)
+
+bench: $(VENV)/test.stamp
+	@$(PYTHON_HERE) bench/live.py $(ARGS)
+
+clean:
+	rm -rf $(VENV) .pytest_cache .hypothesis .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/venv.stamp:
+	@install/venv.sh $(VENV)
+	@touch $@
+
+$(VENV)/run.stamp: requirements.txt $(VENV)/venv.stamp
+	@install/system.sh run
+	@echo "installing the packages of requirements.txt into $(VENV)"
+	@$(INSTALL) -r requirements.txt
+	@touch $@
+
+$(VENV)/test.stamp: $(wildcard requirements*.txt) $(VENV)/run.stamp
+	@install/system.sh test
+	@echo "installing the packages of requirements-dev.txt into $(VENV)"
+	@$(INSTALL) -r requirements-dev.txt
+	@$(INSTALL) -r requirements-pyaudio.txt 2>/dev/null || echo "PyAudio cannot be compiled here: its tests are left out"
+	@touch $@
