@@ -25,7 +25,7 @@ DAMAGED = Judgement(
 class Monitor:
     """The memory of one stream around a shared detector: chunks in, events out, in the order of the sound.
 
-    A gap ends an open alert and starts the detector anew. Damaged samples start it anew as well, but no sound is missing
+    A gap ends an open alert and starts the detector anew. Damaged samples start it anew too, but no sound is missing
     and the alert goes on: the hops that may hold them are TOO_NOISY, and no later window reaches back to them.
     """
 
