@@ -138,7 +138,9 @@ def test_a_clip_does_not_change_when_more_is_heard():
     assert np.array_equal(alert.clip, before)
 
 
-@pytest.mark.parametrize("changes", [{"pre_roll_s": -1.0}, {"max_clip_s": 0.0}, {"neighbours": -1}, {"pre_roll_s": 60.0}])
+@pytest.mark.parametrize(
+    "changes", [{"pre_roll_s": -1.0}, {"max_clip_s": 0.0}, {"neighbours": -1}, {"pre_roll_s": 60.0}]
+)
 def test_impossible_settings_are_refused_by_name(changes):
     with pytest.raises(ConfigError, match=f"^{next(iter(changes))} = "):
         recorder(**changes)

@@ -140,7 +140,8 @@ def test_the_posterior_at_no_evidence_is_the_prior():
 
 
 @pytest.mark.parametrize(
-    ("llr", "verdict"), [(3.0, Verdict.BONAFIDE), (0.0, Verdict.SUSPECT), (-2.0, Verdict.SUSPECT), (-2.3, Verdict.SPOOF)]
+    ("llr", "verdict"),
+    [(3.0, Verdict.BONAFIDE), (0.0, Verdict.SUSPECT), (-2.0, Verdict.SUSPECT), (-2.3, Verdict.SPOOF)],
 )
 def test_verdicts_of_one_score(llr, verdict):
     assert decider(prior=0.5, suspect_p=0.5, spoof_p=0.9).verdict(llr) is verdict

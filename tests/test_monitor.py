@@ -86,7 +86,8 @@ def test_a_loss_that_goes_on_is_told_in_parts_and_counts_once(brightness):
 def test_no_window_holds_damaged_samples_and_no_such_hop_has_a_number(brightness):
     sound = voice(7, 20, synthetic=False)
     start, end = 70_000, 71_000
-    chunks = [AudioChunk(sound[:start], 0), AudioChunk(sound[start:end], start, damaged=3), AudioChunk(sound[end:], end)]
+    damaged = AudioChunk(sound[start:end], start, damaged=3)
+    chunks = [AudioChunk(sound[:start], 0), damaged, AudioChunk(sound[end:], end)]
     heard = {score.end: score for score in scores(listen(brightness, chunks))}
     touched = heard[35 * HOP_SAMPLES]
     assert (touched.verdict, touched.llr) == (Verdict.TOO_NOISY, None)
