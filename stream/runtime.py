@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from radd.errors import RaddError
-from radd.types import SAMPLE_RATE_HZ, AudioChunk, Event, Sink, Source, seconds
+from radd.types import SAMPLE_RATE_HZ, Alert, AudioChunk, Event, Sink, Source, seconds
 from stream.service import Service
 from stream.sinks import Display, Fanout, Started, Stats, Stopped, Totals
 
@@ -26,6 +26,35 @@ class Listener(Protocol):
 
     def feed(self, chunk: AudioChunk) -> Iterable[Event]: ...
     def flush(self) -> Iterable[Event]: ...
+
+
+class Journal(Sink, Protocol):
+    """The sink that keeps what happens; storage/journal.py has the one that ships."""
+
+    recovered: Iterable[Alert]
+    """alerts that a run which broke off has left open, known once entered"""
+
+    def queue_depths(self) -> dict[str, int]:
+        """What waits to be stored, by the queue's name."""
+        ...
+
+
+class NoJournal:
+    """Keeps nothing."""
+
+    recovered = ()
+
+    def __enter__(self) -> NoJournal:
+        return self
+
+    def __exit__(self, *exc) -> None:
+        pass
+
+    def write(self, event: Event) -> None:
+        pass
+
+    def queue_depths(self) -> dict[str, int]:
+        return {}
 
 
 class Ending:
@@ -57,15 +86,14 @@ class Ending:
 class Run:
     """One run over one source, until the sound ends, `duration_samples` are over or `ending` is asked for.
 
-    Every event reaches the journal before the display. `waiting` says how much waits in the journal, by queue.
+    `open_journal` is called when the source is open. Every event reaches the journal before the display.
     """
 
-    def __init__(self, source: Source, monitor: Listener, journal: Sink, display: Display, ending: Ending, bundle: str,
-                 duration_samples: int | None = None, waiting: Callable[[], dict[str, int]] = dict):
-        self.source, self.monitor, self.journal, self.display = source, monitor, journal, display
-        self.ending, self.bundle, self.duration_samples, self.waiting = ending, bundle, duration_samples, waiting
+    def __init__(self, source: Source, monitor: Listener, open_journal: Callable[[], Journal], display: Display,
+                 ending: Ending, bundle: str, duration_samples: int | None = None):
+        self.source, self.monitor, self.open_journal, self.display = source, monitor, open_journal, display
+        self.ending, self.bundle, self.duration_samples = ending, bundle, duration_samples
         self.totals = Totals()
-        self.sinks = Fanout(journal, self.totals, display)
         self.service = Service()
         self.end = 0
         self.busy_s = 0.0
@@ -76,10 +104,13 @@ class Run:
 
         Raises what source, journal and output raise, after everything that can still end in order has ended.
         """
-        with self._telling(), self.source, self.journal, self._flushing():
-            for chunk in self._chunks():
-                for event in self.monitor.feed(chunk):
-                    self.sinks.write(event)
+        with self._telling(), self.source, self.open_journal() as journal:
+            sinks = Fanout(journal, self.totals, self.display)
+            with self._flushing(sinks):
+                self._start(journal)
+                for chunk in self._chunks(journal):
+                    for event in self.monitor.feed(chunk):
+                        sinks.write(event)
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
@@ -93,19 +124,23 @@ class Run:
                 self.display.write(Stopped(self.end, self.ending.reason or "end", self._totals()))
 
     @contextmanager
-    def _flushing(self) -> Iterator[None]:
+    def _flushing(self, sinks: Fanout) -> Iterator[None]:
         try:
             yield
         finally:
             self.service.stopping()
             for event in self.monitor.flush():
-                self.sinks.write(event)
+                sinks.write(event)
 
-    def _chunks(self) -> Iterator[AudioChunk]:
+    def _start(self, journal: Journal) -> None:
         self.ending.source = self.source
         length_samples = getattr(self.source, "length_samples", None)
         self.display.write(Started(self.source.name, self.bundle, self.source.native_rate_hz, length_samples))
+        for alert in journal.recovered:
+            self.display.write(alert)
         self.service.ready(f"listening to {self.source.name}")
+
+    def _chunks(self, journal: Journal) -> Iterator[AudioChunk]:
         for chunk in () if self.ending.reason else self.source:
             chunk = self._within_duration(chunk)
             began = time.perf_counter()
@@ -114,7 +149,7 @@ class Run:
             self.end = chunk.end
             self.service.alive()
             if self.end - self.stats_end >= STATS_EVERY_SAMPLES:
-                self.display.write(self._stats())
+                self.display.write(self._stats(journal))
             if self.display.closed:
                 self.ending.ask("output_closed")
             if self.ending.reason:
@@ -127,9 +162,9 @@ class Run:
         start = min(chunk.start, self.duration_samples)
         return replace(chunk, start=start, samples=chunk.samples[: self.duration_samples - start])
 
-    def _stats(self) -> Stats:
+    def _stats(self, journal: Journal) -> Stats:
         counts = self.source.stats()
-        queues = {"capture": counts.get("queue_depth", 0)} | self.waiting()
+        queues = {"capture": counts.get("queue_depth", 0)} | journal.queue_depths()
         factor = (self.busy_s - self.stats_busy_s) / seconds(self.end - self.stats_end)
         self.stats_end, self.stats_busy_s = self.end, self.busy_s
         return Stats(self.end, counts["chunks"], counts.get("drops", 0), counts.get("overruns", 0), queues,

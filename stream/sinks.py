@@ -137,7 +137,7 @@ class JsonLines(Lines):
     """One JSON object a line, as docs/events.schema.json describes it."""
 
     def write(self, event: Event | Notice) -> None:
-        self.print(json.dumps(as_json(event), allow_nan=False, ensure_ascii=False))
+        self.print(json.dumps(as_json(event), allow_nan=False))
 
 
 def as_json(event: Event | Notice) -> dict:
