@@ -1,0 +1,183 @@
+"""The database behind a URL: reached, its schema made or checked, its errors told apart."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from radd.errors import ConfigError, StorageAway, StorageError
+from storage.tables import METADATA, SCHEMA
+
+DRIVERS = ("sqlite", "mysql+mysqlconnector", "mariadb+mysqlconnector")
+CONNECT_S = 3
+ANSWER_S = 30
+MIGRATE_S = 60
+
+WRONG_ACCOUNT = {1045, 1698}
+UNKNOWN_DATABASE = {1049}
+NO_RIGHT = {1044, 1130, 1142, 1227}
+TOO_LARGE = {1153}
+SQLITE_PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR")
+
+ALEMBIC = Path(__file__).with_name("alembic.ini")
+UPGRADE = "RADD_STORAGE_URL=... python -m alembic -c storage/alembic.ini upgrade head"
+
+
+class EntryRefused(StorageError):
+    """The database is there but takes these rows neither now nor later."""
+
+
+def parse_url(text: str) -> sa.URL:
+    """The parts of a database URL; raises ConfigError for one that names no usable database, without its password."""
+    try:
+        url = sa.make_url(text)
+    except (sa.exc.ArgumentError, ValueError):
+        url = None
+    if url is None or url.drivername not in DRIVERS or not url.database or url.database == ":memory:":
+        shown = "not a database URL" if url is None else url.render_as_string(hide_password=True)
+        raise ConfigError(
+            f"url = {shown}: expected sqlite:///FILE or mysql+mysqlconnector://USER:PASSWORD@HOST/DATABASE"
+            " (special characters in the password written as %XX)"
+        )
+    return url
+
+
+def open_engine(text: str) -> sa.Engine:
+    """An engine for one writer: one connection, every commit durable, text in UTF-8; connects to nothing yet."""
+    url = parse_url(text)
+    if url.drivername == "sqlite":
+        engine = sa.create_engine(url, hide_parameters=True, pool_size=1, max_overflow=0)
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+        sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+        return engine
+    arguments = {
+        "connection_timeout": CONNECT_S,
+        "read_timeout": ANSWER_S,
+        "write_timeout": ANSWER_S,
+        "charset": "utf8mb4",
+        "collation": "utf8mb4_unicode_ci",
+        "sql_mode": "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION",
+    }
+    return sa.create_engine(
+        url, hide_parameters=True, pool_size=1, max_overflow=0, pool_pre_ping=True, connect_args=arguments
+    )
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record) -> None:
+    connection.isolation_level = None  # SQLAlchemy begins transactions; Python's own would leave out tables
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+class Database:
+    """One database and the one connection to it.
+
+    Errors of every method: StorageAway if it cannot be reached now, EntryRefused if it takes a row never, StorageError
+    with what to do otherwise. No message holds a password.
+    """
+
+    def __init__(self, url: str):
+        self._engine = open_engine(url)
+
+    def prepare(self) -> None:
+        """Make the tables in an empty database; check them in any other.
+
+        Raises StorageError for a schema that is older or newer than this program's.
+        """
+        with self.transaction() as connection:
+            version = _version(connection)
+            if version is None:
+                _migrate(connection)
+                version = _version(connection)
+            _check(connection, version)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """A connection whose statements are committed together at the end, or not at all."""
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except sa.exc.DBAPIError as error:
+            raise _told_apart(error, self._engine.url) from None
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+def _version(connection: sa.Connection) -> str | None:
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _migrate(connection: sa.Connection) -> None:
+    import alembic.command
+    import alembic.config
+
+    config = alembic.config.Config(ALEMBIC)
+    config.attributes["connection"] = connection
+    if connection.dialect.name == "sqlite":  # its transaction already keeps others out
+        alembic.command.upgrade(config, "head")
+        return
+    lock = {"name": f"radd {connection.engine.url.database}"[:64], "seconds": MIGRATE_S}
+    if connection.execute(sa.text("SELECT GET_LOCK(:name, :seconds)"), lock).scalar() != 1:
+        raise StorageAway("another program has been making the tables of this database for too long")
+    try:
+        alembic.command.upgrade(config, "head")
+    finally:
+        connection.execute(sa.text("SELECT RELEASE_LOCK(:name)"), lock)
+
+
+def _check(connection: sa.Connection, version: str) -> None:
+    if version != SCHEMA:
+        age = "older" if version < SCHEMA else "newer"
+        todo = f"back it up, then run {UPGRADE}" if version < SCHEMA else "update this program or use another database"
+        raise StorageError(f"the database has schema {version}, {age} than this program's {SCHEMA}: {todo}")
+    found = {name: {c["name"] for c in columns} for (_, name), columns in sa.inspect(connection).get_multi_columns().items()}
+    for table in METADATA.sorted_tables:
+        missing = sorted(set(table.columns.keys()) - found.get(table.name, set()))
+        if missing:
+            raise StorageError(
+                f"table {table.name} of the database lacks {', '.join(missing)} though its schema says {version}:"
+                " it was changed by hand or belongs to another program; restore it or use another database"
+            )
+
+
+def _told_apart(error: sa.exc.DBAPIError, url: sa.URL) -> StorageError:
+    if isinstance(error.orig, sqlite3.Error):
+        return _sqlite_error(error, url.database)
+    code, server = getattr(error.orig, "errno", None), f"{url.host or 'localhost'}:{url.port or 3306}"
+    if code in WRONG_ACCOUNT:
+        return StorageError(f"{server} refused user {url.username}: check user name and password in [storage] url")
+    if code in UNKNOWN_DATABASE:
+        return StorageError(f"{server} has no database {url.database}: create it, or correct [storage] url")
+    if code in NO_RIGHT:
+        return StorageError(
+            f"{server} does not let user {url.username} do this in {url.database} ({error.orig}):"
+            " grant that user all rights on that database"
+        )
+    if code in TOO_LARGE:
+        return EntryRefused(f"{server} refuses a clip of this size: raise max_allowed_packet on the server")
+    if isinstance(error, sa.exc.IntegrityError | sa.exc.DataError):
+        return EntryRefused(f"{server} refuses rows: {error.orig}")
+    if isinstance(error, sa.exc.ProgrammingError):
+        return StorageError(f"the tables in {url.database} on {server} do not fit this program: {error.orig}")
+    return StorageAway(f"the database at {server} cannot be used now: {error.orig}")
+
+
+def _sqlite_error(error: sa.exc.DBAPIError, file: str) -> StorageError:
+    name = getattr(error.orig, "sqlite_errorname", None) or ""
+    if isinstance(error, sa.exc.IntegrityError | sa.exc.DataError):
+        return EntryRefused(f"{file} refuses rows: {error.orig}")
+    if name.startswith(SQLITE_PASSING):
+        return StorageAway(f"{file} cannot be used now: {error.orig}")
+    if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM")):
+        return StorageError(f"{file}: {error.orig}; its directory must exist and be writable")
+    if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+        return StorageError(f"{file}: {error.orig}; move it away or name another file in [storage] url")
+    return StorageError(f"{file}: {error.orig}")

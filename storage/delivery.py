@@ -1,0 +1,105 @@
+"""The thread that carries the spool into the database."""
+
+from __future__ import annotations
+
+import threading
+
+from radd.errors import StorageAway, StorageError
+from storage.database import Database, EntryRefused
+from storage.entry import Entry, Kind
+from storage.retention import evict
+from storage.rows import store
+from storage.spool import Spool
+
+PATIENCE_S = (0.5, 1, 2, 4, 8)
+"""waits after the first, second ... failure in a row"""
+
+
+class Delivery:
+    """Brings entry after entry from the spool into the database, each in one transaction, and waits while it is away.
+
+    It owns the only connection. `problem` says what is wrong now, `refusal` what the database would not take; None if
+    there is no such thing.
+    """
+
+    def __init__(self, spool: Spool, url: str, clip_quota_bytes: int):
+        self._spool = spool
+        self._database = Database(url)
+        self._clip_quota_bytes = clip_quota_bytes
+        self._prepared = False
+        self._wake = threading.Event()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
+        self.delivered = 0
+        self.evicted = 0
+        self.failures = 0
+        self.problem: str | None = None
+        self.refusal: str | None = None
+
+    def start(self) -> None:
+        """Look at the database, then deliver in the background.
+
+        Raises StorageError if it is there but not usable; one that is merely away is tried again in the background.
+        """
+        try:
+            self._prepare()
+        except StorageAway as error:
+            self.problem = str(error)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """The spool has something new."""
+        self._wake.set()
+
+    def close(self, flush_s: float) -> None:
+        """Deliver what waits, for at most `flush_s` seconds and until the first failure; the rest stays in the spool."""
+        self._closing.set()
+        self._wake.set()
+        self._thread.join(flush_s)
+        if not self._thread.is_alive():
+            self._database.close()
+
+    @property
+    def running(self) -> bool:
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        in_a_row = 0
+        while True:
+            last_round = self._closing.is_set()
+            self._wake.clear()
+            try:
+                self._deliver_all()
+                in_a_row, self.problem = 0, None
+                pause = None
+            except StorageError as error:
+                self.failures += 1
+                self.problem = str(error)
+                pause = PATIENCE_S[min(in_a_row, len(PATIENCE_S) - 1)]
+                in_a_row += 1
+            if last_round:
+                return
+            (self._wake if pause is None else self._closing).wait(pause)
+
+    def _deliver_all(self) -> None:
+        self._prepare()
+        while entry := self._spool.oldest():
+            try:
+                self._deliver(entry)
+                self._spool.done(entry)
+            except EntryRefused as error:
+                self.refusal = str(error)
+                self._spool.refuse(entry)
+
+    def _deliver(self, entry: Entry) -> None:
+        with self._database.transaction() as connection:
+            store(connection, entry)
+            evicted = evict(connection, self._clip_quota_bytes) if entry.kind is Kind.ALERT else 0
+        self.delivered += 1
+        self.problem = None
+        self.evicted += evicted
+
+    def _prepare(self) -> None:
+        if not self._prepared:
+            self._database.prepare()
+            self._prepared = True

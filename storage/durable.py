@@ -1,0 +1,63 @@
+"""What the spool asks of a file system: files that appear whole or not at all, and one owner for a directory."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+
+from radd.errors import StorageError
+
+
+def write_whole(path: Path, data: bytes, synced: bool) -> None:
+    """Put a file there, or replace it, in one step; where `synced`, it also survives a power cut once this returns.
+
+    Raises OSError; the file is then what it was before.
+    """
+    aside = path.with_name("new.tmp")
+    try:
+        with open(aside, "wb", opener=_private) as file:
+            file.write(data)
+            if synced:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(aside, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            aside.unlink()
+        raise
+    if synced:
+        _sync_directory(path.parent)
+
+
+def take_lock(directory: Path) -> int:
+    """Own a directory until the returned file descriptor is closed or this process is gone.
+
+    Raises StorageError with the owner's pid if another process has it.
+    """
+    lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.read(lock, 20).decode().strip() or "unknown"
+        os.close(lock)
+        raise StorageError(
+            f"the spool {directory} is in use by process {owner}: stop that one, or give this one a directory"
+            " of its own in [storage] spool"
+        ) from None
+    with contextlib.suppress(OSError):  # a full disk; the lock holds without the number
+        os.pwrite(lock, f"{os.getpid():<20}".encode(), 0)
+    return lock
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _sync_directory(directory: Path) -> None:
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

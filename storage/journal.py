@@ -1,0 +1,158 @@
+"""The sink that forgets nothing: events go into a durable spool first and from there into the database."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from radd.errors import StorageError
+from radd.flac import flac_bytes
+from radd.ranges import check
+from radd.types import Alert, AlertState, Event, Gap, Score
+from storage.database import parse_url
+from storage.delivery import Delivery
+from storage.entry import Kind
+from storage.records import StreamInfo, alert_record, gap_record, interrupted_alert, moment, stream_record
+from storage.spool import Spool
+from storage.timeline import Timeline
+
+MEGABYTE = 1_000_000
+ROWS_TOGETHER = 10
+
+
+@dataclass(frozen=True, slots=True)
+class StorageSettings:
+    """The section [storage] of config.toml."""
+
+    url: str
+    spool: str
+    clip_quota_mb: int
+    spool_quota_mb: int
+    flush_s: float
+
+    def __post_init__(self):
+        parse_url(self.url)
+        check(self, clip_quota_mb=(0, 1_000_000), spool_quota_mb=(1, 1_000_000), flush_s=(0, 3_600))
+
+    @property
+    def spool_directory(self) -> Path:
+        """Where the spool lies: as configured, else beside an SQLite file, else in the working directory."""
+        url = parse_url(self.url)
+        if self.spool:
+            return Path(self.spool)
+        if url.drivername == "sqlite":
+            file = Path(url.database)
+            return file.with_name(f"{file.stem}-spool")
+        return Path("radd-spool")
+
+
+class Journal:
+    """Keeps the events of one stream; a Sink, to be entered before listening begins.
+
+    An alert is durable when `write` returns. Entering raises StorageError where another daemon has the spool, or the
+    database is there but not usable (password, name, schema); a database that is away is no error. After entering,
+    `recovered` holds the alerts that a killed daemon left open, with state INTERRUPTED.
+    """
+
+    def __init__(self, settings: StorageSettings, info: StreamInfo):
+        self._settings = settings
+        self._info = info
+        self._spool = Spool(settings.spool_directory, settings.spool_quota_mb * MEGABYTE)
+        self._delivery = Delivery(self._spool, settings.url, settings.clip_quota_mb * MEGABYTE)
+        self._timeline = Timeline()
+        self._gaps: list[dict[str, Any]] = []
+        self._open: dict[str, str] = {}
+        self._stream = ""
+        self._totals = {"length_samples": 0, "lost_samples": 0, "scores": 0, "judged": 0, "alerts": 0, "gaps": 0}
+        self._spool_problem: str | None = None
+        self.recovered: tuple[Alert, ...] = ()
+
+    def __enter__(self) -> Journal:
+        with ExitStack() as undo:
+            undo.enter_context(self._spool)
+            left = [entry for entry in self._spool.left() if entry.kind is Kind.ALERT]
+            self._delivery.start()
+            undo.callback(self._delivery.close, 0)
+            self._stream = self._spool.put(Kind.STREAM, stream_record(self._info), live=True)
+            self._delivery.wake()
+            self.recovered = tuple(interrupted_alert(entry) for entry in left)
+            undo.pop_all()
+        return self
+
+    def __exit__(self, kind, *exc) -> None:
+        """Deliver for at most the configured time; what the database did not take by then stays in the spool."""
+        self._keep_rows(to_the_end=True)
+        ended = moment(self._info, self._totals["length_samples"])
+        state = {"state": "ended" if kind is None else "interrupted", "ended_utc": ended}
+        self._keep(Kind.STREAM, stream_record(self._info) | self._totals | state, name=self._stream)
+        self._delivery.close(self._settings.flush_s)
+        self._spool.__exit__()
+
+    def write(self, event: Event) -> None:
+        """Keep one event; an alert is durable on return.
+
+        Never raises for want of space or database: what is lost is counted in `stats` and told by `problem`.
+        """
+        totals = self._totals
+        totals["length_samples"] = max(totals["length_samples"], event.end)
+        if isinstance(event, Score):
+            totals["scores"] += 1
+            totals["judged"] += event.llr is not None
+            self._timeline.push(event)
+            if len(self._timeline) >= ROWS_TOGETHER:
+                self._keep_rows()
+        elif isinstance(event, Gap):
+            totals["gaps"] += 1
+            totals["lost_samples"] += event.end - event.start
+            self._gaps.append(gap_record(event))
+            self._keep_rows()
+        elif event.state is not AlertState.INTERRUPTED:
+            self._keep_alert(event)
+
+    @property
+    def problem(self) -> str | None:
+        """What keeps events from the database or the spool, in words for the user; None if nothing does."""
+        return self._spool_problem or self._delivery.problem or self._delivery.refusal
+
+    def stats(self) -> dict[str, int]:
+        """Counts since the start: what waits, what was delivered, and everything that was given up."""
+        dropped = self._spool.dropped
+        return {
+            "spool_entries": self._spool.waiting,
+            "spool_bytes": self._spool.bytes,
+            "delivered": self._delivery.delivered,
+            "delivery_failures": self._delivery.failures,
+            "clips_evicted": self._delivery.evicted,
+            "clips_dropped": dropped["clip"],
+            "alerts_lost": dropped[Kind.ALERT],
+            "timeline_dropped": dropped[Kind.ROWS],
+            "refused": self._spool.refused,
+            "damaged": self._spool.damaged,
+        }
+
+    def _keep_alert(self, alert: Alert) -> None:
+        opening = alert.state is AlertState.OPEN
+        self._totals["alerts"] += opening
+        name = self._open.pop(alert.id, None)
+        name = self._keep(Kind.ALERT, alert_record(alert, self._info), flac_bytes(alert.clip), opening, name)
+        if opening and name:
+            self._open[alert.id] = name
+
+    def _keep_rows(self, to_the_end: bool = False) -> None:
+        record = {"stream_id": self._info.id, "timeline": self._timeline.take(to_the_end), "gaps": self._gaps}
+        self._gaps = []
+        if record["timeline"] or record["gaps"]:
+            self._keep(Kind.ROWS, record)
+
+    def _keep(self, kind: Kind, record: dict, clip: bytes = b"", live: bool = False, name: str | None = None) -> str | None:
+        """The entry's name in the spool, None if the spool could not take it."""
+        try:
+            name = self._spool.put(kind, record, clip, live, name)
+        except StorageError as error:
+            self._spool_problem = str(error)
+            return None
+        self._spool_problem = None
+        self._delivery.wake()
+        return name

@@ -1,0 +1,25 @@
+"""What Alembic runs: with the connection that storage/database.py gives it, or with RADD_STORAGE_URL by hand."""
+
+import os
+
+from alembic import context
+
+from radd.errors import ConfigError
+from storage.database import open_engine
+from storage.tables import METADATA
+
+
+def migrate(connection):
+    context.configure(connection=connection, target_metadata=METADATA, transactional_ddl=connection.dialect.name == "sqlite")
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+given = context.config.attributes.get("connection")
+if given is not None:
+    migrate(given)
+elif "RADD_STORAGE_URL" not in os.environ:
+    raise ConfigError("RADD_STORAGE_URL is not set: set it to the url of the database to migrate")
+else:
+    with open_engine(os.environ["RADD_STORAGE_URL"]).begin() as connection:
+        migrate(connection)

@@ -1,0 +1,120 @@
+"""Events as the records that the spool keeps: what JSON can hold, cleaned of what a database cannot."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from radd.errors import AudioError
+from radd.flac import flac_samples
+from radd.types import Alert, AlertState, Gap, Neighbour, seconds
+from storage.entry import Entry
+
+TEXT_CHARACTERS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """What is known of a stream once its source is open."""
+
+    id: str
+    """UUID"""
+    source: str
+    """what a person calls the source"""
+    device: str | None
+    """the device's own name; None if the source is not a device"""
+    native_rate_hz: int
+    host: str
+    """the machine that listens"""
+    bundle: str
+    """name and version of the model bundle"""
+    config_hash: str
+    """SHA-256 of the settings in force, hexadecimal"""
+    started: datetime
+    """wall clock with its zone, read once when the source opened; sample 0"""
+
+
+def stream_record(info: StreamInfo) -> dict[str, Any]:
+    return {
+        "id": info.id,
+        "state": "running",
+        "source": storable(info.source),
+        "device": None if info.device is None else storable(info.device),
+        "native_rate_hz": info.native_rate_hz,
+        "host": storable(info.host),
+        "bundle": storable(info.bundle),
+        "config_hash": info.config_hash,
+        "started_utc": utc(info.started),
+    }
+
+
+def alert_record(alert: Alert, info: StreamInfo) -> dict[str, Any]:
+    return {
+        "alert": {
+            "id": alert.id,
+            "stream_id": info.id,
+            "state": alert.state.value,
+            "began_samples": alert.began,
+            "end_samples": alert.end,
+            "began_utc": moment(info, alert.began),
+            "ended_utc": moment(info, alert.end) if alert.state is AlertState.CLOSE else None,
+            "peak_p_spoof": measured(alert.peak_p_spoof),
+            "min_llr": measured(alert.min_llr),
+            "gaps": alert.gaps,
+            "bundle": storable(info.bundle),
+            "clip_start_samples": alert.clip_start,
+        },
+        "clip": {"length_samples": len(alert.clip), "stored_utc": utc(datetime.now(UTC))},
+        "trace": [(end, measured(llr)) for end, llr in alert.trace],
+        "neighbours": [asdict(n) | {"similarity": measured(n.similarity)} for n in alert.neighbours],
+    }
+
+
+def gap_record(gap: Gap) -> dict[str, Any]:
+    return {"start_samples": gap.start, "end_samples": gap.end, "cause": storable(gap.cause)}
+
+
+def interrupted_alert(entry: Entry) -> Alert:
+    """The alert that a daemon left open, as far as it had come; its clip is empty if it was given up."""
+    said, row = entry.record, entry.record["alert"]
+    try:
+        clip = flac_samples(entry.clip) if entry.clip else np.zeros(0, np.float32)
+    except AudioError:
+        clip = np.zeros(0, np.float32)
+    return Alert(
+        id=row["id"],
+        state=AlertState.INTERRUPTED,
+        began=row["began_samples"],
+        end=row["end_samples"],
+        peak_p_spoof=row["peak_p_spoof"],
+        min_llr=row["min_llr"],
+        clip=clip,
+        clip_start=row["clip_start_samples"],
+        trace=tuple((end, llr) for end, llr in said["trace"]),
+        neighbours=tuple(Neighbour(**neighbour) for neighbour in said["neighbours"]),
+        gaps=row["gaps"],
+    )
+
+
+def moment(info: StreamInfo, samples: int) -> str:
+    """The wall clock at a sample of the stream, as `utc`."""
+    return utc(info.started + timedelta(seconds=seconds(samples)))
+
+
+def utc(when: datetime) -> str:
+    """ISO 8601 in UTC without a zone, to the millisecond."""
+    return when.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds")
+
+
+def measured(value: float | None) -> float | None:
+    """The value if it is a number a database can hold, else None."""
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def storable(text: str) -> str:
+    """The text in characters that UTF-8 can hold, file names of unknown encoding included; at most 10,000 of them."""
+    return text.encode("utf-8", "backslashreplace").decode()[:TEXT_CHARACTERS]

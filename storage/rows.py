@@ -1,0 +1,88 @@
+"""Entries of the spool as rows of the database, to the same effect however often they are written."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql, sqlite
+
+from storage import tables
+from storage.entry import Entry, Kind
+
+
+def store(connection: sa.Connection, entry: Entry) -> None:
+    """Write one entry, inside the transaction of `connection`; an alert never without the row of its clip."""
+    STORES[entry.kind](connection, entry)
+
+
+def _store_stream(connection: sa.Connection, entry: Entry) -> None:
+    row = dict(entry.record)
+    if entry.interrupted:
+        row["state"] = "interrupted"
+    _upsert(connection, tables.streams, [row])
+
+
+def _store_alert(connection: sa.Connection, entry: Entry) -> None:
+    alerts = tables.alerts
+    row = dict(entry.record["alert"])
+    if entry.interrupted:
+        row["state"] = "interrupted"
+    known = sa.select(alerts.c.clip_sha256, alerts.c.clip_start_samples).where(alerts.c.id == row["id"])
+    before = connection.execute(known).one_or_none()
+    if entry.clip is not None or before is None:
+        _store_clip(connection, entry)
+        row["clip_sha256"] = entry.clip_sha256
+    else:  # the sound that an earlier version brought is better than none
+        row |= before._mapping
+    _upsert(connection, alerts, [row])
+    if before is not None:
+        _drop_unused_clip(connection, before.clip_sha256)
+    texts = {key: json.dumps(entry.record[key]) for key in ("trace", "neighbours")}
+    _upsert(connection, tables.evidence, [{"alert_id": row["id"]} | texts])
+
+
+def _store_clip(connection: sa.Connection, entry: Entry) -> None:
+    row = entry.record["clip"] | {"sha256": entry.clip_sha256, "size_bytes": entry.clip_bytes}
+    if entry.clip is not None:
+        _upsert(connection, tables.clips, [row | {"state": "stored", "flac": entry.clip, "evicted_utc": None}])
+    else:
+        given_up = row | {"state": "evicted", "evicted_utc": row["stored_utc"]}
+        _upsert(connection, tables.clips, [given_up], update=["sha256"])
+
+
+def _drop_unused_clip(connection: sa.Connection, sha256: str) -> None:
+    clips, alerts = tables.clips, tables.alerts
+    used = sa.exists().where(alerts.c.clip_sha256 == sha256)
+    connection.execute(clips.delete().where(clips.c.sha256 == sha256, ~used))
+
+
+def _store_rows(connection: sa.Connection, entry: Entry) -> None:
+    stream = {"stream_id": entry.record["stream_id"]}
+    _upsert(connection, tables.timeline, [stream | row for row in entry.record["timeline"]])
+    _upsert(connection, tables.gaps, [stream | row for row in entry.record["gaps"]])
+
+
+def _upsert(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]], update: list[str] | None = None):
+    """Insert rows of equal columns; where the primary key exists, replace those columns, or only `update`."""
+    if not rows:
+        return
+    rows = [{name: _value(table.c[name], value) for name, value in row.items()} for row in rows]
+    keys = table.primary_key.columns.keys()
+    names = update or [name for name in rows[0] if name not in keys]
+    if connection.dialect.name == "sqlite":
+        insert = sqlite.insert(table)
+        insert = insert.on_conflict_do_update(keys, set_={name: insert.excluded[name] for name in names})
+    else:
+        insert = mysql.insert(table)
+        insert = insert.on_duplicate_key_update({name: insert.inserted[name] for name in names})
+    connection.execute(insert, rows)
+
+
+def _value(column: sa.Column, value: Any) -> Any:
+    return datetime.fromisoformat(value) if isinstance(column.type, sa.DateTime) and value else value
+
+
+STORES = {Kind.STREAM: _store_stream, Kind.ALERT: _store_alert, Kind.ROWS: _store_rows}

@@ -1,0 +1,111 @@
+"""The tables as the program sees them; storage/migrations makes them, schema.sql explains them.
+
+Wall clock is UTC without a zone, to the millisecond; `_samples` count 16 kHz samples since the stream began.
+"""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+
+SCHEMA = "0001"
+"""the newest migration; four digits, so that old and new can be told apart"""
+
+METADATA = sa.MetaData()
+MYSQL = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_unicode_ci"}
+
+Moment = sa.DateTime().with_variant(mysql.DATETIME(fsp=3), "mysql", "mariadb")
+LongText = sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
+Sound = sa.LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
+
+streams = sa.Table(
+    "streams",
+    METADATA,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("device", sa.Text),
+    sa.Column("native_rate_hz", sa.Integer, nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("bundle", sa.Text, nullable=False),
+    sa.Column("config_hash", sa.String(64), nullable=False),
+    sa.Column("started_utc", Moment, nullable=False),
+    sa.Column("ended_utc", Moment),
+    sa.Column("length_samples", sa.BigInteger),
+    sa.Column("lost_samples", sa.BigInteger),
+    sa.Column("scores", sa.Integer),
+    sa.Column("judged", sa.Integer),
+    sa.Column("alerts", sa.Integer),
+    sa.Column("gaps", sa.Integer),
+    sa.Index("ix_streams_started", "started_utc"),
+    **MYSQL,
+)
+
+clips = sa.Table(
+    "clips",
+    METADATA,
+    sa.Column("sha256", sa.String(64), primary_key=True),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("length_samples", sa.Integer, nullable=False),
+    sa.Column("size_bytes", sa.Integer, nullable=False),
+    sa.Column("stored_utc", Moment, nullable=False),
+    sa.Column("evicted_utc", Moment),
+    sa.Column("flac", Sound),
+    sa.Index("ix_clips_state_stored", "state", "stored_utc", "size_bytes"),
+    **MYSQL,
+)
+
+alerts = sa.Table(
+    "alerts",
+    METADATA,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("stream_id", sa.ForeignKey("streams.id", name="fk_alerts_stream"), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("review", sa.String(16), nullable=False, server_default="pending"),
+    sa.Column("began_samples", sa.BigInteger, nullable=False),
+    sa.Column("end_samples", sa.BigInteger, nullable=False),
+    sa.Column("began_utc", Moment, nullable=False),
+    sa.Column("ended_utc", Moment),
+    sa.Column("peak_p_spoof", sa.Double),
+    sa.Column("min_llr", sa.Double),
+    sa.Column("gaps", sa.Integer, nullable=False),
+    sa.Column("bundle", sa.Text, nullable=False),
+    sa.Column("clip_sha256", sa.ForeignKey("clips.sha256", name="fk_alerts_clip"), nullable=False),
+    sa.Column("clip_start_samples", sa.BigInteger, nullable=False),
+    sa.Index("ix_alerts_review", "review", "began_utc"),
+    sa.Index("ix_alerts_stream", "stream_id", "began_samples"),
+    sa.Index("ix_alerts_clip", "clip_sha256"),
+    **MYSQL,
+)
+
+evidence = sa.Table(
+    "evidence",
+    METADATA,
+    sa.Column(
+        "alert_id", sa.ForeignKey("alerts.id", name="fk_evidence_alert", ondelete="CASCADE"), primary_key=True
+    ),
+    sa.Column("trace", LongText, nullable=False),
+    sa.Column("neighbours", LongText, nullable=False),
+    **MYSQL,
+)
+
+gaps = sa.Table(
+    "gaps",
+    METADATA,
+    sa.Column("stream_id", sa.ForeignKey("streams.id", name="fk_gaps_stream", ondelete="CASCADE"), primary_key=True),
+    sa.Column("start_samples", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("end_samples", sa.BigInteger, nullable=False),
+    sa.Column("cause", sa.Text, nullable=False),
+    **MYSQL,
+)
+
+timeline = sa.Table(
+    "timeline",
+    METADATA,
+    sa.Column(
+        "stream_id", sa.ForeignKey("streams.id", name="fk_timeline_stream", ondelete="CASCADE"), primary_key=True
+    ),
+    sa.Column("second", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("verdict", sa.String(16), nullable=False),
+    sa.Column("llr", sa.Double),
+    sa.Column("level_dbfs", sa.Double, nullable=False),
+    **MYSQL,
+)

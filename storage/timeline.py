@@ -1,0 +1,62 @@
+"""Scores, eight a second, as one row a second for later plots."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from radd.types import SAMPLE_RATE_HZ, Score, Verdict
+from storage.records import measured
+
+FLOOR_DBFS = -120.0
+GRAVITY = (
+    Verdict.SPOOF,
+    Verdict.SUSPECT,
+    Verdict.BONAFIDE,
+    Verdict.GAP,
+    Verdict.TOO_NOISY,
+    Verdict.NO_SPEECH,
+    Verdict.WARMING_UP,
+)
+
+
+class Timeline:
+    """Gathers the scores of one second after another; belongs to one stream."""
+
+    def __init__(self):
+        self._scores: list[Score] = []
+        self._rows: list[dict[str, Any]] = []
+
+    def __len__(self) -> int:
+        """Finished seconds that were not taken yet."""
+        return len(self._rows)
+
+    def push(self, score: Score) -> None:
+        if self._scores and _second(score) != _second(self._scores[0]):
+            self._finish()
+        self._scores.append(score)
+
+    def take(self, to_the_end: bool = False) -> list[dict[str, Any]]:
+        """The rows of the finished seconds, oldest first, and with `to_the_end` of the one that has begun."""
+        if to_the_end and self._scores:
+            self._finish()
+        rows, self._rows = self._rows, []
+        return rows
+
+    def _finish(self) -> None:
+        """The gravest verdict, the mean of what was measured (natural log, None if nothing was), the mean power."""
+        llrs = [score.llr for score in self._scores if score.llr is not None]
+        power = sum(10 ** (score.level_dbfs / 10) for score in self._scores) / len(self._scores)
+        self._rows.append(
+            {
+                "second": _second(self._scores[0]),
+                "verdict": min((score.verdict for score in self._scores), key=GRAVITY.index).value,
+                "llr": measured(sum(llrs) / len(llrs)) if llrs else None,
+                "level_dbfs": max(10 * math.log10(power), FLOOR_DBFS) if power > 0 else FLOOR_DBFS,
+            }
+        )
+        self._scores = []
+
+
+def _second(score: Score) -> int:
+    return (score.end - 1) // SAMPLE_RATE_HZ
