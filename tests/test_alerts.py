@@ -47,13 +47,13 @@ def assert_clip_is_the_sound(alert) -> None:
 
 
 def test_the_clip_has_the_pre_roll_and_grows_to_the_end():
-    machine = recorder(pre_roll_s=1.0)
+    machine = recorder(pre_roll_s=1.024)
     feed(machine, 0, 50)
     first = machine.alert(opened(40, 50), gaps=2)
     feed(machine, 50, 80)
     last = machine.alert(closed(40, 70), gaps=3)
     assert (first.state, last.state) == (AlertState.OPEN, AlertState.CLOSE)
-    assert first.clip_start == last.clip_start == 40 * HOP_SAMPLES - SAMPLE_RATE_HZ
+    assert first.clip_start == last.clip_start == 32 * HOP_SAMPLES
     assert (first.began, first.end, first.gaps) == (40 * HOP_SAMPLES, 50 * HOP_SAMPLES, 2)
     assert (last.began, last.end, last.gaps) == (40 * HOP_SAMPLES, 70 * HOP_SAMPLES, 3)
     assert len(first.clip) == 50 * HOP_SAMPLES - first.clip_start
