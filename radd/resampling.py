@@ -22,7 +22,8 @@ class Converter:
     Raises AudioError for a rate or channel count that is no sound.
     """
 
-    def __init__(self, rate_hz: int, channels: int, start: int = 0):
+    def __init__(self, rate_hz: int, channels: int, start: int = 0, cause: str | None = None):
+        """`cause` says why sound was lost before `start`; the first chunk with samples bears it."""
         if not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ or not 1 <= channels <= MOST_CHANNELS:
             raise AudioError(
                 f"sound of {rate_hz} Hz and {channels} channels: expected {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz "
@@ -31,7 +32,7 @@ class Converter:
         self.rate_hz, self.channels = rate_hz, channels
         self.end = start
         """samples, where the next chunk starts"""
-        self._damaged = 0
+        self._cause, self._damaged = cause, 0
         same = rate_hz == SAMPLE_RATE_HZ
         self._stream = None if same else soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32")
 
@@ -53,7 +54,8 @@ class Converter:
 
     def _chunk(self, mono: np.ndarray, last: bool, arrived: float | None) -> AudioChunk:
         samples = mono if self._stream is None else self._stream.resample_chunk(mono, last)
-        chunk = AudioChunk(samples, self.end, None, self._damaged if len(samples) else 0, arrived)
-        self._damaged -= chunk.damaged
-        self.end = chunk.end
+        if not len(samples):
+            return AudioChunk(samples, self.end, None, 0, arrived)
+        chunk = AudioChunk(samples, self.end, self._cause, self._damaged, arrived)
+        self._cause, self._damaged, self.end = None, 0, chunk.end
         return chunk
