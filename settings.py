@@ -17,7 +17,7 @@ from typing import Any, get_type_hints
 
 from radd.detector import ModelSettings
 from radd.errors import ConfigError
-from radd.quality import GateSettings
+from radd.gate import GateSettings
 from storage.journal import StorageSettings
 from stream.alerts import AlertSettings
 from stream.decision import DecisionSettings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import signal
@@ -20,6 +21,8 @@ from stream.sinks import Display, Fanout, Started, Stats, Stopped, Totals
 
 STATS_EVERY_SAMPLES = 60 * SAMPLE_RATE_HZ
 
+log = logging.getLogger(__name__)
+
 
 class Listener(Protocol):
     """What turns chunks into events; stream/monitor.py has the one that ships."""
@@ -33,9 +36,11 @@ class Journal(Sink, Protocol):
 
     recovered: Iterable[Alert]
     """alerts that a run which broke off has left open, known once entered"""
+    problem: str | None
+    """what keeps events from being stored, in words for the user; None if nothing does"""
 
-    def queue_depths(self) -> dict[str, int]:
-        """What waits to be stored, by the queue's name."""
+    def stats(self) -> dict[str, int]:
+        """Counts so far; `spool_entries` is how many wait to be stored."""
         ...
 
 
@@ -43,6 +48,7 @@ class NoJournal:
     """Keeps nothing."""
 
     recovered = ()
+    problem = None
 
     def __enter__(self) -> NoJournal:
         return self
@@ -53,7 +59,7 @@ class NoJournal:
     def write(self, event: Event) -> None:
         pass
 
-    def queue_depths(self) -> dict[str, int]:
+    def stats(self) -> dict[str, int]:
         return {}
 
 
@@ -95,6 +101,7 @@ class Run:
         self.ending, self.bundle, self.duration_samples = ending, bundle, duration_samples
         self.totals = Totals()
         self.service = Service()
+        self.problem: str | None = None
         self.end = 0
         self.busy_s = 0.0
         self.stats_end, self.stats_busy_s = 0, 0.0
@@ -148,23 +155,30 @@ class Run:
             self.busy_s += time.perf_counter() - began
             self.end = chunk.end
             self.service.alive()
+            self._warn(journal.problem)
             if self.end - self.stats_end >= STATS_EVERY_SAMPLES:
                 self.display.write(self._stats(journal))
             if self.display.closed:
                 self.ending.ask("output_closed")
-            if self.ending.reason:
                 return
+            if self.end == self.duration_samples:
+                self.ending.ask("duration")
+                return
+
+    def _warn(self, problem: str | None) -> None:
+        if problem != self.problem:
+            log.warning("storage: %s", problem or "all is well again")
+            self.problem = problem
 
     def _within_duration(self, chunk: AudioChunk) -> AudioChunk:
         if self.duration_samples is None or chunk.end < self.duration_samples:
             return chunk
-        self.ending.ask("duration")
         start = min(chunk.start, self.duration_samples)
         return replace(chunk, start=start, samples=chunk.samples[: self.duration_samples - start])
 
     def _stats(self, journal: Journal) -> Stats:
         counts = self.source.stats()
-        queues = {"capture": counts.get("queue_depth", 0)} | journal.queue_depths()
+        queues = {"capture": counts.get("queue_depth", 0), "spool": journal.stats().get("spool_entries", 0)}
         factor = (self.busy_s - self.stats_busy_s) / seconds(self.end - self.stats_end)
         self.stats_end, self.stats_busy_s = self.end, self.busy_s
         return Stats(self.end, counts["chunks"], counts.get("drops", 0), counts.get("overruns", 0), queues,

@@ -81,8 +81,8 @@ class Kept(NoJournal):
     def write(self, event) -> None:
         self.order.append(("kept", event))
 
-    def queue_depths(self) -> dict[str, int]:
-        return {"spool": 3}
+    def stats(self) -> dict[str, int]:
+        return {"spool_entries": 3}
 
 
 class Shown:
