@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,9 +103,27 @@ def eer(rates: ErrorRates) -> tuple[float, float]:
 
     No interpolation; of equally good thresholds the lowest, as in the tools of the ASVspoof challenges.
     """
-    p_miss, p_fa = rates.p_miss, rates.p_fa
-    i = int(np.argmin(np.abs(p_miss - p_fa)))
-    return float(p_miss[i] + p_fa[i]) / 2, float(rates.thresholds[i])
+    i = int(np.argmin(np.abs(rates.misses * rates.n_spoof - rates.false_alarms * rates.n_bonafide)))
+    return float(rates.p_miss[i] + rates.p_fa[i]) / 2, float(rates.thresholds[i])
+
+
+def eer_of_sorted(bonafide: np.ndarray, spoof: np.ndarray) -> float:
+    """The same equal error rate as `eer`, found by bisection in scores that are sorted already.
+
+    Ascending float64 (n,) and (m,), neither empty; for many groups against one large class.
+    """
+    n, m = len(bonafide), len(spoof)
+
+    def difference(threshold):
+        return np.searchsorted(bonafide, threshold) * m - (m - np.searchsorted(spoof, threshold)) * n
+
+    crossing = bisect_left(range(n), True, key=lambda i: bool(difference(bonafide[i]) >= 0))
+    low = bonafide[crossing - 1] if crossing else -np.inf
+    high = bonafide[crossing] if crossing < n else np.inf
+    between = spoof[np.searchsorted(spoof, low):np.searchsorted(spoof, high, "right")]
+    thresholds = np.unique(np.concatenate([[low], between, [high]]))
+    best = thresholds[np.argmin(np.abs(difference(thresholds)))]
+    return float(np.searchsorted(bonafide, best) / n + 1 - np.searchsorted(spoof, best) / m) / 2
 
 
 def asv_error_rates(target: np.ndarray, nontarget: np.ndarray, spoof: np.ndarray) -> AsvErrorRates:

@@ -1,6 +1,10 @@
 """Fixtures live in files of their own, by what they provide."""
 
 pytest_plugins = [
+    "fixtures_microphone",
     "fixtures_detector",
     "fixtures_left_out",
+    "fixtures_scores",
+    "fixtures_mariadb",
+    "fixtures_storage",
 ]

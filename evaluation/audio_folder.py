@@ -1,0 +1,52 @@
+"""Finds the sound of a trial by its name."""
+
+from __future__ import annotations
+
+import base64
+import os
+from pathlib import Path
+
+from radd.errors import ProtocolError
+from radd.protocols import AUDIO_SUFFIXES
+
+MIME = {".flac": "audio/flac", ".wav": "audio/wav", ".mp3": "audio/mpeg", ".ogg": "audio/ogg", ".opus": "audio/ogg",
+        ".m4a": "audio/mp4"}
+LARGEST_PLAYER_BYTES = 2_000_000
+
+
+class AudioFolder:
+    """A directory of sound: a trial is the file of its name there, or below it where the name is unique."""
+
+    def __init__(self, root: Path):
+        """Raises ProtocolError where there is no such directory."""
+        self._root = Path(root)
+        if not self._root.is_dir():
+            raise ProtocolError(f"{root} is not a directory: name the folder of the protocol's sound with --audio")
+        self._below: dict[str, Path | None] | None = None
+
+    def find(self, utt: str) -> Path | None:
+        """The file of a trial; None where there is none, or more than one below."""
+        for suffix in AUDIO_SUFFIXES:
+            path = self._root / f"{utt}{suffix}"
+            if path.is_file():
+                return path
+        if self._below is None:
+            self._below = self._search()
+        return self._below.get(utt)
+
+    def player(self, utt: str) -> str | None:
+        """The sound of a trial as a data URL for a page; None where it is not at hand or larger than 2 MB."""
+        path = self.find(utt)
+        if path is None or path.stat().st_size > LARGEST_PLAYER_BYTES:
+            return None
+        sound = base64.b64encode(path.read_bytes()).decode("ascii")
+        return f"data:{MIME[path.suffix.lower()]};base64,{sound}"
+
+    def _search(self) -> dict[str, Path | None]:
+        found: dict[str, Path | None] = {}
+        for folder, _, names in os.walk(self._root):
+            for name in names:
+                stem, suffix = os.path.splitext(name)
+                if suffix.lower() in AUDIO_SUFFIXES:
+                    found[stem] = None if stem in found else Path(folder, name)
+        return found

@@ -1,0 +1,29 @@
+"""Plain tables for a terminal and for Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def number(value: float | int | None, digits: int = 4) -> str:
+    """A figure as a person reads it; "-" for what was not measured."""
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.{digits}f}"
+
+
+def interval(ends: Sequence[float] | None, digits: int = 2) -> str:
+    """Both ends of an interval; "-" for none."""
+    return "-" if ends is None else f"{ends[0]:.{digits}f} to {ends[1]:.{digits}f}"
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table with aligned columns, the first to the left and the rest to the right."""
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+
+    def line(cells):
+        first, *rest = cells
+        return "| " + " | ".join([first.ljust(widths[0]), *(c.rjust(w) for c, w in zip(rest, widths[1:]))]) + " |"
+
+    rule = "|" + "|".join(["-" * (widths[0] + 2), *("-" * (w + 1) + ":" for w in widths[1:])]) + "|"
+    return "\n".join([line(header), rule, *map(line, rows)])
