@@ -152,17 +152,19 @@ def _open_container(path: Path, found: str) -> ContainerFile:
     except ImportError:
         raise AudioError(
             f"{path} is not audio that can be read ({found}); expected WAV, FLAC, MP3, OGG or Opus; "
-            "for M4A and video, pip install av"
+            "for M4A and video, pip install -r requirements-video.txt"
         ) from None
+    unreadable = AudioError(
+        f"{path} is not audio that can be read ({found}); expected WAV, FLAC, MP3, OGG, Opus, M4A or a video with sound"
+    )
     try:
         container = av.open(str(path), options={"protocol_whitelist": "file"})
     except av.FFmpegError:
-        raise AudioError(
-            f"{path} is not audio that can be read ({found}); expected WAV, FLAC, MP3, OGG, Opus, M4A or a video"
-        ) from None
-    if not container.streams.audio:
+        raise unreadable from None
+    codec = container.streams.audio[0].codec_context if container.streams.audio else None
+    if codec is None or not codec.sample_rate or not codec.channels:
         container.close()
-        raise AudioError(f"{path} holds no sound; expected a file with an audio track")
+        raise unreadable
     return ContainerFile(path, av, container)
 
 
