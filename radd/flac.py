@@ -16,8 +16,8 @@ FULL_SCALE = 32_768
 def flac_bytes(samples: np.ndarray) -> bytes:
     """Encode sound as FLAC: float32 (n,), full scale +-1, 16 kHz; rounded to 16 bit, clipped at full scale.
 
-    Equal samples give equal bytes, and encoding what `flac_samples` decoded gives the same bytes again.
-    Raises AudioError for sound that is not one-dimensional or holds NaN or Inf.
+    Equal samples give equal bytes, no samples none, and encoding what `flac_samples` decoded gives the same bytes
+    again. Raises AudioError for sound that is not one-dimensional or holds NaN or Inf.
     """
     import soundfile
 
@@ -37,6 +37,8 @@ def flac_samples(data: bytes) -> np.ndarray:
     """
     import soundfile
 
+    if not data:
+        return np.zeros(0, np.float32)
     try:
         pcm, rate_hz = soundfile.read(io.BytesIO(data), dtype="int16", always_2d=True)
     except soundfile.SoundFileError as error:

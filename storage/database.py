@@ -138,7 +138,8 @@ def _check(connection: sa.Connection, version: str) -> None:
         age = "older" if version < SCHEMA else "newer"
         todo = f"back it up, then run {UPGRADE}" if version < SCHEMA else "update this program or use another database"
         raise StorageError(f"the database has schema {version}, {age} than this program's {SCHEMA}: {todo}")
-    found = {name: {c["name"] for c in columns} for (_, name), columns in sa.inspect(connection).get_multi_columns().items()}
+    tables = sa.inspect(connection).get_multi_columns()
+    found = {name: {column["name"] for column in columns} for (_, name), columns in tables.items()}
     for table in METADATA.sorted_tables:
         missing = sorted(set(table.columns.keys()) - found.get(table.name, set()))
         if missing:

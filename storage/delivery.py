@@ -52,7 +52,7 @@ class Delivery:
         self._wake.set()
 
     def close(self, flush_s: float) -> None:
-        """Deliver what waits, for at most `flush_s` seconds and until the first failure; the rest stays in the spool."""
+        """Deliver what waits, at most for `flush_s` seconds and until the first failure; the rest stays spooled."""
         self._closing.set()
         self._wake.set()
         self._thread.join(flush_s)

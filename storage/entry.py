@@ -23,12 +23,11 @@ class Entry:
     name: str
     kind: Kind
     record: dict[str, Any]
-    clip_sha256: str | None
-    """None if the entry never had a clip"""
+    clip_sha256: str
     clip_bytes: int
     """the size it had"""
     clip: bytes | None
-    """None if it never had one or it was given up"""
+    """None if it was given up; empty if there never was one"""
     live: bool
     """a final version is still to come"""
     interrupted: bool
@@ -38,7 +37,7 @@ class Entry:
 
 def encode_head(record: dict, clip: bytes, live: bool) -> bytes:
     """The first line, which stays true when the clip after it is cut off."""
-    sha256 = hashlib.sha256(clip).hexdigest() if clip else None
+    sha256 = hashlib.sha256(clip).hexdigest()
     said = {"live": live, "clip_sha256": sha256, "clip_bytes": len(clip), "record": record}
     return json.dumps(said, allow_nan=False).encode() + b"\n"
 
@@ -48,13 +47,12 @@ def decode(data: bytes, name: str, kind: Kind, interrupted: bool, version: int) 
     head, _, clip = data.partition(b"\n")
     try:
         said = json.loads(head)
-        sha256 = said["clip_sha256"]
-        whole = sha256 is not None and hashlib.sha256(clip).hexdigest() == sha256
+        whole = hashlib.sha256(clip).hexdigest() == said["clip_sha256"]
         return Entry(
             name=name,
             kind=kind,
             record=said["record"],
-            clip_sha256=sha256,
+            clip_sha256=said["clip_sha256"],
             clip_bytes=said["clip_bytes"],
             clip=clip if whole else None,
             live=said["live"],

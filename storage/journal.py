@@ -116,6 +116,10 @@ class Journal:
         """What keeps events from the database or the spool, in words for the user; None if nothing does."""
         return self._spool_problem or self._delivery.problem or self._delivery.refusal
 
+    def queue_depths(self) -> dict[str, int]:
+        """What the database has not taken yet, in entries of the spool."""
+        return {"spool": self._spool.waiting}
+
     def stats(self) -> dict[str, int]:
         """Counts since the start: what waits, what was delivered, and everything that was given up."""
         dropped = self._spool.dropped
@@ -146,10 +150,10 @@ class Journal:
         if record["timeline"] or record["gaps"]:
             self._keep(Kind.ROWS, record)
 
-    def _keep(self, kind: Kind, record: dict, clip: bytes = b"", live: bool = False, name: str | None = None) -> str | None:
-        """The entry's name in the spool, None if the spool could not take it."""
+    def _keep(self, *entry, **options) -> str | None:
+        """The entry's name in the spool, None if the spool could not take it; arguments as for `Spool.put`."""
         try:
-            name = self._spool.put(kind, record, clip, live, name)
+            name = self._spool.put(*entry, **options)
         except StorageError as error:
             self._spool_problem = str(error)
             return None

@@ -39,8 +39,8 @@ class Held:
 class Spool:
     """Entries in the order in which they came; a context manager, for one process at a time, safe across threads.
 
-    Entering raises StorageError if another process holds the directory (naming its pid) or it cannot be written.
-    `dropped` counts by kind, and "clip", what was given up for want of space; `damaged` and `refused` what is set aside.
+    Entering raises StorageError if another process has the directory (naming its pid) or it cannot be written.
+    `dropped` counts what was given up for want of space, by kind and "clip"; `damaged` and `refused` what is set aside.
     """
 
     def __init__(self, directory: Path, quota_bytes: int):
@@ -173,7 +173,7 @@ class Spool:
             self._hold(path.name, Held(kind, _blocks(path.stat().st_size), False, 0))
             if kind is Kind.ROWS or (entry := self._read(path.name)) is None:
                 continue
-            self._held[path.name].has_clip = entry.clip is not None
+            self._held[path.name].has_clip = bool(entry.clip)
             if entry.live:
                 self._left.add(path.name)
 

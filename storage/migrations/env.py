@@ -10,7 +10,8 @@ from storage.tables import METADATA
 
 
 def migrate(connection):
-    context.configure(connection=connection, target_metadata=METADATA, transactional_ddl=connection.dialect.name == "sqlite")
+    whole = connection.dialect.name == "sqlite"  # MySQL commits each statement by itself
+    context.configure(connection=connection, target_metadata=METADATA, transactional_ddl=whole)
     with context.begin_transaction():
         context.run_migrations()
 

@@ -1,0 +1,98 @@
+-- What RADD keeps, as MySQL and MariaDB see it. The program makes these tables itself in an empty database
+-- (storage/migrations); who prefers to make them by hand loads this file.
+--
+-- *_utc      wall clock in UTC, to the millisecond
+-- *_samples  16 kHz samples since the stream began, so that 16000 are one second
+-- llr        natural-log likelihood ratio, higher = bona fide; NULL: not measured
+-- bundle     name and version of the model that judged
+
+-- One run over one source.
+CREATE TABLE streams (
+  id             VARCHAR(36) NOT NULL PRIMARY KEY,  -- UUID
+  state          VARCHAR(16) NOT NULL,              -- running, ended, or interrupted: its daemon was killed
+  source         TEXT NOT NULL,                     -- microphone, path or "-", as the user knows it
+  device         TEXT,                              -- the device's own name; NULL: no device
+  native_rate_hz INT NOT NULL,
+  host           TEXT NOT NULL,                     -- the machine that listened
+  bundle         TEXT NOT NULL,
+  config_hash    VARCHAR(64) NOT NULL,              -- SHA-256 of the settings in force
+  started_utc    DATETIME(3) NOT NULL,              -- sample 0
+  ended_utc      DATETIME(3),                       -- this and the totals below: NULL until it has ended in order
+  length_samples BIGINT,
+  lost_samples   BIGINT,                            -- inside the gaps
+  scores         INT,                               -- one each 128 ms
+  judged         INT,                               -- those with a number
+  alerts         INT,
+  gaps           INT,
+  KEY ix_streams_started (started_utc)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+-- The sound of alerts, each once. A row without sound says so: evicted by the quota, its row stays.
+CREATE TABLE clips (
+  sha256         VARCHAR(64) NOT NULL PRIMARY KEY,  -- of the FLAC bytes, hexadecimal
+  state          VARCHAR(16) NOT NULL,              -- stored or evicted
+  length_samples INT NOT NULL,
+  size_bytes     INT NOT NULL,                      -- of the FLAC bytes, also once evicted
+  stored_utc     DATETIME(3) NOT NULL,
+  evicted_utc    DATETIME(3),
+  flac           LONGBLOB,                          -- 16 kHz mono, 16 bit; NULL: evicted
+  KEY ix_clips_state_stored (state, stored_utc, size_bytes)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+-- A synthetic voice was heard.
+CREATE TABLE alerts (
+  id                 VARCHAR(36) NOT NULL PRIMARY KEY,           -- UUID
+  stream_id          VARCHAR(36) NOT NULL,
+  state              VARCHAR(16) NOT NULL,                       -- open, close, or interrupted: its daemon was killed
+  review             VARCHAR(16) NOT NULL DEFAULT 'pending',     -- what people have said of it
+  began_samples      BIGINT NOT NULL,                            -- start of the evidence
+  end_samples        BIGINT NOT NULL,                            -- so far, unless state is close
+  began_utc          DATETIME(3) NOT NULL,
+  ended_utc          DATETIME(3),                                -- NULL unless state is close
+  peak_p_spoof       DOUBLE,                                     -- highest posterior of spoof, 0 to 1
+  min_llr            DOUBLE,
+  gaps               INT NOT NULL,                               -- in the stream before the end of the alert
+  bundle             TEXT NOT NULL,
+  clip_sha256        VARCHAR(64) NOT NULL,
+  clip_start_samples BIGINT NOT NULL,
+  KEY ix_alerts_review (review, began_utc),
+  KEY ix_alerts_stream (stream_id, began_samples),
+  KEY ix_alerts_clip (clip_sha256),
+  CONSTRAINT fk_alerts_stream FOREIGN KEY (stream_id) REFERENCES streams (id),
+  CONSTRAINT fk_alerts_clip FOREIGN KEY (clip_sha256) REFERENCES clips (sha256)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+-- Why an alert was raised.
+CREATE TABLE evidence (
+  alert_id   VARCHAR(36) NOT NULL PRIMARY KEY,
+  trace      MEDIUMTEXT NOT NULL,  -- JSON: [[end in samples, llr or null], ...], each score inside the clip
+  neighbours MEDIUMTEXT NOT NULL,  -- JSON: [{"id", "label", "system", "similarity"}, ...], nearest first, at the peak
+  CONSTRAINT fk_evidence_alert FOREIGN KEY (alert_id) REFERENCES alerts (id) ON DELETE CASCADE
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+-- Sound that was lost.
+CREATE TABLE gaps (
+  stream_id     VARCHAR(36) NOT NULL,
+  start_samples BIGINT NOT NULL,
+  end_samples   BIGINT NOT NULL,
+  cause         TEXT NOT NULL,
+  PRIMARY KEY (stream_id, start_samples),
+  CONSTRAINT fk_gaps_stream FOREIGN KEY (stream_id) REFERENCES streams (id) ON DELETE CASCADE
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+-- What was heard in each second.
+CREATE TABLE timeline (
+  stream_id  VARCHAR(36) NOT NULL,
+  second     INT NOT NULL,          -- 0: the first second of the stream
+  verdict    VARCHAR(16) NOT NULL,  -- the gravest: spoof, suspect, bonafide, gap, too_noisy, no_speech, warming_up
+  llr        DOUBLE,                -- mean
+  level_dbfs DOUBLE NOT NULL,       -- mean power, dB re full scale, at least -120
+  PRIMARY KEY (stream_id, second),
+  CONSTRAINT fk_timeline_stream FOREIGN KEY (stream_id) REFERENCES streams (id) ON DELETE CASCADE
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+-- Which migration made all this.
+CREATE TABLE alembic_version (
+  version_num VARCHAR(32) NOT NULL PRIMARY KEY
+);
+INSERT INTO alembic_version VALUES ('0001');

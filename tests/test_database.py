@@ -1,0 +1,186 @@
+import re
+import socket
+from pathlib import Path
+
+import alembic.command
+import alembic.config
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from fixtures_mariadb import PASSWORD, PASSWORD_IN_URL
+from fixtures_storage import alert, rows, score, stream_info
+
+from radd.errors import ConfigError, StorageAway, StorageError
+from radd.types import AlertState, Gap
+from storage import tables
+from storage.database import ALEMBIC, Database, parse_url
+from storage.journal import Journal
+
+SCHEMA_SQL = Path(__file__).parent.parent / "schema.sql"
+
+
+@pytest.fixture
+def open_database():
+    opened = []
+
+    def open_(url):
+        opened.append(Database(url))
+        return opened[-1]
+
+    yield open_
+    for database in opened:
+        database.close()
+
+
+@pytest.fixture
+def by_hand(monkeypatch):
+    """Alembic as an administrator calls it."""
+
+    def run(command, url, revision):
+        monkeypatch.setenv("RADD_STORAGE_URL", url)
+        getattr(alembic.command, command)(alembic.config.Config(ALEMBIC), revision)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "nonsense", "sqlite://", "sqlite:///:memory:", "mysql://a:geheim@h/d", "postgresql://a:geheim@h/d",
+     "mysql+mysqlconnector://a:geheim@h", "mysql+mysqlconnector://a:geheim@h:port/d", "://a:geheim@"],
+)
+def test_an_unusable_url_is_a_configuration_error_without_its_password(url):
+    with pytest.raises(ConfigError, match="^url = .*expected sqlite:///FILE or mysql") as told:
+        parse_url(url)
+    assert "geheim" not in str(told.value)
+
+
+def test_an_empty_database_gets_its_tables_and_a_second_look_changes_nothing(database_url, open_database):
+    for _ in range(2):
+        open_database(database_url).prepare()
+    assert [rows(database_url, table) for table in tables.METADATA.sorted_tables] == [[]] * 6
+
+
+def test_the_newest_migration_is_the_schema_that_the_program_expects():
+    assert ScriptDirectory.from_config(alembic.config.Config(ALEMBIC)).get_current_head() == tables.SCHEMA
+
+
+def test_migrations_make_what_the_program_expects(database_url, open_database):
+    database = open_database(database_url)
+    database.prepare()
+    with database.transaction() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        assert compare_metadata(context, tables.METADATA) == []
+
+
+def test_schema_sql_is_what_the_migrations_make(mariadb, mariadb_url, open_database):
+    open_database(mariadb_url).prepare()
+    name = parse_url(mariadb_url).database
+
+    def made():
+        names = [*tables.METADATA.tables, "alembic_version"]
+        return {t: mariadb.execute(f"SHOW CREATE TABLE {t}", database=name)[0][1] for t in names}
+
+    migrated, version = made(), mariadb.execute("SELECT * FROM alembic_version", database=name)
+    mariadb.execute(f"DROP DATABASE {name}")
+    mariadb.execute(f"CREATE DATABASE {name}")
+    for statement in re.sub("--.*", "", SCHEMA_SQL.read_text("utf-8")).split(";"):
+        if statement.strip():
+            mariadb.execute(statement, database=name)
+    assert made() == migrated
+    assert mariadb.execute("SELECT * FROM alembic_version", database=name) == version
+
+
+def test_a_migration_that_was_killed_half_way_is_completed(mariadb, mariadb_url, open_database):
+    open_database(mariadb_url).prepare()
+    name = parse_url(mariadb_url).database
+    for statement in ("DROP TABLE timeline", "DROP INDEX ix_alerts_review ON alerts", "DELETE FROM alembic_version"):
+        mariadb.execute(statement, database=name)
+    database = open_database(mariadb_url)
+    database.prepare()
+    with database.transaction() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), tables.METADATA) == []
+
+
+def test_migrations_go_down_and_up_on_a_filled_database(settings, by_hand, open_database):
+    with Journal(settings, stream_info()) as journal:
+        opened = alert()
+        journal.write(opened)
+        journal.write(alert(AlertState.CLOSE, of=opened))
+        journal.write(score(2_048))
+        journal.write(Gap(2_048, 4_096, "overrun"))
+    assert all(rows(settings.url, table) for table in tables.METADATA.sorted_tables)
+    by_hand("downgrade", settings.url, "base")
+    with pytest.raises(StorageError), open_database(settings.url).transaction() as connection:
+        connection.execute(sa.select(tables.alerts))
+    by_hand("upgrade", settings.url, "head")
+    assert rows(settings.url, tables.alerts) == []
+
+
+@pytest.mark.parametrize(
+    "version, words", [("0000", "older.*back it up, then run .*alembic"), ("9999", "newer.*update this program")]
+)
+def test_another_schema_is_refused_with_what_to_do(database_url, open_database, version, words):
+    database = open_database(database_url)
+    database.prepare()
+    with database.transaction() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = :version"), {"version": version})
+    with pytest.raises(StorageError, match=f"schema {version}, {words}") as told:
+        open_database(database_url).prepare()
+    assert not isinstance(told.value, StorageAway)
+
+
+def test_a_table_of_somebody_else_is_noticed(database_url, open_database):
+    database = open_database(database_url)
+    with database.transaction() as connection:
+        connection.execute(sa.text("CREATE TABLE gaps (start_samples INTEGER)"))
+    with pytest.raises(StorageError, match="table gaps of the database lacks cause, end_samples"):
+        database.prepare()
+
+
+def test_a_wrong_password_is_told_as_such_and_stays_secret(mariadb, mariadb_url, open_database):
+    url = mariadb.url(parse_url(mariadb_url).database, password="geheim")
+    with pytest.raises(StorageError, match="refused user radd: check user name and password") as told:
+        open_database(url).prepare()
+    assert not isinstance(told.value, StorageAway)
+    assert "geheim" not in str(told.value)
+
+
+def test_an_unknown_database_is_told_as_such(mariadb, open_database):
+    with pytest.raises(StorageError, match="no database radd_nowhere: create it") as told:
+        open_database(mariadb.url("radd_nowhere")).prepare()
+    assert not isinstance(told.value, StorageAway)
+
+
+def test_a_missing_right_is_told_as_such(mariadb, open_database):
+    with pytest.raises(StorageError, match="does not let user radd do this in mysql.*grant") as told:
+        open_database(mariadb.url("mysql")).prepare()
+    assert not isinstance(told.value, StorageAway)
+
+
+def test_a_port_where_nobody_answers_means_away(open_database):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"mysql+mysqlconnector://radd:{PASSWORD_IN_URL}@127.0.0.1:{closed.getsockname()[1]}/radd"
+        with pytest.raises(StorageAway, match="cannot be used now") as told:
+            open_database(url).prepare()
+    assert PASSWORD not in str(told.value) and PASSWORD_IN_URL not in str(told.value)
+
+
+def test_a_host_that_does_not_exist_means_away(open_database):
+    with pytest.raises(StorageAway, match="nowhere.invalid:3306 cannot be used now"):
+        open_database("mysql+mysqlconnector://radd:x@nowhere.invalid/radd").prepare()
+
+
+def test_a_file_that_is_no_database_is_told_as_such(tmp_path, open_database):
+    (tmp_path / "radd.db").write_text("Dear diary, " * 1_000)
+    with pytest.raises(StorageError, match="file is not a database; move it away") as told:
+        open_database(f"sqlite:///{tmp_path}/radd.db").prepare()
+    assert not isinstance(told.value, StorageAway)
+
+
+def test_a_missing_directory_is_told_as_such(tmp_path, open_database):
+    with pytest.raises(StorageError, match="its directory must exist") as told:
+        open_database(f"sqlite:///{tmp_path}/missing/radd.db").prepare()
+    assert not isinstance(told.value, StorageAway)
