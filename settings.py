@@ -125,8 +125,9 @@ def _parse(text: str, kind: Any, place: str) -> Any:
     if kind is str or isinstance(kind, types.UnionType):
         return text
     try:
-        return tomllib.loads(f"x = {text.lower() if kind is bool else text}")["x"]
-    except tomllib.TOMLDecodeError:
+        (value,) = tomllib.loads(f"x = {text.lower() if kind is bool else text}").values()
+        return value
+    except ValueError:  # of TOML, or of text that holds more than one value
         raise ConfigError(f"{place}: expected {kind.__name__}, found {text!r}") from None
 
 

@@ -101,6 +101,7 @@ class Run:
         self.ending, self.bundle, self.duration_samples = ending, bundle, duration_samples
         self.totals = Totals()
         self.service = Service()
+        self.journal: Journal | None = None
         self.problem: str | None = None
         self.end = 0
         self.busy_s = 0.0
@@ -111,11 +112,11 @@ class Run:
 
         Raises what source, journal and output raise, after everything that can still end in order has ended.
         """
-        with self._telling(), self.source, self.open_journal() as journal:
-            sinks = Fanout(journal, self.totals, self.display)
+        with self._telling(), self.source, self.open_journal() as self.journal:
+            sinks = Fanout(self.journal, self.totals, self.display)
             with self._flushing(sinks):
-                self._start(journal)
-                for chunk in self._chunks(journal):
+                self._start()
+                for chunk in self._chunks():
                     for event in self.monitor.feed(chunk):
                         sinks.write(event)
 
@@ -139,15 +140,15 @@ class Run:
             for event in self.monitor.flush():
                 sinks.write(event)
 
-    def _start(self, journal: Journal) -> None:
+    def _start(self) -> None:
         self.ending.source = self.source
         length_samples = getattr(self.source, "length_samples", None)
         self.display.write(Started(self.source.name, self.bundle, self.source.native_rate_hz, length_samples))
-        for alert in journal.recovered:
+        for alert in self.journal.recovered:
             self.display.write(alert)
         self.service.ready(f"listening to {self.source.name}")
 
-    def _chunks(self, journal: Journal) -> Iterator[AudioChunk]:
+    def _chunks(self) -> Iterator[AudioChunk]:
         for chunk in () if self.ending.reason else self.source:
             chunk = self._within_duration(chunk)
             began = time.perf_counter()
@@ -155,9 +156,9 @@ class Run:
             self.busy_s += time.perf_counter() - began
             self.end = chunk.end
             self.service.alive()
-            self._warn(journal.problem)
+            self._warn(self.journal.problem)
             if self.end - self.stats_end >= STATS_EVERY_SAMPLES:
-                self.display.write(self._stats(journal))
+                self.display.write(self._stats())
             if self.display.closed:
                 self.ending.ask("output_closed")
                 return
@@ -176,20 +177,20 @@ class Run:
         start = min(chunk.start, self.duration_samples)
         return replace(chunk, start=start, samples=chunk.samples[: self.duration_samples - start])
 
-    def _stats(self, journal: Journal) -> Stats:
+    def _stats(self) -> Stats:
         counts = self.source.stats()
-        queues = {"capture": counts.get("queue_depth", 0), "spool": journal.stats().get("spool_entries", 0)}
+        queues = {"capture": counts.get("queue_depth", 0), "spool": self.journal.stats().get("spool_entries", 0)}
         factor = (self.busy_s - self.stats_busy_s) / seconds(self.end - self.stats_end)
         self.stats_end, self.stats_busy_s = self.end, self.busy_s
         return Stats(self.end, counts["chunks"], counts.get("drops", 0), counts.get("overruns", 0), queues,
                      round(factor, 4), round(resident_mb(), 1))
 
-    def _totals(self) -> dict[str, int | float]:
+    def _totals(self) -> dict[str, int | float | dict[str, int]]:
         counts, totals = self.source.stats(), self.totals
         return {"sound_s": seconds(self.end), "chunks": counts["chunks"], "scores": totals.scores,
                 "measured": totals.measured, "alerts": totals.alerts, "gaps": totals.gaps,
                 "lost_s": seconds(totals.lost_samples), "drops": counts.get("drops", 0),
-                "overruns": counts.get("overruns", 0)}
+                "overruns": counts.get("overruns", 0), "storage": self.journal.stats()}
 
 
 def resident_mb() -> float:

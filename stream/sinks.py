@@ -52,7 +52,8 @@ class Stopped:
     end: int
     reason: str
     """end, duration, sigint, sigterm, output_closed or error"""
-    totals: dict[str, int | float]
+    totals: dict[str, int | float | dict[str, int]]
+    """counts of the run; under `storage` those of the journal"""
 
 
 Notice = Started | Stats | Stopped
@@ -256,9 +257,11 @@ def describe_stats(stats: Stats) -> str:
 
 
 def describe_end(stopped: Stopped) -> str:
-    """The end of a run in a line for people."""
-    totals = ", ".join(f"{name.replace('_', ' ')} {round(value, 2)}" for name, value in stopped.totals.items())
-    return f"stopped ({stopped.reason.replace('_', ' ')}): {totals}"
+    """The end of a run in a line for people; of the storage only what is not zero."""
+    counts = stopped.totals | stopped.totals["storage"]
+    told = [f"{name.replace('_', ' ')} {round(count, 2)}" for name, count in counts.items()
+            if name != "storage" and (count or name in stopped.totals)]
+    return f"stopped ({stopped.reason.replace('_', ' ')}): {', '.join(told)}"
 
 
 def clock_time(span_s: float) -> str:

@@ -44,7 +44,7 @@ ALERTS = st.builds(
 )
 GAPS = st.tuples(SAMPLES, SAMPLES, WORDS).map(lambda g: Gap(min(g[:2]), max(g[:2]), g[2]))
 TOTALS = {"sound_s": 1.5, "chunks": 2, "scores": 2, "measured": 1, "alerts": 1, "gaps": 0, "lost_s": 0.0, "drops": 0,
-          "overruns": 0}
+          "overruns": 0, "storage": {"delivered": 2, "alerts_lost": 0}}
 NOTICES = st.one_of(
     st.builds(Started, source=WORDS, bundle=WORDS, native_rate_hz=st.integers(1, 192_000),
               length_samples=st.none() | SAMPLES),

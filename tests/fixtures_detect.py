@@ -1,0 +1,123 @@
+"""detect.py as a process of its own, real speech, and a bundle that takes every voice for a synthetic one."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from radd.bundle import CARD, WEIGHTS, write_manifest
+from radd.calibration import Calibration
+from radd.errors import DeviceError
+from stream.microphone import list_devices
+
+ROOT = Path(__file__).parents[1]
+SPEECH = Path("/usr/share/pocketsphinx/test/data/librivox/sense_and_sensibility_01_austen_64kb-0870.wav")
+WAV_HEADER_BYTES = 44
+SUSPICION_LLR = -5.0
+SCHEMA = json.loads((ROOT / "docs/events.schema.json").read_text(encoding="utf-8"))
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA, format_checker=jsonschema.FormatChecker())
+
+
+class DetectCommand:
+    """Runs detect.py in an empty directory of its own, with its database and spool there."""
+
+    def __init__(self, directory: Path):
+        self.directory = directory
+        self.environ = {}
+        self.processes = []
+
+    def start(self, *arguments) -> subprocess.Popen:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("RADD_")}
+        command = [sys.executable, str(ROOT / "detect.py"), *map(str, arguments)]
+        pipe = subprocess.PIPE
+        self.processes.append(subprocess.Popen(
+            command, cwd=self.directory, env=kept | self.environ, stdin=pipe, stdout=pipe, stderr=pipe
+        ))
+        return self.processes[-1]
+
+    def close(self) -> None:
+        """End what a test that failed has left running."""
+        for process in self.processes:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                pipe.close()
+
+    def run(self, *arguments, stdin: bytes = b"") -> subprocess.CompletedProcess:
+        process = self.start(*arguments)
+        out, err = process.communicate(stdin, timeout=60)
+        return subprocess.CompletedProcess(arguments, process.returncode, out.decode(), err.decode())
+
+    def events(self, *arguments, stdin: bytes = b"", code: int = 0) -> list[dict]:
+        """What --json prints, each object held to the schema."""
+        done = self.run("--json", *arguments, stdin=stdin)
+        assert done.returncode == code, done.stderr
+        return [read_event(line) for line in done.stdout.splitlines()]
+
+
+def read_event(line: str | bytes) -> dict:
+    event = json.loads(line)
+    VALIDATOR.validate(event)
+    return event
+
+
+def wait_for(process: subprocess.Popen, type: str, **fields) -> dict:
+    """The next object of this type and with these fields that `process` prints."""
+    for line in process.stdout:
+        event = read_event(line)
+        if event["type"] == type and fields.items() <= event.items():
+            return event
+    raise AssertionError(f"detect.py ended without {type} {fields}: {process.stderr.read()}")
+
+
+def of_type(events: list[dict], type: str) -> list[dict]:
+    return [event for event in events if event["type"] == type]
+
+
+@pytest.fixture
+def command(tmp_path):
+    made = DetectCommand(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def no_microphone():
+    """A machine on which nothing can be listened to."""
+    try:
+        found = list_devices("sounddevice")
+    except DeviceError:
+        found = []
+    if found:
+        pytest.skip("this machine has a microphone")
+
+
+@pytest.fixture(scope="session")
+def speech() -> Path:
+    """7.1 s of a person reading, 16 kHz mono."""
+    if not SPEECH.exists():
+        pytest.skip("there is no real speech: apt install pocketsphinx-testdata")
+    return SPEECH
+
+
+@pytest.fixture(scope="session")
+def speech_pcm(speech) -> bytes:
+    """The same as raw s16le."""
+    return speech.read_bytes()[WAV_HEADER_BYTES:]
+
+
+@pytest.fixture(scope="session")
+def suspicious_bundle(tmp_path_factory) -> Path:
+    """The shipped bundle, calibrated to take any speech for synthetic, so that alerts do not depend on its skill."""
+    directory = tmp_path_factory.mktemp("bundle") / "suspicious"
+    directory.mkdir()
+    for name in (*WEIGHTS, CARD):
+        shutil.copy(ROOT / "models/default" / name, directory)
+    calibration = Calibration((1.0,), ((0.0, SUSPICION_LLR),), ((0.0, 0.0, 0.0, SUSPICION_LLR),))
+    write_manifest(directory, "suspicious", calibration, {}, {})
+    return directory

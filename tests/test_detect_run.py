@@ -1,0 +1,177 @@
+"""detect.py from end to end: files, pipes and microphones in; JSON, alerts and rows in the database out."""
+
+import hashlib
+import signal
+
+import pytest
+import soundfile
+from fixtures_detect import of_type, wait_for
+from fixtures_storage import rows
+
+from radd.flac import flac_samples
+from storage import tables
+from stream.sources import DEMO
+
+NEVER_LIVE = {"torch", "transformers", "tensorflow", "librosa", "scipy", "sklearn", "pandas"}
+
+
+def kept(url: str, alert: dict) -> bytes:
+    """The FLAC bytes that the database holds for an alert that was announced and closed, its row checked."""
+    (row,) = [row for row in rows(url, tables.alerts) if row["id"] == alert["id"]]
+    (clip,) = [clip for clip in rows(url, tables.clips) if clip["sha256"] == row["clip_sha256"]]
+    assert (row["state"], row["clip_sha256"]) == (alert["state"], alert["clip_sha256"])
+    assert row["end_samples"] == alert["ended"] * 16_000 and clip["state"] == "stored"
+    assert hashlib.sha256(clip["flac"]).hexdigest() == alert["clip_sha256"]
+    return clip["flac"]
+
+
+def test_a_file_ends_as_an_alert_with_its_clip_in_the_database(command, suspicious_bundle, speech, database_url):
+    command.environ["RADD_STORAGE_URL"] = database_url
+    events = command.events("--bundle", suspicious_bundle, "--source", speech)
+    assert [events[0]["type"], events[-1]["type"], events[-1]["reason"]] == ["started", "stopped", "end"]
+    samples, _ = soundfile.read(speech, dtype="float32")
+    assert len(of_type(events, "score")) == len(samples) // 2_048
+    opened, closed = of_type(events, "alert")
+    assert (opened["state"], closed["state"]) == ("open", "close") and opened["id"] == closed["id"]
+    clip = flac_samples(kept(database_url, closed))
+    assert abs(clip - samples[: len(clip)]).max() < 1e-4
+    (stream,) = rows(database_url, tables.streams)
+    assert (stream["state"], stream["source"], stream["device"]) == ("ended", str(speech), None)
+
+
+def test_a_score_is_a_number_or_a_reason_and_its_probability_fits(command, suspicious_bundle, speech):
+    scores = of_type(command.events("--no-store", "--bundle", suspicious_bundle, "--source", speech), "score")
+    measured = [score for score in scores if score["llr"] is not None]
+    assert measured[0]["t"] <= 2 and len(measured) > len(scores) / 2
+    assert all(score["p_spoof"] == pytest.approx(0.99331, abs=1e-5) for score in measured)
+    refused = {score["verdict"] for score in scores if score["llr"] is None}
+    assert refused <= {"no_speech", "warming_up", "too_noisy"}
+    assert [score["t"] for score in scores] == pytest.approx([0.128 * (i + 1) for i in range(len(scores))])
+
+
+def test_stdin_gives_what_the_file_gives(command, speech, speech_pcm):
+    from_file = of_type(command.events("--no-store", "--source", speech), "score")
+    from_pipe = of_type(command.events("--no-store", "--source", "-", stdin=speech_pcm + b"\1"), "score")
+    assert [score["verdict"] for score in from_pipe] == [score["verdict"] for score in from_file]
+    numbers = [[score["llr"] or 0.0 for score in scores] for scores in (from_pipe, from_file)]
+    assert numbers[0] == pytest.approx(numbers[1], abs=1e-4)
+
+
+def test_raw_sound_of_another_rate_and_format(command, speech_pcm):
+    options = ["--source", "-", "--rate", 8_000, "--channels", 2, "--format", "u8"]
+    (stopped,) = of_type(command.events("--no-store", *options, stdin=bytes([128]) * 32_000), "stopped")
+    assert stopped["t"] == pytest.approx(2.0, abs=0.01)
+
+
+@pytest.mark.parametrize("pace", [[], ["--realtime"]])
+def test_duration_ends_a_run(command, speech, pace):
+    stopped = command.events("--no-store", "--source", speech, "--duration", "1.5", *pace)[-1]
+    assert (stopped["t"], stopped["reason"]) == (1.5, "duration")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_closes_the_alert_and_the_books(command, suspicious_bundle, speech_pcm, number):
+    command.environ["RADD_STORAGE_URL"] = url = f"sqlite:///{command.directory}/radd.db"
+    process = command.start("--json", "--bundle", suspicious_bundle, "--source", "-")
+    process.stdin.write(speech_pcm)
+    process.stdin.flush()
+    opened = wait_for(process, "alert", state="open")
+    process.send_signal(number)
+    closed = wait_for(process, "alert", state="close", id=opened["id"])
+    stopped = wait_for(process, "stopped", reason=number.name.lower())
+    assert process.wait(30) == 0 and process.stderr.read() == b""
+    assert stopped["totals"]["alerts"] == 1 and stopped["totals"]["storage"]["spool_entries"] == 0
+    kept(url, closed)
+
+
+def test_a_reader_that_goes_away_ends_it_quietly(command, speech_pcm):
+    process = command.start("--json", "--no-store", "--source", "-")
+    process.stdout.readline()
+    process.stdout.close()
+    process.stdin.write(speech_pcm[:64_000])
+    process.stdin.flush()
+    assert process.wait(30) == 0 and process.stderr.read() == b""
+
+
+def test_a_pipe_that_stalls_is_waited_for(command, speech_pcm):
+    process = command.start("--json", "--no-store", "--source", "-")
+    for part in (speech_pcm[:16_001], speech_pcm[16_001:32_000]):
+        process.stdin.write(part)
+        process.stdin.flush()
+        wait_for(process, "score")
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0 and b'"t": 1.0, "reason": "end"' in out
+
+
+def test_no_store_leaves_nothing_behind(command, suspicious_bundle, speech):
+    assert of_type(command.events("--no-store", "--bundle", suspicious_bundle, "--source", speech), "alert")
+    assert list(command.directory.iterdir()) == []
+
+
+def test_a_database_that_is_away_is_no_reason_not_to_listen(command, suspicious_bundle, speech, mariadb_url):
+    command.environ |= {"RADD_STORAGE_SPOOL": str(command.directory / "spool"), "RADD_STORAGE_FLUSH_S": "0.1",
+                        "RADD_STORAGE_URL": "mysql+mysqlconnector://radd:secret@127.0.0.1:1/radd"}
+    arguments = ["--bundle", suspicious_bundle, "--source", speech]
+    away = command.events(*arguments)
+    assert away[-1]["totals"]["storage"]["spool_entries"] > 0
+    command.environ |= {"RADD_STORAGE_URL": mariadb_url, "RADD_STORAGE_FLUSH_S": "30"}
+    back = command.events(*arguments)
+    assert back[-1]["totals"]["storage"]["spool_entries"] == 0
+    for events in (away, back):
+        kept(mariadb_url, of_type(events, "alert")[-1])
+
+
+def test_plain_lines_where_stdout_is_no_terminal(command, suspicious_bundle, speech):
+    done = command.run("--no-store", "--bundle", suspicious_bundle, "--source", speech)
+    lines = done.stdout.splitlines()
+    assert "listening to" in lines[0] and "stopped (end)" in lines[-1] and done.returncode == 0
+    assert sum("ALERT" in line for line in lines) == 1 and len(lines) < 20
+
+
+def test_listening_never_imports_what_training_needs(command, speech):
+    command.environ["PYTHONPROFILEIMPORTTIME"] = "1"
+    done = command.run("--source", speech)
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    assert done.returncode == 0 and "onnxruntime" in imported and not imported & NEVER_LIVE
+
+
+def test_the_demo_recording_raises_an_alert(command):
+    events = command.events("--source", DEMO)
+    assert [alert["state"] for alert in of_type(events, "alert")][:2] == ["open", "close"]
+
+
+def test_a_person_reading_raises_no_alert(command, speech):
+    events = command.events("--source", speech)
+    assert of_type(events, "alert") == []
+
+
+def test_the_devices_are_listed_for_people_and_for_programs(command, virtual_microphone, backend):
+    command.environ |= {"RADD_CAPTURE_BACKEND": backend}
+    assert f"  {virtual_microphone.device}  " in command.run("--list-devices").stdout
+    listed = command.run("--list-devices", "--json")
+    assert f'"name": "{virtual_microphone.device}"' in listed.stdout
+
+
+def test_a_microphone_ends_as_an_alert_with_its_clip_in_the_database(
+    command, suspicious_bundle, speech, database_url, virtual_microphone, backend
+):
+    command.environ |= {"RADD_CAPTURE_BACKEND": backend, "RADD_STORAGE_URL": database_url}
+    source = f"mic:{virtual_microphone.device}"
+    process = command.start("--json", "--bundle", suspicious_bundle, "--source", source)
+    wait_for(process, "started", source=virtual_microphone.device)
+    samples, _ = soundfile.read(speech, dtype="float32", frames=64_000)
+    virtual_microphone.play(samples)
+    opened = wait_for(process, "alert", state="open")
+    process.send_signal(signal.SIGTERM)
+    closed = wait_for(process, "alert", state="close", id=opened["id"])
+    wait_for(process, "stopped", reason="sigterm")
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert abs(flac_samples(kept(database_url, closed))).max() > 0.1
+    (stream,) = rows(database_url, tables.streams)
+    assert stream["device"] == virtual_microphone.device
+
+
+def test_without_a_microphone_the_demo_is_played(command, no_microphone):
+    started, *_ = command.events("--no-store", "--duration", "0.2")
+    assert started["source"].startswith("demo recording (")
