@@ -70,7 +70,7 @@ def journal_of(stream_id: str, source: Source, detector: Detector, settings: Set
     from storage.journal import Journal, StreamInfo
     from stream.capture import MicrophoneSource
 
-    judging = {name: section for name, section in asdict(settings).items() if name != "storage"}
+    judging = {name: section for name, section in asdict(settings).items() if name not in ("storage", "training")}
     info = StreamInfo(
         id=stream_id,
         source=source.name,

@@ -257,11 +257,13 @@ def describe_stats(stats: Stats) -> str:
 
 
 def describe_end(stopped: Stopped) -> str:
-    """The end of a run in a line for people; of the storage only what is not zero."""
-    counts = stopped.totals | stopped.totals["storage"]
-    told = [f"{name.replace('_', ' ')} {round(count, 2)}" for name, count in counts.items()
-            if name != "storage" and (count or name in stopped.totals)]
-    return f"stopped ({stopped.reason.replace('_', ' ')}): {', '.join(told)}"
+    """The end of a run in a line for people; of the journal's counts only those that are not zero."""
+    counts = stopped.totals
+    stored = "".join(f", {name.replace('_', ' ')} {count}" for name, count in counts["storage"].items() if count)
+    return (f"stopped ({stopped.reason.replace('_', ' ')}) after {counts['sound_s']:.1f} s of sound: "
+            f"{counts['measured']} of {counts['scores']} scores measured, {counts['alerts']} alerts, "
+            f"{counts['lost_s']:.1f} s lost in {counts['gaps']} gaps, {counts['drops']} chunks dropped, "
+            f"{counts['overruns']} overruns{stored}")
 
 
 def clock_time(span_s: float) -> str:

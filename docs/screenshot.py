@@ -1,0 +1,39 @@
+"""Makes docs/live-view.svg: the live view as it stood after some seconds of a real run.
+
+    python -m docs.screenshot stream/demo.flac 30
+"""
+
+import io
+import sys
+import uuid
+from pathlib import Path
+
+from rich.console import Console
+
+from radd.bundle import load_detector
+from radd.types import SAMPLE_RATE_HZ
+from settings import load
+from stream.live_view import LiveView
+from stream.monitor import Monitor
+from stream.runtime import Ending, NoJournal, Run
+from stream.sources import FileSource
+
+ROOT = Path(__file__).parents[1]
+
+
+def main(path: str, duration_s: str) -> None:
+    settings = load()
+    detector = load_detector(ROOT / settings.model.bundle, settings.model, settings.gate)
+    source = FileSource(path, realtime=True)
+    monitor = Monitor(detector, settings.decision, settings.alerts, str(uuid.uuid4()))
+    view = LiveView(source.stats, Console(file=io.StringIO()))
+    duration_samples = round(float(duration_s) * SAMPLE_RATE_HZ)
+    with Ending() as ending, view:
+        Run(source, monitor, NoJournal, view, ending, detector.name, duration_samples).listen()
+    console = Console(file=io.StringIO(), record=True, width=80)
+    console.print(view.draw())
+    console.save_svg(str(ROOT / "docs/live-view.svg"), title="python detect.py")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
