@@ -46,7 +46,7 @@ def parse_url(text: str) -> sa.URL:
     return url
 
 
-def open_engine(text: str) -> sa.Engine:
+def _open_engine(text: str) -> sa.Engine:
     """An engine for one writer: one connection, every commit durable, text in UTF-8; connects to nothing yet."""
     url = parse_url(text)
     if url.drivername == "sqlite":
@@ -82,7 +82,7 @@ class Database:
     """
 
     def __init__(self, url: str):
-        self._engine = open_engine(url)
+        self._engine = _open_engine(url)
 
     def prepare(self) -> None:
         """Make the tables in an empty database; check them in any other.
@@ -104,6 +104,8 @@ class Database:
                 yield connection
         except sa.exc.DBAPIError as error:
             raise _told_apart(error, self._engine.url) from None
+        except (sa.exc.StatementError, sa.exc.CompileError) as error:
+            raise EntryRefused(f"rows do not fit the tables: {error}") from None
 
     def close(self) -> None:
         self._engine.dispose()

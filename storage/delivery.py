@@ -59,10 +59,6 @@ class Delivery:
         if not self._thread.is_alive():
             self._database.close()
 
-    @property
-    def running(self) -> bool:
-        return self._thread.is_alive()
-
     def _run(self) -> None:
         in_a_row = 0
         while True:
@@ -93,7 +89,10 @@ class Delivery:
 
     def _deliver(self, entry: Entry) -> None:
         with self._database.transaction() as connection:
-            store(connection, entry)
+            try:
+                store(connection, entry)
+            except (KeyError, TypeError, ValueError, OverflowError) as error:
+                raise EntryRefused(f"spool entry {entry.name} does not fit the tables: {error!r}") from None
             evicted = evict(connection, self._clip_quota_bytes) if entry.kind is Kind.ALERT else 0
         self.delivered += 1
         self.problem = None

@@ -14,7 +14,9 @@ from radd.errors import ConfigError, StorageError
 from radd.flac import clip_sha256, flac_bytes
 from radd.types import AlertState, Gap, Neighbour, Verdict
 from storage.database import Database
+from storage.entry import Kind
 from storage.journal import Journal, StorageSettings
+from storage.spool import Spool
 from storage.tables import alerts, clips, evidence, gaps, streams, timeline
 from storage.timeline import Timeline
 
@@ -247,6 +249,16 @@ def test_rows_that_the_database_refuses_do_not_hold_up_the_rest(settings):
         journal.write(alert(seed=1))
     assert journal.stats()["refused"] == 1 and "refuses rows" in journal.problem
     assert len(rows(settings.url, alerts)) == 1
+
+
+@pytest.mark.parametrize("record", [{}, {"id": 1, "colour": "red"}, {"id": 2**80}, {"started_utc": "yesterday"}])
+def test_an_entry_that_fits_no_table_is_set_aside(settings, record):
+    with Spool(settings.spool_directory, 1_000_000) as spool:
+        spool.put(Kind.STREAM, record)
+    with Journal(settings, stream_info()) as journal:
+        pass
+    assert journal.stats()["refused"] == 1 and journal.problem
+    assert len(rows(settings.url, streams)) == 1
 
 
 def test_a_spool_that_vanished_is_counted_and_told_and_listening_goes_on(local, tmp_path):

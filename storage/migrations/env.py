@@ -3,9 +3,10 @@
 import os
 
 from alembic import context
+from alembic.util import CommandError
 
-from radd.errors import ConfigError
-from storage.database import open_engine
+from radd.errors import RaddError
+from storage.database import Database
 from storage.tables import METADATA
 
 
@@ -20,7 +21,12 @@ given = context.config.attributes.get("connection")
 if given is not None:
     migrate(given)
 elif "RADD_STORAGE_URL" not in os.environ:
-    raise ConfigError("RADD_STORAGE_URL is not set: set it to the url of the database to migrate")
+    raise CommandError("RADD_STORAGE_URL is not set: set it to the url of the database to migrate")
 else:
-    with open_engine(os.environ["RADD_STORAGE_URL"]).begin() as connection:
-        migrate(connection)
+    try:
+        database = Database(os.environ["RADD_STORAGE_URL"])
+        with database.transaction() as connection:
+            migrate(connection)
+        database.close()
+    except RaddError as error:
+        raise CommandError(str(error)) from None
