@@ -23,6 +23,13 @@ _SHORT = re.compile(r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*: (\d+) \(sho
 log = logging.getLogger(__name__)
 
 
+class _Forward(soundfile.SoundFile):
+    """Reads straight on: soundfile makes a file that can seek do so after each block, which MP3 does not survive."""
+
+    def seekable(self) -> bool:
+        return False
+
+
 class AudioFile:
     """An open file of sound that libsndfile reads: WAV, FLAC, MP3, OGG, Opus, AIFF and more. A context manager."""
 
@@ -121,7 +128,7 @@ def open_audio(path: Path | str) -> AudioFile | ContainerFile:
     if empty:
         raise AudioError(f"{path} is empty (0 bytes); expected a file of sound")
     try:
-        sound = soundfile.SoundFile(path)
+        sound = _Forward(path)
     except TypeError:
         raise AudioError(f"{path}: raw PCM has no header that gives its rate; send it to --source - instead") from None
     except soundfile.LibsndfileError as error:

@@ -16,6 +16,7 @@ from stream.inbox import Block, Inbox
 from stream.microphone import BINDINGS, Binding, CaptureSettings, Stream
 
 BLOCK_S = 0.128
+WAITS = 8  # as many in a row that bring nothing make a stall
 BACK_OFF_S = (0.1, 0.2, 0.4, 0.8, 1.6)
 SILENT = "the microphone delivers no sound"
 OVERLOADED = "the detector was too slow: the capture queue was full"
@@ -64,22 +65,22 @@ class MicrophoneSource:
                 yield chunk
 
     def _listen(self) -> Iterator[AudioChunk]:
+        empty_waits = 0  # and not the clock, which also runs while this whole process is paused
         while not self._stopped:
-            block = self._inbox.take(self.settings.stall_s / 8)
+            block = self._inbox.take(self.settings.stall_s / WAITS)
             if block is not None:
+                empty_waits = 0
                 yield from self._accept(block)
-            elif self._silent():
+                continue
+            empty_waits += 1
+            if empty_waits >= WAITS or not self._stream.active():
+                empty_waits = 0
                 yield from self._finish()
                 yield from self._reopen()
         yield from self._finish()
 
-    def _silent(self) -> bool:
-        stalled = time.monotonic() - self._heard > self.settings.stall_s
-        return not len(self._inbox) and (stalled or not self._stream.active())
-
     def _accept(self, block: Block) -> Iterator[AudioChunk]:
         dropped, self._expected = block.first - self._expected, block.first + block.frames
-        self._heard = block.arrived
         for each, lost in self._clock.push((block, dropped), block.first + block.frames, block.arrived):
             yield from self._convert(*each, lost)
 
@@ -147,7 +148,6 @@ class MicrophoneSource:
         self._inbox.clear()
         self._received = self._expected = 0
         self._clock = FrameClock(rate_hz, self.settings.loss_tolerance_ms / 1000)
-        self._heard = time.monotonic()
 
     def _deliver(self, data: bytes, frames: int, overflow: bool, arrived: float) -> None:
         """PortAudio's callback."""

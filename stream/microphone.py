@@ -5,6 +5,8 @@ PortAudio is touched when a binding is made, not before.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -133,7 +135,8 @@ class PyAudio:
             ) from None
         self._library = pyaudio
         try:
-            self._port = pyaudio.PyAudio()
+            with _quiet():
+                self._port = pyaudio.PyAudio()
         except OSError as error:
             raise _not_started(error) from None
 
@@ -203,6 +206,19 @@ def _refused(device: Device, rate_hz: int, channels: int, error: Exception) -> D
         f"the microphone {device.name!r} does not open at {rate_hz} Hz with {channels} channels: {error}; "
         "close what else uses it, allow this program to record, or set rate_hz and channels in [capture]"
     )
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Sends what ALSA and JACK write to stderr while PortAudio looks for devices, missing ones too, to nowhere."""
+    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nowhere)
 
 
 def _not_started(error: Exception) -> DeviceError:
