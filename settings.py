@@ -22,6 +22,7 @@ from storage.journal import StorageSettings
 from stream.alerts import AlertSettings
 from stream.decision import DecisionSettings
 from stream.microphone import CaptureSettings
+from training.recipe import RecipeSettings
 
 DEFAULTS = Path(__file__).with_name("config.toml")
 PREFIX = "RADD_"
@@ -37,6 +38,7 @@ class Settings:
     decision: DecisionSettings
     alerts: AlertSettings
     storage: StorageSettings
+    training: RecipeSettings
 
 
 def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:

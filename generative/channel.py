@@ -17,6 +17,8 @@ import soxr
 from radd.types import SAMPLE_RATE_HZ
 
 Effect = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+Step = tuple[float, list[tuple[float, Effect]]]  # how often a step is taken, and what it may be with its weights
+PLAIN = 0.2  # of all clips meet nothing but another level and a noise floor
 
 
 def _power(samples: np.ndarray) -> float:
@@ -159,20 +161,22 @@ class Channel:
 
     def __init__(self, noise: list[np.ndarray] = (), rooms: list[np.ndarray] = ()) -> None:
         self._noise, self._rooms = list(noise), list(rooms)
-        codecs: list[tuple[float, Effect]] = [(0.16, g711), (0.14, mp3), (0.05, opus), (0.1, vorbis)]
-        self._chain: list[tuple[float, list[tuple[float, Effect]]]] = [
-            (0.35, [(1, self.room)]),
-            (0.5, [(1, equaliser)]),
-            (0.35, [(1, self.background)]),
-            (0.8, [(1, noise_floor)]),
-            (0.5, [(1, low_pass)]),
-            (0.3, [(1, high_pass)]),
-            (0.25, [(1, resampled)]),
-            (1.0, [(1, gain)]),
-            (0.08, [(1, clipping)]),
-            (0.45, codecs),
-            (0.05, [(1, packet_loss)]),
-            (1.0, [(1, quantised)]),
+        codecs: list[tuple[float, Effect]] = [(0.4, g711), (0.3, mp3), (0.08, opus), (0.22, vorbis)]
+        always: list[Step] = [(0.8, [(1, noise_floor)]), (1.0, [(1, gain)]), (1.0, [(1, quantised)])]
+        self._plain = always
+        self._chain: list[Step] = [
+            (0.3, [(1, self.room)]),
+            (0.4, [(1, equaliser)]),
+            (0.3, [(1, self.background)]),
+            always[0],
+            (0.45, [(1, low_pass)]),
+            (0.25, [(1, high_pass)]),
+            (0.2, [(1, resampled)]),
+            always[1],
+            (0.05, [(1, clipping)]),
+            (0.35, codecs),
+            (0.04, [(1, packet_loss)]),
+            always[2],
         ]
 
     @classmethod
@@ -188,7 +192,7 @@ class Channel:
     def __call__(self, samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """`samples` after a random chain; the same Generator state gives the same chain."""
         out = samples
-        for probability, choices in self._chain:
+        for probability, choices in self._plain if rng.random() < PLAIN else self._chain:
             if rng.random() < probability:
                 weights = np.array([w for w, _ in choices])
                 out = choices[rng.choice(len(choices), p=weights / weights.sum())][1](out, rng)

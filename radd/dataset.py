@@ -16,6 +16,7 @@ from radd.errors import AudioError, ConfigError
 from radd.files import load_speech
 from radd.protocols import AUDIO_SUFFIXES, UNKNOWN, read_protocol
 from radd.speech import BLOCK_SAMPLES, SpeechNetwork, SpeechState
+from radd.types import SAMPLE_RATE_HZ
 
 _BATCH = 64
 
@@ -115,6 +116,10 @@ class DecodedClips:
 
     def __len__(self) -> int:
         return len(self.clips)
+
+    @property
+    def hours(self) -> float:
+        return sum(end - begin for begin, end in self._bounds) / SAMPLE_RATE_HZ / 3600
 
     def samples(self, index: int) -> np.ndarray:
         """float32 (n,), full scale +-1, n a multiple of BLOCK_SAMPLES."""

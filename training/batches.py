@@ -12,6 +12,7 @@ from radd.features import STEP_SAMPLES, SpectrumState, log_spectra, remove_chann
 from radd.speech import BLOCK_SAMPLES
 
 PAD_LEVEL = 1e-4  # of the noise that stands where a clip is shorter than the crop
+SPEECH_SHARE = 0.6  # of a crop, where the clip allows
 SPECTRA_PER_BLOCK = BLOCK_SAMPLES // STEP_SAMPLES
 
 
@@ -52,7 +53,7 @@ class Batches:
         samples, speech = self._clips.samples(index), self._clips.speech(index)
         room = (len(samples) - self._crop) // BLOCK_SAMPLES
         if room >= 0:
-            first = int(rng.integers(room + 1))
+            first = self._begin(speech, room, rng)
             samples = samples[first * BLOCK_SAMPLES :][: self._crop]
             speech = speech[first:][: self._crop // BLOCK_SAMPLES]
         else:
@@ -62,6 +63,12 @@ class Batches:
             samples = samples + rng.standard_normal(len(samples)).astype(np.float32) * np.float32(PAD_LEVEL)
             speech = np.pad(speech, pad)
         return self._channel(samples, rng), speech
+
+    def _begin(self, speech: np.ndarray, room: int, rng: np.random.Generator) -> int:
+        """A random first block from which the crop is mostly speech, as what is judged live is; any if none is."""
+        heard = np.convolve(speech, np.ones(self._crop // BLOCK_SAMPLES, np.float32), "valid")[: room + 1]
+        spoken = np.flatnonzero(heard >= SPEECH_SHARE * self._crop / BLOCK_SAMPLES)
+        return int(rng.choice(spoken)) if len(spoken) else int(rng.integers(room + 1))
 
 
 def spectra(batch: Batch) -> np.ndarray:

@@ -1,0 +1,103 @@
+"""A model bundle: a directory that holds all a detector needs and loads only if every hash holds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from radd import features
+from radd.calibration import Calibration
+from radd.cnn import SpectralCnn
+from radd.detector import ModelSettings, RaddDetector
+from radd.encoder import OnnxEncoder
+from radd.errors import ModelError
+from radd.gate import GateSettings
+from radd.index import FlatIndex
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+FRAMES, SCORE, ENCODER = "cnn_frames.onnx", "cnn_score.onnx", "encoder.onnx"
+VECTORS, REFERENCES, CARD = "index.npy", "references.csv", "card.md"
+WEIGHTS = (FRAMES, SCORE, ENCODER, VECTORS, REFERENCES)  # what a version is made of; the card may gain numbers later
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def feature_settings() -> dict[str, float]:
+    """What the CNN was trained on; a bundle made with other features does not load."""
+    return {name: getattr(features, name) for name in ("FFT_SAMPLES", "STEP_SAMPLES", "MEAN_S", "PAUSE_WEIGHT", "FLOOR")}
+
+
+def write_manifest(directory: Path, name: str, calibration: Calibration, training: dict[str, Any], metrics: dict) -> None:
+    """Seal the files of `directory` with a manifest; the version is the digest of weights, index and calibration."""
+    digests = {file: sha256(directory / file) for file in (*WEIGHTS, CARD)}
+    parts = [digests[file] for file in WEIGHTS] + [json.dumps(asdict(calibration))]
+    manifest = {
+        "format": FORMAT,
+        "name": name,
+        "version": hashlib.sha256("".join(parts).encode()).hexdigest()[:12],
+        "encoder_id": digests[ENCODER][:16],
+        "index_encoder_id": digests[ENCODER][:16],
+        "features": feature_settings(),
+        "calibration": asdict(calibration),
+        "training": training,
+        "metrics": metrics,
+        "files": digests,
+    }
+    (directory / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+
+
+def read_manifest(directory: Path) -> dict[str, Any]:
+    """The manifest of a bundle whose files are all there, unchanged.
+
+    Raises ModelError for a missing directory, manifest or file, another format, other features or a hash that does not
+    hold.
+    """
+    if not (directory / MANIFEST).is_file():
+        raise ModelError(f"{directory} is no model bundle: there is no {MANIFEST}; name one with --bundle DIR")
+    try:
+        manifest = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
+        found, files, made_with = manifest["format"], manifest["files"], manifest["features"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{directory / MANIFEST} is damaged ({error}); restore the bundle") from None
+    if found != FORMAT:
+        raise ModelError(f"{directory} has bundle format {found}, this program reads format {FORMAT}")
+    if made_with != feature_settings():
+        raise ModelError(f"{directory} was trained on features {made_with}, this program computes {feature_settings()}")
+    for file in (*WEIGHTS, CARD):
+        path = directory / file
+        if not path.is_file():
+            raise ModelError(f"the bundle {directory} lacks {file}; restore it")
+        if sha256(path) != files.get(file):
+            raise ModelError(f"{path} is not the file its manifest names (SHA-256 differs); restore the bundle")
+    return manifest
+
+
+def load_detector(directory: Path, model: ModelSettings, gate: GateSettings) -> RaddDetector:
+    """The detector of the bundle `directory`.
+
+    Raises ModelError where the bundle is damaged or its parts do not belong together.
+    """
+    manifest = read_manifest(directory)
+    try:
+        fitted = manifest["calibration"]
+        calibration = Calibration(**{key: _tuples(fitted[key]) for key in ("speech_s", "alone", "fused")})
+        name, encoder_id = f"{manifest['name']} {manifest['version']}", manifest["encoder_id"]
+        index_encoder = manifest["index_encoder_id"]
+    except (KeyError, TypeError) as error:
+        raise ModelError(f"{directory / MANIFEST} lacks {error}; restore the bundle") from None
+    encoder = OnnxEncoder(directory / ENCODER, encoder_id)
+    index = FlatIndex.load(directory / VECTORS, directory / REFERENCES, index_encoder, encoder_id)
+    if index.width != encoder.width:
+        raise ModelError(f"{directory}: the encoder makes {encoder.width} numbers a block, the index holds {index.width}")
+    cnn = SpectralCnn(directory / FRAMES, directory / SCORE)
+    return RaddDetector(name, cnn, encoder, index, calibration, model, gate)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value

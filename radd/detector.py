@@ -1,0 +1,158 @@
+"""The judgement: hops of sound -> one Judgement each. Weights here have no memory; a stream's memory is its state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from radd.cache import RetrievalCache
+from radd.calibration import Calibration
+from radd.cnn import SpectralCnn
+from radd.encoder import BLOCK_HOPS, BLOCK_SAMPLES, Encoder
+from radd.features import STEP_SAMPLES, SpectrumState, log_spectra, remove_channel
+from radd.gate import NO_SOUND, GateSettings, Sound, refuse, speech_seconds
+from radd.index import ReferenceIndex
+from radd.ranges import check
+from radd.speech import BLOCK_SAMPLES as SPEECH_SAMPLES
+from radd.speech import SpeechNetwork, SpeechState
+from radd.types import HOP_SAMPLES, Judgement, Neighbour
+
+WINDOW_HOPS = 32  # 4.096 s, the longest window
+BLOCK_SPEECH = 0.5  # share of speech from which a block is worth encoding
+_FRAMES = HOP_SAMPLES // SPEECH_SAMPLES  # frames, and speech probabilities, in one hop
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """Section [model] of config.toml."""
+
+    bundle: str
+    neighbours: int
+    cache_blocks: int
+
+    def __post_init__(self) -> None:
+        check(self, neighbours=(1, 50), cache_blocks=(0, 100_000))
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedBlock:
+    """What encoder and index said of one block of sound."""
+
+    score: float
+    """the encoder's own, uncalibrated, higher = bona fide"""
+    margin: float
+    """closest real less closest fake references, -2 to 2"""
+    neighbours: tuple[Neighbour, ...]
+
+
+@dataclass(slots=True)
+class DetectorState:
+    """What one stream remembers."""
+
+    past: dict[str, np.ndarray]
+    frames: np.ndarray
+    """of the latest window but its last hop, float32 (at most (WINDOW_HOPS - 1) * 4, width)"""
+    vad: SpeechState = field(default_factory=SpeechState)
+    spectrum: SpectrumState = field(default_factory=SpectrumState)
+    sound: Sound = NO_SOUND
+    """as long as `frames`"""
+    unblocked: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
+    """samples that wait for their block to be full"""
+    blocks: list[tuple[int, EncodedBlock]] = field(default_factory=list)
+    """(hop at which it began to count, result) of the blocks in the window"""
+    hops: int = 0
+    """judged so far"""
+
+
+class RaddDetector:
+    """The Detector of a bundle: CNN at every hop, encoder and index once a block, fused and calibrated."""
+
+    def __init__(
+        self,
+        name: str,
+        cnn: SpectralCnn,
+        encoder: Encoder,
+        index: ReferenceIndex,
+        calibration: Calibration,
+        model: ModelSettings,
+        gate: GateSettings,
+    ) -> None:
+        self.name = name
+        self._cnn, self._encoder, self._index, self._calibration = cnn, encoder, index, calibration
+        self._neighbours, self._gate = model.neighbours, gate
+        self._vad = SpeechNetwork()
+        self.cache: RetrievalCache[EncodedBlock] = RetrievalCache(model.cache_blocks)
+
+    def start(self) -> DetectorState:
+        past = self._cnn.start()
+        return DetectorState(past, self._cnn.frames(self._cnn.start(), np.zeros((2, 256), np.float32))[:0])
+
+    def push(self, state: DetectorState, samples: np.ndarray, gated: bool = True) -> list[Judgement]:
+        """Judge whole hops; with `gated` False every hop gets a number, also where the gate would refuse."""
+        speech = self._vad.probability(state.vad, samples[None])[0]
+        spectra = log_spectra(state.spectrum, samples)
+        flat = remove_channel(state.spectrum, spectra, speech.repeat(SPEECH_SAMPLES // STEP_SAMPLES))
+        state.frames = np.concatenate([state.frames, self._cnn.frames(state.past, flat)])
+        state.sound = state.sound.join(Sound.measure(samples, speech))
+        hops = len(samples) // HOP_SAMPLES
+        windows = self._windows(len(state.sound.speech) // _FRAMES, hops)
+        refusals = [refuse(state.sound.part(w), self._gate) if gated else None for w in windows]
+        judged = [w for w, refusal in zip(windows, refusals, strict=True) if refusal is None]
+        scores = iter(self._spectrum_scores(state, judged))
+        out = []
+        for k, (window, refusal) in enumerate(zip(windows, refusals, strict=True)):
+            self._listen(state, samples[k * HOP_SAMPLES : (k + 1) * HOP_SAMPLES], state.sound.part(window))
+            out.append(self._judge(state, window, refusal, next(scores) if refusal is None else None))
+        keep = (WINDOW_HOPS - 1) * _FRAMES
+        state.frames = state.frames[-keep:].copy()
+        state.sound = state.sound.part(slice(max(0, len(state.sound.speech) - keep), None))
+        return out
+
+    def _windows(self, known: int, hops: int) -> list[slice]:
+        """The window of each new hop as frames of what is known; the first are short and grow."""
+        ends = range(known - hops + 1, known + 1)
+        return [slice(max(0, end - WINDOW_HOPS) * _FRAMES, end * _FRAMES) for end in ends]
+
+    def _spectrum_scores(self, state: DetectorState, windows: list[slice]) -> list[float]:
+        """The CNN's scores of the windows, those of one length in one call."""
+        scores: dict[int, float] = {}
+        for length in {w.stop - w.start for w in windows}:
+            group = [i for i, w in enumerate(windows) if w.stop - w.start == length]
+            frames = np.stack([state.frames[windows[i]] for i in group])
+            speech = np.stack([state.sound.speech[windows[i]] for i in group])
+            scores |= zip(group, self._cnn.score(frames, speech).tolist(), strict=True)
+        return [scores[i] for i in range(len(windows))]
+
+    def _listen(self, state: DetectorState, hop: np.ndarray, window: Sound) -> None:
+        """Count the hop; where it fills a block with speech in it, encode and look it up."""
+        state.hops += 1
+        state.unblocked = np.concatenate([state.unblocked, hop])
+        if len(state.unblocked) == BLOCK_SAMPLES:
+            if (window.speech[-BLOCK_HOPS * _FRAMES :] >= self._gate.speech_threshold).mean() >= BLOCK_SPEECH:
+                state.blocks.append((state.hops, self.cache.get(state.unblocked, self._encode)))
+            state.unblocked = state.unblocked[:0]
+        oldest = state.hops - WINDOW_HOPS + BLOCK_HOPS
+        state.blocks = [(at, block) for at, block in state.blocks if at >= oldest]
+
+    def _encode(self, block: np.ndarray) -> EncodedBlock:
+        embedding, score = self._encoder.embed(block)
+        return EncodedBlock(score, *self._index.search(embedding, self._neighbours))
+
+    def _judge(self, state: DetectorState, window: slice, refusal: tuple | None, score: float | None) -> Judgement:
+        sound = state.sound.part(window)
+        speech_s = speech_seconds(sound, self._gate.speech_threshold)
+        llr = None
+        if score is not None:
+            blocks = [block for _, block in state.blocks]
+            parts = [float(np.mean(p)) for p in ([b.score for b in blocks], [b.margin for b in blocks])] if blocks else []
+            llr = self._calibration.llr(speech_s, score, *parts)
+        return Judgement(
+            llr=llr,
+            refusal=refusal[0] if refusal else None,
+            reason=refusal[1] if refusal else None,
+            neighbours=state.blocks[-1][1].neighbours if state.blocks else (),
+            window_samples=len(sound.speech) * SPEECH_SAMPLES,
+            speech_s=speech_s,
+            level_dbfs=sound.part(slice(-_FRAMES, None)).level_dbfs(),
+        )

@@ -1,0 +1,89 @@
+"""The gate: is there enough, and clean enough, speech to judge?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from radd.ranges import check
+from radd.speech import BLOCK_SAMPLES
+from radd.types import SAMPLE_RATE_HZ, Verdict
+
+QUIETEST_DBFS = -120.0
+_CLIPPED = 0.985  # of full scale
+_PAUSE_BLOCKS = 6  # fewer say nothing of the noise
+
+
+@dataclass(frozen=True, slots=True)
+class GateSettings:
+    """Section [gate] of config.toml."""
+
+    speech_threshold: float
+    min_speech_s: float
+    min_level_dbfs: float
+    min_snr_db: float
+    max_clipped_percent: float
+
+    def __post_init__(self) -> None:
+        check(self, speech_threshold=(0.05, 0.95), min_speech_s=(0.25, 4.0), min_level_dbfs=(-100, 0),
+              min_snr_db=(-20, 60), max_clipped_percent=(0, 100))
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """What the gate knows of consecutive blocks of 32 ms; arrays (n,)."""
+
+    speech: np.ndarray
+    """probability of speech, 0 to 1"""
+    power: np.ndarray
+    """mean square about the mean, so that a constant offset is not sound"""
+    clipped: np.ndarray
+    """share of samples at full scale, 0 to 1"""
+
+    @classmethod
+    def measure(cls, samples: np.ndarray, speech: np.ndarray) -> Sound:
+        """Of samples (n * BLOCK_SAMPLES,) with speech probabilities (n,)."""
+        blocks = samples.reshape(-1, BLOCK_SAMPLES)
+        return cls(speech, blocks.var(axis=1), (np.abs(blocks) >= _CLIPPED).mean(axis=1))
+
+    def join(self, later: Sound) -> Sound:
+        return Sound(*(np.concatenate([getattr(self, name), getattr(later, name)]) for name in self.__slots__))
+
+    def part(self, window: slice) -> Sound:
+        return Sound(self.speech[window], self.power[window], self.clipped[window])
+
+    def level_dbfs(self) -> float:
+        return max(QUIETEST_DBFS, 10 * float(np.log10(self.power.mean() + 1e-12)))
+
+
+NO_SOUND = Sound(np.zeros(0, np.float32), np.zeros(0, np.float32), np.zeros(0, np.float32))
+
+
+def speech_seconds(window: Sound, threshold: float) -> float:
+    """Seconds of speech in a window."""
+    return float((window.speech >= threshold).sum()) * BLOCK_SAMPLES / SAMPLE_RATE_HZ
+
+
+def refuse(window: Sound, settings: GateSettings) -> tuple[Verdict, str] | None:
+    """Why a window cannot be judged, as a verdict and in words; None where it can."""
+    spoken = window.speech >= settings.speech_threshold
+    speech_s = speech_seconds(window, settings.speech_threshold)
+    if speech_s == 0:
+        return Verdict.NO_SPEECH, "no speech in the window"
+    if speech_s < settings.min_speech_s:
+        coming = bool(spoken[-4:].any())  # in the latest hop
+        words = f"{speech_s:.1f} s of speech in the window, {settings.min_speech_s:.1f} s needed"
+        return (Verdict.WARMING_UP if coming else Verdict.NO_SPEECH), words
+    level = 10 * np.log10(window.power[spoken].mean() + 1e-12)
+    if level < settings.min_level_dbfs:
+        return Verdict.TOO_NOISY, f"speech at {level:.0f} dBFS is too faint, {settings.min_level_dbfs:.0f} dBFS needed"
+    clipped = 100 * float(window.clipped[spoken].mean())
+    if clipped > settings.max_clipped_percent:
+        return Verdict.TOO_NOISY, f"{clipped:.0f} % of samples clipped, at most {settings.max_clipped_percent:.0f} % allowed"
+    pauses = window.power[window.speech < settings.speech_threshold / 2]
+    if len(pauses) >= _PAUSE_BLOCKS:
+        snr = level - 10 * np.log10(pauses.mean() + 1e-12)
+        if snr < settings.min_snr_db:
+            return Verdict.TOO_NOISY, f"speech only {snr:.0f} dB above the noise, {settings.min_snr_db:.0f} dB needed"
+    return None

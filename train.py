@@ -1,0 +1,70 @@
+"""Makes and describes model bundles: `fit` trains one from labelled speech, `card` copies measured numbers into one."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    arguments = parse(argv)
+    from stream.runtime import exit_code
+
+    return exit_code(lambda: arguments.command(arguments))
+
+
+def fit(arguments: argparse.Namespace) -> None:
+    from generative.channel import Channel
+    from settings import load
+    from training.fit import fit
+
+    recipe = load(arguments.config).training
+    channel = Channel.read(arguments.noise) if arguments.noise else Channel()
+    exclude = set(arguments.exclude.read_text().split()) if arguments.exclude else set()
+    fit(arguments.data, arguments.out, arguments.work, recipe, channel, arguments.jobs, exclude)
+    print(f"{arguments.out} is ready; measure it with evaluate.py, then: train.py card --bundle {arguments.out} --metrics ...")
+
+
+def card(arguments: argparse.Namespace) -> None:
+    from training.card import add_metrics
+
+    add_metrics(arguments.bundle, dict(arguments.metrics))
+    print(f"{arguments.bundle / 'card.md'} holds the numbers of {', '.join(name for name, _ in arguments.metrics)}")
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("train.py", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    making = commands.add_parser("fit", help="train a bundle; goes on where a killed run stopped")
+    making.set_defaults(command=fit)
+    add = making.add_argument
+    add("--data", type=Path, action="append", required=True, metavar="DIR",
+        help="a corpus with protocol.train.txt and protocol.dev.txt; may be given many times")
+    add("--out", type=Path, default=ROOT / "models" / "default", metavar="DIR", help="the bundle, default models/default")
+    add("--work", type=Path, default=ROOT / "build" / "fit", metavar="DIR", help="decoded audio and checkpoints")
+    add("--noise", type=Path, metavar="DIR", help="recorded noises in DIR/noise and room responses in DIR/rir")
+    add("--exclude", type=Path, metavar="FILE", help="speakers to leave out, one a line: kept for measuring")
+    add("--config", type=Path, metavar="FILE", help="settings that override config.toml, section [training]")
+    add("--jobs", type=int, default=os.cpu_count(), metavar="N", help="processes, default the number of cores")
+    numbers = commands.add_parser("card", help="copy the numbers that evaluate.py measured into a bundle's card")
+    numbers.set_defaults(command=card)
+    numbers.add_argument("--bundle", type=Path, default=ROOT / "models" / "default", metavar="DIR")
+    numbers.add_argument("--metrics", type=named_file, action="append", required=True, metavar="NAME=FILE",
+                         help="metrics.json or stream.json and the name of the run; may be given many times")
+    return parser.parse_args(argv)
+
+
+def named_file(text: str) -> tuple[str, Path]:
+    name, _, file = text.rpartition("=")
+    if not name:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected NAME=FILE, as in clean=metrics.json")
+    return name, Path(file)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

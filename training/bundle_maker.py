@@ -1,0 +1,140 @@
+"""Trained networks -> a bundle: index of the train side, fusion and calibration on the dev side, card."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from radd.bundle import ENCODER, FRAMES, REFERENCES, SCORE, VECTORS, sha256
+from radd.calibration import Calibration
+from radd.cnn import SpectralCnn
+from radd.dataset import DecodedClips
+from radd.detector import BLOCK_SPEECH, WINDOW_HOPS
+from radd.encoder import BLOCK_HOPS, BLOCK_SAMPLES, Encoder, OnnxEncoder
+from radd.features import STEP_SAMPLES, SpectrumState, log_spectra, remove_channel
+from radd.index import FlatIndex, Reference, ReferenceIndex, write_references
+from radd.speech import BLOCK_SAMPLES as SPEECH_SAMPLES
+from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ
+
+SPEECH_S = (1.0, 1.5, 2.0, 3.0)  # lengths of speech that are calibrated
+SPEECH_THRESHOLD = 0.5
+RIDGE = 1.0  # sklearn's C: the fusion has four numbers and thousands of windows, so it hardly matters
+_FRAMES = HOP_SAMPLES // SPEECH_SAMPLES
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """The parts' scores of many windows, one row each."""
+
+    parts: np.ndarray
+    """(n, 3): spectrum, encoder, retrieval; NaN where no block was encoded"""
+    speech_s: np.ndarray
+    clip: np.ndarray
+    """index of the clip (n,)"""
+
+
+def build_index(clips: DecodedClips, encoder: Encoder, directory: Path, limit: int, seed: int) -> FlatIndex:
+    """Write the vectors of one block of speech from each of at most `limit` clips, drawn by sampling weight."""
+    rng = np.random.default_rng([seed, 77])
+    weights = clips.sampling_weights()
+    chosen = rng.choice(len(clips), min(limit, len(clips)), replace=False, p=weights)
+    vectors, references = [], []
+    for i in sorted(chosen):
+        blocks = list(_speech_blocks(clips, i))
+        if not blocks:
+            continue
+        at = blocks[rng.integers(len(blocks))]
+        vectors.append(encoder.embed(clips.samples(i)[at : at + BLOCK_SAMPLES])[0])
+        clip = clips.clips[i]
+        references.append(Reference(clip.utt, clip.label, clip.system, clip.source, clip.licence, at / SAMPLE_RATE_HZ))
+    half = np.array(vectors, np.float16)
+    np.save(directory / VECTORS, half)
+    write_references(directory / REFERENCES, references)
+    return FlatIndex(encoder.id, half.astype(np.float32), references)
+
+
+def _speech_blocks(clips: DecodedClips, i: int) -> Iterator[int]:
+    """Where the blocks of clip i that hold enough speech begin, in samples."""
+    spoken = clips.speech(i) >= SPEECH_THRESHOLD
+    per_block = BLOCK_SAMPLES // SPEECH_SAMPLES
+    for k in range(len(spoken) // per_block):
+        if spoken[k * per_block : (k + 1) * per_block].mean() >= BLOCK_SPEECH:
+            yield k * BLOCK_SAMPLES
+
+
+def score_windows(
+    clips: DecodedClips, cnn: SpectralCnn, encoder: Encoder, index: ReferenceIndex, alter: Callable | None, seed: int
+) -> Windows:
+    """Every second window of every clip as the live path would see it, after the condition `alter` if one is given."""
+    parts, speech_s, clip = [], [], []
+    for i in range(len(clips)):
+        samples, speech = clips.samples(i), clips.speech(i)
+        hops = len(samples) // HOP_SAMPLES
+        samples, speech = samples[: hops * HOP_SAMPLES], speech[: hops * _FRAMES]
+        if hops < BLOCK_HOPS:
+            continue
+        if alter is not None:
+            samples = alter(samples, np.random.default_rng([seed, i]))
+        spectrum = SpectrumState()
+        flat = remove_channel(spectrum, log_spectra(spectrum, samples), speech.repeat(SPEECH_SAMPLES // STEP_SAMPLES))
+        frames = cnn.frames(cnn.start(), flat)
+        blocks = {at // HOP_SAMPLES + BLOCK_HOPS: encoder.embed(samples[at : at + BLOCK_SAMPLES])
+                  for at in _speech_blocks(clips, i)}
+        judged = {at: (score, index.search(vector, 1)[0]) for at, (vector, score) in blocks.items()}
+        for end in range(BLOCK_HOPS, hops + 1, 2):
+            window = slice(max(0, end - WINDOW_HOPS) * _FRAMES, end * _FRAMES)
+            seconds = (speech[window] >= SPEECH_THRESHOLD).sum() * SPEECH_SAMPLES / SAMPLE_RATE_HZ
+            if seconds < SPEECH_S[0]:
+                continue
+            score = float(cnn.score(frames[None, window], speech[None, window])[0])
+            heard = [pair for at, pair in judged.items() if end - WINDOW_HOPS + BLOCK_HOPS <= at <= end]
+            parts.append([score, *(np.mean(heard, axis=0) if heard else (np.nan, np.nan))])
+            speech_s.append(seconds)
+            clip.append(i)
+    return Windows(np.array(parts), np.array(speech_s), np.array(clip))
+
+
+def join(windows: list[Windows]) -> Windows:
+    """The windows of several conditions of the same clips as one set."""
+    return Windows(*(np.concatenate([getattr(w, name) for w in windows]) for name in Windows.__slots__))
+
+
+def calibrate(windows: Windows, clips: DecodedClips) -> Calibration:
+    """Fusion and calibration at each of SPEECH_S, both labels weighing the same: the result is an LLR."""
+    bonafide = np.array([c.label == "bonafide" for c in clips.clips])[windows.clip]
+    sources = np.array([f"{c.label} {c.source}" for c in clips.clips])[windows.clip]
+    alone, fused = [], []
+    for k, shortest in enumerate(SPEECH_S):
+        longest = SPEECH_S[k + 1] if k + 1 < len(SPEECH_S) else np.inf
+        near = (windows.speech_s >= shortest) & (windows.speech_s < longest)
+        alone.append(_fit(windows.parts[:, :1], bonafide, sources, windows.clip, near))
+        whole = near & ~np.isnan(windows.parts[:, 1])
+        fused.append(_fit(windows.parts, bonafide, sources, windows.clip, whole))
+    return Calibration(SPEECH_S, tuple(alone), tuple(fused))
+
+
+def _fit(parts: np.ndarray, bonafide: np.ndarray, sources: np.ndarray, clip: np.ndarray, chosen: np.ndarray) -> tuple:
+    """Logistic regression in which a clip weighs the same however many windows it has, a source as its root."""
+    x, y, weights = parts[chosen], bonafide[chosen], np.ones(chosen.sum())
+    per_clip = Counter(clip[chosen])
+    weights /= [per_clip[c] for c in clip[chosen]]
+    per_source: dict[str, float] = defaultdict(float)
+    for source, weight in zip(sources[chosen], weights, strict=True):
+        per_source[source] += weight
+    weights /= np.sqrt([per_source[s] for s in sources[chosen]])
+    for side in (y, ~y):
+        weights[side] *= len(y) / 2 / weights[side].sum()
+    spread = x.std(axis=0) + 1e-9
+    model = LogisticRegression(C=RIDGE).fit(x / spread, y, weights)
+    return (*(model.coef_[0] / spread).tolist(), float(model.intercept_[0]))
+
+
+def load_networks(directory: Path) -> tuple[SpectralCnn, OnnxEncoder]:
+    """The exported networks of a bundle in the making."""
+    encoder = OnnxEncoder(directory / ENCODER, sha256(directory / ENCODER)[:16])
+    return SpectralCnn(directory / FRAMES, directory / SCORE), encoder

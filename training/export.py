@@ -1,0 +1,68 @@
+"""torch -> ONNX, each network checked against its source."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from radd.encoder import BLOCK_SAMPLES
+from radd.features import BINS, STEPS
+from radd.onnx import OnnxModel
+from training.encoder import BlockEncoder
+from training.networks import FRAME_WIDTH, SpectralNetwork
+
+TOLERANCE = 1e-4
+
+
+class _Frames(nn.Module):
+    def __init__(self, network: SpectralNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, spectra: Tensor, *pasts: Tensor) -> tuple[Tensor, ...]:
+        frames, after = self.network.frames(spectra, list(pasts))
+        return frames, *after
+
+
+class _Score(nn.Module):
+    def __init__(self, network: SpectralNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, frames: Tensor, speech: Tensor) -> Tensor:
+        return self.network.score(frames, speech)
+
+
+def export_cnn(network: SpectralNetwork, frames: Path, score: Path) -> None:
+    """The two networks of radd.cnn; raises RuntimeError where ONNX Runtime and torch differ by more than TOLERANCE."""
+    network = network.cpu().eval()
+    pasts = tuple(torch.randn(1, *shape) for shape in network.past_shapes)
+    names = [f"past{k:02}" for k in range(len(pasts))]
+    _export(_Frames(network), (torch.randn(1, 3 * STEPS, BINS), *pasts), ["spectra", *names],
+            ["frames", *(f"after{k:02}" for k in range(len(pasts)))], {"spectra": {1: "time"}}, frames)
+    example = torch.randn(2, 50, FRAME_WIDTH), torch.rand(2, 50)
+    _export(_Score(network), example, ["frames", "speech"], ["score"],
+            {"frames": {0: "batch", 1: "time"}, "speech": {0: "batch", 1: "time"}}, score)
+
+
+def export_encoder(encoder: BlockEncoder, path: Path) -> None:
+    """The network of radd.encoder; raises RuntimeError where ONNX Runtime and torch differ by more than TOLERANCE."""
+    _export(encoder.cpu().eval(), (0.1 * torch.randn(2, BLOCK_SAMPLES),), ["samples"], ["embedding", "score"],
+            {"samples": {0: "batch"}}, path)
+
+
+def _export(module: nn.Module, example: tuple, inputs: list[str], outputs: list[str], free: dict, path: Path) -> None:
+    module.eval()
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # the exporter warns of shapes that it traces, which the check below covers
+        torch.onnx.export(module, example, str(path), input_names=inputs, output_names=outputs, dynamic_axes=free,
+                          dynamo=False, opset_version=17)
+        expected = module(*example)
+    found = OnnxModel(path).run(**{n: e.numpy() for n, e in zip(inputs, example, strict=True)})
+    for name, want, got in zip(outputs, [expected] if isinstance(expected, Tensor) else expected, found, strict=True):
+        if not np.allclose(want.numpy(), got, atol=TOLERANCE, rtol=TOLERANCE):
+            raise RuntimeError(f"{path.name}: output {name} differs from torch by {np.abs(want.numpy() - got).max():.2e}")
