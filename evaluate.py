@@ -1,8 +1,10 @@
 """Measure detectors: score a corpus, compute the field's metrics, compare systems, count false alarms an hour.
 
+    python evaluate.py score --protocol FILE --audio DIR --out DIR
     python evaluate.py metrics --scores FILE [--protocol FILE] --out DIR
     python evaluate.py compare RUN_A RUN_B
     python evaluate.py peers NAME=SCORES ... --protocol FILE --out DIR
+    python evaluate.py stream --protocol FILE --audio DIR --out DIR
 
 Exit codes: 0 done, 2 a wrong option, protocol, key or score file, 3 sound, 4 model; 1 is a bug.
 """
@@ -12,21 +14,38 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
+
+from evaluation.arguments import parser
 from evaluation.compare import compare
 from evaluation.summary import Choices, summarise
 from evaluation.tables import interval, markdown, number
 from radd.errors import ConfigError, ProtocolError, RaddError
 from radd.metrics import asv_error_rates
-from radd.protocols import FORMATS, read_protocol
+from radd.protocols import Trials, read_protocol
 from radd.score_files import ScoredTrials, match, own_trials, read_asv_scores, read_scores, write_trials
+
+if TYPE_CHECKING:
+    from evaluation.audio_folder import AudioFolder
+    from evaluation.outcome import Heard
+    from evaluation.recordings import Recording
+    from evaluation.scoring import ClipScore
+    from settings import Settings
+
+ROOT = Path(__file__).parent
 
 
 def main(arguments: list[str] | None = None) -> int:
-    args = _parser().parse_args(arguments)
+    args = parser(__doc__).parse_args(arguments)
     try:
-        args.run(args)
+        COMMANDS[args.command](args)
     except RaddError as error:
         print(f"evaluate.py: {error}", file=sys.stderr)
         return error.exit_code
@@ -34,6 +53,75 @@ def main(arguments: list[str] | None = None) -> int:
         print("evaluate.py: interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+def _score(args: argparse.Namespace) -> None:
+    from evaluation.audio_folder import AudioFolder
+    from evaluation.progress import Progress
+    from evaluation.score_run import score_trials
+    from radd.bundle import read_manifest
+
+    settings, bundle = _settings(args.bundle)
+    trials = _trials(args)
+    in_order = _engine(args.engine)
+    manifest = read_manifest(bundle)
+    detector = f"{manifest['name']} {manifest['version']}, {settings.gate}, {settings.model.neighbours} neighbours"
+    prepare = partial(_scorer, bundle, settings, AudioFolder(args.audio))
+    scored = score_trials(trials, args.out, detector, args.resume, lambda batches: in_order(prepare, batches, args.jobs),
+                          Progress("scored"))
+    unreadable = len(trials) - len(scored.trials)
+    if unreadable:
+        print(f"warning: {unreadable} of {len(trials)} trials could not be read and count nowhere: "
+              f"{args.out / 'unreadable.csv'}", file=sys.stderr)
+    _report(scored, args, f"{manifest['name']} on {args.protocol.stem}")
+
+
+def _scorer(bundle: Path, settings: Settings, sound: AudioFolder) -> Callable[[list[str]], list[ClipScore]]:
+    from evaluation.scoring import ClipScorer
+    from radd.bundle import load_detector
+
+    return ClipScorer(load_detector(bundle, settings.model, settings.gate), sound).score_all
+
+
+def _stream(args: argparse.Namespace) -> None:
+    from evaluation.audio_folder import AudioFolder
+    from evaluation.outcome import count, sweep
+    from evaluation.progress import Progress
+    from evaluation.recordings import plan, read_annotations
+    from evaluation.stream_report import write_stream_report
+    from evaluation.streams import clip_length_s
+    from evaluation.workers import in_order
+    from stream.decision import Decider
+
+    settings, bundle = _settings(args.bundle)
+    sound = AudioFolder(args.audio)
+    if args.annotations:
+        recordings = read_annotations(args.annotations)
+    else:
+        recordings = plan(_trials(args), partial(clip_length_s, sound), np.random.default_rng(args.seed))
+    args.out.mkdir(parents=True, exist_ok=True)
+    heard, tell = [], Progress("heard")
+    for one in in_order(partial(_listening, bundle, settings, sound, args.condition), recordings, args.jobs):
+        heard.append(one)
+        tell(len(heard), len(recordings))
+    shipped = count(settings.decision.open_evidence, recordings, [one.alarms for one in heard])
+    outcomes = sweep(recordings, heard, lambda nats: Decider(replace(settings.decision, open_evidence=nats)))
+    print(write_stream_report(args.out, recordings, heard, shipped, outcomes))
+    clips = sum(len(recording.clips) for recording in recordings)
+    print(f"{len(recordings)} recordings of {clips} clips, condition {args.condition}; see {args.out / 'stream.json'}")
+
+
+def _listening(bundle: Path, settings: Settings, sound: AudioFolder, condition: str) -> Callable[[Recording], Heard]:
+    from evaluation.streams import Listening
+    from radd.bundle import load_detector
+    from stream.monitor import Monitor
+
+    detector = load_detector(bundle, settings.model, settings.gate)
+
+    def listener():
+        return Monitor(detector, settings.decision, settings.alerts, str(uuid.uuid4()))
+
+    return Listening(listener, sound, condition).hear
 
 
 def _metrics(args: argparse.Namespace) -> None:
@@ -118,9 +206,27 @@ def _scored(path: Path, args: argparse.Namespace) -> ScoredTrials:
     return match(read_protocol(args.protocol, args.format, args.subset), file, path)
 
 
+def _settings(bundle: Path | None) -> tuple[Settings, Path]:
+    """The settings, and the bundle named here or there."""
+    from settings import load
+
+    settings = load()
+    return settings, (bundle or ROOT / settings.model.bundle).absolute()
+
+
+def _trials(args: argparse.Namespace) -> Trials:
+    if args.protocol is None:
+        raise ConfigError("which trials? name their protocol with --protocol FILE")
+    return read_protocol(args.protocol, args.format, args.subset)
+
+
+def _engine(name: str) -> Callable:
+    from evaluation import ray_cluster, workers
+
+    return {"processes": workers, "ray": ray_cluster}[name].in_order
+
+
 def _choices(args: argparse.Namespace) -> Choices:
-    if args.bootstrap < 0:
-        raise ConfigError(f"--bootstrap {args.bootstrap}: expected 0 or more replicates")
     return Choices(args.threshold, args.bootstrap, args.seed)
 
 
@@ -130,37 +236,7 @@ def _write_json(folder: Path, name: str, content: dict) -> None:
     (folder / name).write_text(text + "\n", encoding="utf-8")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="evaluate.py", description=__doc__.split("\n")[0])
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    trials = argparse.ArgumentParser(add_help=False)
-    trials.add_argument("--protocol", type=Path, metavar="FILE", help="which trials there are and their keys")
-    trials.add_argument("--format", choices=FORMATS, default="auto", help="of the protocol; auto looks at it")
-    trials.add_argument("--subset", default="eval", help="rows of a protocol with subsets; all takes every row")
-    choices = argparse.ArgumentParser(add_help=False)
-    choices.add_argument("--threshold", default="eer", help="for the confusion matrix: eer, bayes or a number")
-    choices.add_argument("--bootstrap", type=int, default=1000, metavar="N", help="replicates; 0 for no intervals")
-    choices.add_argument("--seed", type=int, default=0)
-    report = argparse.ArgumentParser(add_help=False)
-    report.add_argument("--asv-scores", type=Path, metavar="FILE", help="of a speaker verification system, for t-DCF")
-    report.add_argument("--asv-key", type=Path, metavar="FILE", help="trial_metadata.txt of 2021's ASV scores")
-
-    command = commands.add_parser("metrics", parents=[trials, choices, report], help="metrics and report of scores")
-    command.add_argument("--scores", type=Path, required=True, metavar="FILE", help="score file or a run's folder")
-    command.add_argument("--audio", type=Path, metavar="DIR", help="sound of the trials, for players in the report")
-    command.add_argument("--out", type=Path, required=True, metavar="DIR")
-    command.set_defaults(run=_metrics)
-    command = commands.add_parser("compare", parents=[trials, choices], help="is B better than A?")
-    command.add_argument("run_a", type=Path, metavar="RUN_A", help="score file or a run's folder")
-    command.add_argument("run_b", type=Path, metavar="RUN_B")
-    command.add_argument("--out", type=Path, metavar="DIR")
-    command.set_defaults(run=_compare)
-    command = commands.add_parser("peers", parents=[trials, choices], help="one table for several detectors")
-    command.add_argument("systems", nargs="+", metavar="NAME=SCORES")
-    command.add_argument("--out", type=Path, metavar="DIR")
-    command.set_defaults(run=_peers)
-    return parser
+COMMANDS = {"score": _score, "metrics": _metrics, "compare": _compare, "peers": _peers, "stream": _stream}
 
 
 if __name__ == "__main__":

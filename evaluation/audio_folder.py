@@ -19,7 +19,7 @@ class AudioFolder:
 
     def __init__(self, root: Path):
         """Raises ProtocolError where there is no such directory."""
-        self._root = Path(root)
+        self._root = Path(root).absolute()
         if not self._root.is_dir():
             raise ProtocolError(f"{root} is not a directory: name the folder of the protocol's sound with --audio")
         self._below: dict[str, Path | None] | None = None

@@ -8,7 +8,7 @@ import numpy as np
 
 from evaluation.bootstrap import METRICS, Resampling, interval95, paired_replicates, point
 from evaluation.summary import Choices, threshold_of
-from radd.errors import ProtocolError
+from radd.errors import ConfigError, ProtocolError
 from radd.metrics import error_rates
 from radd.score_files import ScoredTrials
 
@@ -36,6 +36,8 @@ def compare(a: ScoredTrials, b: ScoredTrials, choices: Choices) -> dict:
     `p_value` of a metric is the two-sided bootstrap probability of no difference, at least 2 / (replicates + 1);
     `mcnemar` counts trials that only one system decides rightly, each at its own threshold, with an exact test.
     """
+    if not choices.replicates:
+        raise ConfigError("a comparison needs bootstrap replicates: give --bootstrap 1 or more")
     b = align(a, b)
     resampling = Resampling.of(a.trials)
     drawn = paired_replicates(a, b, choices.replicates, choices.seed)

@@ -12,6 +12,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
+from evaluation.outcome import Outcome
 from radd.metrics import ErrorRates, eer
 
 COLOURS = {
@@ -139,6 +140,39 @@ def paint_reliability(bins: list[dict]) -> Callable:
         axes.scatter(x, y, [20 + 180 * math.sqrt(entry["trials"] / most) for entry in bins], color=ACCENT, alpha=0.7)
         axes.set_xlabel("predicted probability of spoof (prior 0.5)")
         axes.set_ylabel("observed share of spoof")
+    return paint
+
+
+def paint_thresholds(outcomes: list[Outcome], shipped: Outcome) -> Callable:
+    """False alarms an hour against missed fakes over the whole range of thresholds; the shipped one with intervals."""
+    def paint(axes):
+        least = 0.5 / max(shipped.hours_real, 1e-6)  # stands for no false alarm at all, which a logarithm cannot show
+        figures = [outcome.figures() for outcome in (*outcomes, shipped)]
+        per_hour = [max(one["false_alarms_per_hour"] or 0, least) for one in figures]
+        missed = [one["missed_percent"] or 0 for one in figures]
+        order = sorted(range(len(outcomes)), key=lambda i: outcomes[i].threshold)
+        axes.plot([per_hour[i] for i in order], [missed[i] for i in order], color=ACCENT, lw=2)
+        low, high = figures[-1]["false_alarms_per_hour_ci95"] or (0, 0)
+        axes.plot([max(low, least / 4), max(high, least)], [missed[-1]] * 2, color=BONAFIDE, lw=1.5)
+        axes.plot(per_hour[-1], missed[-1], "o", color=BONAFIDE, label=f"shipped: {shipped.false_alarms} false alarms in "
+                  f"{shipped.hours_real:.2f} h,\n{missed[-1]:.1f} % of {shipped.n_fakes} fakes missed")
+        axes.set_xscale("log")
+        axes.set_ylim(-3, 103)
+        axes.set_xlabel("false alarms per hour of real speech")
+        axes.set_ylabel("fakes missed, %")
+        axes.legend(loc="upper right", fontsize=9)
+    return paint
+
+
+def paint_delays(shipped: Outcome) -> Callable:
+    """Share of fakes found within so many seconds of their onset, at the shipped threshold."""
+    def paint(axes):
+        found = [100 * (i + 1) / max(shipped.n_fakes, 1) for i in range(len(shipped.delays_s))]
+        axes.step([0, *shipped.delays_s], [0, *found], where="post", color=ACCENT, lw=2)
+        axes.set_ylim(0, 100)
+        axes.set_xlim(left=0)
+        axes.set_xlabel("seconds after the synthetic voice takes over")
+        axes.set_ylabel("fakes found, %")
     return paint
 
 

@@ -1,0 +1,87 @@
+"""The command line of evaluate.py."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from functools import partial
+from pathlib import Path
+
+from radd.protocols import FORMATS
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """The parser of evaluate.py; `command` of what it finds is the command's name."""
+    parser = argparse.ArgumentParser("evaluate.py", description=description,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    trials, statistics, asv, detector = _trials(), _statistics(), _asv(), _detector()
+
+    command = commands.add_parser("score", parents=[trials, detector, statistics, asv],
+                                  help="one score for every trial, then metrics")
+    command.add_argument("--resume", action="store_true", help="go on where a run into the same folder was ended")
+    command.add_argument("--engine", choices=("processes", "ray"), default="processes")
+
+    command = commands.add_parser("metrics", parents=[trials, statistics, asv], help="metrics and report of scores")
+    command.add_argument("--scores", type=Path, required=True, metavar="FILE", help="score file or a run's folder")
+    command.add_argument("--audio", type=Path, metavar="DIR", help="sound of the trials, for players in the report")
+    command.add_argument("--out", type=Path, required=True, metavar="DIR")
+
+    command = commands.add_parser("compare", parents=[trials, statistics], help="is B better than A?")
+    command.add_argument("run_a", type=Path, metavar="RUN_A", help="score file or a run's folder")
+    command.add_argument("run_b", type=Path, metavar="RUN_B")
+    command.add_argument("--out", type=Path, metavar="DIR")
+
+    command = commands.add_parser("peers", parents=[trials, statistics], help="one table for several detectors")
+    command.add_argument("systems", nargs="+", metavar="NAME=SCORES")
+    command.add_argument("--out", type=Path, metavar="DIR")
+
+    command = commands.add_parser("stream", parents=[trials, detector],
+                                  help="false alarms an hour and time to detection in long recordings")
+    command.add_argument("--annotations", type=Path, metavar="FILE",
+                         help="recordings of your own in --audio: CSV with file, onset, duration (seconds) and label")
+    command.add_argument("--condition", choices=("clean", "telephone-mulaw", "telephone-alaw"), default="clean")
+    command.add_argument("--seed", type=_whole, default=0, help="of the recordings that are built")
+    return parser
+
+
+def _trials() -> argparse.ArgumentParser:
+    group = argparse.ArgumentParser(add_help=False)
+    group.add_argument("--protocol", type=Path, metavar="FILE", help="which trials there are and their keys")
+    group.add_argument("--format", choices=FORMATS, default="auto", help="of the protocol; auto looks at it")
+    group.add_argument("--subset", default="eval", help="rows of a protocol with subsets; all takes every row")
+    return group
+
+
+def _statistics() -> argparse.ArgumentParser:
+    group = argparse.ArgumentParser(add_help=False)
+    group.add_argument("--threshold", default="eer", help="for the confusion matrix: eer, bayes or a number")
+    group.add_argument("--bootstrap", type=_whole, default=1000, metavar="N", help="replicates; 0 for no intervals")
+    group.add_argument("--seed", type=_whole, default=0, help="of the bootstrap")
+    return group
+
+
+def _asv() -> argparse.ArgumentParser:
+    group = argparse.ArgumentParser(add_help=False)
+    group.add_argument("--asv-scores", type=Path, metavar="FILE", help="of a speaker verification system, for t-DCF")
+    group.add_argument("--asv-key", type=Path, metavar="FILE", help="trial_metadata.txt of 2021's ASV scores")
+    return group
+
+
+def _detector() -> argparse.ArgumentParser:
+    group = argparse.ArgumentParser(add_help=False)
+    group.add_argument("--audio", type=Path, required=True, metavar="DIR", help="the sound of the trials")
+    group.add_argument("--out", type=Path, required=True, metavar="DIR")
+    group.add_argument("--bundle", type=Path, metavar="DIR", help="the model bundle, instead of the configured one")
+    group.add_argument("--jobs", type=partial(_whole, least=1), default=os.cpu_count() or 1, metavar="N", help="processes")
+    return group
+
+
+def _whole(text: str, least: int = 0) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = least - 1
+    if number < least:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from {least} on")
+    return number

@@ -1,0 +1,32 @@
+"""How far a long run is, on a terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+
+class Progress:
+    """A line on stderr with a bar and the time left; silent where stderr is no terminal."""
+
+    def __init__(self, what: str):
+        self._what = what
+        self._began, self._before = time.monotonic(), None
+        self._shown = 0.0
+
+    def __call__(self, done: int, of: int) -> None:
+        """`done` of all are done; the first call tells where the run begins."""
+        if not sys.stderr.isatty():
+            return
+        now = time.monotonic()
+        if self._before is None:
+            self._began, self._before = now, done
+        if now - self._shown < 0.2 and done < of:
+            return
+        self._shown = now
+        fresh = done - self._before
+        left = f"{(of - done) * (now - self._began) / fresh:.0f} s left" if fresh else ""
+        filled = 30 * done // max(of, 1)
+        end = "\n" if done == of else ""
+        sys.stderr.write(f"\r{self._what} {'█' * filled}{'░' * (30 - filled)} {done:,} of {of:,}  {left:<14}{end}")
+        sys.stderr.flush()

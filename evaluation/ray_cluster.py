@@ -1,0 +1,55 @@
+"""The same work on many items on a Ray cluster; the one door of ray."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+
+from evaluation.workers import BATCHES_AHEAD, Item, Result, Work
+from radd.errors import ConfigError
+
+
+def in_order(prepare: Callable[[], Work], items: Iterable[Item], jobs: int) -> Iterator[Result]:
+    """prepare()(item) for each item, in the order of the items, on `jobs` actors of one processor each.
+
+    Uses the cluster that RAY_ADDRESS names, else starts one on this machine and ends it. Every node needs the project
+    and the sound under the same paths. Raises ConfigError where ray is not installed, else what the work raises.
+    """
+    try:
+        import ray
+    except ImportError:
+        raise ConfigError("--engine ray: ray is not installed; pip install -r requirements-ray.txt") from None
+    address = os.environ.get("RAY_ADDRESS")
+    ray.init(address=address, num_cpus=None if address else jobs, include_dashboard=None if address else False,
+             log_to_driver=False, logging_level="error", runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}})
+    try:
+        actors = [ray.remote(_Worker).remote(prepare) for _ in range(jobs)]
+        yield from _in_turn(ray, actors, iter(items))
+    finally:
+        ray.shutdown()
+
+
+def _in_turn(ray, actors: list, items: Iterator[Item]) -> Iterator[Result]:
+    ahead = deque(actors[i % len(actors)].run.remote(item)
+                  for i, item in enumerate(islice(items, BATCHES_AHEAD * len(actors))))
+    turn = len(ahead)
+    while ahead:
+        try:
+            result = ray.get(ahead.popleft())
+        except ray.exceptions.RayTaskError as error:
+            raise error.cause from None
+        for item in islice(items, 1):
+            ahead.append(actors[turn % len(actors)].run.remote(item))
+            turn += 1
+        yield result
+
+
+class _Worker:
+    def __init__(self, prepare: Callable[[], Work]):
+        self._work = prepare()
+
+    def run(self, item: Item) -> Result:
+        return self._work(item)

@@ -1,0 +1,109 @@
+"""One score a clip: the mean LLR over its windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from evaluation.audio_folder import AudioFolder
+from radd.errors import AudioError
+from radd.files import open_audio
+from radd.resampling import Converter
+from radd.types import HOP_SAMPLES, Detector, Judgement
+
+WINDOW_SAMPLES = 32 * HOP_SAMPLES  # 4.096 s, a full window
+HOPS_AT_ONCE = 64
+
+
+class UngatedDetector(Detector, Protocol):
+    """A detector whose speech gate can be left open."""
+
+    def push(self, state: object, samples: np.ndarray, gated: bool = True) -> list[Judgement]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ClipScore:
+    """What became of one trial."""
+
+    utt: str
+    llr: float | None
+    """nats, higher = bona fide; None where there is no sound to score"""
+    problem: str | None = None
+    """why there is no score"""
+    refusal: str | None = None
+    """why the speech gate would not have judged the clip; it is scored all the same"""
+
+
+class ClipScorer:
+    """Scores the trials of one folder of sound."""
+
+    def __init__(self, detector: UngatedDetector, folder: AudioFolder):
+        self._detector, self._folder = detector, folder
+
+    def score_all(self, utts: list[str]) -> list[ClipScore]:
+        return [self.score(utt) for utt in utts]
+
+    def score(self, utt: str) -> ClipScore:
+        """The mean LLR over the full windows of a clip, one a hop, that the gate lets pass.
+
+        A clip without a full window has the LLR of its longest one. Where the gate lets none of these pass, it is left
+        open. A rest of less than a hop is not heard; a clip that is all rest is filled up with silence.
+        """
+        path = self._folder.find(utt)
+        if path is None:
+            return ClipScore(utt, None, "no file of this name")
+        try:
+            judged = self._longest(partial(_hops, path), gated=True)
+            llrs = [judgement.llr for judgement in judged if judgement.llr is not None]
+            if llrs:
+                return ClipScore(utt, float(np.mean(llrs)))
+            llrs = [judgement.llr for judgement in self._longest(partial(_hops, path), gated=False)]
+        except AudioError as error:
+            return ClipScore(utt, None, str(error))
+        return ClipScore(utt, float(np.mean(llrs)), refusal=f"{judged[-1].refusal}: {judged[-1].reason}")
+
+    def _longest(self, hops: Callable[[], Iterator[np.ndarray]], gated: bool) -> list[Judgement]:
+        """The judgements of all full windows, or of the last and longest one."""
+        state = self._detector.start()
+        full, last = [], None
+        for samples in hops():
+            judgements = self._detector.push(state, samples, gated=gated)
+            full += [judgement for judgement in judgements if judgement.window_samples >= WINDOW_SAMPLES]
+            last = judgements[-1]
+        return full or [last]
+
+
+def _hops(path: Path) -> Iterator[np.ndarray]:
+    """The sound of a file as whole hops, many at once but never all of a long one; at least one hop.
+
+    Raises AudioError for a file that cannot be read.
+    """
+    heard, waiting, size = 0, [], 0
+    for samples in blocks(path):
+        waiting.append(samples)
+        size += len(samples)
+        if size >= HOPS_AT_ONCE * HOP_SAMPLES:
+            sound = np.concatenate(waiting)
+            whole = size - size % HOP_SAMPLES
+            yield sound[:whole]
+            heard, waiting, size = heard + whole, [sound[whole:]], size - whole
+    sound = np.concatenate([*waiting, np.zeros(0, np.float32)])
+    if not heard and size < HOP_SAMPLES:
+        sound = np.pad(sound, (0, HOP_SAMPLES - size))
+    whole = len(sound) - len(sound) % HOP_SAMPLES
+    if whole:
+        yield sound[:whole]
+
+
+def blocks(path: Path) -> Iterator[np.ndarray]:
+    """The sound of a file in blocks of about 128 ms, float32 (n,), mono, 16 kHz; raises AudioError as open_audio."""
+    with open_audio(path) as file:
+        converter = Converter(file.rate_hz, file.channels)
+        for block in file.blocks():
+            yield converter.push(block).samples
+        yield converter.flush().samples

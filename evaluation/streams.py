@@ -1,0 +1,78 @@
+"""Listening to long recordings as the daemon does, and counting what it gets wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from evaluation.audio_folder import AudioFolder
+from evaluation.outcome import Alarm, Heard
+from evaluation.recordings import Recording, join
+from evaluation.scoring import blocks
+from evaluation.telephone import CONDITIONS
+from radd.errors import AudioError
+from radd.files import load_speech, open_audio
+from radd.types import HOP_SAMPLES, Alert, AlertState, AudioChunk, Event, Score, seconds
+
+
+class Listener(Protocol):
+    """What turns the chunks of one stream into events."""
+
+    def feed(self, chunk: AudioChunk) -> list[Event]: ...
+    def flush(self) -> list[Event]: ...
+
+
+def clip_length_s(folder: AudioFolder, utt: str) -> float:
+    """Seconds of sound of a clip; 0 where it is missing or cannot be read."""
+    path = folder.find(utt)
+    try:
+        with open_audio(path or utt) as file:
+            return (file.frames or 0) / file.rate_hz
+    except AudioError:
+        return 0.0
+
+
+class Listening:
+    """Runs recordings through a fresh listener each, hop by hop."""
+
+    def __init__(self, listener: Callable[[], Listener], folder: AudioFolder, condition: str):
+        self._listener, self._folder, self._condition = listener, folder, condition
+
+    def hear(self, recording: Recording) -> Heard:
+        """Raises AudioError for sound that is missing or cannot be read."""
+        listener, end = self._listener(), 0
+        heard = Heard([], [])
+        for samples in self._sound(recording):
+            _keep(heard, listener.feed(AudioChunk(samples, end)))
+            end += len(samples)
+        _keep(heard, listener.flush())
+        return heard
+
+    def _sound(self, recording: Recording) -> Iterator[np.ndarray]:
+        paths = [self._path(name) for name in recording.clips]
+        if len(paths) == 1 and self._condition == "clean":
+            yield from blocks(paths[0])
+            return
+        clips = [load_speech(path) for path in paths]
+        sound = CONDITIONS[self._condition](join(clips) if len(clips) > 1 else clips[0])
+        for start in range(0, len(sound), HOP_SAMPLES):
+            yield sound[start:start + HOP_SAMPLES]
+
+    def _path(self, name: str) -> Path:
+        path = self._folder.find(name)
+        if path is None:
+            raise AudioError(f"no sound of the name {name}: check --audio")
+        return path
+
+
+def _keep(heard: Heard, events: list[Event]) -> None:
+    for event in events:
+        if isinstance(event, Score):
+            heard.hops.append((event.end, event.llr, event.window_samples))
+        elif isinstance(event, Alert) and event.state is AlertState.OPEN:
+            heard.alarms.append(Alarm(seconds(event.end), None))
+        elif isinstance(event, Alert):
+            heard.alarms[-1] = Alarm(heard.alarms[-1].opened_s, seconds(event.end))
