@@ -116,6 +116,8 @@ def open_audio(path: Path | str) -> AudioFile | ContainerFile:
     Raises AudioError for one that is missing, empty, no file, not readable, not audio or without sound.
     """
     path = Path(path)
+    if path.is_fifo() or path.is_char_device():
+        raise AudioError(f"{path} is no file that can be read twice; send raw PCM to --source - instead")
     try:
         with path.open("rb") as file:
             empty = not file.read(1)

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import os
 import struct
 import subprocess
 import sys
@@ -121,11 +122,14 @@ def test_what_is_no_audio_is_refused(tmp_path, name, data, message):
     assert name in str(failure.value)
 
 
-def test_a_missing_file_a_directory_and_a_header_alone_are_refused(tmp_path):
+def test_a_missing_file_a_directory_a_pipe_and_a_header_alone_are_refused(tmp_path):
     with pytest.raises(AudioError, match="there is no such file"):
         open_audio(tmp_path / "missing.wav")
     with pytest.raises(AudioError, match="is a directory"):
         open_audio(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(AudioError, match="send raw PCM to --source -"):
+        open_audio(tmp_path / "pipe")
     with pytest.raises(AudioError, match="not one sample"):
         open_audio(write(tmp_path / "header.wav", np.zeros(0)))
 
