@@ -13,10 +13,11 @@ from storage.journal import Journal
 from storage.tables import alerts, clips, evidence, streams
 
 KILLS = 50
-LONGEST_LIFE_S = 0.3
+LONGEST_LIFE_S = 0.15
+READY_S = 60
 
 
-def listen_forever(settings, announced, seed):
+def listen_forever(settings, announced, listening, seed):
     """Hear alerts without a pause; write into the file `announced` what a user would have been told."""
     log = os.open(announced, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
@@ -24,6 +25,7 @@ def listen_forever(settings, announced, seed):
         os.write(log, f"{event.id} {event.state.value}\n".encode())
 
     with Journal(settings, stream_info()) as journal:
+        listening.set()
         for recovered in journal.recovered:
             announce(recovered)
         for number in itertools.count():
@@ -38,8 +40,11 @@ def listen_forever(settings, announced, seed):
 def kill_at_random_moments(processes, settings, announced, seed):
     rng = np.random.default_rng(seed)
     for life in range(KILLS):
-        process = processes.Process(target=listen_forever, args=(settings, announced, life))
+        listening = processes.Event()
+        process = processes.Process(target=listen_forever, args=(settings, announced, listening, life))
         process.start()
+        if rng.random() < 0.8:  # the others may die before they listen
+            assert listening.wait(READY_S), f"life {life} never listened"
         process.join(float(rng.uniform(0, LONGEST_LIFE_S)))
         assert process.is_alive(), f"life {life} ended by itself"
         process.kill()
