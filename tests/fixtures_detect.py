@@ -10,6 +10,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+import detect
 from radd.bundle import CARD, WEIGHTS, write_manifest
 from radd.calibration import Calibration
 from radd.errors import DeviceError
@@ -60,6 +61,22 @@ class DetectCommand:
         return [read_event(line) for line in done.stdout.splitlines()]
 
 
+class DetectCall:
+    """Runs detect.main in this process, in an empty directory; for runs that are refused before any sound."""
+
+    def __init__(self, directory: Path, monkeypatch, capsys):
+        self.directory, self.capsys = directory, capsys
+        self.setenv = monkeypatch.setenv
+        monkeypatch.chdir(directory)
+
+    def run(self, *arguments) -> subprocess.CompletedProcess:
+        try:
+            code = detect.main([str(argument) for argument in arguments])
+        except SystemExit as wrong_usage:
+            code = wrong_usage.code
+        return subprocess.CompletedProcess(arguments, code, *self.capsys.readouterr())
+
+
 def read_event(line: str | bytes) -> dict:
     event = json.loads(line)
     VALIDATOR.validate(event)
@@ -84,6 +101,11 @@ def command(tmp_path):
     made = DetectCommand(tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch, capsys) -> DetectCall:
+    return DetectCall(tmp_path, monkeypatch, capsys)
 
 
 @pytest.fixture

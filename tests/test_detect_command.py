@@ -34,45 +34,45 @@ def test_help_is_instant(command):
     (["--source", "mic:"], "--list-devices"),
     (["--config", "none.toml"], "none.toml"),
 ])
-def test_a_wrong_command_line_is_refused(command, arguments, word):
-    assert refused(command.run(*arguments), 2, word)
+def test_a_wrong_command_line_is_refused(call, arguments, word):
+    assert refused(call.run(*arguments), 2, word)
 
 
-def test_an_unknown_key_is_named_with_its_line_and_the_nearest(command):
-    (command.directory / "own.toml").write_text("[alerts]\n\npre_rol_s = 2\n")
-    assert refused(command.run("--config", "own.toml"), 2, "own.toml:3", "pre_rol_s", "did you mean pre_roll_s?")
+def test_an_unknown_key_is_named_with_its_line_and_the_nearest(call):
+    (call.directory / "own.toml").write_text("[alerts]\n\npre_rol_s = 2\n")
+    assert refused(call.run("--config", "own.toml"), 2, "own.toml:3", "pre_rol_s", "did you mean pre_roll_s?")
 
 
-def test_an_impossible_value_in_the_environment_is_refused(command):
-    command.environ["RADD_DECISION_PRIOR"] = "1.5"
-    assert refused(command.run(), 2, "RADD_DECISION_PRIOR", "1.5")
+def test_an_impossible_value_in_the_environment_is_refused(call):
+    call.setenv("RADD_DECISION_PRIOR", "1.5")
+    assert refused(call.run(), 2, "RADD_DECISION_PRIOR", "1.5")
 
 
-def test_a_configuration_of_ones_own_is_used(command):
-    (command.directory / "own.toml").write_text("[model]\nbundle = 'nowhere'\n")
-    assert refused(command.run("--config", "own.toml", "--source", "-"), 4, "nowhere")
+def test_a_configuration_of_ones_own_is_used(call):
+    (call.directory / "own.toml").write_text("[model]\nbundle = 'nowhere'\n")
+    assert refused(call.run("--config", "own.toml", "--source", "-"), 4, "nowhere")
 
 
-def test_a_missing_bundle_is_told(command):
-    assert refused(command.run("--bundle", "nowhere", "--source", "-"), 4, "nowhere", "--bundle")
+def test_a_missing_bundle_is_told(call):
+    assert refused(call.run("--bundle", "nowhere", "--source", "-"), 4, "nowhere", "--bundle")
 
 
 @pytest.mark.parametrize("name", ["encoder.onnx", "index.npy", "card.md"])
-def test_a_damaged_bundle_is_told(command, name):
-    shutil.copytree(ROOT / "models/default", command.directory / "bundle")
-    with open(command.directory / "bundle" / name, "ab") as file:
+def test_a_damaged_bundle_is_told(call, name):
+    shutil.copytree(ROOT / "models/default", call.directory / "bundle")
+    with open(call.directory / "bundle" / name, "ab") as file:
         file.write(b"!")
-    assert refused(command.run("--bundle", "bundle", "--source", "-"), 4, name, "SHA-256")
+    assert refused(call.run("--bundle", "bundle", "--source", "-"), 4, name, "SHA-256")
 
 
-def test_a_missing_file_is_told(command):
-    assert refused(command.run("--no-store", "--source", "no.wav"), 3, "no.wav: there is no such file")
+def test_a_missing_file_is_told(call):
+    assert refused(call.run("--no-store", "--source", "no.wav"), 3, "no.wav: there is no such file")
 
 
 @pytest.mark.parametrize("content", [b"", b"hello, I am no sound at all"])
-def test_a_file_that_is_not_audio_is_told(command, content):
-    (command.directory / "x.wav").write_bytes(content)
-    assert refused(command.run("--no-store", "--source", "x.wav"), 3, "x.wav")
+def test_a_file_that_is_not_audio_is_told(call, content):
+    (call.directory / "x.wav").write_bytes(content)
+    assert refused(call.run("--no-store", "--source", "x.wav"), 3, "x.wav")
 
 
 def test_an_empty_stdin_is_told(command):
@@ -86,9 +86,9 @@ def test_a_truncated_file_is_heard_to_its_end_and_then_told(command, speech):
     assert events[-1]["reason"] == "error" and 3.4 < events[-1]["t"] < 3.7
 
 
-def test_a_wrong_password_is_told_without_showing_it(command, mariadb, speech):
-    command.environ["RADD_STORAGE_URL"] = mariadb.url("radd_x", password="open-sesame")
-    done = command.run("--source", speech)
+def test_a_wrong_password_is_told_without_showing_it(call, mariadb, speech):
+    call.setenv("RADD_STORAGE_URL", mariadb.url("radd_x", password="open-sesame"))
+    done = call.run("--source", speech)
     assert refused(done, 5, "radd") and "open-sesame" not in done.stderr + done.stdout
 
 
