@@ -6,14 +6,13 @@ The same recipe meets both labels, so that no condition tells which is which.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import soundfile
-import soxr
 
+from radd.files import decoded, encoded, load_speech
+from radd.resampling import resample
 from radd.types import SAMPLE_RATE_HZ
 
 Effect = Callable[[np.ndarray, np.random.Generator], np.ndarray]
@@ -68,40 +67,37 @@ def resampled(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Stored for a while at another rate, 8 to 48 kHz, converted with a good or a poor filter."""
     rate = int(rng.choice([8000, 11025, 12000, 22050, 24000, 44100, 48000]))
     quality = str(rng.choice(["LQ", "MQ", "HQ"]))
-    there = soxr.resample(samples, SAMPLE_RATE_HZ, rate, quality)
-    return _fit(soxr.resample(there, rate, SAMPLE_RATE_HZ, quality), len(samples))
+    there = resample(samples, SAMPLE_RATE_HZ, rate, quality)
+    return _fit(resample(there, rate, SAMPLE_RATE_HZ, quality), len(samples))
 
 
 def g711(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A telephone line: 300-3400 Hz at 8 kHz through mu-law or A-law (ITU-T G.711)."""
     f = _frequencies(samples)
     band = _filter(samples, (f**2 / (f**2 + 200.0**2)) / (1 + np.exp(np.clip((f - 3500) / 60, -60, 60))))
-    narrow = np.clip(soxr.resample(band, SAMPLE_RATE_HZ, 8000), -1, 1)
+    narrow = np.clip(resample(band, SAMPLE_RATE_HZ, 8000), -1, 1)
     law = "ULAW" if rng.random() < 0.5 else "ALAW"
-    return _fit(soxr.resample(_through(narrow, 8000, "WAV", law), 8000, SAMPLE_RATE_HZ), len(samples))
+    return _fit(resample(through_codec(narrow, 8000, "WAV", law), 8000, SAMPLE_RATE_HZ), len(samples))
 
 
 def mp3(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """MP3 at low to middling bit rates."""
-    return _fit(_through(samples, SAMPLE_RATE_HZ, "MP3", "MPEG_LAYER_III", rng.uniform(0.4, 0.95)), len(samples))
+    return _fit(through_codec(samples, SAMPLE_RATE_HZ, "MP3", "MPEG_LAYER_III", rng.uniform(0.4, 0.95)), len(samples))
 
 
 def opus(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Opus from about 10 to 60 kbit/s."""
-    return _fit(_through(samples, SAMPLE_RATE_HZ, "OGG", "OPUS", rng.uniform(0.8, 0.99)), len(samples))
+    return _fit(through_codec(samples, SAMPLE_RATE_HZ, "OGG", "OPUS", rng.uniform(0.8, 0.99)), len(samples))
 
 
 def vorbis(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Ogg Vorbis at low to middling quality."""
-    return _fit(_through(samples, SAMPLE_RATE_HZ, "OGG", "VORBIS", rng.uniform(0.4, 1.0)), len(samples))
+    return _fit(through_codec(samples, SAMPLE_RATE_HZ, "OGG", "VORBIS", rng.uniform(0.4, 1.0)), len(samples))
 
 
-def _through(samples: np.ndarray, rate: int, form: str, subtype: str, level: float | None = None) -> np.ndarray:
-    buffer = io.BytesIO()
-    extra = {} if level is None else {"compression_level": float(level)}
-    soundfile.write(buffer, np.clip(samples, -1, 1), rate, format=form, subtype=subtype, **extra)
-    buffer.seek(0)
-    return soundfile.read(buffer, dtype="float32")[0]
+def through_codec(samples: np.ndarray, rate_hz: int, form: str, subtype: str, level: float | None = None) -> np.ndarray:
+    """Sound as it returns from a codec such as ("MP3", "MPEG_LAYER_III"), a few samples longer or shorter."""
+    return decoded(encoded(np.clip(samples, -1, 1), rate_hz, form, subtype, level), "float32")[0][:, 0]
 
 
 def _fit(samples: np.ndarray, n: int) -> np.ndarray:
@@ -181,10 +177,10 @@ class Channel:
 
     @classmethod
     def read(cls, directory: Path) -> Channel:
-        """Noises from DIRECTORY/noise and impulse responses from DIRECTORY/rir, FLAC or WAV at 16 kHz, any depth."""
+        """Noises from DIRECTORY/noise and impulse responses from DIRECTORY/rir, FLAC or WAV, any rate and depth."""
         def sounds(folder: str) -> list[np.ndarray]:
             files = sorted(p for p in (directory / folder).rglob("*") if p.suffix in (".flac", ".wav"))
-            return [soundfile.read(p, dtype="float32", always_2d=True)[0].mean(1) for p in files]
+            return [load_speech(p) for p in files]
 
         rooms = [r[int(np.argmax(np.abs(r))) :] for r in sounds("rir")]
         return cls(sounds("noise"), [r / (np.abs(r).max() + 1e-9) for r in rooms])

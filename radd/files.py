@@ -5,6 +5,7 @@ PyAV is optional and is imported only for a file that libsndfile cannot read: M4
 
 from __future__ import annotations
 
+import io
 import logging
 import re
 from collections.abc import Iterator
@@ -199,3 +200,22 @@ def _mp3_counted(path: Path) -> bool:
     with path.open("rb") as file:
         head = file.read(4096)
     return b"Xing" in head or b"Info" in head
+
+
+def encoded(pcm: np.ndarray, rate_hz: int, form: str, subtype: str, level: float | None = None) -> bytes:
+    """Mono sound, int16 or float32 (n,), as the bytes of a file such as ("FLAC", "PCM_16") or ("OGG", "OPUS").
+
+    `level` is the compression, 0 (best sound) to 1 (smallest file), where the codec has a choice.
+    """
+    file = io.BytesIO()
+    extra = {} if level is None else {"compression_level": float(level)}
+    soundfile.write(file, pcm, rate_hz, format=form, subtype=subtype, **extra)
+    return file.getvalue()
+
+
+def decoded(data: bytes, dtype: str) -> tuple[np.ndarray, int]:
+    """The frames (n, channels) and rate in Hz of a file's bytes; raises AudioError where they are no sound."""
+    try:
+        return soundfile.read(io.BytesIO(data), dtype=dtype, always_2d=True)
+    except soundfile.SoundFileError as error:
+        raise AudioError(f"{len(data)} bytes cannot be decoded: {error}; they are damaged or no sound") from None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import io
 
 import numpy as np
 
 from radd.errors import AudioError
+from radd.files import decoded, encoded
 from radd.types import SAMPLE_RATE_HZ
 
 FULL_SCALE = 32_768
@@ -19,15 +19,11 @@ def flac_bytes(samples: np.ndarray) -> bytes:
     Equal samples give equal bytes, no samples none, and encoding what `flac_samples` decoded gives the same bytes
     again. Raises AudioError for sound that is not one-dimensional or holds NaN or Inf.
     """
-    import soundfile
-
     if samples.ndim != 1 or not np.all(np.isfinite(samples)):
         raise AudioError(f"a clip of shape {samples.shape} cannot be kept: expected finite samples of shape (n,)")
     scaled = np.rint(np.asarray(samples, np.float64) * FULL_SCALE)
     pcm = np.clip(scaled, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
-    file = io.BytesIO()
-    soundfile.write(file, pcm, SAMPLE_RATE_HZ, format="FLAC", subtype="PCM_16")
-    return file.getvalue()
+    return encoded(pcm, SAMPLE_RATE_HZ, "FLAC", "PCM_16")
 
 
 def flac_samples(data: bytes) -> np.ndarray:
@@ -35,14 +31,9 @@ def flac_samples(data: bytes) -> np.ndarray:
 
     Raises AudioError for bytes that are not FLAC, or of another rate or number of channels.
     """
-    import soundfile
-
     if not data:
         return np.zeros(0, np.float32)
-    try:
-        pcm, rate_hz = soundfile.read(io.BytesIO(data), dtype="int16", always_2d=True)
-    except soundfile.SoundFileError as error:
-        raise AudioError(f"a kept clip cannot be decoded: {error}; its bytes are damaged") from None
+    pcm, rate_hz = decoded(data, "int16")
     if rate_hz != SAMPLE_RATE_HZ or pcm.shape[1] != 1:
         raise AudioError(f"a kept clip has {rate_hz} Hz, {pcm.shape[1]} channels: expected {SAMPLE_RATE_HZ} Hz mono")
     return pcm[:, 0].astype(np.float32) / FULL_SCALE

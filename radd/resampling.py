@@ -59,3 +59,8 @@ class Converter:
         chunk = AudioChunk(samples, self.end, self._cause, self._damaged, arrived)
         self._cause, self._damaged, self.end = None, 0, chunk.end
         return chunk
+
+
+def resample(samples: np.ndarray, from_hz: int, to_hz: int, quality: str = "HQ") -> np.ndarray:
+    """A whole recording float32 (n,) at another rate; quality LQ, MQ or HQ, as a poor or a good converter would."""
+    return soxr.resample(samples, from_hz, to_hz, quality)
