@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from radd.types import Detector, Source
     from settings import Settings
     from storage.journal import Journal
+    from stream.notices import Display
     from stream.runtime import Ending
-    from stream.sinks import Display
 
 ROOT = Path(__file__).parent
 EXIT_CODES = "exit codes: 0 ended, 1 a bug, 2 configuration, 3 device or source, 4 model, 5 storage"

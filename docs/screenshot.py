@@ -1,6 +1,6 @@
 """Makes docs/live-view.svg: the live view as it stood after some seconds of a real run.
 
-    python -m docs.screenshot stream/demo.flac 30
+    python -m docs.screenshot assets/demo.flac 30
 """
 
 import io

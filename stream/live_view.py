@@ -17,7 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from radd.types import SAMPLE_RATE_HZ, Alert, AlertState, Event, Score, Verdict, seconds
-from stream.sinks import Notice, Pace, Started, Stopped, Totals, clock_time, describe_end
+from stream.notices import Notice, Started, Stopped
+from stream.sinks import Pace, Totals, clock_time, describe_end
 
 REDRAWS_PER_S = 8
 CHART_COLUMNS, CHART_ROWS = 60, 4

@@ -16,8 +16,9 @@ from typing import Protocol
 
 from radd.errors import RaddError
 from radd.types import SAMPLE_RATE_HZ, Alert, AudioChunk, Event, Sink, Source, seconds
+from stream.notices import Display, Started, Stats, Stopped
 from stream.service import Service
-from stream.sinks import Display, Fanout, Started, Stats, Stopped, Totals
+from stream.sinks import Fanout, Totals
 
 STATS_EVERY_SAMPLES = 60 * SAMPLE_RATE_HZ
 

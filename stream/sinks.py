@@ -1,6 +1,6 @@
 """Where events are shown: JSON lines for programs, plain lines for a log; live_view.py is for people at a terminal.
 
-A display is a Sink that also takes the notices which speak of the run itself: Started, Stats and Stopped.
+A display is a Sink that also takes the notices which speak of the run itself.
 """
 
 from __future__ import annotations
@@ -10,63 +10,13 @@ import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Protocol, TextIO
+from dataclasses import asdict
+from typing import TextIO
 
 from radd.errors import StorageError
 from radd.flac import clip_sha256
 from radd.types import Alert, AlertState, Event, Gap, Score, Sink, seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """Listening has begun."""
-
-    source: str
-    bundle: str
-    native_rate_hz: int
-    length_samples: int | None
-    """length of a recording; None where the end is not known"""
-
-
-@dataclass(frozen=True, slots=True)
-class Stats:
-    """How the run does, once a minute of sound; counts are since the start."""
-
-    end: int
-    chunks: int
-    drops: int
-    overruns: int
-    queue_depths: dict[str, int]
-    """what waits now, by the queue's name"""
-    real_time_factor: float
-    """seconds of work for a second of sound in the last minute; below 1 keeps up"""
-    memory_mb: float
-    """resident memory"""
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """Listening has ended, in order."""
-
-    end: int
-    reason: str
-    """end, duration, sigint, sigterm, output_closed or error"""
-    totals: dict[str, int | float | dict[str, int]]
-    """counts of the run; under `storage` those of the journal"""
-
-
-Notice = Started | Stats | Stopped
-
-
-class Display(Protocol):
-    """A Sink that takes notices too; `closed` once nobody can read it any more."""
-
-    closed: bool
-
-    def __enter__(self) -> Display: ...
-    def __exit__(self, *exc) -> None: ...
-    def write(self, event: Event | Notice) -> None: ...
+from stream.notices import Notice, Started, Stats, Stopped
 
 
 class Fanout:

@@ -15,9 +15,10 @@ from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, Alert, AlertState, AudioChun
 from stream.alerts import AlertSettings
 from stream.decision import DecisionSettings
 from stream.monitor import Monitor
+from stream.notices import Started, Stats, Stopped
 from stream.runtime import Ending, NoJournal, Run, exit_code, resident_mb
 from stream.service import Service
-from stream.sinks import JsonLines, Started, Stats, Stopped
+from stream.sinks import JsonLines
 
 DECISION = DecisionSettings(prior=0.5, suspect_p=0.5, spoof_p=0.9, open_evidence=4.0, drift_llr=0.5, max_llr=6.0,
                             close_bonafide_s=1.0, close_silence_s=10.0, refractory_s=1.0)

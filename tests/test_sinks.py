@@ -18,7 +18,8 @@ from radd.errors import StorageError
 from radd.flac import clip_sha256
 from radd.types import Alert, AlertState, Gap, Neighbour, Score, Verdict
 from stream.live_view import CHART_COLUMNS, LiveView
-from stream.sinks import ConsoleLines, Fanout, JsonLines, Pace, Started, Stats, Stopped
+from stream.notices import Started, Stats, Stopped
+from stream.sinks import ConsoleLines, Fanout, JsonLines, Pace
 
 SCHEMA = json.loads((Path(__file__).parent.parent / "docs/events.schema.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA, format_checker=jsonschema.FormatChecker())

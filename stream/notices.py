@@ -1,0 +1,59 @@
+"""What is told of the run itself, and what a display must be to be told it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from radd.types import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Listening has begun."""
+
+    source: str
+    bundle: str
+    native_rate_hz: int
+    length_samples: int | None
+    """length of a recording; None where the end is not known"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """How the run does, once a minute of sound; counts are since the start."""
+
+    end: int
+    chunks: int
+    drops: int
+    overruns: int
+    queue_depths: dict[str, int]
+    """what waits now, by the queue's name"""
+    real_time_factor: float
+    """seconds of work for a second of sound in the last minute; below 1 keeps up"""
+    memory_mb: float
+    """resident memory"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Listening has ended, in order."""
+
+    end: int
+    reason: str
+    """end, duration, sigint, sigterm, output_closed or error"""
+    totals: dict[str, int | float | dict[str, int]]
+    """counts of the run; under `storage` those of the journal"""
+
+
+Notice = Started | Stats | Stopped
+
+
+class Display(Protocol):
+    """A Sink that takes notices too; `closed` once nobody can read it any more."""
+
+    closed: bool
+
+    def __enter__(self) -> Display: ...
+    def __exit__(self, *exc) -> None: ...
+    def write(self, event: Event | Notice) -> None: ...
