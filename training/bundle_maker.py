@@ -23,7 +23,7 @@ from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ
 
 SPEECH_S = (1.0, 1.5, 2.0, 3.0)  # lengths of speech that are calibrated
 SPEECH_THRESHOLD = 0.5
-RIDGE = 1.0  # sklearn's C: the fusion has four numbers and thousands of windows, so it hardly matters
+RIDGE = 0.1  # sklearn's C, on unscaled parts: a part that hardly varies gets hardly any weight, whatever it says
 _FRAMES = HOP_SAMPLES // SPEECH_SAMPLES
 
 
@@ -129,9 +129,8 @@ def _fit(parts: np.ndarray, bonafide: np.ndarray, sources: np.ndarray, clip: np.
     weights /= np.sqrt([per_source[s] for s in sources[chosen]])
     for side in (y, ~y):
         weights[side] *= len(y) / 2 / weights[side].sum()
-    spread = x.std(axis=0) + 1e-9
-    model = LogisticRegression(C=RIDGE).fit(x / spread, y, weights)
-    return (*(model.coef_[0] / spread).tolist(), float(model.intercept_[0]))
+    model = LogisticRegression(C=RIDGE).fit(x, y, weights)
+    return (*model.coef_[0].tolist(), float(model.intercept_[0]))
 
 
 def load_networks(directory: Path) -> tuple[SpectralCnn, OnnxEncoder]:
