@@ -61,14 +61,14 @@ def _score(args: argparse.Namespace) -> None:
     from evaluation.score_run import score_trials
     from radd.bundle import read_manifest
 
+    trials, sound = _trials(args), AudioFolder(args.audio)
     settings, bundle = _settings(args.bundle)
-    trials = _trials(args)
     in_order = _engine(args.engine)
     manifest = read_manifest(bundle)
     detector = f"{manifest['name']} {manifest['version']}, {settings.gate}, {settings.model.neighbours} neighbours"
-    prepare = partial(_scorer, bundle, settings, AudioFolder(args.audio))
-    scored = score_trials(trials, args.out, detector, args.resume, lambda batches: in_order(prepare, batches, args.jobs),
-                          Progress("scored"))
+    prepare = partial(_scorer, bundle, settings, sound)
+    scored = score_trials(trials, args.out, detector, args.resume,
+                          lambda batches: in_order(prepare, batches, args.jobs), Progress("scored"))
     unreadable = len(trials) - len(scored.trials)
     if unreadable:
         print(f"warning: {unreadable} of {len(trials)} trials could not be read and count nowhere: "

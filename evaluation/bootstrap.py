@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from evaluation.groups import encode
 from radd.metrics import BAYES_THRESHOLD_LLR, act_dcf, cllr, dcf, eer, error_rates, min_dcf
 from radd.protocols import UNKNOWN, Trials
 from radd.score_files import ScoredTrials
@@ -28,15 +29,14 @@ class Resampling:
     @staticmethod
     def of(trials: Trials) -> Resampling:
         """By speaker; a clip whose speaker is unknown stands for itself."""
-        speakers = np.array(trials.speakers)
-        known = speakers != UNKNOWN
-        names, codes = np.unique(speakers[known], return_inverse=True)
-        if len(names) < 2:
+        names, codes = encode(trials.speakers)
+        unknown = codes == names.index(UNKNOWN) if UNKNOWN in names else np.zeros(len(codes), bool)
+        alone = int(np.count_nonzero(unknown))
+        if len(names) - bool(alone) < 2:
             return Resampling("clip", len(trials), np.arange(len(trials)), trials.is_spoof)
-        units = np.empty(len(trials), np.int64)
-        units[known] = codes
-        units[~known] = len(names) + np.arange(np.count_nonzero(~known))
-        return Resampling("speaker", len(names) + int(np.count_nonzero(~known)), units, trials.is_spoof)
+        codes[unknown] = len(names) + np.arange(alone)
+        _, units = np.unique(codes, return_inverse=True)
+        return Resampling("speaker", int(units.max()) + 1, units, trials.is_spoof)
 
     def draws(self, replicates: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
         """How often each trial is in each replicate, int (n,); both classes are in every one.
@@ -86,8 +86,8 @@ class WeightedTrials:
         # Costs are least, and the errors cross, at or just below the score of a bona fide trial or above them all.
         misses = np.append(bonafide_below[self._first], n_bonafide)
         false_alarms = n_spoof - spoof_below[self._spoof_below]
-        p_miss, p_reject = (below[i] / below[-1] for below, i in zip((bonafide_below, spoof_below), self._bayes))
-        costs = (counts @ cost / counts.sum() for counts, cost in zip((bonafide, spoof), self._costs))
+        p_miss, p_reject = bonafide_below[self._bayes[0]] / n_bonafide, spoof_below[self._bayes[1]] / n_spoof
+        costs = (counts @ cost / counts.sum() for counts, cost in zip((bonafide, spoof), self._costs, strict=True))
         return (self._eer_percent(misses, false_alarms, n_spoof - spoof_below),
                 np.min(dcf(misses / n_bonafide, false_alarms / n_spoof)), dcf(p_miss, 1 - p_reject), sum(costs))
 
@@ -120,7 +120,7 @@ def point(scored: ScoredTrials) -> dict[str, float]:
     rates = error_rates(scored.bonafide(), scored.spoof())
     rate, _ = eer(rates)
     values = (100 * rate, min_dcf(rates), act_dcf(rates), cllr(scored.bonafide(), scored.spoof()))
-    return dict(zip(METRICS, values))
+    return dict(zip(METRICS, values, strict=True))
 
 
 def replicates(scored: ScoredTrials, number: int, seed: int) -> np.ndarray:

@@ -43,7 +43,7 @@ def compare(a: ScoredTrials, b: ScoredTrials, choices: Choices) -> dict:
     drawn = paired_replicates(a, b, choices.replicates, choices.seed)
     difference = drawn[:, 1] - drawn[:, 0]
     table = {}
-    for i, (name, value_a, value_b) in enumerate(zip(METRICS, point(a).values(), point(b).values())):
+    for i, (name, value_a, value_b) in enumerate(zip(METRICS, point(a).values(), point(b).values(), strict=True)):
         table[name] = {
             "a": value_a,
             "b": value_b,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import compress
+
 import numpy as np
 
 from radd.metrics import eer_of_sorted
@@ -14,7 +17,7 @@ MOST_GROUPS = 200
 def per_attack(scored: ScoredTrials, threshold: float) -> dict[str, dict]:
     """Each attack against all bona fide trials, by name: eer_percent, n_spoof, missed_percent at the threshold."""
     bonafide = np.sort(scored.bonafide())
-    attacks = np.array(scored.trials.attacks)[scored.trials.is_spoof]
+    attacks = list(compress(scored.trials.attacks, scored.trials.is_spoof))
     table = {}
     for attack, spoof in _split(attacks, scored.spoof()):
         table[attack] = {
@@ -36,7 +39,7 @@ def per_condition(scored: ScoredTrials, threshold: float) -> dict[str, dict[str,
     for name, column in columns.items():
         if not 2 <= len(set(column)) <= MOST_GROUPS:
             continue
-        groups = _split(np.array(column), np.arange(len(scored.scores)))
+        groups = _split(column, np.arange(len(column)))
         tables[name] = {value: _group(scored, members, threshold) for value, members in groups}
     return tables
 
@@ -54,9 +57,16 @@ def _group(scored: ScoredTrials, members: np.ndarray, threshold: float) -> dict:
     }
 
 
-def _split(labels: np.ndarray, values: np.ndarray) -> list[tuple[str, np.ndarray]]:
-    """Values by label, labels in order."""
-    names, codes = np.unique(labels, return_inverse=True)
-    order = np.argsort(codes, kind="stable")
+def encode(column: list[str]) -> tuple[list[str], np.ndarray]:
+    """The distinct values of a column in order, and for each row which of them it has, int32 (n,)."""
+    names = sorted(set(column))
+    places = {name: i for i, name in enumerate(names)}
+    return names, np.fromiter(map(places.__getitem__, column), np.int32, len(column))
+
+
+def _split(column: list[str], values: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """Values by what their rows of a column say."""
+    names, codes = encode(column)
+    order = np.argsort(codes.astype(np.min_scalar_type(len(names))), kind="stable")
     ends = np.cumsum(np.bincount(codes, minlength=len(names)))
-    return [(str(name), values[part]) for name, part in zip(names, np.split(order, ends[:-1]))]
+    return zip(names, np.split(values[order], ends[:-1]), strict=True)

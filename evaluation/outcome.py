@@ -101,9 +101,10 @@ def count(threshold: float, recordings: list[Recording], alarms: list[list[Alarm
     delays_s: list[float] = []
     for recording, raised in zip(recordings, alarms, strict=True):
         about = [_fake_of(recording, alarm) for alarm in raised]
-        false_alarms += sum(fake is None and _is_false(recording, alarm) for fake, alarm in zip(about, raised))
+        pairs = list(zip(raised, about, strict=True))
+        false_alarms += sum(fake is None and _is_false(recording, alarm) for alarm, fake in pairs)
         for fake in recording.fakes:
-            found = [alarm.opened_s - fake.onset_s for alarm, other in zip(raised, about) if other is fake]
+            found = [alarm.opened_s - fake.onset_s for alarm, other in pairs if other is fake]
             lasting = any(alarm.opened_s <= fake.onset_s < alarm.ended_s for alarm in raised)
             if lasting:
                 continue

@@ -154,13 +154,14 @@ def paint_thresholds(outcomes: list[Outcome], shipped: Outcome) -> Callable:
         axes.plot([per_hour[i] for i in order], [missed[i] for i in order], color=ACCENT, lw=2)
         low, high = figures[-1]["false_alarms_per_hour_ci95"] or (0, 0)
         axes.plot([max(low, least / 4), max(high, least)], [missed[-1]] * 2, color=BONAFIDE, lw=1.5)
-        axes.plot(per_hour[-1], missed[-1], "o", color=BONAFIDE, label=f"shipped: {shipped.false_alarms} false alarms in "
-                  f"{shipped.hours_real:.2f} h,\n{missed[-1]:.1f} % of {shipped.n_fakes} fakes missed")
+        axes.plot(per_hour[-1], missed[-1], "o", color=BONAFIDE)
+        axes.set_title(f"shipped threshold: {shipped.false_alarms} false alarms in {shipped.hours_real:.2f} h,\n"
+                       f"{missed[-1]:.1f} % of {shipped.n_fakes} fakes missed", color=BONAFIDE, fontsize=10, loc="left")
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
         axes.set_ylim(-3, 103)
         axes.set_xlabel("false alarms per hour of real speech")
         axes.set_ylabel("fakes missed, %")
-        axes.legend(loc="upper right", fontsize=9)
     return paint
 
 

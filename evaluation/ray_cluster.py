@@ -23,8 +23,9 @@ def in_order(prepare: Callable[[], Work], items: Iterable[Item], jobs: int) -> I
     except ImportError:
         raise ConfigError("--engine ray: ray is not installed; pip install -r requirements-ray.txt") from None
     address = os.environ.get("RAY_ADDRESS")
-    ray.init(address=address, num_cpus=None if address else jobs, include_dashboard=None if address else False,
-             log_to_driver=False, logging_level="error", runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}})
+    local = {} if address else {"num_cpus": jobs, "include_dashboard": False}
+    environ = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    ray.init(address, log_to_driver=False, logging_level="error", runtime_env={"env_vars": environ}, **local)
     try:
         actors = [ray.remote(_Worker).remote(prepare) for _ in range(jobs)]
         yield from _in_turn(ray, actors, iter(items))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,7 @@ def plan(trials: Trials, length_s: Callable[[str], float], rng: np.random.Genera
     systems with less than 10 s, are not used. Raises ProtocolError where not even one takeover can be built.
     """
     lengths = {utt: length_s(utt) - SEAM_SAMPLES / SAMPLE_RATE_HZ for utt in trials.utts}
-    kinds = [trial for trial in zip(trials.utts, trials.is_spoof, trials.speakers, trials.attacks)
+    kinds = [trial for trial in zip(trials.utts, trials.is_spoof, trials.speakers, trials.attacks, strict=True)
              if lengths[trial[0]] >= SHORTEST_CLIP_S]
     fakes = _fakes([(utt, attack) for utt, spoof, _, attack in kinds if spoof], lengths, rng)
     real = [(utt, speaker) for utt, spoof, speaker, _ in kinds if not spoof]
@@ -80,7 +81,7 @@ def plan(trials: Trials, length_s: Callable[[str], float], rng: np.random.Genera
     if not fakes or not reals:
         raise ProtocolError(
             f"{len(reals)} stretches of real speech of at least {REAL_S[0]:.0f} s and {len(fakes)} of one system of at "
-            f"least {FAKE_S[0]:.0f} s can be built from {len(trials)} trials, expected one of each: use a larger protocol"
+            f"least {FAKE_S[0]:.0f} s can be built from {len(trials)} trials, expected one of each: use more trials"
         )
     with_fake = min(len(fakes), max(1, round((1 - REAL_ALONE) * len(reals))))
     takeovers = [fakes[i] for i in rng.permutation(len(fakes))[:with_fake]]
@@ -177,12 +178,13 @@ def read_annotations(path: Path) -> list[Recording]:
             raise ProtocolError(f"{place}: onset and duration must be numbers of seconds") from None
         if not (0 <= onset_s < np.inf and 0 < duration_s < np.inf):
             raise ProtocolError(f"{place}: onset {onset_s}, duration {duration_s}; expected 0 or more, and more than 0")
-        segment = Segment(onset_s, duration_s, is_spoof(row["label"], place), cell(row, "who" if "who" in row else None))
+        who = cell(row, "who" if "who" in row else None)
+        segment = Segment(onset_s, duration_s, is_spoof(row["label"], place), who)
         files.setdefault(utterance(row["file"].strip()), []).append(segment)
     recordings = []
     for name, segments in files.items():
         segments.sort(key=lambda segment: segment.onset_s)
-        for before, after in zip(segments, segments[1:]):
+        for before, after in pairwise(segments):
             if after.onset_s < before.end_s:
                 raise ProtocolError(f"{path}: two segments of {name} overlap at {after.onset_s} s")
         recordings.append(Recording(name, tuple(segments), (name,)))

@@ -19,6 +19,7 @@ PAGE = Path(__file__).with_name("page.html")
 STEPS = 400
 WORST = 20
 FIRST_ROWS = 15
+COLUMNS = {"n_bonafide": "real", "n_spoof": "fake", "false_alarm_percent": "wronged %", "missed_percent": "missed %"}
 
 
 def write_report(folder: Path, name: str, scored: ScoredTrials, summary: dict,
@@ -77,9 +78,10 @@ def _numbers(summary: dict) -> str:
 
 
 def _operating_points(scored: ScoredTrials, rates: ErrorRates, threshold: float) -> dict:
-    """What the slider needs: counts at evenly spaced thresholds."""
+    """What the slider needs: counts at evenly spaced thresholds, the nearest of which gives way to the reported one."""
     low, high = score_range(scored.bonafide(), scored.spoof(), threshold)
     thresholds = np.linspace(low, high, STEPS + 1)
+    thresholds[np.argmin(np.abs(thresholds - threshold))] = threshold
     points = [rates.at(value) for value in thresholds]
     return {
         "thresholds": thresholds.tolist(),
@@ -130,7 +132,8 @@ def _histogram(scored: ScoredTrials, data: dict, start: int) -> str:
     bars = "".join(
         f'<rect x="{7.5 * i:.1f}" y="{180 * (1 - value / top):.1f}" width="7" height="{180 * value / top:.1f}" '
         f'fill="var({colour})" fill-opacity=".55"/>'
-        for share, colour in zip(shares, ("--spoof", "--bonafide")) for i, value in enumerate(share) if value
+        for share, colour in zip(shares, ("--spoof", "--bonafide"), strict=True)
+        for i, value in enumerate(share) if value
     )
     x = 600 * start / STEPS
     return (f'<svg viewBox="0 0 600 182" preserveAspectRatio="none" style="height:200px" role="img" '
@@ -157,8 +160,7 @@ def _groups(summary: dict) -> str:
 
 def _table(name: str, groups: dict[str, dict]) -> str:
     """Groups from the worst to the best, those beyond the first rows folded away."""
-    columns = {"n_bonafide": "real", "n_spoof": "fake", "false_alarm_percent": "wronged %", "missed_percent": "missed %"}
-    columns = {key: title for key, title in columns.items() if key in next(iter(groups.values()))}
+    columns = {key: title for key, title in COLUMNS.items() if key in next(iter(groups.values()))}
     ranked = sorted(groups.items(), key=lambda item: -1 if item[1]["eer_percent"] is None else item[1]["eer_percent"],
                     reverse=True)
     most = max((group["eer_percent"] or 0 for group in groups.values()), default=0) or 1
@@ -175,8 +177,9 @@ def _table(name: str, groups: dict[str, dict]) -> str:
     if folded:
         more = (f'<details><summary>{len(rows) - FIRST_ROWS} more</summary><div class="scroll"><table>{head}{folded}'
                 "</table></div></details>")
-    return (f'<section class="card"><h2>By {escape(name.replace("_", " "))}</h2><div class="scroll"><table>{head}{shown}'
-            f"</table></div>{more}</section>")
+    title = escape(name.replace("_", " "))
+    return (f'<section class="card"><h2>By {title}</h2><div class="scroll"><table>{head}{shown}</table></div>{more}'
+            "</section>")
 
 
 def _errors(scored: ScoredTrials, threshold: float, player: Callable[[str], str | None]) -> str:
@@ -196,19 +199,21 @@ def _errors(scored: ScoredTrials, threshold: float, player: Callable[[str], str 
             f'<td class="name">{escape(trials.speakers[i])}</td><td class="n">{scored.scores[i]:.3f}</td><td>'
             + (f'<audio controls preload="none" src="{sound}"></audio>' if sound else "") + "</td></tr>"
         )
-    return (f'<section class="card"><h2>The worst {len(rows)} errors</h2><p class="muted">Farthest on the wrong side of '
-            'the threshold: listen before you trust a number.</p><div class="scroll"><table><tr><th>clip</th><th>is</th>'
-            '<th>speaker</th><th class="n">score</th><th></th></tr>' + "".join(rows) + "</table></div></section>")
+    return (f'<section class="card"><h2>The worst {len(rows)} errors</h2><p class="muted">Farthest on the wrong side '
+            'of the threshold: listen before you trust a number.</p><div class="scroll"><table><tr><th>clip</th>'
+            '<th>is</th><th>speaker</th><th class="n">score</th><th></th></tr>'
+            f'{"".join(rows)}</table></div></section>')
 
 
 def _legend(summary: dict) -> str:
     unit = summary["bootstrap"]["unit"]
     why = ("whole speakers are drawn, since clips of one voice resemble each other" if unit == "speaker"
            else "no speakers are known, so single clips are drawn and the intervals may be too narrow")
-    return f"""<p>Scores are natural-log likelihood ratios, higher = a real voice. <b>Equal error rate</b>: both errors at
-the threshold where they are equal; chosen with this list's own labels. <b>min DCF</b> weighs the errors as ASVspoof 5 does
-(5 % spoof, a missed fake ten times as dear) at the best threshold, <b>actual DCF</b> at the threshold
-{BAYES_THRESHOLD_LLR:.3f} that true LLRs would need. <b>Cllr</b> is the cost of the scores as probabilities, in bits.</p>
+    return f"""<p>Scores are natural-log likelihood ratios, higher = a real voice. <b>Equal error rate</b>: both errors
+at the threshold where they are equal; chosen with this list's own labels. <b>min DCF</b> weighs the errors as ASVspoof
+5 does (5 % spoof, a missed fake ten times as dear) at the best threshold, <b>actual DCF</b> at the threshold
+{BAYES_THRESHOLD_LLR:.3f} that true LLRs would need. <b>Cllr</b> is the cost of the scores as probabilities, in bits.
+</p>
 <p>Bootstrap: {why}. Tied scores move together. An attack is compared with all real clips, any other group with the real
 clips of its own. Everything here is in metrics.json; the figures lie beside this page as PNG and SVG.</p>"""
 

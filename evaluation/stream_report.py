@@ -25,7 +25,7 @@ def write_stream_report(folder: Path, recordings: list[Recording], heard: list[H
                 [[outcome.threshold, *_cells(outcome), _joined(outcome.delays_s)] for outcome in outcomes])
     _write_rows(folder / "alerts.csv", ["file", "opened_s", "ended_s"],
                 [[recording.name, f"{alarm.opened_s:.3f}", f"{alarm.ended_s:.3f}"]
-                 for recording, one in zip(recordings, heard) for alarm in one.alarms])
+                 for recording, one in zip(recordings, heard, strict=True) for alarm in one.alarms])
     write_annotations(folder / "recordings.csv", recordings)
     _write_rows(folder / "clips.csv", ["file", "clip"],
                 [[recording.name, clip] for recording in recordings for clip in recording.clips])
@@ -40,7 +40,7 @@ def _table(shipped: Outcome, outcomes: list[Outcome]) -> str:
     """Every fourth threshold and the shipped one, in order."""
     shown = sorted([*outcomes[::4], shipped], key=lambda outcome: outcome.threshold)
     rows = [_row(outcome, "shipped" if outcome is shipped else "") for outcome in shown]
-    header = ["threshold, nats", "false alarms", "per hour", "95 % interval", "missed %", "median s", "90 % within s", ""]
+    header = ["threshold, nats", "false alarms", "per hour", "95 % interval", "missed %", "median s", "90 % in s", ""]
     return markdown(header, rows)
 
 

@@ -11,8 +11,18 @@ from evaluation.bootstrap import METRICS, Resampling, interval95, replicates
 from evaluation.groups import per_attack, per_condition
 from radd.errors import ProtocolError
 from radd.metrics import (
-    BAYES_THRESHOLD_LLR, AsvErrorRates, ErrorRates, WrongEdition, act_dcf, cllr, eer, error_rates, min_cllr, min_dcf,
-    min_tdcf_2019, min_tdcf_2021,
+    BAYES_THRESHOLD_LLR,
+    AsvErrorRates,
+    ErrorRates,
+    WrongEdition,
+    act_dcf,
+    cllr,
+    eer,
+    error_rates,
+    min_cllr,
+    min_dcf,
+    min_tdcf_2019,
+    min_tdcf_2021,
 )
 from radd.protocols import Trials
 from radd.score_files import ScoredTrials

@@ -242,7 +242,7 @@ def pool(bonafide: np.ndarray, spoof: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 def _pool_one_by_one(bonafide: np.ndarray, spoof: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     pools: list[tuple[int, int]] = []
-    for b, s in zip(bonafide.tolist(), spoof.tolist()):
+    for b, s in zip(bonafide.tolist(), spoof.tolist(), strict=True):
         while pools and pools[-1][0] * s >= b * pools[-1][1]:
             last_b, last_s = pools.pop()
             b, s = b + last_b, s + last_s

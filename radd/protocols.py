@@ -102,9 +102,9 @@ def is_spoof(key: str, place: str) -> bool:
 def read_protocol(path: Path, format: str = "auto", subset: str = "eval") -> Trials:
     """The trials of a protocol file.
 
-    `format` is one of FORMATS; auto looks at the first line. `subset` chooses rows where a file names them
-    (ASVspoof 2021: progress, eval, hidden; a CSV column subset or split); all takes every row. Raises ProtocolError for a file that cannot be read, another
-    layout than named, unknown keys and doubled trials.
+    `format` is one of FORMATS; auto looks at the first line. `subset` chooses rows where a file names them (ASVspoof
+    2021: progress, eval, hidden; a CSV column subset or split); all takes every row. Raises ProtocolError for a file
+    that cannot be read, another layout than named, unknown keys and doubled trials.
     """
     path = Path(path)
     first = next(lines(path), None)

@@ -10,7 +10,16 @@ import numpy as np
 
 from radd.errors import ProtocolError
 from radd.protocols import (
-    UNKNOWN, Trials, cell, csv_header, csv_parts, csv_rows, is_spoof, lines, refuse_doubles, telling,
+    UNKNOWN,
+    Trials,
+    cell,
+    csv_header,
+    csv_parts,
+    csv_rows,
+    is_spoof,
+    lines,
+    refuse_doubles,
+    telling,
     utterance,
 )
 
@@ -103,7 +112,7 @@ def read_asv_scores(path: Path, key: Path | None = None, subset: str = "eval") -
                                 "least 8 columns for each score")
         kinds = [row[5] if row[7] == subset else "other subset" for row in keys]
     scores: dict[str, list[float]] = {"target": [], "nontarget": [], "spoof": []}
-    for kind, (number, row) in zip(kinds, rows):
+    for kind, (number, row) in zip(kinds, rows, strict=True):
         if kind in scores:
             scores[kind].append(_number(row[-1], f"{path}:{number}"))
         elif key is None:
@@ -116,14 +125,15 @@ def write_2019(path: Path, scored: ScoredTrials) -> None:
     """`UTT ATTACK KEY SCORE`, one trial a line, in the order of the protocol."""
     trials = scored.trials
     with open(path, "w", encoding="utf-8") as file:
-        for utt, attack, spoof, score in zip(trials.utts, trials.attacks, trials.is_spoof, scored.scores.tolist()):
+        columns = trials.utts, trials.attacks, trials.is_spoof, scored.scores.tolist()
+        for utt, attack, spoof, score in zip(*columns, strict=True):
             file.write(f"{utt} {attack} {'spoof' if spoof else 'bonafide'} {score!r}\n")
 
 
 def write_2021(path: Path, scored: ScoredTrials) -> None:
     """`UTT SCORE`, the submission format of ASVspoof 2021."""
     with open(path, "w", encoding="utf-8") as file:
-        for utt, score in zip(scored.trials.utts, scored.scores.tolist()):
+        for utt, score in zip(scored.trials.utts, scored.scores.tolist(), strict=True):
             file.write(f"{utt} {score!r}\n")
 
 
@@ -131,7 +141,7 @@ def write_asvspoof5(path: Path, scored: ScoredTrials) -> None:
     """Tab-separated with the header `filename cm-score`, the submission format of ASVspoof 5."""
     with open(path, "w", encoding="utf-8") as file:
         file.write("filename\tcm-score\n")
-        for utt, score in zip(scored.trials.utts, scored.scores.tolist()):
+        for utt, score in zip(scored.trials.utts, scored.scores.tolist(), strict=True):
             file.write(f"{utt}\t{score!r}\n")
 
 
@@ -144,7 +154,7 @@ def write_trials(path: Path, scored: ScoredTrials) -> None:
     with open(path, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["utt", "speaker", "attack", "key", "score", *names])
-        for utt, speaker, attack, spoof, score, *rest in zip(*columns):
+        for utt, speaker, attack, spoof, score, *rest in zip(*columns, strict=True):
             writer.writerow([utt, speaker, attack, "spoof" if spoof else "bonafide", repr(score), *rest])
 
 

@@ -98,7 +98,7 @@ def test_peers_are_ranked(run, capsys):
     (["metrics", "--scores", ".", "--out", "out"], "neither trials.csv nor scores.txt"),
     (["peers", "good.csv"], "NAME=SCOREFILE"),
     (["metrics", "--scores", "good.csv", "--out", "out", "--threshold", "high"], "expected eer, bayes or a number"),
-    (["metrics", "--scores", "good.csv", "--out", "out", "--bootstrap", "-1"], "0 or more"),
+    (["compare", "good.csv", "good.csv", "--bootstrap", "0"], "--bootstrap 1 or more"),
     (["metrics", "--scores", "good.csv", "--out", "out", "--audio", "nowhere"], "not a directory"),
     (["metrics", "--scores", "good.csv", "--out", "out", "--asv-scores", "good.csv"], "SOURCE target"),
     (["metrics", "--scores", "one.csv", "--out", "out"], "no spoof scores"),
@@ -126,7 +126,8 @@ def test_inverted_scores_and_the_wrong_edition_are_told(run, capsys):
 def test_a_person_gets_no_traceback(run):
     command = [sys.executable, ROOT / "evaluate.py", "metrics", "--scores", "missing", "--out", "out"]
     ended = subprocess.run(command, cwd=run, capture_output=True, text=True)
-    assert ended.returncode == 2 and ended.stderr.startswith("evaluate.py: cannot read") and ended.stderr.count("\n") == 1
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("evaluate.py: cannot read") and ended.stderr.count("\n") == 1
 
 
 def test_measuring_needs_neither_training_nor_listening():

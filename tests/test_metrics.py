@@ -12,8 +12,19 @@ from evaluation.bootstrap import METRICS, Resampling, WeightedTrials, point
 from evaluation.summary import confusion
 from radd.errors import ProtocolError
 from radd.metrics import (
-    AsvErrorRates, WrongEdition, act_dcf, asv_error_rates, cllr, eer, eer_of_sorted, error_rates, min_cllr, min_dcf,
-    min_tdcf_2019, min_tdcf_2021, pool,
+    AsvErrorRates,
+    WrongEdition,
+    act_dcf,
+    asv_error_rates,
+    cllr,
+    eer,
+    eer_of_sorted,
+    error_rates,
+    min_cllr,
+    min_dcf,
+    min_tdcf_2019,
+    min_tdcf_2021,
+    pool,
 )
 
 # Few distinct values, so that ties are common.
@@ -116,8 +127,8 @@ def test_monotone_maps_change_no_rank_metric(bonafide, spoof):
 @given(scores, scores)
 def test_exchanging_the_classes_exchanges_the_errors(bonafide, spoof):
     plain, mirrored = error_rates(bonafide, spoof), error_rates(-np.array(spoof), -np.array(bonafide))
-    forward = sorted(zip(plain.misses.tolist(), plain.false_alarms.tolist()))
-    assert forward == sorted(zip(mirrored.false_alarms.tolist(), mirrored.misses.tolist()))
+    forward = sorted(zip(plain.misses.tolist(), plain.false_alarms.tolist(), strict=True))
+    assert forward == sorted(zip(mirrored.false_alarms.tolist(), mirrored.misses.tolist(), strict=True))
     assert min_cllr(plain) == pytest.approx(min_cllr(mirrored), abs=1e-12)
     assert cllr(bonafide, spoof) == pytest.approx(cllr(-np.array(spoof), -np.array(bonafide)))
 
@@ -153,7 +164,7 @@ def test_a_weight_counts_as_often_as_the_trial_repeated(bonafide, spoof, seed):
     repeated = np.repeat(np.arange(len(weights)), weights)
     is_spoof, values = scored.trials.is_spoof[repeated], scored.scores[repeated]
     expected = point(scored_trials(values[~is_spoof], values[is_spoof]))
-    found = dict(zip(METRICS, WeightedTrials(scored).metrics(weights)))
+    found = dict(zip(METRICS, WeightedTrials(scored).metrics(weights), strict=True))
     assert found == pytest.approx(expected)
 
 

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from radd.metrics import (
-    act_dcf, asv_error_rates, cllr, eer, eer_of_sorted, error_rates, min_cllr, min_dcf, min_tdcf_2019, min_tdcf_2021,
+    act_dcf,
+    asv_error_rates,
+    cllr,
+    eer,
+    eer_of_sorted,
+    error_rates,
+    min_cllr,
+    min_dcf,
+    min_tdcf_2019,
+    min_tdcf_2021,
 )
 from radd.protocols import read_protocol
 from radd.score_files import match, own_trials, read_asv_scores, read_scores

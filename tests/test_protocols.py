@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from radd.errors import ProtocolError
 from radd.protocols import FORMATS, read_protocol
 from radd.score_files import (
-    match, own_trials, read_asv_scores, read_scores, write_2019, write_2021, write_asvspoof5, write_trials,
+    match,
+    own_trials,
+    read_asv_scores,
+    read_scores,
+    write_2019,
+    write_2021,
+    write_asvspoof5,
+    write_trials,
 )
 
 PROTOCOLS = {

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+import soundfile
 from fixtures_scores import scored_trials
 
 import evaluate
@@ -27,12 +28,13 @@ def browser():
 def report(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     rng = np.random.default_rng(0)
-    scored = scored_trials(rng.normal(2, 2, 200), rng.normal(-2, 2, 200), [f"s{i % 30}" for i in range(400)], prefix="<b>")
+    speakers = [f"s{i % 30}" for i in range(400)]
+    scored = scored_trials(rng.normal(2, 2, 200), rng.normal(-2, 2, 200), speakers, prefix="<b>")
     write_trials(folder / "fair <1>.csv", scored)
     sound = folder / "audio"
     sound.mkdir()
     worst = int(np.argmin(scored.bonafide()))
-    (sound / f"<b>{worst}.wav").write_bytes(b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x80>\0\0\0}\0\0\2\0\x10\0data\0\0\0\0")
+    soundfile.write(sound / f"<b>{worst}.wav", rng.normal(0, 0.1, 8000), 16_000)
     arguments = ["metrics", "--scores", str(folder / "fair <1>.csv"), "--out", str(folder), "--bootstrap", "50",
                  "--audio", str(sound)]
     assert evaluate.main(arguments) == 0
@@ -72,7 +74,7 @@ def test_moving_the_threshold_counts_anew(page, report):
     assert shown.inner_text("#caught") == "200" and shown.inner_text("#recall") == "100.00 %"
     shown.locator("button").first.click()
     at = json.loads((report / "metrics.json").read_text())["at_threshold"]
-    assert abs(int(shown.inner_text("#caught")) - at["spoof_called_spoof"]) <= 3
+    assert int(shown.inner_text("#caught")) == at["spoof_called_spoof"]
     assert shown.troubles == []
 
 
