@@ -160,7 +160,7 @@ def paint_thresholds(outcomes: list[Outcome], shipped: Outcome) -> Callable:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:g}")
         axes.set_ylim(-3, 103)
-        axes.set_xlabel("false alarms per hour of real speech")
+        axes.set_xlabel("false alarms per hour of real speech (none is drawn as half of one)")
         axes.set_ylabel("fakes missed, %")
     return paint
 
