@@ -1,4 +1,4 @@
-"""Makes demo.flac beside this file: a synthetic voice (espeak-ng) says three sentences among pauses.
+"""Makes demo.flac beside this file: a synthetic voice (flite's slt, statistical parametric) says three sentences among pauses.
 
 python assets/make_demo.py
 """
@@ -31,7 +31,7 @@ SEED = 20_260
 def speak(sentence: str, directory: Path) -> np.ndarray:
     """A sentence, float32 (n,) at 16 kHz, at SPEECH_DBFS (RMS)."""
     wav = directory / "sentence.wav"
-    subprocess.run(["espeak-ng", "-v", "en-us", "-s", "150", "-w", wav, sentence], check=True)
+    subprocess.run(["flite", "-voice", "slt", "-t", sentence, "-o", str(wav)], check=True)
     samples = load_speech(wav)
     return samples * np.float32(10 ** (SPEECH_DBFS / 20) / np.sqrt(np.mean(samples**2)))
 

@@ -109,11 +109,11 @@ def test_speech_of_a_person_closes_but_not_with_interruptions():
 
 
 def test_a_silence_closes_and_clears_the_evidence():
-    closed = decide([(-6.0, 32)] * 60 + [(None, 32)] * 100, close_silence_s=10.0)
+    closed = decide([(-6.0, 32)] * 60 + [(None, 32)] * 100, open_evidence=4.0, close_silence_s=10.0)
     assert closed[1][0] == (60 + 79) * HOP_SAMPLES  # 79 hops are 10.1 s
     almost = [(-6.0, 32)] * 20
-    assert decide(almost + [(None, 32)] * 70 + almost) != []
-    assert decide(almost + [(None, 32)] * 80 + almost) == []
+    assert decide(almost + [(None, 32)] * 70 + almost, open_evidence=4.0) != []
+    assert decide(almost + [(None, 32)] * 80 + almost, open_evidence=4.0) == []
 
 
 def test_reset_is_a_new_decider():
