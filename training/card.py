@@ -35,6 +35,10 @@ LIMITS = """\
 
 - It knows the synthesis systems in its training data and what resembles them. A new family of systems may pass, and no
   score of this program is proof by itself: it is evidence that a person weighs.
+- Formant and diphone synthesis (espeak-ng, festival) is not in the training data and passes as a person's voice.
+- A telephone line costs it most: G.711 hides what it listens for, and more fakes are missed.
+- The encoder learned for minutes on two cores, not for days: its references lie close together, so the nearest known
+  voices are hints to a listener at most, and the fusion gives them hardly any weight. The network on the spectrum judges.
 - It judges windows of one to four seconds of speech. Shorter speech gets no number.
 - Labels of the training data come from the names of pages and folders; some are wrong.
 - Speech that was enhanced, heavily compressed or converted by a lossy neural codec may be called synthetic, because it
