@@ -1,10 +1,15 @@
-"""Makes and describes model bundles: `fit` trains one from labelled speech, `card` copies measured numbers into one."""
+"""Makes and describes model bundles.
+
+`fit` trains one from labelled speech, `generate` makes synthetic speech to learn from, `card` copies measured numbers
+into a bundle.
+"""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parent
@@ -30,6 +35,23 @@ def fit(arguments: argparse.Namespace) -> None:
     print(f"{arguments.out} is ready; measure it with evaluate.py, then: train.py card --bundle {arguments.out} --metrics ...")
 
 
+def engines(arguments: argparse.Namespace) -> None:
+    from generative.corpus import write_corpus
+    from generative.engines import installed, plan_engines, speak
+
+    voices, missing = installed()
+    for engine in missing:
+        print(f"left out, not installed: {engine}")
+    plans = plan_engines(voices, arguments.clips, arguments.seed)
+    told(arguments.out, plans, write_corpus(arguments.out, plans, speak, arguments.jobs))
+
+
+def told(out: Path, plans: list, left_out: list[str]) -> None:
+    for line in left_out:
+        print(f"left out: {line}")
+    print(f"{out} holds {len(plans) - len(left_out)} clips; learn from it with train.py fit --data ... --data {out}")
+
+
 def card(arguments: argparse.Namespace) -> None:
     from training.card import add_metrics
 
@@ -51,12 +73,27 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--exclude", type=Path, metavar="FILE", help="speakers to leave out, one a line: kept for measuring")
     add("--config", type=Path, metavar="FILE", help="settings that override config.toml, section [training]")
     add("--jobs", type=int, default=os.cpu_count(), metavar="N", help="processes, default the number of cores")
+    generators = commands.add_parser("generate", help="make a corpus of synthetic speech to learn from; goes on after a kill")
+    generators = generators.add_subparsers(required=True, metavar="GENERATOR")
+    generator(generators, "engines", engines, "sentences by the speech engines that are installed")
     numbers = commands.add_parser("card", help="copy the numbers that evaluate.py measured into a bundle's card")
     numbers.set_defaults(command=card)
     numbers.add_argument("--bundle", type=Path, default=ROOT / "models" / "default", metavar="DIR")
     numbers.add_argument("--metrics", type=named_file, action="append", required=True, metavar="NAME=FILE",
                          help="metrics.json or stream.json and the name of the run; may be given many times")
     return parser.parse_args(argv)
+
+
+def generator(group, name: str, command: Callable, help: str) -> argparse.ArgumentParser:
+    """Add a generator to the group, with the options that all have."""
+    making = group.add_parser(name, help=help)
+    making.set_defaults(command=command)
+    add = making.add_argument
+    add("--out", type=Path, required=True, metavar="DIR", help="the corpus to be made")
+    add("--clips", type=int, default=600, metavar="N", help="how many, default 600")
+    add("--seed", type=int, default=1, metavar="S", help="the same seed makes the same clips, default 1")
+    add("--jobs", type=int, default=1, metavar="N", help="processes, default 1")
+    return making
 
 
 def named_file(text: str) -> tuple[str, Path]:

@@ -1,0 +1,92 @@
+"""Writes what a generator makes as a corpus that radd.dataset reads: the same plan, the same bytes; goes on after a kill."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from radd.errors import AudioError, ConfigError
+from radd.flac import flac_bytes
+
+COLUMNS = ("utt", "label", "system", "speaker", "source_repo", "source_utt", "licence", "lang", "recipe")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One clip to be made: all that decides its bytes, and what is to be known of it."""
+
+    utt: str
+    """its name, unique in the corpus"""
+    generator: str
+    """stands where other corpora name the repository they come from"""
+    system: str
+    speaker: str
+    licence: str
+    language: str
+    recipe: dict = field(default_factory=dict)
+    """seed and parameters, of types that JSON has"""
+    source_utt: str = ""
+    """the recording it was made from"""
+    label: str = "spoof"
+    """bonafide only where a person's recording stays one"""
+
+    def row(self) -> list[str]:
+        recipe = json.dumps(self.recipe, sort_keys=True, ensure_ascii=False)
+        return [self.utt, self.label, self.system, self.speaker, self.generator, self.source_utt, self.licence,
+                self.language, recipe]
+
+    def line(self) -> str:
+        """As ASVspoof 2019 has it: SPEAKER UTT - SYSTEM KEY."""
+        return f"{self.speaker} {self.utt} - {self.system} {self.label}\n"
+
+
+def write_corpus(out: Path, plans: list[Plan], make: Callable[[Plan], np.ndarray], jobs: int = 1) -> list[str]:
+    """Write the clips that `make` returns, float32 (n,) at 16 kHz, as flac/UTT.flac, with meta.csv and the protocol.
+
+    Clips that are there stay. With more than one job `make` must be picklable. Returns why clips were left out, one
+    line each: `make` raised AudioError. The protocol comes last: a directory without it is not finished.
+    Raises ConfigError where `out` holds another corpus.
+    """
+    table = io.StringIO()
+    csv.writer(table, lineterminator="\n").writerows([COLUMNS, *(plan.row() for plan in plans)])
+    meta = out / "meta.csv"
+    if not meta.is_file() and out.is_dir() and any(out.iterdir()):
+        raise ConfigError(f"{out} is not empty and no generated corpus; name another directory with --out")
+    if meta.is_file() and not table.getvalue().startswith(meta.read_text(encoding="utf-8")):
+        raise ConfigError(f"{out} holds a corpus of other clips; give its seed and at least its clips, or another --out")
+    (out / "flac").mkdir(parents=True, exist_ok=True)
+    _put(meta, table.getvalue().encode())
+    one = partial(_write, out / "flac", make)
+    if jobs == 1:
+        problems = list(map(one, plans))
+    else:
+        with ProcessPoolExecutor(jobs) as pool:
+            problems = list(pool.map(one, plans))
+    made = [plan for plan, problem in zip(plans, problems, strict=True) if problem is None]
+    _put(out / "protocol.train.txt", "".join(plan.line() for plan in made).encode())
+    return [problem for problem in problems if problem is not None]
+
+
+def _write(folder: Path, make: Callable[[Plan], np.ndarray], plan: Plan) -> str | None:
+    file = folder / f"{plan.utt}.flac"
+    if not file.is_file():
+        try:
+            _put(file, flac_bytes(make(plan)))
+        except AudioError as error:
+            return f"{plan.utt}: {error}"
+    return None
+
+
+def _put(file: Path, data: bytes) -> None:
+    """Whole or not at all."""
+    part = file.with_name(file.name + ".part")
+    part.write_bytes(data)
+    part.replace(file)

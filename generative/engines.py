@@ -1,0 +1,161 @@
+"""Speech engines that Linux distributions package, as a source of synthetic speech: formant, Klatt, diphone, unit
+selection and statistical parametric synthesis. Each is asked as a program and answers with a WAV file."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from generative.corpus import Plan
+from generative.sentences import compose
+from radd.errors import AudioError, ConfigError
+from radd.files import load_speech
+from radd.types import SAMPLE_RATE_HZ
+
+LONGEST_S = 6.0
+LEAST_CHARACTERS = 68  # three seconds of a hasty voice
+TIMEOUT_S = 60
+PROGRAMS = {"espeak-ng": "espeak-ng", "flite": "flite", "festival": "text2wave"}
+LICENCES = {"espeak-ng": "GPL-3.0", "flite": "BSD-like (CMU)", "festival": "BSD-like (Edinburgh), voices their own"}
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """One voice of one engine."""
+
+    engine: str
+    name: str
+    """as its engine calls it"""
+    system: str
+    """engine and kind of synthesis, as the protocol names it"""
+    language: str
+    """a key of generative.sentences.PHRASES"""
+    encoding: str = "utf-8"
+    """of the text that it reads"""
+
+
+_ACCENTS = {
+    "en": ("en-us", "en-gb", "en-gb-x-rp", "en-gb-scotland", "en-029"),
+    "es": ("es", "es-419"),
+    "fr": ("fr-fr", "fr-be"),
+    "pt": ("pt", "pt-br"),
+} | {language: (language,) for language in ("de", "it", "nl", "fi", "sv", "ca", "pl", "ru")}
+_VARIANTS = ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "f1", "f2", "f3", "f4", "f5", "Andy", "Annie", "Gene",
+             "Jacky", "Lee", "Mario", "Mike", "Storm", "adam", "anika", "belinda", "boris", "ed", "grandpa", "iven2",
+             "linda", "michel", "norbert", "quincy", "steph", "travis", "zac", "whisper")
+_KLATT = ("klatt", "klatt2", "klatt3", "klatt4", "klatt5", "klatt6")
+_FESTIVAL = (
+    ("kal_diphone", "festival-diphone", "en", "ascii"),
+    ("ked_diphone", "festival-diphone", "en", "ascii"),
+    ("cmu_us_slt_arctic_hts", "festival-hts", "en", "ascii"),
+    ("lp_diphone", "festival-diphone", "it", "latin-1"),
+    ("pc_diphone", "festival-diphone", "it", "latin-1"),
+    ("suo_fi_lj_diphone", "festival-diphone", "fi", "latin-1"),
+    ("hy_fi_mv_diphone", "festival-diphone", "fi", "latin-1"),
+    ("msu_ru_nsh_clunits", "festival-units", "ru", "utf-8"),
+    ("upc_ca_ona_hts", "festival-hts", "ca", "latin-1"),
+)
+_FESTIVAL_VOICES = Path("/usr/share/festival/voices")
+
+
+def espeak_voices() -> list[Voice]:
+    """Each accent once with each variant."""
+    kinds = [(v, "espeak-ng") for v in _VARIANTS] + [(v, "espeak-ng-klatt") for v in _KLATT]
+    return [Voice("espeak-ng", f"{accent}+{variant}", system, language)
+            for language, accents in _ACCENTS.items() for accent in accents for variant, system in kinds]
+
+
+def flite_voices() -> list[Voice]:
+    kinds = {"kal": "flite-diphone", "kal16": "flite-diphone", "awb": "flite-clustergen", "rms": "flite-clustergen",
+             "slt": "flite-clustergen"}
+    return [Voice("flite", name, system, "en", "ascii") for name, system in kinds.items()]
+
+
+def festival_voices() -> list[Voice]:
+    """Those whose packages are installed."""
+    there = {p.name for p in _FESTIVAL_VOICES.glob("*/*")}
+    return [Voice("festival", *voice) for voice in _FESTIVAL if voice[0] in there]
+
+
+def installed() -> tuple[dict[str, list[Voice]], list[str]]:
+    """The voices of each engine that is here, and the names of the engines that are not.
+
+    Raises ConfigError where there is none.
+    """
+    all_voices = {"espeak-ng": espeak_voices, "flite": flite_voices, "festival": festival_voices}
+    here = {engine: voices() for engine, voices in all_voices.items() if shutil.which(PROGRAMS[engine])}
+    here = {engine: voices for engine, voices in here.items() if voices}
+    if not here:
+        raise ConfigError(f"no speech engine is installed: expected one of {', '.join(PROGRAMS)}; "
+                          f"on Debian: apt-get install espeak-ng flite festival festvox-kallpc16k")
+    return here, [engine for engine in PROGRAMS if engine not in here]
+
+
+def plan_engines(voices: dict[str, list[Voice]], clips: int, seed: int) -> list[Plan]:
+    """`clips` sentences: half by espeak-ng, the rest by the other engines in turn, each with another voice and manner."""
+    others = [engine for engine in voices if engine != "espeak-ng"]
+    turns = ["espeak-ng" if k % 2 == 0 and "espeak-ng" in voices else (others or ["espeak-ng"])[k // 2 % max(1, len(others))]
+             for k in range(clips)]
+    return [_plan(k, voices[engine], seed) for k, engine in enumerate(turns)]
+
+
+def _plan(number: int, voices: list[Voice], seed: int) -> Plan:
+    rng = np.random.default_rng([seed, number])
+    voice = voices[rng.integers(len(voices))]
+    text = compose(voice.language, LEAST_CHARACTERS, rng)
+    recipe = {
+        "seed": seed,
+        "voice": voice.name,
+        "encoding": voice.encoding,
+        "text": text,
+        "rate": round(float(rng.uniform(0.8, 1.25)), 3),
+        "pitch": round(float(rng.uniform(0.75, 1.35)), 3),
+    }
+    return Plan(f"engine_{number:06}", voice.engine, voice.system, f"{voice.engine}:{voice.name}", LICENCES[voice.engine],
+                voice.language, recipe)
+
+
+def speak(plan: Plan) -> np.ndarray:
+    """What the plan's engine says, at most LONGEST_S, float32 (n,) at 16 kHz.
+
+    Raises AudioError where the engine fails.
+    """
+    recipe = plan.recipe
+    with tempfile.TemporaryDirectory() as directory:
+        wav, text = Path(directory, "said.wav"), Path(directory, "text.txt")
+        text.write_text(recipe["text"] + "\n", encoding=recipe["encoding"])
+        command = _COMMANDS[plan.generator](recipe["voice"], recipe["rate"], recipe["pitch"], text, wav)
+        try:
+            run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            raise AudioError(f"{command[0]} said nothing for {TIMEOUT_S} s; asked: {' '.join(command)}") from None
+        if run.returncode or not wav.is_file():
+            told = run.stderr.decode(errors="replace").strip() or f"exit code {run.returncode}"
+            raise AudioError(f"{command[0]} failed with voice {recipe['voice']}: {told}")
+        samples = load_speech(wav)
+    return samples[: round(LONGEST_S * SAMPLE_RATE_HZ)]
+
+
+def _espeak(voice: str, rate: float, pitch: float, text: Path, wav: Path) -> list[str]:
+    return ["espeak-ng", "-v", voice, "-s", str(round(165 * rate)), "-p", str(round(50 * pitch)), "-b", "1",
+            "-f", str(text), "-w", str(wav)]
+
+
+def _flite(voice: str, rate: float, pitch: float, text: Path, wav: Path) -> list[str]:
+    mean_hz = {"slt": 170, "rms": 100, "awb": 125}.get(voice, 105) * pitch
+    return ["flite", "-voice", voice, "--setf", f"duration_stretch={1 / rate:.3f}",
+            "--setf", f"int_f0_target_mean={mean_hz:.1f}", "-f", str(text), "-o", str(wav)]
+
+
+def _festival(voice: str, rate: float, pitch: float, text: Path, wav: Path) -> list[str]:
+    """Its voices take no pitch by one name, so they keep their own."""
+    return ["text2wave", "-eval", f"(voice_{voice})", "-eval", f"(Parameter.set 'Duration_Stretch {1 / rate:.3f})",
+            "-o", str(wav), str(text)]
+
+
+_COMMANDS = {"espeak-ng": _espeak, "flite": _flite, "festival": _festival}
