@@ -96,40 +96,56 @@ def _clips(protocol: Path, audio: dict[str, Path], known: dict, collection: str)
         )
 
 
-class DecodedClips:
-    """Clips as 16-bit mono 16 kHz with their speech probabilities, kept in one file and read through memory mapping."""
+class _Decoded:
+    """The clips of one folder of audio: samples and speech probabilities one after the other, and where each begins."""
 
-    def __init__(self, clips: list[Clip], cache: Path, jobs: int = 2) -> None:
-        """Decode what the directory `cache` does not hold yet; what cannot be read is left out, see `unreadable`."""
+    def __init__(self, clips: list[Clip], cache: Path, jobs: int) -> None:
         names = "\n".join(f"{c.path} {c.path.stat().st_size}" for c in clips)
         folder = cache / hashlib.sha256(names.encode()).hexdigest()[:16]
         if not (folder / "bounds.npy").is_file():
             folder.mkdir(parents=True, exist_ok=True)
             _decode(clips, folder, jobs)
-        bounds = np.load(folder / "bounds.npy")
-        readable = np.flatnonzero(np.diff(bounds) > 0)
+        self.bounds = np.load(folder / "bounds.npy").tolist()
+        self.samples = np.load(folder / "samples.npy", mmap_mode="r")
+        self.speech = np.load(folder / "speech.npy", mmap_mode="r")
         self.unreadable = (folder / "unreadable.txt").read_text().splitlines()
-        self.clips = [clips[i] for i in readable]
-        self._bounds = [(int(bounds[i]), int(bounds[i + 1])) for i in readable]
-        self._samples = np.load(folder / "samples.npy", mmap_mode="r")
-        self._speech = np.load(folder / "speech.npy", mmap_mode="r")
+
+
+class DecodedClips:
+    """Clips as 16-bit mono 16 kHz with their speech probabilities, kept on disk and read through memory mapping."""
+
+    def __init__(self, clips: list[Clip], cache: Path, jobs: int = 2) -> None:
+        """Decode what the directory `cache` does not hold yet; what cannot be read is left out, see `unreadable`."""
+        folders: dict[Path, list[Clip]] = {}
+        for clip in clips:
+            folders.setdefault(clip.path.parent, []).append(clip)
+        self.clips: list[Clip] = []
+        self.unreadable: list[str] = []
+        self._at: list[tuple[_Decoded, int, int]] = []
+        for together in folders.values():
+            decoded = _Decoded(together, cache, jobs)
+            self.unreadable += decoded.unreadable
+            for clip, begin, end in zip(together, decoded.bounds, decoded.bounds[1:], strict=False):
+                if end > begin:
+                    self.clips.append(clip)
+                    self._at.append((decoded, begin, end))
 
     def __len__(self) -> int:
         return len(self.clips)
 
     @property
     def hours(self) -> float:
-        return sum(end - begin for begin, end in self._bounds) / SAMPLE_RATE_HZ / 3600
+        return sum(end - begin for _, begin, end in self._at) / SAMPLE_RATE_HZ / 3600
 
     def samples(self, index: int) -> np.ndarray:
         """float32 (n,), full scale +-1, n a multiple of BLOCK_SAMPLES."""
-        begin, end = self._bounds[index]
-        return self._samples[begin:end].astype(np.float32) / 32768
+        decoded, begin, end = self._at[index]
+        return decoded.samples[begin:end].astype(np.float32) / 32768
 
     def speech(self, index: int) -> np.ndarray:
         """Speech probability of each 32 ms, float32 (n / BLOCK_SAMPLES,)."""
-        begin, end = self._bounds[index]
-        return self._speech[begin // BLOCK_SAMPLES : end // BLOCK_SAMPLES].astype(np.float32) / 255
+        decoded, begin, end = self._at[index]
+        return decoded.speech[begin // BLOCK_SAMPLES : end // BLOCK_SAMPLES].astype(np.float32) / 255
 
     def sampling_weights(self) -> np.ndarray:
         """How often each clip should be met, summing to 1.
