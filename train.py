@@ -31,7 +31,8 @@ def fit(arguments: argparse.Namespace) -> None:
     recipe = load(arguments.config).training
     channel = Channel.read(arguments.noise) if arguments.noise else Channel()
     exclude = set(arguments.exclude.read_text().split()) if arguments.exclude else set()
-    fit(arguments.data, arguments.out, arguments.work, recipe, channel, arguments.jobs, exclude)
+    fit(arguments.data, arguments.out, arguments.work, recipe, channel, arguments.jobs, exclude,
+        arguments.start)
     print(f"{arguments.out} is ready; measure it with evaluate.py, then: train.py card --bundle {arguments.out} --metrics ...")
 
 
@@ -71,6 +72,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--work", type=Path, default=ROOT / "build" / "fit", metavar="DIR", help="decoded audio and checkpoints")
     add("--noise", type=Path, metavar="DIR", help="recorded noises in DIR/noise and room responses in DIR/rir")
     add("--exclude", type=Path, metavar="FILE", help="speakers to leave out, one a line: kept for measuring")
+    add("--start", type=Path, metavar="DIR", help="a bundle whose network on the spectrum learns on; else it begins anew")
     add("--config", type=Path, metavar="FILE", help="settings that override config.toml, section [training]")
     add("--jobs", type=int, default=os.cpu_count(), metavar="N", help="processes, default the number of cores")
     generators = commands.add_parser("generate", help="make a corpus of synthetic speech to learn from; goes on after a kill")

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from training import warm_start
 from training.batches import Batch, Batches, spectra
 from training.learn import Plan, learn
 from training.networks import SpectralNetwork
@@ -42,7 +43,14 @@ def _masked(x: Tensor, chance: torch.Generator) -> Tensor:
     return x
 
 
-def train(batches: Batches, plan: Plan, folder: Path, workers: int, threads: int = 1) -> SpectralNetwork:
-    """A SpectralNetwork that learned to tell bona fide from spoof; see training.learn for `folder`."""
+def train(
+    batches: Batches, plan: Plan, folder: Path, workers: int, start: Path | None = None, threads: int = 1
+) -> SpectralNetwork:
+    """A SpectralNetwork that learned to tell bona fide from spoof, anew or from the bundle `start` on.
+
+    See training.learn for `folder`.
+    """
     torch.manual_seed(plan.seed)
-    return learn(SpectralNetwork(), _loss, batches, plan, folder, workers, threads)
+    network = warm_start.spectral_network(start, batches) if start else SpectralNetwork()
+    network.to(memory_format=torch.channels_last)  # a tenth faster on a processor
+    return learn(network, _loss, batches, plan, folder, workers, threads)

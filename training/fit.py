@@ -23,12 +23,14 @@ from training.recipe import RecipeSettings
 
 
 def fit(
-    data: list[Path], out: Path, work: Path, recipe: RecipeSettings, channel: Callable, jobs: int, exclude: set[str]
+    data: list[Path], out: Path, work: Path, recipe: RecipeSettings, channel: Callable, jobs: int, exclude: set[str],
+    start: Path | None = None,
 ) -> None:
     """Make the bundle `out` from the train and dev sides of the corpora `data`.
 
     `work` keeps decoded audio and checkpoints: a run that was killed goes on from there. `channel` is the condition
-    that clips meet in training; speakers in `exclude` are left out. Raises ConfigError for a corpus that cannot serve
+    that clips meet in training; speakers in `exclude` are left out. The network on the spectrum learns on from the one of
+    the bundle `start`, if that is given. Raises ConfigError for a corpus that cannot serve
     and where `out` holds something that is no bundle.
     """
     if out.exists() and any(out.iterdir()) and not (out / CARD).is_file():
@@ -39,7 +41,7 @@ def fit(
     crop = int(recipe.cnn_crop_s * SAMPLE_RATE_HZ)
     plan = Plan(recipe.cnn_steps, recipe.cnn_batch, crop, recipe.cnn_rate, recipe.weight_decay, recipe.seed)
     batches = Batches(train, channel, plan.batch, crop, plan.seed)
-    export_cnn(cnn.train(batches, plan, work / "cnn", max(1, jobs - 1)), making / FRAMES, making / SCORE)
+    export_cnn(cnn.train(batches, plan, work / "cnn", max(1, jobs - 1), start), making / FRAMES, making / SCORE)
     plan = Plan(recipe.encoder_steps, recipe.encoder_batch, BLOCK_SAMPLES, recipe.encoder_rate, recipe.weight_decay, recipe.seed)
     batches = Batches(train, channel, plan.batch, BLOCK_SAMPLES, plan.seed)
     torch.manual_seed(recipe.seed)
