@@ -47,6 +47,16 @@ def engines(arguments: argparse.Namespace) -> None:
     told(arguments.out, plans, write_corpus(arguments.out, plans, speak, arguments.jobs))
 
 
+def copies(arguments: argparse.Namespace) -> None:
+    from generative.copy_synthesis import copier, plan_copies
+    from generative.corpus import write_corpus
+    from radd.dataset import read_corpus
+
+    clips = [clip for directory in arguments.data for clip in read_corpus(directory, "train")]
+    plans = plan_copies(clips, arguments.clips, arguments.seed)
+    told(arguments.out, plans, write_corpus(arguments.out, plans, copier(clips), arguments.jobs))
+
+
 def told(out: Path, plans: list, left_out: list[str]) -> None:
     for line in left_out:
         print(f"left out: {line}")
@@ -78,6 +88,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     generators = commands.add_parser("generate", help="make a corpus of synthetic speech to learn from; goes on after a kill")
     generators = generators.add_subparsers(required=True, metavar="GENERATOR")
     generator(generators, "engines", engines, "sentences by the speech engines that are installed")
+    copying = generator(generators, "copies", copies, "the train side's real speech, resynthesised by vocoders without a network")
+    copying.add_argument("--data", type=Path, action="append", required=True, metavar="DIR",
+                         help="a corpus whose bona fide clips are copied; may be given many times")
     numbers = commands.add_parser("card", help="copy the numbers that evaluate.py measured into a bundle's card")
     numbers.set_defaults(command=card)
     numbers.add_argument("--bundle", type=Path, default=ROOT / "models" / "default", metavar="DIR")

@@ -31,7 +31,7 @@ PHRASES = {
                  "plays the violin rather badly", "keeps the garden in good order"),
         "when": ("tomorrow morning", "on the third of June", "after the meeting", "every single day", "in a few minutes"),
         "hello": ("hello", "good evening", "listen", "excuse me"),
-        "yes": ("yes", "of course", "well", "no"), "and": ("and",), "but": ("but", "while"), "thanks": ("thank you very much",),
+        "yes": ("yes", "of course", "no"), "and": ("and",), "but": ("but", "while"), "thanks": ("thank you very much",),
     },
     "de": {
         "who": ("meine Schwester", "die Bank", "unser Nachbar", "der neue Arzt", "jemand aus dem Büro"),
