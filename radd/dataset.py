@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
@@ -14,11 +13,15 @@ import numpy as np
 
 from radd.errors import AudioError, ConfigError
 from radd.files import load_speech
-from radd.protocols import AUDIO_SUFFIXES, UNKNOWN, read_protocol
+from radd.protocols import AUDIO_SUFFIXES, UNKNOWN, csv_header, csv_parts, csv_rows, read_protocol, utterance
 from radd.speech import BLOCK_SAMPLES, SpeechNetwork, SpeechState
 from radd.types import SAMPLE_RATE_HZ
 
 _BATCH = 64
+OFFICIAL_PROTOCOLS = {  # patterns of the names under which the corpora publish them; none names an eval side
+    "train": ("ASVspoof2019.??.cm.train.trn.txt", "ASVspoof5.train.tsv", "ASVspoof5.train.metadata.txt", "meta.csv"),
+    "dev": ("ASVspoof2019.??.cm.dev.trl.txt", "ASVspoof5.dev.track_1.tsv", "ASVspoof5.dev.metadata.txt"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,54 +49,95 @@ class Clip:
 def read_corpus(directory: Path, side: str) -> list[Clip]:
     """The clips of one side, train or dev, of a corpus directory.
 
-    The directory holds `protocol.SIDE.txt` (any format that radd.protocols reads), the audio below it and, where more
-    is known of the clips, meta*.csv with columns utt, source_repo, licence, lang. Resynthesised copies of the train
-    side in `protocol.vocoded.txt` belong to it. The eval side is not to be had here.
+    The directory holds a protocol, see find_protocol, the audio below it and, where more is known of the clips,
+    meta*.csv with columns utt, source_repo, licence, lang. A trial is named by its file's name or, as in CSV lists, by
+    the path from the directory. Resynthesised copies of the train side in `protocol.vocoded.txt` belong to it. A corpus
+    may have no dev side, which is empty then. The eval side is not to be had here.
 
     Raises ConfigError for another side, a missing protocol or audio that is not there.
     """
-    if side not in ("train", "dev"):
+    if side not in OFFICIAL_PROTOCOLS:
         raise ConfigError(f"side {side!r}: only train and dev are for learning; the eval side belongs to evaluate.py")
-    protocol = directory / f"protocol.{side}.txt"
-    if not protocol.is_file():
-        raise ConfigError(f"{protocol} is missing: a corpus needs protocol.train.txt and protocol.dev.txt")
+    protocol = find_protocol(directory, side)
+    if protocol is None:
+        return []
     known = _metadata(directory)
-    audio = {p.stem: p for p in directory.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES}
-    clips = list(_clips(protocol, audio, known, directory.name))
+    audio = _audio(directory)
+    clips = list(_clips(protocol, side, audio, known, directory))
     vocoded = directory / "protocol.vocoded.txt"
     if side == "train" and vocoded.is_file():
-        clips += _clips(vocoded, audio, known, directory.name)
+        clips += _clips(vocoded, side, audio, known, directory)
     return clips
+
+
+def find_protocol(directory: Path, side: str) -> Path | None:
+    """The protocol of one side: `protocol.SIDE.txt`, else the one file below with the official name of a known corpus.
+
+    None where there is no dev side. Raises ConfigError where there is no train side, or more than one of either.
+    """
+    own = directory / f"protocol.{side}.txt"
+    if own.is_file():
+        return own
+    found = sorted(path for name in OFFICIAL_PROTOCOLS[side] for path in directory.rglob(name))
+    if not found and side == "dev":
+        return None
+    if not found:
+        raise ConfigError(f"{own} is missing: a corpus needs it, or the one of ASVspoof 2019, ASVspoof 5 or In-the-Wild "
+                          "under its official name")
+    if len(found) > 1:
+        raise ConfigError(f"{directory} holds several protocols of its {side} side: {', '.join(map(str, found))}; "
+                          "name the directory of one of them")
+    return found[0]
+
+
+def _audio(directory: Path) -> dict[str, Path | None]:
+    """The audio files by name and by path below `directory`, without suffix; None where two files share a name."""
+    found: dict[str, Path | None] = {}
+    for path in directory.rglob("*"):
+        if path.suffix.lower() in AUDIO_SUFFIXES:
+            for name in {path.stem, path.relative_to(directory).with_suffix("").as_posix()}:
+                found[name] = None if name in found else path
+    return found
 
 
 def _metadata(directory: Path) -> dict[str, dict[str, str]]:
     known: dict[str, dict[str, str]] = {}
     for file in sorted(directory.glob("meta*.csv")):
-        with file.open(newline="", encoding="utf-8") as lines:
-            known |= {row["utt"]: row for row in csv.DictReader(lines)}
+        column = csv_parts(csv_header(file), file, ("utt",))["utt"]
+        known |= {utterance(row[column]): row for _, row in csv_rows(file)}
     copies = directory / "vocoded.csv"
     if copies.is_file():
-        with copies.open(newline="", encoding="utf-8") as lines:
-            known |= {row["utt"]: known.get(row["source_utt"], {}) for row in csv.DictReader(lines)}
+        known |= {row["utt"]: known.get(row["source_utt"], {}) for _, row in csv_rows(copies)}
     return known
 
 
-def _clips(protocol: Path, audio: dict[str, Path], known: dict, collection: str) -> Iterator[Clip]:
-    trials = read_protocol(protocol, subset="train")
+def _clips(protocol: Path, side: str, audio: dict, known: dict, directory: Path) -> Iterator[Clip]:
+    trials = read_protocol(protocol, subset=side)
     for utt, spoof, speaker, system in zip(trials.utts, trials.is_spoof, trials.speakers, trials.attacks, strict=True):
-        if utt not in audio:
-            raise ConfigError(f"{protocol} names {utt}, but there is no such audio file below {protocol.parent}")
+        if audio.get(utt) is None:
+            found = "more than one audio file of that name" if utt in audio else "no such audio file"
+            raise ConfigError(f"{protocol} names {utt}, but there is {found} below {directory}; "
+                              f"a CSV list can give the path from {directory}")
         row = known.get(utt, {})
+        source = row.get("source_repo") or directory.name
+        if spoof and system == UNKNOWN:
+            system = f"unknown, {source}"  # its clips resemble each other, and none of them is bona fide
         yield Clip(
             utt=utt,
             path=audio[utt],
             label="spoof" if spoof else "bonafide",
             system=system,
             speaker=speaker if speaker != UNKNOWN else row.get("speaker") or UNKNOWN,
-            source=row.get("source_repo") or collection,
+            source=source,
             licence=row.get("licence") or "unstated",
             language=row.get("lang") or UNKNOWN,
         )
+
+
+def group_weights(clips: list[Clip]) -> np.ndarray:
+    """How often each clip of a label should be met, float64 (clips,): a group of n clips weighs as the root of n."""
+    sizes = Counter(c.group for c in clips)
+    return np.array([sizes[c.group] ** -0.5 for c in clips])
 
 
 class _Decoded:
@@ -153,8 +197,7 @@ class DecodedClips:
         Both labels weigh the same; within a label a group of n clips weighs as the root of n, so that neither a large
         source nor a single clip dominates.
         """
-        sizes = Counter(c.group for c in self.clips)
-        weights = np.array([sizes[c.group] ** -0.5 for c in self.clips])
+        weights = group_weights(self.clips)
         spoof = np.array([c.label == "spoof" for c in self.clips])
         for side in (spoof, ~spoof):
             if not side.any():
