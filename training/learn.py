@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import multiprocessing
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -66,11 +67,15 @@ def learn(
     folder: Path,
     workers: int = 1,
     threads: int = 1,
+    stages: Collection[int] = (),
+    minutes: float = math.inf,
 ) -> nn.Module:
     """Minimise `loss` over the batches with AdamW and a one-cycle rate; the averaged network, in evaluation mode.
 
     `folder` keeps a checkpoint every CHECKPOINT_STEPS steps and the losses as JSON lines; a run that was killed goes
-    on from there, one that ended is not repeated, and one with another plan begins anew.
+    on from there, one that ended is not repeated, and one with another plan begins anew. The averaged weights after
+    each of the steps `stages` stay there as well, see `kept_stages`. After `minutes` learning ends before its last
+    step; called again, it goes on.
     """
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -94,10 +99,20 @@ def learn(
         schedule.step()
         _follow(average, network, min(EMA_DECAY, (step + 1) / (step + 10)))
         recent.append(float(value.detach()))
-        if (step + 1) % CHECKPOINT_STEPS == 0 or step + 1 == plan.steps:
+        over = step + 1 == plan.steps or time.monotonic() - started > 60 * minutes
+        if step + 1 in stages:
+            _write(average.state_dict(), folder / f"stage{step + 1:08}.pt")
+        if (step + 1) % CHECKPOINT_STEPS == 0 or over:
             _keep(parts, plan, step + 1, folder)
             _report(step + 1, first, plan, started, sum(recent) / len(recent), folder)
+        if over:
+            break
     return average.eval()
+
+
+def kept_stages(folder: Path) -> dict[int, Path]:
+    """The files of averaged weights that `learn` kept in its folder, by the number of steps learned."""
+    return {int(file.stem[len("stage") :]): file for file in sorted(folder.glob("stage*.pt"))}
 
 
 @torch.no_grad()
@@ -119,15 +134,20 @@ def _resume(parts: dict, plan: Plan, folder: Path) -> int:
             for name, part in parts.items():
                 part.load_state_dict(kept[name])
             return kept["step"]
-    (folder / "losses.jsonl").unlink(missing_ok=True)
+    for stale in (folder / "losses.jsonl", *kept_stages(folder).values()):
+        stale.unlink(missing_ok=True)
     return 0
 
 
 def _keep(parts: dict, plan: Plan, step: int, folder: Path) -> None:
     kept = {name: part.state_dict() for name, part in parts.items()}
-    part = folder / "checkpoint.part"
-    torch.save(kept | {"plan": asdict(plan), "step": step}, part)
-    part.replace(folder / "checkpoint.pt")
+    _write(kept | {"plan": asdict(plan), "step": step}, folder / "checkpoint.pt")
+
+
+def _write(kept: dict, file: Path) -> None:
+    part = file.with_suffix(".part")
+    torch.save(kept, part)
+    part.replace(file)
 
 
 def _report(step: int, first: int, plan: Plan, started: float, value: float, folder: Path) -> None:
