@@ -21,7 +21,6 @@ LONGEST_S = 6.0
 LEAST_CHARACTERS = 68  # three seconds of a hasty voice
 TIMEOUT_S = 60
 PROGRAMS = {"espeak-ng": "espeak-ng", "flite": "flite", "festival": "text2wave"}
-LICENCES = {"espeak-ng": "GPL-3.0", "flite": "BSD-like (CMU)", "festival": "BSD-like (Edinburgh), voices their own"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +32,8 @@ class Voice:
     """as its engine calls it"""
     system: str
     """engine and kind of synthesis, as the protocol names it"""
+    licence: str
+    """of the package that holds it"""
     language: str
     """a key of generative.sentences.PHRASES"""
     encoding: str = "utf-8"
@@ -50,15 +51,15 @@ _VARIANTS = ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "f1", "f2", "f3", "
              "linda", "michel", "norbert", "quincy", "steph", "travis", "zac", "whisper")
 _KLATT = ("klatt", "klatt2", "klatt3", "klatt4", "klatt5", "klatt6")
 _FESTIVAL = (
-    ("kal_diphone", "festival-diphone", "en", "ascii"),
-    ("ked_diphone", "festival-diphone", "en", "ascii"),
-    ("cmu_us_slt_arctic_hts", "festival-hts", "en", "ascii"),
-    ("lp_diphone", "festival-diphone", "it", "latin-1"),
-    ("pc_diphone", "festival-diphone", "it", "latin-1"),
-    ("suo_fi_lj_diphone", "festival-diphone", "fi", "latin-1"),
-    ("hy_fi_mv_diphone", "festival-diphone", "fi", "latin-1"),
-    ("msu_ru_nsh_clunits", "festival-units", "ru", "utf-8"),
-    ("upc_ca_ona_hts", "festival-hts", "ca", "latin-1"),
+    ("kal_diphone", "festival-diphone", "BSD-like", "en", "ascii"),
+    ("ked_diphone", "festival-diphone", "BSD-like", "en", "ascii"),
+    ("cmu_us_slt_arctic_hts", "festival-hts", "BSD-like", "en", "ascii"),
+    ("lp_diphone", "festival-diphone", "GPL-2.0", "it", "latin-1"),
+    ("pc_diphone", "festival-diphone", "GPL-2.0", "it", "latin-1"),
+    ("suo_fi_lj_diphone", "festival-diphone", "LGPL-2.1", "fi", "latin-1"),
+    ("hy_fi_mv_diphone", "festival-diphone", "LGPL-2.1", "fi", "latin-1"),
+    ("msu_ru_nsh_clunits", "festival-units", "BSD-like", "ru", "utf-8"),
+    ("upc_ca_ona_hts", "festival-hts", "LGPL-2.1", "ca", "latin-1"),
 )
 _FESTIVAL_VOICES = Path("/usr/share/festival/voices")
 
@@ -66,14 +67,14 @@ _FESTIVAL_VOICES = Path("/usr/share/festival/voices")
 def espeak_voices() -> list[Voice]:
     """Each accent once with each variant."""
     kinds = [(v, "espeak-ng") for v in _VARIANTS] + [(v, "espeak-ng-klatt") for v in _KLATT]
-    return [Voice("espeak-ng", f"{accent}+{variant}", system, language)
+    return [Voice("espeak-ng", f"{accent}+{variant}", system, "GPL-3.0", language)
             for language, accents in _ACCENTS.items() for accent in accents for variant, system in kinds]
 
 
 def flite_voices() -> list[Voice]:
     kinds = {"kal": "flite-diphone", "kal16": "flite-diphone", "awb": "flite-clustergen", "rms": "flite-clustergen",
              "slt": "flite-clustergen"}
-    return [Voice("flite", name, system, "en", "ascii") for name, system in kinds.items()]
+    return [Voice("flite", name, system, "BSD-like", "en", "ascii") for name, system in kinds.items()]
 
 
 def festival_voices() -> list[Voice]:
@@ -116,7 +117,7 @@ def _plan(number: int, voices: list[Voice], seed: int) -> Plan:
         "rate": round(float(rng.uniform(0.8, 1.25)), 3),
         "pitch": round(float(rng.uniform(0.75, 1.35)), 3),
     }
-    return Plan(f"engine_{number:06}", voice.engine, voice.system, f"{voice.engine}:{voice.name}", LICENCES[voice.engine],
+    return Plan(f"engine_{number:06}", voice.engine, voice.system, f"{voice.engine}:{voice.name}", voice.licence,
                 voice.language, recipe)
 
 
