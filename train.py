@@ -7,6 +7,7 @@ into a bundle.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -27,12 +28,12 @@ def fit(arguments: argparse.Namespace) -> None:
     from generative.channel import Channel
     from settings import load
     from training.fit import fit
+    from training.selection import Selection
 
     recipe = load(arguments.config).training
     channel = Channel.read(arguments.noise) if arguments.noise else Channel()
-    exclude = set(arguments.exclude.read_text().split()) if arguments.exclude else set()
-    fit(arguments.data, arguments.out, arguments.work, recipe, channel, arguments.jobs, exclude,
-        arguments.start)
+    selection = Selection.read(arguments.licences, arguments.exclude)
+    fit(arguments.data, selection, arguments.out, arguments.work, recipe, channel, arguments.jobs, arguments.start)
     print(f"{arguments.out} is ready; measure it with evaluate.py, then: train.py card --bundle {arguments.out} --metrics ...")
 
 
@@ -55,6 +56,16 @@ def copies(arguments: argparse.Namespace) -> None:
     clips = [clip for directory in arguments.data for clip in read_corpus(directory, "train")]
     plans = plan_copies(clips, arguments.clips, arguments.seed)
     told(arguments.out, plans, write_corpus(arguments.out, plans, copier(clips), arguments.jobs))
+
+
+def gan(arguments: argparse.Namespace) -> None:
+    from generative import gan
+    from generative.corpus import write_corpus
+
+    sizes = arguments.size or ["tiny"]
+    real = gan.train(arguments.data, arguments.work, sizes, arguments.steps, arguments.seed, arguments.minutes)
+    plans = gan.plan_copies(real, arguments.work, sizes, arguments.clips, arguments.seed)
+    told(arguments.out, plans, write_corpus(arguments.out, plans, gan.copier(real, arguments.work), arguments.jobs))
 
 
 def told(out: Path, plans: list, left_out: list[str]) -> None:
@@ -82,6 +93,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--work", type=Path, default=ROOT / "build" / "fit", metavar="DIR", help="decoded audio and checkpoints")
     add("--noise", type=Path, metavar="DIR", help="recorded noises in DIR/noise and room responses in DIR/rir")
     add("--exclude", type=Path, metavar="FILE", help="speakers to leave out, one a line: kept for measuring")
+    add("--licences", choices=("all", "permissive"), default="all",
+        help="permissive leaves out clips whose licence is unstated, non-commercial or in doubt; default all")
     add("--start", type=Path, metavar="DIR", help="a bundle whose network on the spectrum learns on; else it begins anew")
     add("--config", type=Path, metavar="FILE", help="settings that override config.toml, section [training]")
     add("--jobs", type=int, default=os.cpu_count(), metavar="N", help="processes, default the number of cores")
@@ -91,6 +104,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     copying = generator(generators, "copies", copies, "the train side's real speech, resynthesised by vocoders without a network")
     copying.add_argument("--data", type=Path, action="append", required=True, metavar="DIR",
                          help="a corpus whose bona fide clips are copied; may be given many times")
+    convincing = learner(generators, "gan", gan, "the train side's real speech through vocoders that learn from it", 4000)
+    convincing.add_argument("--size", action="append", metavar="NAME",
+                            help="tiny, small or paper (for a graphics card); may be given many times, default tiny")
     numbers = commands.add_parser("card", help="copy the numbers that evaluate.py measured into a bundle's card")
     numbers.set_defaults(command=card)
     numbers.add_argument("--bundle", type=Path, default=ROOT / "models" / "default", metavar="DIR")
@@ -108,6 +124,18 @@ def generator(group, name: str, command: Callable, help: str) -> argparse.Argume
     add("--clips", type=int, default=600, metavar="N", help="how many, default 600")
     add("--seed", type=int, default=1, metavar="S", help="the same seed makes the same clips, default 1")
     add("--jobs", type=int, default=1, metavar="N", help="processes, default 1")
+    return making
+
+
+def learner(group, name: str, command: Callable, help: str, steps: int) -> argparse.ArgumentParser:
+    """Add a generator that learns from the corpora first."""
+    making = generator(group, name, command, help)
+    add = making.add_argument
+    add("--data", type=Path, action="append", required=True, metavar="DIR",
+        help="a corpus to learn from and to make over; may be given many times")
+    add("--work", type=Path, default=ROOT / "build" / name, metavar="DIR", help="decoded audio and checkpoints")
+    add("--steps", type=int, default=steps, metavar="N", help=f"of learning, default {steps}")
+    add("--minutes", type=float, default=math.inf, metavar="M", help="end learning after so long; again, it goes on")
     return making
 
 

@@ -1,0 +1,262 @@
+"""A HiFi-GAN vocoder (Kong et al. 2020, arXiv:2010.05646): what it makes of a recording's mel spectrum is a fake of it.
+
+The generator and its judges learn together in the project's one training loop: the judges' loss sees the generator's
+output detached, and the generator's loss sees judges that stand still, so one step serves both players.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import weight_norm
+
+from generative.copy_synthesis import mel_bands
+from generative.corpus import Plan
+from generative.sources import LEVEL, Crops, choose, read_source, rms, train_clips
+from radd.dataset import Clip, DecodedClips
+from radd.errors import ConfigError
+from training import learn
+
+FFT_SAMPLES = 1024
+STEP_SAMPLES = 256  # 16 ms between mel spectra; the product of every size's `rates`
+BANDS = 80
+FLOOR = 1e-5  # of a band's magnitude
+SLOPE = 0.1  # of the leaky rectifiers
+MEL_WEIGHT, MATCH_WEIGHT = 45.0, 2.0  # the paper's
+BATCH, CROP_SAMPLES, RATE = 8, 8192, 1e-3
+ALONE = 0.75  # of training without judges, which costs a fifth of training with them
+STAGES = (0.1, 0.25, 0.5, 0.75, 0.85, 1)  # of training, at which generators make copies
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large a generator and its judges are."""
+
+    channels: int
+    """of the generator's first layer, halved by each upsampling"""
+    rates: tuple[int, ...]
+    """of the upsamplings"""
+    kernels: tuple[int, ...]
+    """of the residual blocks that each upsampling's output runs through side by side"""
+    dilations: tuple[int, ...]
+    judge_channels: int
+    periods: tuple[int, ...] = (2, 3, 5, 7, 11)
+    scales: tuple[int, ...] = (1, 2, 4)
+
+
+SIZES = {
+    "tiny": Size(48, (8, 8, 4), (3, 7), (1, 3), 4, (2, 3, 5), (1, 2)),
+    "small": Size(96, (8, 8, 2, 2), (3, 7), (1, 3, 5), 4),
+    "paper": Size(512, (8, 8, 2, 2), (3, 7, 11), (1, 3, 5), 32),
+}
+
+
+@cache
+def _bands(device: torch.device) -> Tensor:
+    return torch.from_numpy(mel_bands(BANDS, FFT_SAMPLES)).to(device)
+
+
+def mel_spectra(samples: Tensor) -> Tensor:
+    """Natural-log mel magnitudes (batch, BANDS, t) of samples (batch, t * STEP_SAMPLES)."""
+    with torch.autocast(samples.device.type, enabled=False):
+        pad = (FFT_SAMPLES - STEP_SAMPLES) // 2
+        padded = nn.functional.pad(samples.float(), (pad, pad), mode="reflect")
+        window = torch.hann_window(FFT_SAMPLES, device=samples.device)
+        spectrum = torch.stft(padded, FFT_SAMPLES, STEP_SAMPLES, window=window, center=False, return_complex=True)
+        power = spectrum.real.square() + spectrum.imag.square()
+        return torch.log((_bands(samples.device) @ torch.sqrt(power + 1e-9)).clamp(min=FLOOR))
+
+
+def _conv(inputs: int, outputs: int, kernel: int, dilation: int = 1) -> nn.Module:
+    return weight_norm(nn.Conv1d(inputs, outputs, kernel, dilation=dilation, padding="same"))
+
+
+class ResidualBlock(nn.Module):
+    """Dilated convolutions, each added to what it reads: one receptive field of several."""
+
+    def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(_conv(channels, channels, kernel, d) for d in dilations)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = x + layer(nn.functional.leaky_relu(x, SLOPE))
+        return x
+
+
+class Generator(nn.Module):
+    """Mel spectra (batch, BANDS, t) -> samples (batch, t * STEP_SAMPLES), full scale +-1."""
+
+    def __init__(self, size: Size) -> None:
+        super().__init__()
+        widths = [size.channels >> k for k in range(len(size.rates) + 1)]
+        self.first = _conv(BANDS, widths[0], 7)
+        self.ups = nn.ModuleList(
+            weight_norm(nn.ConvTranspose1d(i, o, 2 * rate, rate, padding=rate // 2 + rate % 2, output_padding=rate % 2))
+            for i, o, rate in zip(widths, widths[1:], size.rates, strict=False)
+        )
+        self.blocks = nn.ModuleList(
+            nn.ModuleList(ResidualBlock(width, kernel, size.dilations) for kernel in size.kernels)
+            for width in widths[1:]
+        )
+        self.last = _conv(widths[-1], 1, 7)
+
+    def forward(self, mel: Tensor) -> Tensor:
+        x = self.first(mel)
+        for up, blocks in zip(self.ups, self.blocks, strict=True):
+            x = up(nn.functional.leaky_relu(x, SLOPE))
+            x = sum(block(x) for block in blocks) / len(blocks)
+        return torch.tanh(self.last(nn.functional.leaky_relu(x, SLOPE))).squeeze(1)
+
+
+class PeriodJudge(nn.Module):
+    """Sees every `period`-th sample beside the others: samples (batch, n) -> the output of each layer, scores last."""
+
+    def __init__(self, period: int, channels: int) -> None:
+        super().__init__()
+        self.period = period
+        widths = (1, channels, 4 * channels, 16 * channels, 32 * channels)
+        self.layers = nn.ModuleList(
+            weight_norm(nn.Conv2d(i, o, (5, 1), (3, 1), padding=(2, 0)))
+            for i, o in zip(widths, widths[1:], strict=False)
+        )
+        self.last = weight_norm(nn.Conv2d(widths[-1], 1, (3, 1), padding=(1, 0)))
+
+    def forward(self, samples: Tensor) -> list[Tensor]:
+        whole = nn.functional.pad(samples, (0, -samples.shape[1] % self.period), mode="reflect")
+        return _heard(whole.unflatten(1, (-1, self.period)).unsqueeze(1), self.layers, self.last)
+
+
+class ScaleJudge(nn.Module):
+    """Sees the sound averaged over `scale` samples; as PeriodJudge."""
+
+    def __init__(self, scale: int, channels: int) -> None:
+        super().__init__()
+        self.scale = scale
+        widths = (1, 4 * channels, 8 * channels, 16 * channels, 32 * channels)
+        self.layers = nn.ModuleList(
+            weight_norm(nn.Conv1d(i, o, 15 if i == 1 else 41, 1 if i == 1 else 4, 7 if i == 1 else 20,
+                                  groups=1 if i == 1 else 4))
+            for i, o in zip(widths, widths[1:], strict=False)
+        )
+        self.last = weight_norm(nn.Conv1d(widths[-1], 1, 3, padding=1))
+
+    def forward(self, samples: Tensor) -> list[Tensor]:
+        return _heard(nn.functional.avg_pool1d(samples.unsqueeze(1), self.scale), self.layers, self.last)
+
+
+def _heard(x: Tensor, layers: nn.ModuleList, last: nn.Module) -> list[Tensor]:
+    outputs = []
+    for layer in layers:
+        x = nn.functional.leaky_relu(layer(x), SLOPE)
+        outputs.append(x)
+    return [*outputs, last(x)]
+
+
+class Players(nn.Module):
+    """The generator and the judges that it learns to convince."""
+
+    def __init__(self, size: Size) -> None:
+        super().__init__()
+        self.generator = Generator(size)
+        self.judges = nn.ModuleList([PeriodJudge(p, size.judge_channels) for p in size.periods]
+                                    + [ScaleJudge(s, size.judge_channels) for s in size.scales])
+
+
+def loss(players: Players, batch: tuple[int, np.ndarray], _: torch.Generator, alone: int = 0) -> Tensor:
+    """Mel distance, least-squares game and feature matching of crops (batch, n); the first `alone` steps mel alone."""
+    step, crops = batch
+    real = torch.from_numpy(crops).to(next(players.parameters()).device)
+    wanted = mel_spectra(real)
+    fake = players.generator(wanted)
+    mel = MEL_WEIGHT * nn.functional.l1_loss(mel_spectra(fake), wanted)
+    if step < alone:
+        return mel
+    return mel + sum(_game(judge, real, fake) for judge in players.judges)
+
+
+def _game(judge: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
+    """One judge's own loss and what the generator gets from it."""
+    both = judge(torch.cat([real, fake.detach()]))
+    truth, lie = both[-1].chunk(2)
+    judge.requires_grad_(False)
+    convinced = judge(fake)
+    judge.requires_grad_(True)
+    apart = sum(nn.functional.l1_loss(mine, theirs.chunk(2)[0].detach())
+                for mine, theirs in zip(convinced[:-1], both[:-1], strict=True))
+    own = (truth - 1).square().mean() + lie.square().mean()
+    return own + (convinced[-1] - 1).square().mean() + MATCH_WEIGHT * apart
+
+
+def train(data: list[Path], work: Path, sizes: list[str], steps: int, seed: int, minutes: float) -> list[Clip]:
+    """Teach a generator of each size the bona fide clips of the train side; those clips.
+
+    `work` keeps decoded audio, checkpoints and the generators' stages: a run that was killed goes on from there. Each
+    size has its equal share of the minutes. Raises ConfigError for a size that is none of SIZES.
+    """
+    if unknown := set(sizes) - SIZES.keys():
+        raise ConfigError(f"size {', '.join(sorted(unknown))}: expected one of {', '.join(SIZES)}")
+    real = train_clips(data, "bonafide")
+    crops = Crops(DecodedClips(real, work / "decoded"), BATCH, CROP_SAMPLES, seed)
+    for size in sizes:
+        torch.manual_seed(seed)
+        plan = learn.Plan(steps, BATCH, CROP_SAMPLES, RATE, 0.01, seed)
+        learn.learn(Players(SIZES[size]), partial(loss, alone=int(ALONE * steps)), crops, plan, work / size,
+                    stages={max(1, int(part * steps)) for part in STAGES}, minutes=minutes / len(sizes))
+    return real
+
+
+def plan_copies(real: list[Clip], work: Path, sizes: list[str], count: int, seed: int) -> list[Plan]:
+    """One copy each of at most `count` clips, by every stage of every size in turn.
+
+    Raises ConfigError where no stage was reached.
+    """
+    makers = [(size, step) for size in sizes for step in learn.kept_stages(work / size)]
+    if not makers:
+        raise ConfigError(f"no generator in {work} has learned for a tenth of its steps; "
+                          "give more --minutes or fewer --steps")
+    chosen = choose(real, count, np.random.default_rng([seed, 1]))
+    return [_plan(k, clip, *makers[k % len(makers)], seed) for k, clip in enumerate(chosen)]
+
+
+def _plan(number: int, clip: Clip, size: str, step: int, seed: int) -> Plan:
+    return Plan(f"gan_{number:06}", "gan", f"hifi-gan-{size}-{step}", clip.speaker, clip.licence, clip.language,
+                {"seed": seed, "size": size, "step": step}, clip.utt)
+
+
+def copier(real: list[Clip], work: Path) -> Callable[[Plan], np.ndarray]:
+    """What makes the copies that `plan_copies` planned of these clips."""
+    return partial(_copy, {clip.utt: clip.path for clip in real}, work)
+
+
+def _copy(paths: dict[str, Path], work: Path, plan: Plan) -> np.ndarray:
+    return copy(_generator(work, plan.recipe["size"], plan.recipe["step"]), read_source(paths[plan.source_utt]))
+
+
+@cache
+def _generator(work: Path, size: str, step: int) -> Generator:
+    players = Players(SIZES[size])
+    players.load_state_dict(torch.load(learn.kept_stages(work / size)[step], map_location="cpu", weights_only=True))
+    return players.generator.eval()
+
+
+@torch.no_grad()
+def copy(generator: Generator, samples: np.ndarray) -> np.ndarray:
+    """What a generator makes of the mel spectra of samples float32 (n,): as long and, by RMS, as loud."""
+    whole = np.pad(samples * np.float32(LEVEL / rms(samples)), (0, -len(samples) % STEP_SAMPLES))
+    made = generator(mel_spectra(torch.from_numpy(whole)[None]))[0, : len(samples)].numpy()
+    return made * np.float32(rms(samples) / rms(made))
+
+
+def mel_distance(one: np.ndarray, other: np.ndarray) -> float:
+    """Mean absolute difference of two sounds' log mel magnitudes, in dB; both float32 (n,)."""
+    n = len(one) // STEP_SAMPLES * STEP_SAMPLES
+    a, b = (mel_spectra(torch.from_numpy(x[:n])[None]) for x in (one, other))
+    return float((a - b).abs().mean()) * 20 / math.log(10)

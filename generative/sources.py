@@ -1,0 +1,63 @@
+"""Recordings as the networks that generate meet them: crops to learn from, and clips to be made over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from radd.dataset import Clip, DecodedClips, group_weights, read_corpus
+from radd.errors import AudioError, ConfigError
+from radd.files import load_speech
+from radd.types import SAMPLE_RATE_HZ
+
+LEVEL = 0.06  # RMS at which networks meet a clip
+LONGEST_S, SHORTEST_S = 4.0, 0.5  # of a clip that is made over
+
+
+def train_clips(data: list[Path], label: str) -> list[Clip]:
+    """The train side's clips of one label; raises ConfigError where there is none."""
+    clips = [clip for directory in data for clip in read_corpus(directory, "train") if clip.label == label]
+    if not clips:
+        raise ConfigError(f"{', '.join(map(str, data))}: no {label} clip on the train side; add a corpus with --data")
+    return clips
+
+
+def choose(clips: list[Clip], count: int, rng: np.random.Generator) -> list[Clip]:
+    """At most `count` different clips, drawn by the weights with which training meets them."""
+    weights = group_weights(clips)
+    chosen = rng.choice(len(clips), min(count, len(clips)), replace=False, p=weights / weights.sum())
+    return [clips[i] for i in chosen]
+
+
+def read_source(path: Path) -> np.ndarray:
+    """The first LONGEST_S of a recording, float32 (n,); raises AudioError where there is no sound to be made over."""
+    samples = load_speech(path)[: round(LONGEST_S * SAMPLE_RATE_HZ)]
+    if len(samples) < SHORTEST_S * SAMPLE_RATE_HZ or not samples.any():
+        raise AudioError(f"{path} is silent or shorter than {SHORTEST_S} s; expected speech")
+    return samples
+
+
+def rms(samples: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(samples.astype(np.float64) ** 2))) + 1e-9
+
+
+class Crops:
+    """Crops of clips at one level: what is drawn at a step is a function of the seed and the step."""
+
+    def __init__(self, clips: DecodedClips, size: int, crop_samples: int, seed: int) -> None:
+        self._clips, self._size, self._crop, self._seed = clips, size, crop_samples, seed
+        weights = group_weights(clips.clips)
+        self._weights = weights / weights.sum()
+
+    def __getitem__(self, step: int) -> tuple[int, np.ndarray]:
+        """The step and its crops, float32 (batch, crop_samples); a shorter clip ends in silence."""
+        rng = np.random.default_rng([self._seed, step])
+        chosen = rng.choice(len(self._clips), self._size, p=self._weights)
+        return step, np.stack([self._one(int(i), rng) for i in chosen])
+
+    def _one(self, index: int, rng: np.random.Generator) -> np.ndarray:
+        samples = self._clips.samples(index)
+        begin = int(rng.integers(max(0, len(samples) - self._crop) + 1))
+        crop = samples[begin:][: self._crop] * np.float32(LEVEL / rms(samples))
+        return np.pad(crop, (0, self._crop - len(crop)))
