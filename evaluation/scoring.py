@@ -16,14 +16,15 @@ from radd.files import open_audio
 from radd.resampling import Converter
 from radd.types import HOP_SAMPLES, Detector, Judgement
 
-WINDOW_SAMPLES = 32 * HOP_SAMPLES  # 4.096 s, a full window
-HOPS_AT_ONCE = 64
+HOPS_AT_ONCE = 64  # as many as a full window or more: only a clip that has none is then scored by a shorter one
 
 
-class UngatedDetector(Detector, Protocol):
-    """A detector whose speech gate can be left open."""
+class OfflineDetector(Detector, Protocol):
+    """A detector whose speech gate can be left open, and that can be asked for the longest windows only."""
 
-    def push(self, state: object, samples: np.ndarray, gated: bool = True) -> list[Judgement]: ...
+    def push(
+        self, state: object, samples: np.ndarray, gated: bool = True, longest: bool = False
+    ) -> list[Judgement]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class ClipScore:
 class ClipScorer:
     """Scores the trials of one folder of sound."""
 
-    def __init__(self, detector: UngatedDetector, folder: AudioFolder):
+    def __init__(self, detector: OfflineDetector, folder: AudioFolder):
         self._detector, self._folder = detector, folder
 
     def score_all(self, utts: list[str]) -> list[ClipScore]:
@@ -70,12 +71,7 @@ class ClipScorer:
     def _longest(self, hops: Callable[[], Iterator[np.ndarray]], gated: bool) -> list[Judgement]:
         """The judgements of all full windows, or of the last and longest one."""
         state = self._detector.start()
-        full, last = [], None
-        for samples in hops():
-            judgements = self._detector.push(state, samples, gated=gated)
-            full += [judgement for judgement in judgements if judgement.window_samples >= WINDOW_SAMPLES]
-            last = judgements[-1]
-        return full or [last]
+        return [one for samples in hops() for one in self._detector.push(state, samples, gated=gated, longest=True)]
 
 
 def _hops(path: Path) -> Iterator[np.ndarray]:

@@ -10,7 +10,7 @@ from radd.cache import RetrievalCache
 from radd.calibration import Calibration
 from radd.cnn import SpectralCnn
 from radd.encoder import BLOCK_HOPS, BLOCK_SAMPLES, Encoder
-from radd.features import STEP_SAMPLES, SpectrumState, log_spectra, remove_channel
+from radd.features import BINS, STEP_SAMPLES, SpectrumState, log_spectra, remove_channel
 from radd.gate import NO_SOUND, GateSettings, Sound, refuse, speech_seconds
 from radd.index import ReferenceIndex
 from radd.ranges import check
@@ -82,28 +82,36 @@ class RaddDetector:
         self._cnn, self._encoder, self._index, self._calibration = cnn, encoder, index, calibration
         self._neighbours, self._gate = model.neighbours, gate
         self._vad = SpeechNetwork()
+        self._no_frames = cnn.frames(cnn.start(), np.zeros((2, BINS), np.float32))[:0]
         self.cache: RetrievalCache[EncodedBlock] = RetrievalCache(model.cache_blocks)
 
     def start(self) -> DetectorState:
-        past = self._cnn.start()
-        return DetectorState(past, self._cnn.frames(self._cnn.start(), np.zeros((2, 256), np.float32))[:0])
+        return DetectorState(self._cnn.start(), self._no_frames)
 
-    def push(self, state: DetectorState, samples: np.ndarray, gated: bool = True) -> list[Judgement]:
-        """Judge whole hops; with `gated` False every hop gets a number, also where the gate would refuse."""
+    def push(
+        self, state: DetectorState, samples: np.ndarray, gated: bool = True, longest: bool = False
+    ) -> list[Judgement]:
+        """Judge whole hops, one judgement each.
+
+        With `gated` False every hop gets a number, also where the gate would refuse. With `longest` only those hops are
+        judged whose window is as long as the longest of this call: a whole clip then costs no more than what counts.
+        """
         speech = self._vad.probability(state.vad, samples[None])[0]
         spectra = log_spectra(state.spectrum, samples)
         flat = remove_channel(state.spectrum, spectra, speech.repeat(SPEECH_SAMPLES // STEP_SAMPLES))
         state.frames = np.concatenate([state.frames, self._cnn.frames(state.past, flat)])
         state.sound = state.sound.join(Sound.measure(samples, speech))
-        hops = len(samples) // HOP_SAMPLES
-        windows = self._windows(len(state.sound.speech) // _FRAMES, hops)
-        refusals = [refuse(state.sound.part(w), self._gate) if gated else None for w in windows]
-        judged = [w for w, refusal in zip(windows, refusals, strict=True) if refusal is None]
+        hops = samples.reshape(-1, HOP_SAMPLES)
+        windows = self._windows(len(state.sound.speech) // _FRAMES, len(hops))
+        skipped = sum(_length(w) < _length(windows[-1]) for w in windows) if longest else 0
+        refusals = [refuse(state.sound.part(w), self._gate) if gated else None for w in windows[skipped:]]
+        judged = [w for w, refusal in zip(windows[skipped:], refusals, strict=True) if refusal is None]
         scores = iter(self._spectrum_scores(state, judged))
         out = []
-        for k, (window, refusal) in enumerate(zip(windows, refusals, strict=True)):
-            self._listen(state, samples[k * HOP_SAMPLES : (k + 1) * HOP_SAMPLES], state.sound.part(window))
-            out.append(self._judge(state, window, refusal, next(scores) if refusal is None else None))
+        for k, (hop, window) in enumerate(zip(hops, windows, strict=True), -skipped):
+            self._listen(state, hop, state.sound.part(window))
+            if k >= 0:
+                out.append(self._judge(state, window, refusals[k], next(scores) if refusals[k] is None else None))
         keep = (WINDOW_HOPS - 1) * _FRAMES
         state.frames = state.frames[-keep:].copy()
         state.sound = state.sound.part(slice(max(0, len(state.sound.speech) - keep), None))
@@ -117,8 +125,8 @@ class RaddDetector:
     def _spectrum_scores(self, state: DetectorState, windows: list[slice]) -> list[float]:
         """The CNN's scores of the windows, those of one length in one call."""
         scores: dict[int, float] = {}
-        for length in {w.stop - w.start for w in windows}:
-            group = [i for i, w in enumerate(windows) if w.stop - w.start == length]
+        for length in {_length(w) for w in windows}:
+            group = [i for i, w in enumerate(windows) if _length(w) == length]
             frames = np.stack([state.frames[windows[i]] for i in group])
             speech = np.stack([state.sound.speech[windows[i]] for i in group])
             scores |= zip(group, self._cnn.score(frames, speech).tolist(), strict=True)
@@ -156,3 +164,7 @@ class RaddDetector:
             speech_s=speech_s,
             level_dbfs=sound.part(slice(-_FRAMES, None)).level_dbfs(),
         )
+
+
+def _length(window: slice) -> int:
+    return window.stop - window.start

@@ -43,10 +43,10 @@ class SpeechNetwork:
         """Speech probability, 0 to 1, float32 (batch, n), of samples float32 (batch, n * BLOCK_SAMPLES)."""
         n = samples.shape[1] // BLOCK_SAMPLES
         out = np.empty((len(samples), n), np.float32)
+        heard = np.concatenate([state.context, samples], axis=1)
         for k in range(n):
-            block = samples[:, k * BLOCK_SAMPLES : (k + 1) * BLOCK_SAMPLES]
-            heard = np.concatenate([state.context, block], axis=1)
-            state.context = heard[:, -_CONTEXT_SAMPLES:]
-            probability, state.hidden = self._model.run(input=heard, state=state.hidden, sr=self._rate)
+            block = heard[:, k * BLOCK_SAMPLES : (k + 1) * BLOCK_SAMPLES + _CONTEXT_SAMPLES]
+            probability, state.hidden = self._model.run(input=block, state=state.hidden, sr=self._rate)
             out[:, k] = probability[:, 0]
+        state.context = heard[:, -_CONTEXT_SAMPLES:].copy()
         return out

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -162,6 +163,21 @@ def test_the_shipped_detector_judges_real_speech_the_same_in_any_grouping(shippe
         assert a.llr is None or a.llr == pytest.approx(b.llr, abs=1e-4)
     ungated = shipped.push(shipped.start(), samples, gated=False)
     assert all(j.llr is not None and j.refusal is None for j in ungated)
+
+
+@pytest.mark.parametrize("hops", [1, 9, 31, 32, 40])
+def test_the_longest_windows_alone_are_judged_as_they_are_among_all(shipped, hops):
+    from radd.files import load_speech
+
+    speech = load_speech(ROOT / "assets" / "demo.flac")
+    parts = np.split(speech[: (hops + 3) * HOP_SAMPLES], [hops * HOP_SAMPLES])
+    all_of, longest_of = shipped.start(), shipped.start()
+    for part in parts:
+        judged = shipped.push(all_of, part)
+        expected = [j for j in judged if j.window_samples == judged[-1].window_samples]
+        found = shipped.push(longest_of, part, longest=True)
+        assert [replace(j, llr=None) for j in found] == [replace(j, llr=None) for j in expected]
+        assert [j.llr for j in found] == [j.llr and pytest.approx(j.llr, abs=1e-4) for j in expected]
 
 
 @pytest.mark.parametrize("samples", [np.zeros(4 * BLOCK_SAMPLES, np.float32), tone(4 * BLOCK_SAMPLES)])

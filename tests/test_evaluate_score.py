@@ -19,15 +19,17 @@ import evaluate
 from evaluation import workers
 from evaluation.audio_folder import AudioFolder
 from evaluation.score_run import LOG, score_trials
-from evaluation.scoring import WINDOW_SAMPLES, ClipScorer
+from evaluation.scoring import ClipScorer
 from radd.bundle import load_detector
+from radd.detector import WINDOW_HOPS
 from radd.errors import ProtocolError, RaddError
 from radd.protocols import read_protocol
-from radd.types import Score
+from radd.types import HOP_SAMPLES, Score
 from settings import load
 from stream.sources import FileSource
 
 ROOT = Path(__file__).resolve().parents[1]
+WINDOW_SAMPLES = WINDOW_HOPS * HOP_SAMPLES
 FILES = ("scores.txt", "scores_2021.txt", "scores_asvspoof5.tsv", "unreadable.csv", "unjudged.csv", LOG)
 
 
