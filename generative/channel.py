@@ -71,13 +71,13 @@ def resampled(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return _fit(resample(there, rate, SAMPLE_RATE_HZ, quality), len(samples))
 
 
-def g711(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A telephone line: 300-3400 Hz at 8 kHz through mu-law or A-law (ITU-T G.711)."""
+def telephone(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A telephone line: 300-3400 Hz at 8 kHz through mu-law or A-law (ITU-T G.711) or GSM full rate (06.10)."""
     f = _frequencies(samples)
     band = _filter(samples, (f**2 / (f**2 + 200.0**2)) / (1 + np.exp(np.clip((f - 3500) / 60, -60, 60))))
     narrow = np.clip(resample(band, SAMPLE_RATE_HZ, 8000), -1, 1)
-    law = "ULAW" if rng.random() < 0.5 else "ALAW"
-    return _fit(resample(through_codec(narrow, 8000, "WAV", law), 8000, SAMPLE_RATE_HZ), len(samples))
+    coding = ("ULAW", "ALAW", "GSM610")[rng.integers(3)]
+    return _fit(resample(through_codec(narrow, 8000, "WAV", coding), 8000, SAMPLE_RATE_HZ), len(samples))
 
 
 def mp3(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -157,7 +157,7 @@ class Channel:
 
     def __init__(self, noise: list[np.ndarray] = (), rooms: list[np.ndarray] = ()) -> None:
         self._noise, self._rooms = list(noise), list(rooms)
-        codecs: list[tuple[float, Effect]] = [(0.4, g711), (0.3, mp3), (0.08, opus), (0.22, vorbis)]
+        codecs: list[tuple[float, Effect]] = [(0.55, telephone), (0.23, mp3), (0.07, opus), (0.15, vorbis)]
         always: list[Step] = [(0.8, [(1, noise_floor)]), (1.0, [(1, gain)]), (1.0, [(1, quantised)])]
         self._plain = always
         self._chain: list[Step] = [
@@ -170,7 +170,7 @@ class Channel:
             (0.2, [(1, resampled)]),
             always[1],
             (0.05, [(1, clipping)]),
-            (0.35, codecs),
+            (0.45, codecs),
             (0.04, [(1, packet_loss)]),
             always[2],
         ]
