@@ -164,7 +164,10 @@ def copier(clips: list[Clip]) -> Callable[[Plan], np.ndarray]:
 
 
 def _copy(paths: dict[str, Path], plan: Plan) -> np.ndarray:
-    """At most LONGEST_S of the source, resynthesised; raises AudioError for a source that is too short or silent."""
+    """At most LONGEST_S of the source, resynthesised, quieter where full scale demands it.
+
+    Raises AudioError for a source that is too short or silent.
+    """
     samples = load_speech(paths[plan.source_utt])
     rng = np.random.default_rng([plan.recipe["seed"], plan.recipe["number"], 1])
     longest = round(LONGEST_S * SAMPLE_RATE_HZ)
@@ -172,7 +175,8 @@ def _copy(paths: dict[str, Path], plan: Plan) -> np.ndarray:
     samples = samples[begin : begin + longest]
     if len(samples) < SHORTEST_S * SAMPLE_RATE_HZ or not samples.any():
         raise AudioError(f"{plan.source_utt} is silent or shorter than {SHORTEST_S} s; a copy needs speech")
-    return METHODS[plan.system](samples, rng)
+    copy = METHODS[plan.system](samples, rng)
+    return copy / max(1.0, float(np.abs(copy).max()))  # a clipped copy would be known by that
 
 
 def mel_bands(count: int, size: int) -> np.ndarray:
