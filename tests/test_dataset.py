@@ -104,6 +104,15 @@ def test_protocols_that_cannot_serve(corpus, text, words):
         read_corpus(corpus, "train")
 
 
+def test_a_corpus_may_have_a_train_side_only(corpus):
+    (corpus / "protocol.train.txt").write_text(PROTOCOLS["asvspoof2019"])
+    assert_both_clips(read_corpus(corpus, "train"), corpus)
+    assert read_corpus(corpus, "dev") == []
+    (corpus / "protocol.train.txt").unlink()
+    with pytest.raises(ConfigError, match="protocol.train.txt is missing"):
+        read_corpus(corpus, "train")
+
+
 def test_the_eval_side_is_not_for_learning(corpus):
     (corpus / "protocol.eval.txt").write_text(PROTOCOLS["asvspoof2019"])
     with pytest.raises(ConfigError, match="belongs to evaluate.py"):

@@ -47,8 +47,10 @@ LIMITS = """\
 """
 
 
-def describe_data(train: DecodedClips, dev: DecodedClips, recipe: RecipeSettings, references: int) -> dict[str, Any]:
-    """What the bundle was made from, for manifest and card."""
+def describe_data(
+    train: DecodedClips, dev: DecodedClips, recipe: RecipeSettings, references: int, licences: str
+) -> dict[str, Any]:
+    """What the bundle was made from, for manifest and card; `licences` is the choice that was made among them."""
     def side(clips: DecodedClips) -> dict[str, Any]:
         return {
             "clips": Counter(c.label for c in clips.clips),
@@ -58,9 +60,10 @@ def describe_data(train: DecodedClips, dev: DecodedClips, recipe: RecipeSettings
             "languages": len({c.language for c in clips.clips} - {"-"}),
         }
 
-    licences = Counter(c.licence for c in train.clips)
+    stated = Counter(c.licence for c in train.clips)
     return {"train": side(train), "dev": side(dev), "references": references, "recipe": asdict(recipe),
-            "licences": dict(licences.most_common()), "sources": sorted({c.source for c in train.clips})}
+            "licences_chosen": licences, "licences": dict(stated.most_common()),
+            "sources": sorted({c.source for c in train.clips})}
 
 
 def write_card(path: Path, training: dict[str, Any], metrics: dict[str, dict]) -> None:
@@ -72,6 +75,8 @@ def write_card(path: Path, training: dict[str, Any], metrics: dict[str, dict]) -
         labels = ", ".join(f"{n} {label}" for label, n in sorted(told["clips"].items()))
         lines.append(f"- {side}: {labels} clips, {told['hours']} h, {told['systems']} synthesis systems, "
                      f"{told['sources']} sources, {told['languages']} languages")
+    if training.get("licences_chosen") == "permissive":
+        lines.append("- of both sides only the clips whose licence allows any use, trade included; all others were left out")
     lines += [f"- index: {training['references']} references from the train side",
               "- networks and index learned from the train side; fusion and calibration from the dev side", ""]
     lines += ["## Measured numbers", ""]

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from radd.bundle import CARD, ENCODER, FRAMES, SCORE, write_manifest
-from radd.dataset import Clip, DecodedClips, read_corpus
+from radd.dataset import DecodedClips, read_corpus
 from radd.encoder import BLOCK_SAMPLES
 from radd.errors import ConfigError
 from radd.types import SAMPLE_RATE_HZ
@@ -20,22 +20,23 @@ from training.card import describe_data, write_card
 from training.export import export_cnn, export_encoder
 from training.learn import Plan
 from training.recipe import RecipeSettings
+from training.selection import Selection
 
 
 def fit(
-    data: list[Path], out: Path, work: Path, recipe: RecipeSettings, channel: Callable, jobs: int, exclude: set[str],
+    data: list[Path], selection: Selection, out: Path, work: Path, recipe: RecipeSettings, channel: Callable, jobs: int,
     start: Path | None = None,
 ) -> None:
     """Make the bundle `out` from the train and dev sides of the corpora `data`.
 
     `work` keeps decoded audio and checkpoints: a run that was killed goes on from there. `channel` is the condition
-    that clips meet in training; speakers in `exclude` are left out. The network on the spectrum learns on from the one of
-    the bundle `start`, if that is given. Raises ConfigError for a corpus that cannot serve
+    that clips meet in training. The network on the spectrum learns on from the one of the bundle `start`, if that is
+    given. Files that cannot be read are left out and told at the end. Raises ConfigError for a corpus that cannot serve
     and where `out` holds something that is no bundle.
     """
     if out.exists() and any(out.iterdir()) and not (out / CARD).is_file():
         raise ConfigError(f"{out} is not empty and no bundle; name another directory with --out")
-    train, dev = (_decoded([c for d in data for c in read_corpus(d, side)], exclude, work, jobs) for side in ("train", "dev"))
+    train, dev = (_decoded(data, side, selection, work, jobs) for side in ("train", "dev"))
     making = work / "bundle"
     making.mkdir(parents=True, exist_ok=True)
     crop = int(recipe.cnn_crop_s * SAMPLE_RATE_HZ)
@@ -49,25 +50,32 @@ def fit(
     if plan.steps:
         network = encoder.train(network, batches, plan, work / "encoder", max(1, jobs - 1))
     export_encoder(network, making / ENCODER)
-    seal(train, dev, making, recipe, channel)
+    seal(train, dev, making, recipe, channel, selection.licences)
     _replace(making, out)
+    for line in train.unreadable + dev.unreadable:
+        print(f"left out, cannot be read: {line}")
 
 
-def seal(train: DecodedClips, dev: DecodedClips, making: Path, recipe: RecipeSettings, channel: Callable) -> None:
+def seal(
+    train: DecodedClips, dev: DecodedClips, making: Path, recipe: RecipeSettings, channel: Callable, licences: str = "all"
+) -> None:
     """Give the exported networks in `making` their index, calibration, card and manifest."""
     spectral, blocks = load_networks(making)
     index = build_index(train, blocks, making, recipe.references, recipe.seed)
     windows = [score_windows(dev, spectral, blocks, index, alter, recipe.seed) for alter in (None, channel)]
     calibration = calibrate(join(windows), dev)
-    training = describe_data(train, dev, recipe, len(index))
+    training = describe_data(train, dev, recipe, len(index), licences)
     write_card(making / CARD, training, {})
     write_manifest(making, "radd", calibration, training, {})
 
 
-def _decoded(clips: list[Clip], exclude: set[str], work: Path, jobs: int) -> DecodedClips:
-    decoded = DecodedClips([c for c in clips if c.speaker not in exclude], work / "decoded", jobs)
-    for line in decoded.unreadable:
-        print(f"left out, cannot be read: {line}")
+def _decoded(data: list[Path], side: str, selection: Selection, work: Path, jobs: int) -> DecodedClips:
+    clips = [clip for directory in data for clip in read_corpus(directory, side)]
+    if not clips:
+        raise ConfigError(f"no corpus has a {side} side: one at least needs protocol.{side}.txt")
+    decoded = DecodedClips(selection.of(clips), work / "decoded", jobs)
+    decoded.sampling_weights()  # refuses clips of one label before hours of learning, not after
+    print(f"{side}: {len(decoded)} of {len(clips)} clips, {decoded.hours:.1f} h", flush=True)
     return decoded
 
 
