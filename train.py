@@ -51,11 +51,11 @@ def engines(arguments: argparse.Namespace) -> None:
 def copies(arguments: argparse.Namespace) -> None:
     from generative.copy_synthesis import copier, plan_copies
     from generative.corpus import write_corpus
-    from radd.dataset import read_corpus
+    from generative.sources import train_clips
 
-    clips = [clip for directory in arguments.data for clip in read_corpus(directory, "train")]
-    plans = plan_copies(clips, arguments.clips, arguments.seed)
-    told(arguments.out, plans, write_corpus(arguments.out, plans, copier(clips), arguments.jobs))
+    real = train_clips(arguments.data, "bonafide")
+    plans = plan_copies(real, arguments.clips, arguments.seed)
+    told(arguments.out, plans, write_corpus(arguments.out, plans, copier(real), arguments.jobs))
 
 
 def gan(arguments: argparse.Namespace) -> None:

@@ -15,13 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from generative.corpus import Plan
+from generative.sources import read_source
 from radd.dataset import Clip, group_weights
-from radd.errors import AudioError, ConfigError
-from radd.files import load_speech
+from radd.errors import ConfigError
 from radd.types import SAMPLE_RATE_HZ
 
-LONGEST_S = 6.0
-SHORTEST_S = 0.5
 LOWEST_HZ, HIGHEST_HZ = 60.0, 400.0  # of a voice's pitch, for LPC
 
 
@@ -61,7 +59,7 @@ class ShortTime:
 def griffin_lim(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """From the magnitudes of the spectrum, the phase found by iteration."""
     short_time = _short_time(samples, rng)
-    return _like(samples, _invert(short_time, np.abs(short_time.spectra(samples)), rng))
+    return like(samples, invert(short_time, np.abs(short_time.spectra(samples)), rng))
 
 
 def griffin_lim_mel(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -69,7 +67,7 @@ def griffin_lim_mel(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray
     short_time = _short_time(samples, rng)
     bands = mel_bands(int(rng.choice([40, 64, 80, 128])), short_time.size)
     mel = np.abs(short_time.spectra(samples)) @ bands.T
-    return _like(samples, _invert(short_time, np.maximum(mel @ np.linalg.pinv(bands).T, 0), rng))
+    return like(samples, invert(short_time, np.maximum(mel @ np.linalg.pinv(bands).T, 0), rng))
 
 
 def single_pass(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -89,7 +87,7 @@ def single_pass(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
             nearest = np.searchsorted((peaks[1:] + peaks[:-1]) / 2, bins)
             now = ahead[nearest] + np.pi * (bins - peaks[nearest])  # beside a peak the window's phase alternates
         out[:] = now
-    return _like(samples, short_time.samples(magnitude * np.exp(1j * phase)))
+    return like(samples, short_time.samples(magnitude * np.exp(1j * phase)))
 
 
 def lpc(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -104,7 +102,7 @@ def lpc(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     turns = np.floor(np.cumsum(pitch_hz) / SAMPLE_RATE_HZ)
     pulses = np.diff(turns, prepend=0) * np.sqrt(SAMPLE_RATE_HZ / np.maximum(pitch_hz, LOWEST_HZ))
     excitation = np.where(pitch_hz > 0, (1 - breath) * pulses + breath * noise, noise)
-    return _like(samples, short_time.samples(short_time.spectra(excitation) * envelope))
+    return like(samples, short_time.samples(short_time.spectra(excitation) * envelope))
 
 
 def world(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -125,7 +123,7 @@ def world(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         coded = pyworld.code_spectral_envelope(envelope, rate, int(rng.choice([24, 40, 60])))
         envelope = pyworld.decode_spectral_envelope(coded, rate, size)
         aperiodicity = pyworld.decode_aperiodicity(pyworld.code_aperiodicity(aperiodicity, rate), rate, size)
-    return _like(samples, pyworld.synthesize(pitch_hz, envelope, aperiodicity, rate, period_ms))
+    return like(samples, pyworld.synthesize(pitch_hz, envelope, aperiodicity, rate, period_ms))
 
 
 METHODS: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
@@ -137,14 +135,8 @@ METHODS: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
 }
 
 
-def plan_copies(clips: list[Clip], count: int, seed: int, methods: tuple[str, ...] = tuple(METHODS)) -> list[Plan]:
-    """`count` copies of the bona fide clips, drawn by the weights with which training meets them, methods in turn.
-
-    Raises ConfigError where there is no bona fide clip.
-    """
-    real = [clip for clip in clips if clip.label == "bonafide"]
-    if not real:
-        raise ConfigError("the corpus has no bona fide clip on its train side; copies are made of real speech")
+def plan_copies(real: list[Clip], count: int, seed: int, methods: tuple[str, ...] = tuple(METHODS)) -> list[Plan]:
+    """`count` copies of these clips, drawn by the weights with which training meets them, methods in turn."""
     weights = group_weights(real)
     weights /= weights.sum()
     return [
@@ -158,24 +150,14 @@ def _plan(number: int, clip: Clip, method: str, seed: int) -> Plan:
                 {"seed": seed, "number": number}, clip.utt)
 
 
-def copier(clips: list[Clip]) -> Callable[[Plan], np.ndarray]:
+def copier(real: list[Clip]) -> Callable[[Plan], np.ndarray]:
     """What makes the copies that `plan_copies` planned of these clips."""
-    return partial(_copy, {clip.utt: clip.path for clip in clips})
+    return partial(_copy, {clip.utt: clip.path for clip in real})
 
 
 def _copy(paths: dict[str, Path], plan: Plan) -> np.ndarray:
-    """At most LONGEST_S of the source, resynthesised, quieter where full scale demands it.
-
-    Raises AudioError for a source that is too short or silent.
-    """
-    samples = load_speech(paths[plan.source_utt])
-    rng = np.random.default_rng([plan.recipe["seed"], plan.recipe["number"], 1])
-    longest = round(LONGEST_S * SAMPLE_RATE_HZ)
-    begin = int(rng.integers(max(0, len(samples) - longest) + 1))
-    samples = samples[begin : begin + longest]
-    if len(samples) < SHORTEST_S * SAMPLE_RATE_HZ or not samples.any():
-        raise AudioError(f"{plan.source_utt} is silent or shorter than {SHORTEST_S} s; a copy needs speech")
-    copy = METHODS[plan.system](samples, rng)
+    samples = read_source(paths[plan.source_utt])
+    copy = METHODS[plan.system](samples, np.random.default_rng([plan.recipe["seed"], plan.recipe["number"], 1]))
     return copy / max(1.0, float(np.abs(copy).max()))  # a clipped copy would be known by that
 
 
@@ -194,7 +176,7 @@ def _short_time(samples: np.ndarray, rng: np.random.Generator) -> ShortTime:
     return ShortTime(len(samples), size, size // int(rng.choice([4, 8])))
 
 
-def _invert(short_time: ShortTime, magnitude: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def invert(short_time: ShortTime, magnitude: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A sound with these magnitudes (frames, bins) by the fast Griffin-Lim algorithm (Perraudin et al. 2013)."""
     momentum, iterations = rng.choice([0.0, 0.99]), rng.integers(8, 61)
     phase = np.exp(2j * np.pi * rng.random(magnitude.shape)).astype(np.complex64)
@@ -206,7 +188,7 @@ def _invert(short_time: ShortTime, magnitude: np.ndarray, rng: np.random.Generat
     return short_time.samples(magnitude * phase)
 
 
-def _like(source: np.ndarray, copy: np.ndarray) -> np.ndarray:
+def like(source: np.ndarray, copy: np.ndarray) -> np.ndarray:
     """`copy` with the length and the level (RMS) of its source."""
     copy = np.pad(copy[: len(source)], (0, max(0, len(source) - len(copy))))
     return (copy * np.sqrt(np.mean(source**2) / (np.mean(copy**2) + 1e-20))).astype(np.float32)
