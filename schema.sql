@@ -91,8 +91,42 @@ CREATE TABLE timeline (
   CONSTRAINT fk_timeline_stream FOREIGN KEY (stream_id) REFERENCES streams (id) ON DELETE CASCADE
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
+-- Known voices that people have added to the bundle's index, one row a block of sound.
+CREATE TABLE overlay_references (
+  encoder_id    VARCHAR(64) NOT NULL,  -- the encoder that made the embedding; another one's do not compare
+  id            VARCHAR(36) NOT NULL,  -- of the recording: the first digits of the SHA-256 of its sound
+  start_samples BIGINT NOT NULL,       -- where the block begins in the recording
+  label         VARCHAR(16) NOT NULL,  -- bonafide or spoof
+  system        TEXT NOT NULL,         -- what synthesised it; "-" for bona fide
+  source        TEXT NOT NULL,         -- where it comes from
+  licence       TEXT NOT NULL,
+  clip_sha256   VARCHAR(64),           -- the clip of an alert that it was taken from; NULL: none, or gone
+  embedding     BLOB NOT NULL,         -- float32, little-endian, of unit length
+  reviewer      TEXT NOT NULL,         -- who added it
+  reason        TEXT NOT NULL,         -- and why
+  added_utc     DATETIME(3) NOT NULL,
+  PRIMARY KEY (encoder_id, id, start_samples),
+  CONSTRAINT fk_overlay_references_clip FOREIGN KEY (clip_sha256) REFERENCES clips (sha256) ON DELETE SET NULL
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+-- References of the bundle that people took for wrong: they are in its files still, but nobody is shown them.
+CREATE TABLE overlay_removals (
+  encoder_id   VARCHAR(64) NOT NULL,
+  reference_id VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  reviewer     TEXT NOT NULL,          -- who removed it
+  reason       TEXT NOT NULL,          -- and why
+  removed_utc  DATETIME(3) NOT NULL,
+  PRIMARY KEY (encoder_id, reference_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+-- Grows with every change of the two above, in the same transaction, so that a daemon sees it.
+CREATE TABLE overlay_versions (
+  encoder_id VARCHAR(64) NOT NULL PRIMARY KEY,
+  version    BIGINT NOT NULL
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
 -- Which migration made all this.
 CREATE TABLE alembic_version (
   version_num VARCHAR(32) NOT NULL PRIMARY KEY
 );
-INSERT INTO alembic_version VALUES ('0001');
+INSERT INTO alembic_version VALUES ('0002');

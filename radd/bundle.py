@@ -16,6 +16,7 @@ from radd.encoder import OnnxEncoder
 from radd.errors import ModelError
 from radd.gate import GateSettings
 from radd.index import FlatIndex
+from radd.overlay import Overlay
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -34,8 +35,9 @@ def feature_settings() -> dict[str, float]:
 
 
 def write_manifest(directory: Path, name: str, calibration: Calibration, training: dict[str, Any], metrics: dict) -> None:
-    """Seal the files of `directory` with a manifest; the version is the digest of weights, index and calibration."""
-    digests = {file: sha256(directory / file) for file in (*WEIGHTS, CARD)}
+    """Seal all files of `directory` with a manifest; the version is the digest of weights, index and calibration."""
+    names = sorted(p.name for p in directory.iterdir() if p.name != MANIFEST)
+    digests = {file: sha256(directory / file) for file in names}
     parts = [digests[file] for file in WEIGHTS] + [json.dumps(asdict(calibration))]
     manifest = {
         "format": FORMAT,
@@ -69,7 +71,7 @@ def read_manifest(directory: Path) -> dict[str, Any]:
         raise ModelError(f"{directory} has bundle format {found}, this program reads format {FORMAT}")
     if made_with != feature_settings():
         raise ModelError(f"{directory} was trained on features {made_with}, this program computes {feature_settings()}")
-    for file in (*WEIGHTS, CARD):
+    for file in dict.fromkeys((*WEIGHTS, CARD, *files)):
         path = directory / file
         if not path.is_file():
             raise ModelError(f"the bundle {directory} lacks {file}; restore it")
@@ -78,15 +80,18 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     return manifest
 
 
-def load_detector(directory: Path, model: ModelSettings, gate: GateSettings) -> RaddDetector:
-    """The detector of the bundle `directory`.
+def load_detector(
+    directory: Path, model: ModelSettings, gate: GateSettings, overlay: Overlay | None = None
+) -> RaddDetector:
+    """The detector of the bundle `directory`, with an overlay if one is given.
 
     Raises ModelError where the bundle is damaged or its parts do not belong together.
     """
     manifest = read_manifest(directory)
     try:
         fitted = manifest["calibration"]
-        calibration = Calibration(**{key: _tuples(fitted[key]) for key in ("speech_s", "alone", "fused")})
+        calibration = Calibration(*(_tuples(fitted[key]) for key in ("speech_s", "alone", "fused")),
+                                  _tuples(fitted.get("confirmed", ())))
         name, encoder_id = f"{manifest['name']} {manifest['version']}", manifest["encoder_id"]
         index_encoder = manifest["index_encoder_id"]
     except (KeyError, TypeError) as error:
@@ -96,7 +101,10 @@ def load_detector(directory: Path, model: ModelSettings, gate: GateSettings) -> 
     if index.width != encoder.width:
         raise ModelError(f"{directory}: the encoder makes {encoder.width} numbers a block, the index holds {index.width}")
     cnn = SpectralCnn(directory / FRAMES, directory / SCORE)
-    return RaddDetector(name, cnn, encoder, index, calibration, model, gate)
+    detector = RaddDetector(name, cnn, encoder, index, calibration, model, gate)
+    if overlay is not None:
+        detector.adopt(detector.prepare(overlay))
+    return detector
 
 
 def _tuples(value: Any) -> Any:

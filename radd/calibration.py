@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from radd.errors import ModelError
+from radd.index import FAR
 
 PARTS = ("spectrum", "encoder", "retrieval")
 
@@ -25,15 +27,36 @@ class Calibration:
     """(n, 2)"""
     fused: tuple[tuple[float, float, float, float], ...]
     """(n, 4)"""
+    confirmed: tuple[tuple[float, float, float], ...] = ()
+    """(2, 3): weight, offset and cap of the closeness to confirmed real and to confirmed fake references (see
+    radd/overlay.py); empty where that was not measured"""
 
     def __post_init__(self) -> None:
         n = len(self.speech_s)
         shapes = np.shape(self.alone), np.shape(self.fused)
         if n == 0 or shapes != ((n, 2), (n, 1 + len(PARTS))) or np.any(np.diff(self.speech_s) <= 0):
             raise ModelError(f"calibration of shapes {shapes} for {n} lengths; expected ascending lengths and one row each")
+        shape = np.shape(self.confirmed)
+        if shape not in ((0,), (2, 3)) or any(w < 0 or w * FAR + offset > 0 for w, offset, _ in self.confirmed):
+            raise ModelError(f"calibration of confirmed references {self.confirmed}; expected two rows that rise and "
+                             "say nothing where nothing was confirmed")
 
     def llr(self, speech_s: float, spectrum: float, encoder: float | None = None, retrieval: float | None = None) -> float:
         """The log likelihood ratio of a window with `speech_s` seconds of speech."""
         rows, scores = (self.alone, (spectrum,)) if encoder is None else (self.fused, (spectrum, encoder, retrieval))
         row = [np.interp(speech_s, self.speech_s, column) for column in zip(*rows, strict=True)]
         return float(np.dot(row[:-1], scores) + row[-1])
+
+    def overrule(self, llr: float, closeness: Sequence[float]) -> float:
+        """The LLR once people's confirmations have been heard.
+
+        A confirmed fake divides the probability of a person, at equal odds, by the likelihood ratio of its closeness,
+        however sure the networks are; a confirmed person's voice divides that of a fake. A ratio counts from 1 to the
+        exponential of its cap, so that a confirmation never speaks against its own label.
+        """
+        for direction, near, (weight, offset, cap) in zip((1, -1), closeness, self.confirmed, strict=False):
+            evidence = min(cap, weight * near + offset)
+            if evidence > 0:
+                other = evidence + np.logaddexp(0, direction * llr)  # -log of the other label's probability
+                llr = float(direction * (other + np.log1p(-np.exp(-other))))
+        return llr

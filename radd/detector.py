@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from radd.cache import RetrievalCache
 from radd.calibration import Calibration
 from radd.cnn import SpectralCnn
-from radd.encoder import BLOCK_HOPS, BLOCK_SAMPLES, Encoder
+from radd.encoder import BLOCK_HOPS, BLOCK_SAMPLES, BLOCK_SPEECH, Encoder
 from radd.features import BINS, STEP_SAMPLES, SpectrumState, log_spectra, remove_channel
 from radd.gate import NO_SOUND, GateSettings, Sound, refuse, speech_seconds
-from radd.index import ReferenceIndex
+from radd.index import FlatIndex, ReferenceIndex
+from radd.overlay import OverlaidIndex, Overlay
 from radd.ranges import check
 from radd.speech import BLOCK_SAMPLES as SPEECH_SAMPLES
 from radd.speech import SpeechNetwork, SpeechState
 from radd.types import HOP_SAMPLES, Judgement, Neighbour
 
 WINDOW_HOPS = 32  # 4.096 s, the longest window
-BLOCK_SPEECH = 0.5  # share of speech from which a block is worth encoding
 _FRAMES = HOP_SAMPLES // SPEECH_SAMPLES  # frames, and speech probabilities, in one hop
 
 
@@ -44,6 +45,15 @@ class EncodedBlock:
     margin: float
     """closest real less closest fake references, -2 to 2"""
     neighbours: tuple[Neighbour, ...]
+    closeness: tuple[float, float]
+    """to confirmed real and to confirmed fake references, see radd/overlay.py"""
+
+
+class Retrieval(NamedTuple):
+    """An index and what was found in it: changed together, so that no result outlives its index."""
+
+    index: ReferenceIndex
+    cache: RetrievalCache[EncodedBlock]
 
 
 @dataclass(slots=True)
@@ -73,17 +83,25 @@ class RaddDetector:
         name: str,
         cnn: SpectralCnn,
         encoder: Encoder,
-        index: ReferenceIndex,
+        index: FlatIndex,
         calibration: Calibration,
         model: ModelSettings,
         gate: GateSettings,
     ) -> None:
         self.name = name
-        self._cnn, self._encoder, self._index, self._calibration = cnn, encoder, index, calibration
-        self._neighbours, self._gate = model.neighbours, gate
+        self._cnn, self._encoder, self._bundled, self._calibration = cnn, encoder, index, calibration
+        self._model, self._gate = model, gate
         self._vad = SpeechNetwork()
         self._no_frames = cnn.frames(cnn.start(), np.zeros((2, BINS), np.float32))[:0]
-        self.cache: RetrievalCache[EncodedBlock] = RetrievalCache(model.cache_blocks)
+        self.adopt(index)
+
+    def prepare(self, overlay: Overlay) -> ReferenceIndex:
+        """The index of the bundle and an overlay, for `adopt`; raises ModelError for an overlay that does not fit."""
+        return OverlaidIndex(self._bundled, overlay)
+
+    def adopt(self, index: ReferenceIndex) -> None:
+        """Look up in this index from the next block on; may be called between two pushes, from any thread."""
+        self.retrieval = Retrieval(index, RetrievalCache(self._model.cache_blocks))
 
     def start(self) -> DetectorState:
         return DetectorState(self._cnn.start(), self._no_frames)
@@ -138,14 +156,19 @@ class RaddDetector:
         state.unblocked = np.concatenate([state.unblocked, hop])
         if len(state.unblocked) == BLOCK_SAMPLES:
             if (window.speech[-BLOCK_HOPS * _FRAMES :] >= self._gate.speech_threshold).mean() >= BLOCK_SPEECH:
-                state.blocks.append((state.hops, self.cache.get(state.unblocked, self._encode)))
+                state.blocks.append((state.hops, self._look_up(state.unblocked)))
             state.unblocked = state.unblocked[:0]
         oldest = state.hops - WINDOW_HOPS + BLOCK_HOPS
         state.blocks = [(at, block) for at, block in state.blocks if at >= oldest]
 
-    def _encode(self, block: np.ndarray) -> EncodedBlock:
-        embedding, score = self._encoder.embed(block)
-        return EncodedBlock(score, *self._index.search(embedding, self._neighbours))
+    def _look_up(self, block: np.ndarray) -> EncodedBlock:
+        index, cache = self.retrieval
+
+        def compute(block: np.ndarray) -> EncodedBlock:
+            embedding, score = self._encoder.embed(block)
+            return EncodedBlock(score, *index.search(embedding, self._model.neighbours))
+
+        return cache.get(block, compute)
 
     def _judge(self, state: DetectorState, window: slice, refusal: tuple | None, score: float | None) -> Judgement:
         sound = state.sound.part(window)
@@ -155,6 +178,8 @@ class RaddDetector:
             blocks = [block for _, block in state.blocks]
             parts = [float(np.mean(p)) for p in ([b.score for b in blocks], [b.margin for b in blocks])] if blocks else []
             llr = self._calibration.llr(speech_s, score, *parts)
+            if blocks:
+                llr = self._calibration.overrule(llr, np.mean([b.closeness for b in blocks], axis=0))
         return Judgement(
             llr=llr,
             refusal=refusal[0] if refusal else None,

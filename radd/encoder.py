@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from radd.onnx import OnnxModel
+from radd.speech import BLOCK_SAMPLES as SPEECH_SAMPLES
 from radd.types import HOP_SAMPLES
 
 BLOCK_HOPS = 8
 BLOCK_SAMPLES = BLOCK_HOPS * HOP_SAMPLES  # 1.024 s
+BLOCK_SPEECH = 0.5  # share of speech from which a block is worth encoding
+SPEECH_THRESHOLD = 0.5
+
+
+def speech_blocks(speech: np.ndarray, step_hops: int = BLOCK_HOPS) -> Iterator[int]:
+    """Where the blocks with enough speech begin, in samples, `step_hops` apart; `speech` as DecodedClips.speech."""
+    per_hop, per_block = HOP_SAMPLES // SPEECH_SAMPLES, BLOCK_SAMPLES // SPEECH_SAMPLES
+    spoken = speech >= SPEECH_THRESHOLD
+    for at in range(0, len(spoken) - per_block + 1, step_hops * per_hop):
+        if spoken[at : at + per_block].mean() >= BLOCK_SPEECH:
+            yield at * SPEECH_SAMPLES
 
 
 class Encoder(Protocol):

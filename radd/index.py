@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import faiss
 import numpy as np
@@ -16,6 +17,7 @@ from radd.types import Neighbour
 LABELS = ("bonafide", "spoof")
 MARGIN_NEIGHBOURS = 5  # of each side; their mean similarities are compared
 COLUMNS = ("id", "label", "system", "source", "licence", "start_s")
+FAR = -10.0  # a closeness below all that two unit vectors can have
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +34,50 @@ class Reference:
     """seconds into its recording"""
 
 
+Hit = tuple[float, Reference]  # a reference and before it its cosine to what was looked up
+
+
+class Found(NamedTuple):
+    """What an index says of one vector."""
+
+    margin: float
+    """mean cosine of the closest real references less that of the closest fake ones, -2 to 2, higher = bona fide"""
+    neighbours: tuple[Neighbour, ...]
+    """of all references the closest, closest first"""
+    closeness: tuple[float, float]
+    """how near a confirmed real and a confirmed fake reference is, FAR to 10: see radd/overlay.py"""
+
+
 class ReferenceIndex(Protocol):
     """Labelled vectors of one encoder that can be searched."""
 
-    def search(self, embedding: np.ndarray, n: int) -> tuple[float, tuple[Neighbour, ...]]:
-        """The margin, -2 to 2, higher = bona fide, and the n closest of all references, closest first.
-
-        The margin is the mean cosine of the closest real references less that of the closest fake ones.
-        """
+    def search(self, embedding: np.ndarray, n: int) -> Found:
+        """What is closest to a unit vector, with n neighbours."""
         ...
+
+
+class Side:
+    """References of one label, searched exactly."""
+
+    def __init__(self, vectors: np.ndarray, references: Sequence[Reference]) -> None:
+        """Vectors float32 (n, width) of unit length, one reference each; n may be 0."""
+        self.references = references
+        self._vectors = faiss.IndexFlatIP(vectors.shape[1])
+        self._vectors.add(np.ascontiguousarray(vectors, np.float32))
+        faiss.omp_set_num_threads(1)
+
+    def __len__(self) -> int:
+        return self._vectors.ntotal
+
+    def nearest(self, embedding: np.ndarray, n: int) -> list[Hit]:
+        """The n nearest, or of all where there are fewer, nearest first."""
+        if not len(self):
+            return []
+        similarity, order = self._vectors.search(embedding[None], min(n, len(self)))
+        return [(float(s), self.references[i]) for s, i in zip(similarity[0], order[0], strict=True)]
+
+    def vectors(self) -> np.ndarray:
+        return self._vectors.reconstruct_n(0, len(self))
 
 
 class FlatIndex:
@@ -52,22 +89,29 @@ class FlatIndex:
         Raises ModelError where counts differ, a side has too few references or a vector is not of unit length.
         """
         if len(vectors) != len(references):
-            raise ModelError(f"the index has {len(vectors)} vectors but {len(references)} references; rebuild the bundle")
+            raise ModelError(f"the index has {len(vectors)} vectors, {len(references)} references; rebuild the bundle")
         if len(vectors) and not np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3):
             raise ModelError("the index holds vectors that are not of unit length; rebuild the bundle")
-        self.encoder_id, self.width = encoder_id, vectors.shape[1]
-        self._sides = []
+        self.encoder_id, self.width, self._sides = encoder_id, vectors.shape[1], []
+        labels = np.array([r.label for r in references], str)
         for label in LABELS:
-            chosen = [i for i, r in enumerate(references) if r.label == label]
-            if len(chosen) < MARGIN_NEIGHBOURS:
-                raise ModelError(f"the index has {len(chosen)} {label} references, expected {MARGIN_NEIGHBOURS} or more")
-            side = faiss.IndexFlatIP(self.width)
-            side.add(np.ascontiguousarray(vectors[chosen], np.float32))
-            self._sides.append((side, [references[i] for i in chosen]))
-        faiss.omp_set_num_threads(1)
+            side = Side(vectors[labels == label], [r for r in references if r.label == label])
+            if len(side) < MARGIN_NEIGHBOURS:
+                raise ModelError(f"the index has {len(side)} {label} references, expected {MARGIN_NEIGHBOURS} or more")
+            self._sides.append(side)
 
     def __len__(self) -> int:
-        return sum(side.ntotal for side, _ in self._sides)
+        return sum(len(side) for side in self._sides)
+
+    def ids(self) -> set[str]:
+        return {r.id for side in self._sides for r in side.references}
+
+    def without(self, ids: Set[str]) -> FlatIndex:
+        """The index that is left when the references of these ids are gone; raises ModelError where that is too few."""
+        vectors = np.concatenate([side.vectors() for side in self._sides])
+        references = [r for side in self._sides for r in side.references]
+        kept = [i for i, r in enumerate(references) if r.id not in ids]
+        return FlatIndex(self.encoder_id, vectors[kept], [references[i] for i in kept])
 
     @classmethod
     def load(cls, vectors: Path, references: Path, index_encoder: str, encoder_id: str) -> FlatIndex:
@@ -89,16 +133,27 @@ class FlatIndex:
             raise ModelError(f"the index {vectors} cannot be read ({error}); restore the bundle") from None
         return cls(encoder_id, known, rows)
 
-    def search(self, embedding: np.ndarray, n: int) -> tuple[float, tuple[Neighbour, ...]]:
+    def search(self, embedding: np.ndarray, n: int) -> Found:
+        real, fake = self.sides_near(embedding, n)
+        return Found(margin(real, fake), nearest(real + fake, n), (FAR, FAR))
+
+    def sides_near(self, embedding: np.ndarray, n: int) -> list[list[Hit]]:
+        """The n nearest real and the n nearest fake references, or MARGIN_NEIGHBOURS of each where n is less."""
         if embedding.shape != (self.width,):
-            raise ModelError(f"a vector of shape {embedding.shape} was looked up, the index holds {self.width} numbers each")
-        means, found = [], []
-        for side, references in self._sides:
-            similarity, order = side.search(embedding[None], min(max(n, MARGIN_NEIGHBOURS), side.ntotal))
-            means.append(float(similarity[0, :MARGIN_NEIGHBOURS].mean()))
-            found += [(float(s), references[i]) for s, i in zip(similarity[0], order[0], strict=True)]
-        found.sort(key=lambda pair: -pair[0])
-        return means[0] - means[1], tuple(Neighbour(r.id, r.label, r.system, round(s, 4)) for s, r in found[:n])
+            raise ModelError(f"a vector of shape {embedding.shape} was looked up, expected {self.width} numbers each")
+        return [side.nearest(embedding, max(n, MARGIN_NEIGHBOURS)) for side in self._sides]
+
+
+def margin(real: list[Hit], fake: list[Hit]) -> float:
+    """Found.margin of the nearest references of each side."""
+    means = [np.mean([similarity for similarity, _ in side[:MARGIN_NEIGHBOURS]]) for side in (real, fake)]
+    return float(means[0] - means[1])
+
+
+def nearest(found: list[Hit], n: int) -> tuple[Neighbour, ...]:
+    """The n of highest cosine, as people are shown them."""
+    closest = sorted(found, key=lambda pair: -pair[0])[:n]
+    return tuple(Neighbour(r.id, r.label, r.system, round(s, 4)) for s, r in closest)
 
 
 def write_references(path: Path, references: list[Reference]) -> None:

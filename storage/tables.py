@@ -6,7 +6,7 @@ Wall clock is UTC without a zone, to the millisecond; `_samples` count 16 kHz sa
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-SCHEMA = "0001"
+SCHEMA = "0002"
 """the newest migration; four digits, so that old and new can be told apart"""
 
 METADATA = sa.MetaData()
@@ -15,6 +15,7 @@ MYSQL = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": 
 Moment = sa.DateTime().with_variant(mysql.DATETIME(fsp=3), "mysql", "mariadb")
 LongText = sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
 Sound = sa.LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
+Exact = sa.String(255).with_variant(mysql.VARCHAR(255, collation="utf8mb4_bin"), "mysql", "mariadb")
 
 streams = sa.Table(
     "streams",
@@ -107,5 +108,42 @@ timeline = sa.Table(
     sa.Column("verdict", sa.String(16), nullable=False),
     sa.Column("llr", sa.Double),
     sa.Column("level_dbfs", sa.Double, nullable=False),
+    **MYSQL,
+)
+
+overlay_references = sa.Table(
+    "overlay_references",
+    METADATA,
+    sa.Column("encoder_id", sa.String(64), primary_key=True),
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("start_samples", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("label", sa.String(16), nullable=False),
+    sa.Column("system", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("licence", sa.Text, nullable=False),
+    sa.Column("clip_sha256", sa.ForeignKey("clips.sha256", name="fk_overlay_references_clip", ondelete="SET NULL")),
+    sa.Column("embedding", sa.LargeBinary, nullable=False),
+    sa.Column("reviewer", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("added_utc", Moment, nullable=False),
+    **MYSQL,
+)
+
+overlay_removals = sa.Table(
+    "overlay_removals",
+    METADATA,
+    sa.Column("encoder_id", sa.String(64), primary_key=True),
+    sa.Column("reference_id", Exact, primary_key=True),
+    sa.Column("reviewer", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("removed_utc", Moment, nullable=False),
+    **MYSQL,
+)
+
+overlay_versions = sa.Table(
+    "overlay_versions",
+    METADATA,
+    sa.Column("encoder_id", sa.String(64), primary_key=True),
+    sa.Column("version", sa.BigInteger, nullable=False),
     **MYSQL,
 )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import alembic.command
 import alembic.config
+import numpy as np
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
@@ -13,12 +14,21 @@ from fixtures_mariadb import PASSWORD, PASSWORD_IN_URL
 from fixtures_storage import alert, rows, score, stream_info
 
 from radd.errors import ConfigError, StorageAway, StorageError
+from radd.index import Reference
 from radd.types import AlertState, Gap
 from storage import tables
 from storage.database import ALEMBIC, Database, parse_url
 from storage.journal import Journal
+from storage.overlay import OverlayStore, Review
 
 SCHEMA_SQL = Path(__file__).parent.parent / "schema.sql"
+
+
+def confirm(url):
+    """Add a reference to the overlay and hide one of the bundle."""
+    with OverlayStore(url, "encoder") as store:
+        store.add([Reference("r", "spoof", "tts", "call", "-", 0.0)], np.eye(1, 8, dtype=np.float32), Review("ann", ""))
+        store.remove(["wrong"], {"wrong"}, Review("ann", "a person"))
 
 
 @pytest.fixture
@@ -59,7 +69,7 @@ def test_an_unusable_url_is_a_configuration_error_without_its_password(url):
 def test_an_empty_database_gets_its_tables_and_a_second_look_changes_nothing(database_url, open_database):
     for _ in range(2):
         open_database(database_url).prepare()
-    assert [rows(database_url, table) for table in tables.METADATA.sorted_tables] == [[]] * 6
+    assert [rows(database_url, table) for table in tables.METADATA.sorted_tables] == [[]] * 9
 
 
 def test_the_newest_migration_is_the_schema_that_the_program_expects():
@@ -110,12 +120,26 @@ def test_migrations_go_down_and_up_on_a_filled_database(settings, by_hand, open_
         journal.write(alert(AlertState.CLOSE, of=opened))
         journal.write(score(2_048))
         journal.write(Gap(2_048, 4_096, "overrun"))
+    confirm(settings.url)
     assert all(rows(settings.url, table) for table in tables.METADATA.sorted_tables)
     by_hand("downgrade", settings.url, "base")
     with pytest.raises(StorageError), open_database(settings.url).transaction() as connection:
         connection.execute(sa.select(tables.alerts))
     by_hand("upgrade", settings.url, "head")
     assert rows(settings.url, tables.alerts) == []
+
+
+def test_a_database_of_the_first_schema_keeps_its_alerts_and_learns_of_the_overlay(settings, by_hand, open_database):
+    with Journal(settings, stream_info()) as journal:
+        journal.write(alert())
+    before = rows(settings.url, tables.alerts)
+    by_hand("downgrade", settings.url, "0001")
+    with pytest.raises(StorageError, match="schema 0001, older"):
+        open_database(settings.url).prepare()
+    by_hand("upgrade", settings.url, "head")
+    confirm(settings.url)
+    assert rows(settings.url, tables.alerts) == before
+    assert [row["version"] for row in rows(settings.url, tables.overlay_versions)] == [2]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,15 +14,14 @@ from radd.bundle import ENCODER, FRAMES, REFERENCES, SCORE, VECTORS, sha256
 from radd.calibration import Calibration
 from radd.cnn import SpectralCnn
 from radd.dataset import DecodedClips
-from radd.detector import BLOCK_SPEECH, WINDOW_HOPS
-from radd.encoder import BLOCK_HOPS, BLOCK_SAMPLES, Encoder, OnnxEncoder
+from radd.detector import WINDOW_HOPS
+from radd.encoder import BLOCK_HOPS, BLOCK_SAMPLES, SPEECH_THRESHOLD, Encoder, OnnxEncoder, speech_blocks
 from radd.features import STEP_SAMPLES, SpectrumState, log_spectra, remove_channel
 from radd.index import FlatIndex, Reference, ReferenceIndex, write_references
 from radd.speech import BLOCK_SAMPLES as SPEECH_SAMPLES
 from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ
 
 SPEECH_S = (1.0, 1.5, 2.0, 3.0)  # lengths of speech that are calibrated
-SPEECH_THRESHOLD = 0.5
 RIDGE = 0.1  # sklearn's C, on unscaled parts: a part that hardly varies gets hardly any weight, whatever it says
 _FRAMES = HOP_SAMPLES // SPEECH_SAMPLES
 
@@ -45,7 +44,7 @@ def build_index(clips: DecodedClips, encoder: Encoder, directory: Path, limit: i
     chosen = rng.choice(len(clips), min(limit, len(clips)), replace=False, p=weights)
     vectors, references = [], []
     for i in sorted(chosen):
-        blocks = list(_speech_blocks(clips, i))
+        blocks = list(speech_blocks(clips.speech(i)))
         if not blocks:
             continue
         at = blocks[rng.integers(len(blocks))]
@@ -56,15 +55,6 @@ def build_index(clips: DecodedClips, encoder: Encoder, directory: Path, limit: i
     np.save(directory / VECTORS, half)
     write_references(directory / REFERENCES, references)
     return FlatIndex(encoder.id, half.astype(np.float32), references)
-
-
-def _speech_blocks(clips: DecodedClips, i: int) -> Iterator[int]:
-    """Where the blocks of clip i that hold enough speech begin, in samples."""
-    spoken = clips.speech(i) >= SPEECH_THRESHOLD
-    per_block = BLOCK_SAMPLES // SPEECH_SAMPLES
-    for k in range(len(spoken) // per_block):
-        if spoken[k * per_block : (k + 1) * per_block].mean() >= BLOCK_SPEECH:
-            yield k * BLOCK_SAMPLES
 
 
 def score_windows(
@@ -84,7 +74,7 @@ def score_windows(
         flat = remove_channel(spectrum, log_spectra(spectrum, samples), speech.repeat(SPEECH_SAMPLES // STEP_SAMPLES))
         frames = cnn.frames(cnn.start(), flat)
         blocks = {at // HOP_SAMPLES + BLOCK_HOPS: encoder.embed(samples[at : at + BLOCK_SAMPLES])
-                  for at in _speech_blocks(clips, i)}
+                  for at in speech_blocks(speech)}
         judged = {at: (score, index.search(vector, 1)[0]) for at, (vector, score) in blocks.items()}
         for end in range(BLOCK_HOPS, hops + 1, 2):
             window = slice(max(0, end - WINDOW_HOPS) * _FRAMES, end * _FRAMES)
@@ -116,6 +106,18 @@ def calibrate(windows: Windows, clips: DecodedClips) -> Calibration:
         whole = near & ~np.isnan(windows.parts[:, 1])
         fused.append(_fit(windows.parts, bonafide, sources, windows.clip, whole))
     return Calibration(SPEECH_S, tuple(alone), tuple(fused))
+
+
+def clip_llrs(windows: Windows, calibration: Calibration, clips: DecodedClips) -> tuple[np.ndarray, np.ndarray]:
+    """Mean LLR of the windows of each clip, in nats: bona fide clips (n,) and spoof clips (m,)."""
+    by_clip: dict[int, list[float]] = defaultdict(list)
+    for (spectrum, *rest), speech_s, clip in zip(windows.parts, windows.speech_s, windows.clip, strict=True):
+        heard = () if np.isnan(rest[0]) else rest
+        by_clip[clip].append(calibration.llr(speech_s, spectrum, *heard))
+    return tuple(
+        np.array([np.mean(llrs) for clip, llrs in by_clip.items() if clips.clips[clip].label == label])
+        for label in ("bonafide", "spoof")
+    )
 
 
 def _fit(parts: np.ndarray, bonafide: np.ndarray, sources: np.ndarray, clip: np.ndarray, chosen: np.ndarray) -> tuple:

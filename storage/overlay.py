@@ -1,0 +1,167 @@
+"""The overlay of the index in the database: what people add and remove, and the version that tells a daemon of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql, sqlite
+
+from radd.errors import ConfigError, StorageError
+from radd.index import Reference
+from radd.overlay import Overlay
+from radd.types import SAMPLE_RATE_HZ, seconds
+from storage.database import Database
+from storage.tables import overlay_references as added
+from storage.tables import overlay_removals as removals
+from storage.tables import overlay_versions as versions
+
+FLOAT32 = np.dtype("<f4")
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """Who changed the index, and why."""
+
+    reviewer: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """A recording of the overlay."""
+
+    id: str
+    label: str
+    system: str
+    source: str
+    licence: str
+    reviewer: str
+    reason: str
+    added_utc: datetime
+    blocks: int
+
+
+class OverlayStore:
+    """The overlay of one encoder. A change and the version that tells of it are one transaction.
+
+    Entering makes the tables where there are none. Errors of every method are those of Database.
+    """
+
+    def __init__(self, url: str, encoder_id: str):
+        self._database = Database(url)
+        self._encoder_id = encoder_id
+
+    def __enter__(self) -> OverlayStore:
+        self._database.prepare()
+        return self
+
+    def __exit__(self, *exc) -> None:
+        self._database.close()
+
+    def read(self) -> Overlay:
+        """The overlay as it is now."""
+        return self.changed(-1)
+
+    def changed(self, version: int) -> Overlay | None:
+        """The overlay as it is now; None where it still has this version."""
+        with self._database.transaction() as connection:
+            now = connection.scalar(sa.select(versions.c.version).where(self._mine(versions))) or 0
+            if now == version:
+                return None
+            rows = connection.execute(
+                sa.select(added).where(self._mine(added)).order_by(added.c.id, added.c.start_samples)
+            ).all()
+            removed = frozenset(connection.scalars(sa.select(removals.c.reference_id).where(self._mine(removals))))
+        references = tuple(
+            Reference(row.id, row.label, row.system, row.source, row.licence, seconds(row.start_samples))
+            for row in rows
+        )
+        return Overlay(self._encoder_id, now, references, _vectors([row.embedding for row in rows]), removed)
+
+    def recordings(self) -> list[Confirmed]:
+        """What was added, in the order of time."""
+        columns = [added.c[name] for name in Confirmed.__slots__ if name != "blocks"]
+        chosen = sa.select(*columns, sa.func.count().label("blocks")).where(self._mine(added))
+        with self._database.transaction() as connection:
+            rows = connection.execute(chosen.group_by(*columns).order_by(added.c.added_utc, added.c.id))
+            return [Confirmed(**row) for row in rows.mappings()]
+
+    def add(
+        self, references: Sequence[Reference], vectors: np.ndarray, review: Review, clip_sha256: str | None = None
+    ) -> bool:
+        """Add the blocks of one recording, vectors float32 (n, width); False where it is there already.
+
+        Raises ConfigError where it is there under the other label.
+        """
+        id, label = references[0].id, references[0].label
+        moment = _now()
+        with self._database.transaction() as connection:
+            known = connection.scalar(sa.select(added.c.label).where(self._mine(added), added.c.id == id).limit(1))
+            if known == label:
+                return False
+            if known is not None:
+                raise ConfigError(f"the recording {id} is in the index as {known}, not {label}; if that was wrong, "
+                                  f"run train.py index remove {id} and add it again")
+            self._grow(connection)
+            connection.execute(added.insert(), [
+                {"encoder_id": self._encoder_id, "id": id, "start_samples": round(reference.start_s * SAMPLE_RATE_HZ),
+                 "label": label, "system": reference.system, "source": reference.source, "licence": reference.licence,
+                 "clip_sha256": clip_sha256, "embedding": vector.astype(FLOAT32).tobytes(),
+                 "reviewer": review.reviewer, "reason": review.reason, "added_utc": moment}
+                for reference, vector in zip(references, vectors, strict=True)
+            ])
+        return True
+
+    def remove(self, ids: Collection[str], bundled: Collection[str], review: Review) -> None:
+        """Delete recordings that were added, and hide references of the bundle, whose ids are `bundled`; all or none.
+
+        Raises ConfigError for an id that is neither, or is hidden already.
+        """
+        with self._database.transaction() as connection:
+            self._grow(connection)
+            for id in ids:
+                if connection.execute(added.delete().where(self._mine(added), added.c.id == id)).rowcount:
+                    continue
+                hidden = sa.exists().where(self._mine(removals), removals.c.reference_id == id)
+                if id not in bundled or connection.scalar(sa.select(hidden)):
+                    raise ConfigError(f"the index has no reference {id}; train.py index list shows what was added")
+                connection.execute(removals.insert().values(
+                    encoder_id=self._encoder_id, reference_id=id, reviewer=review.reviewer, reason=review.reason,
+                    removed_utc=_now(),
+                ))
+
+    def restore(self, ids: Collection[str]) -> None:
+        """Show references of the bundle again; raises ConfigError for one that is not hidden."""
+        with self._database.transaction() as connection:
+            self._grow(connection)
+            for id in ids:
+                shown = removals.delete().where(self._mine(removals), removals.c.reference_id == id)
+                if not connection.execute(shown).rowcount:
+                    raise ConfigError(f"no reference {id} of the bundle was removed; there is nothing to restore")
+
+    def _mine(self, table: sa.Table) -> sa.ColumnElement[bool]:
+        return table.c.encoder_id == self._encoder_id
+
+    def _grow(self, connection: sa.Connection) -> None:
+        """The next version; whoever else changes this overlay waits here until this transaction has ended."""
+        first, grown = {"encoder_id": self._encoder_id, "version": 1}, {"version": versions.c.version + 1}
+        if connection.dialect.name == "sqlite":
+            connection.execute(sqlite.insert(versions).values(first).on_conflict_do_update(["encoder_id"], set_=grown))
+        else:
+            connection.execute(mysql.insert(versions).values(first).on_duplicate_key_update(grown))
+
+
+def _vectors(embeddings: list[bytes]) -> np.ndarray:
+    widths = {len(embedding) for embedding in embeddings}
+    if len(widths) > 1:
+        raise StorageError(f"the confirmed references have embeddings of {sorted(widths)} bytes, expected one length; "
+                           "remove and add them anew with train.py index")
+    return np.frombuffer(b"".join(embeddings), FLOAT32).reshape(len(embeddings), -1 if embeddings else 0)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
