@@ -25,15 +25,19 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def fit(arguments: argparse.Namespace) -> None:
+    from evaluation.training_figures import draw_training
     from generative.channel import Channel
     from settings import load
     from training.fit import fit
     from training.selection import Selection
 
     recipe = load(arguments.config).training
-    channel = Channel.read(arguments.noise) if arguments.noise else Channel()
+    channel = (
+        Channel.read(arguments.noise, recipe.rawboost) if arguments.noise else Channel(rawboost=recipe.rawboost)
+    )
     selection = Selection.read(arguments.licences, arguments.exclude)
-    fit(arguments.data, selection, arguments.out, arguments.work, recipe, channel, arguments.jobs, arguments.start)
+    fit(arguments.data, selection, arguments.out, arguments.work, recipe, channel, draw_training, arguments.jobs,
+        arguments.start)
     print(f"{arguments.out} is ready; measure it with evaluate.py, then: train.py card --bundle {arguments.out} --metrics ...")
 
 
@@ -66,6 +70,17 @@ def gan(arguments: argparse.Namespace) -> None:
     real = gan.train(arguments.data, arguments.work, sizes, arguments.steps, arguments.seed, arguments.minutes)
     plans = gan.plan_copies(real, arguments.work, sizes, arguments.clips, arguments.seed)
     told(arguments.out, plans, write_corpus(arguments.out, plans, gan.copier(real, arguments.work), arguments.jobs))
+
+
+def vae(arguments: argparse.Namespace) -> None:
+    from generative import vae
+    from generative.corpus import write_corpus
+    from generative.sources import train_clips
+
+    network = vae.train(arguments.data, arguments.work, arguments.steps, arguments.seed, arguments.minutes)
+    real, fake = (train_clips(arguments.data, label) for label in ("bonafide", "spoof"))
+    plans = vae.plan_clips(real, fake, arguments.clips, arguments.seed)
+    told(arguments.out, plans, write_corpus(arguments.out, plans, vae.maker(network, real + fake), arguments.jobs))
 
 
 def told(out: Path, plans: list, left_out: list[str]) -> None:
@@ -104,9 +119,10 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     copying = generator(generators, "copies", copies, "the train side's real speech, resynthesised by vocoders without a network")
     copying.add_argument("--data", type=Path, action="append", required=True, metavar="DIR",
                          help="a corpus whose bona fide clips are copied; may be given many times")
-    convincing = learner(generators, "gan", gan, "the train side's real speech through vocoders that learn from it", 4000)
+    convincing = learner(generators, "gan", gan, "the train side's real speech by vocoders that learn from it", 4000)
     convincing.add_argument("--size", action="append", metavar="NAME",
                             help="tiny, small or paper (for a graphics card); may be given many times, default tiny")
+    learner(generators, "vae", vae, "the train side's speech decoded from its spectra, or with a learned gain", 3000)
     numbers = commands.add_parser("card", help="copy the numbers that evaluate.py measured into a bundle's card")
     numbers.set_defaults(command=card)
     numbers.add_argument("--bundle", type=Path, default=ROOT / "models" / "default", metavar="DIR")

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from generative.copy_synthesis import mel_bands
+from generative.copy_synthesis import like, mel_bands
 from generative.corpus import Plan
 from generative.sources import LEVEL, Crops, choose, read_source, rms, train_clips
 from radd.dataset import Clip, DecodedClips
@@ -251,8 +251,7 @@ def _generator(work: Path, size: str, step: int) -> Generator:
 def copy(generator: Generator, samples: np.ndarray) -> np.ndarray:
     """What a generator makes of the mel spectra of samples float32 (n,): as long and, by RMS, as loud."""
     whole = np.pad(samples * np.float32(LEVEL / rms(samples)), (0, -len(samples) % STEP_SAMPLES))
-    made = generator(mel_spectra(torch.from_numpy(whole)[None]))[0, : len(samples)].numpy()
-    return made * np.float32(rms(samples) / rms(made))
+    return like(samples, generator(mel_spectra(torch.from_numpy(whole)[None]))[0].numpy())
 
 
 def mel_distance(one: np.ndarray, other: np.ndarray) -> float:

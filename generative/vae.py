@@ -1,0 +1,194 @@
+"""A conditional variational autoencoder over log spectra (Kingma and Welling 2014; Sohn et al. 2015).
+
+The condition is the line that a voice went through: the encoder hears clean speech, and the decoder learns what the
+same speech looks like after a telephone line or a codec. What is decoded is no person any more, whatever its phase:
+spoof. The ratio of two decoded envelopes, as a gain on a recording, changes how the voice or the line sounds and leaves
+the recording's own fine structure and phase: the label stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from generative.channel import Effect, mp3, opus, telephone, vorbis
+from generative.copy_synthesis import ShortTime, invert, like
+from generative.corpus import Plan
+from generative.sources import LEVEL, Crops, choose, read_source, rms, train_clips
+from radd.dataset import Clip, DecodedClips
+from training import learn
+
+FFT_SAMPLES, STEP_SAMPLES = 512, 128  # 8 ms between spectra
+BINS = FFT_SAMPLES // 2 + 1
+FLOOR = 1e-3  # of a magnitude at LEVEL
+WIDTH, LATENT = 128, 16
+SPREAD = 0.5  # of log magnitudes about what is decoded: the decoder's standard deviation
+BATCH, CROP_SAMPLES, RATE = 16, 16_384, 2e-3
+LINES: dict[str, Effect | None] = {"clean": None, "telephone": telephone, "mp3": mp3, "opus": opus, "vorbis": vorbis}
+ENVELOPE_DB, LINE_DB = 9.0, 40.0  # most that a gain raises or lowers
+SMOOTH_BINS, SMOOTH_FRAMES = 9, 51  # 280 Hz and 0.4 s: what is finer is the recording's own
+
+
+class SpectralVae(nn.Module):
+    """Log magnitudes (batch, BINS, frames) <-> latents (batch, LATENT, frames), decoded for one of LINES."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        deeper = [nn.SiLU(), _conv(WIDTH, WIDTH), nn.SiLU()]
+        self.encoder = nn.Sequential(_conv(BINS, WIDTH), *deeper, _conv(WIDTH, 2 * LATENT))
+        self.line = nn.Embedding(len(LINES), WIDTH)
+        self.first = _conv(LATENT, WIDTH)
+        self.decoder = nn.Sequential(nn.SiLU(), _conv(WIDTH, WIDTH), nn.SiLU(), _conv(WIDTH, BINS))
+
+    def encode(self, logs: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and logarithm of the variance of the latents."""
+        mean, log_variance = self.encoder(logs / 3 + 1).chunk(2, 1)
+        return mean, log_variance.clamp(-10, 10)
+
+    def decode(self, latents: Tensor, line: Tensor) -> Tensor:
+        """Log magnitudes after the lines (batch,), numbered as in LINES."""
+        return 3 * (self.decoder(self.first(latents) + self.line(line).unsqueeze(2)) - 1)
+
+
+def _conv(inputs: int, outputs: int) -> nn.Module:
+    return nn.Conv1d(inputs, outputs, 5, padding="same")
+
+
+class Pairs:
+    """Crops as log magnitudes, clean and after a random line: (clean, degraded, line) of a step."""
+
+    def __init__(self, crops: Crops, seed: int) -> None:
+        self._crops, self._seed = crops, seed
+
+    def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        rng = np.random.default_rng([self._seed, step, 1])
+        _, clean = self._crops[step]
+        line = rng.integers(1, len(LINES), len(clean))
+        effects = list(LINES.values())
+        degraded = [effects[k](crop, rng) for k, crop in zip(line, clean, strict=True)]
+        short_time = ShortTime(clean.shape[1], FFT_SAMPLES, STEP_SAMPLES)
+        seen = [np.stack([log_magnitudes(short_time.spectra(x)) for x in crops]) for crops in (clean, degraded)]
+        return *seen, line
+
+
+def log_magnitudes(spectra: np.ndarray) -> np.ndarray:
+    """Natural logarithms, float32 (BINS, frames), of spectra (frames, BINS)."""
+    return np.log(np.abs(spectra.T) + np.float32(FLOOR))
+
+
+def loss(vae: SpectralVae, batch: tuple[np.ndarray, np.ndarray, np.ndarray], chance: torch.Generator) -> Tensor:
+    """Negative evidence lower bound of the clean and of the degraded spectra, both from the clean one's latents."""
+    clean, degraded, line = (torch.from_numpy(part).to(next(vae.parameters()).device) for part in batch)
+    mean, log_variance = vae.encode(clean)
+    noise = torch.randn(mean.shape, generator=chance).to(mean.device)
+    latents = mean + (log_variance / 2).exp() * noise
+    missed = (vae.decode(latents, torch.zeros_like(line)) - clean, vae.decode(latents, line) - degraded)
+    divergence = (mean.square() + log_variance.exp() - log_variance - 1) / 2
+    return sum(part.square().sum(1).mean() for part in missed) / (2 * SPREAD**2) + divergence.sum(1).mean()
+
+
+class Voice:
+    """A recording as the autoencoder knows it; what its methods make is as long and, by RMS, as loud."""
+
+    def __init__(self, vae: SpectralVae, samples: np.ndarray) -> None:
+        """`samples` float32 (n,)"""
+        self._vae, self._samples = vae, samples
+        self._short_time = ShortTime(len(samples), FFT_SAMPLES, STEP_SAMPLES)
+        self.spectra = self._short_time.spectra(samples * np.float32(LEVEL / rms(samples)))
+        with torch.no_grad():
+            logs = torch.from_numpy(log_magnitudes(self.spectra))[None]
+            self._mean, self._log_variance = vae.encode(logs)
+
+    def reconstruction(self, rng: np.random.Generator, own_phase: bool) -> np.ndarray:
+        """Decoded from random latents, with the recording's phase or with one found by Griffin and Lim's iteration."""
+        magnitudes = np.exp(self._decoded(self._mean + (self._log_variance / 2).exp() * self._noise(rng)))
+        if own_phase:
+            made = self._short_time.samples(magnitudes * np.exp(1j * np.angle(self.spectra)))
+        else:
+            made = invert(self._short_time, magnitudes, rng)
+        return like(self._samples, made)
+
+    def envelope_gain(self, rng: np.random.Generator) -> np.ndarray:
+        """What a slow drift of the latents does to the envelope: a factor for each of `spectra`, within ENVELOPE_DB."""
+        drift = nn.functional.avg_pool1d(self._noise(rng), SMOOTH_FRAMES, 1, SMOOTH_FRAMES // 2) * SMOOTH_FRAMES**0.5
+        moved = self._decoded(self._mean + float(rng.uniform(0.5, 1.5)) * drift)
+        return bounded_gain(moved - self._decoded(self._mean), ENVELOPE_DB)
+
+    def line_gain(self, line: str) -> np.ndarray:
+        """What a line does to this recording: a factor for each of `spectra`, within LINE_DB."""
+        number = list(LINES).index(line)
+        return bounded_gain(self._decoded(self._mean, number) - self._decoded(self._mean), LINE_DB)
+
+    def with_gain(self, gain: np.ndarray) -> np.ndarray:
+        """The recording with its spectra multiplied by real positive factors: their phase stays."""
+        return like(self._samples, self._short_time.samples(self.spectra * gain))
+
+    def _noise(self, rng: np.random.Generator) -> Tensor:
+        return torch.from_numpy(rng.standard_normal(self._mean.shape, np.float32))
+
+    @torch.no_grad()
+    def _decoded(self, latents: Tensor, line: int = 0) -> np.ndarray:
+        return self._vae.decode(latents, torch.tensor([line]))[0].T.numpy()
+
+
+def bounded_gain(log_ratio: np.ndarray, limit_db: float) -> np.ndarray:
+    """Factors float32 (frames, BINS), smooth over frequency, from a log ratio of magnitudes; between +-`limit_db`."""
+    kernel = np.hanning(SMOOTH_BINS + 2)[1:-1]
+    ends = np.pad(log_ratio, ((0, 0), (SMOOTH_BINS // 2, SMOOTH_BINS // 2)), mode="edge")
+    smooth = np.apply_along_axis(np.convolve, 1, ends, kernel / kernel.sum(), "valid")
+    limit = limit_db * np.log(10) / 20
+    return np.exp(limit * np.tanh(smooth / limit)).astype(np.float32)
+
+
+def train(data: list[Path], work: Path, steps: int, seed: int, minutes: float) -> SpectralVae:
+    """An autoencoder that learned the bona fide clips of the train side.
+
+    `work` keeps decoded audio and a checkpoint: a run that was killed goes on from there.
+    """
+    clips = DecodedClips(train_clips(data, "bonafide"), work / "decoded")
+    torch.manual_seed(seed)
+    plan = learn.Plan(steps, BATCH, CROP_SAMPLES, RATE, 0.01, seed)
+    pairs = Pairs(Crops(clips, BATCH, CROP_SAMPLES, seed), seed)
+    return learn.learn(SpectralVae(), loss, pairs, plan, work / "vae", minutes=minutes).cpu()
+
+
+def plan_clips(real: list[Clip], fake: list[Clip], count: int, seed: int) -> list[Plan]:
+    """One half reconstructions of bona fide clips, spoof; one half clips of both labels with a gain."""
+    rng = np.random.default_rng([seed, 2])
+    pairs = zip(choose(real, count // 4, rng), choose(fake, count // 4, rng), strict=False)
+    altered = [clip for pair in pairs for clip in pair]
+    plans = [_spoof(k, clip, seed) for k, clip in enumerate(choose(real, count - len(altered), rng))]
+    return plans + [_kept(k, clip, seed) for k, clip in enumerate(altered, len(plans))]
+
+
+def _spoof(number: int, clip: Clip, seed: int) -> Plan:
+    phase = ("own", "griffin-lim")[number % 2]
+    return Plan(f"vae_{number:06}", "vae", f"vae-{phase}-phase", clip.speaker, clip.licence, clip.language,
+                {"seed": seed, "number": number, "phase": phase}, clip.utt)
+
+
+def _kept(number: int, clip: Clip, seed: int) -> Plan:
+    lines = [line for line in LINES if line != "clean"]
+    gain = "envelope" if number % 4 < 2 else lines[number // 4 % len(lines)]
+    return Plan(f"vae_{number:06}", clip.source, clip.system, clip.speaker, clip.licence, clip.language,
+                {"seed": seed, "number": number, "gain": gain}, clip.utt, clip.label)
+
+
+def maker(vae: SpectralVae, clips: list[Clip]) -> Callable[[Plan], np.ndarray]:
+    """What makes the clips that `plan_clips` planned."""
+    return partial(_make, vae, {clip.utt: clip.path for clip in clips})
+
+
+def _make(vae: SpectralVae, paths: dict[str, Path], plan: Plan) -> np.ndarray:
+    voice = Voice(vae, read_source(paths[plan.source_utt]))
+    rng = np.random.default_rng([plan.recipe["seed"], plan.recipe["number"], 3])
+    if "phase" in plan.recipe:
+        return voice.reconstruction(rng, plan.recipe["phase"] == "own")
+    if plan.recipe["gain"] == "envelope":
+        return voice.with_gain(voice.envelope_gain(rng))
+    return voice.with_gain(voice.line_gain(plan.recipe["gain"]))
