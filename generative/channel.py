@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from generative.rawboost import convolutive, impulsive, series, stationary
 from radd.files import decoded, encoded, load_speech
 from radd.resampling import resample
 from radd.types import SAMPLE_RATE_HZ
@@ -153,11 +154,15 @@ def _convolve(samples: np.ndarray, response: np.ndarray) -> np.ndarray:
 
 
 class Channel:
-    """Random chains of conditions; measured rooms and noises join where a directory of them is given."""
+    """Random chains of conditions; measured rooms and noises join where a directory of them is given.
 
-    def __init__(self, noise: list[np.ndarray] = (), rooms: list[np.ndarray] = ()) -> None:
+    `rawboost` is the probability of a disturbance of generative.rawboost in a chain.
+    """
+
+    def __init__(self, noise: list[np.ndarray] = (), rooms: list[np.ndarray] = (), rawboost: float = 0.0) -> None:
         self._noise, self._rooms = list(noise), list(rooms)
         codecs: list[tuple[float, Effect]] = [(0.55, telephone), (0.23, mp3), (0.07, opus), (0.15, vorbis)]
+        disturbances: list[tuple[float, Effect]] = [(1, convolutive), (1, impulsive), (1, stationary), (1, series)]
         always: list[Step] = [(0.8, [(1, noise_floor)]), (1.0, [(1, gain)]), (1.0, [(1, quantised)])]
         self._plain = always
         self._chain: list[Step] = [
@@ -168,6 +173,7 @@ class Channel:
             (0.45, [(1, low_pass)]),
             (0.25, [(1, high_pass)]),
             (0.2, [(1, resampled)]),
+            *([(rawboost, disturbances)] if rawboost else []),
             always[1],
             (0.05, [(1, clipping)]),
             (0.45, codecs),
@@ -176,14 +182,14 @@ class Channel:
         ]
 
     @classmethod
-    def read(cls, directory: Path) -> Channel:
+    def read(cls, directory: Path, rawboost: float = 0.0) -> Channel:
         """Noises from DIRECTORY/noise and impulse responses from DIRECTORY/rir, FLAC or WAV, any rate and depth."""
         def sounds(folder: str) -> list[np.ndarray]:
             files = sorted(p for p in (directory / folder).rglob("*") if p.suffix in (".flac", ".wav"))
             return [load_speech(p) for p in files]
 
         rooms = [r[int(np.argmax(np.abs(r))) :] for r in sounds("rir")]
-        return cls(sounds("noise"), [r / (np.abs(r).max() + 1e-9) for r in rooms])
+        return cls(sounds("noise"), [r / (np.abs(r).max() + 1e-9) for r in rooms], rawboost)
 
     def __call__(self, samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """`samples` after a random chain; the same Generator state gives the same chain."""
