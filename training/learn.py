@@ -19,6 +19,7 @@ from torch import nn
 from training.batches import Batch, Batches
 
 CHECKPOINT_STEPS = 100
+LOSSES = "losses.jsonl"
 EMA_DECAY = 0.998  # the weights that ship are a running mean of those that learn (Polyak and Juditsky 1992)
 
 _batches: Batches | None = None
@@ -82,10 +83,11 @@ def learn(
     network.to(device)
     average = copy.deepcopy(network)
     optimiser = torch.optim.AdamW(network.parameters(), plan.learning_rate, weight_decay=plan.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, plan.learning_rate, plan.steps, pct_start=0.1)
+    rise = 0.1 if plan.steps > 10 else 0.01  # a rise of no step at all, 0.1 of 10, would divide by zero
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, plan.learning_rate, plan.steps, pct_start=rise)
     parts = {"network": network, "average": average, "optimiser": optimiser, "schedule": schedule}
     first = _resume(parts, plan, folder)
-    started, recent = time.monotonic(), deque(maxlen=100)
+    started, recent = time.monotonic(), []
     for step, batch in enumerate(prefetched(batches, range(first, plan.steps), workers), first):
         chance = torch.Generator().manual_seed(plan.seed * 1_000_003 + step)
         torch.manual_seed(plan.seed * 1_000_003 + step)
@@ -103,8 +105,9 @@ def learn(
         if step + 1 in stages:
             _write(average.state_dict(), folder / f"stage{step + 1:08}.pt")
         if (step + 1) % CHECKPOINT_STEPS == 0 or over:
-            _keep(parts, plan, step + 1, folder)
             _report(step + 1, first, plan, started, sum(recent) / len(recent), folder)
+            _keep(parts, plan, step + 1, folder)
+            recent.clear()
         if over:
             break
     return average.eval()
@@ -133,10 +136,17 @@ def _resume(parts: dict, plan: Plan, folder: Path) -> int:
         if kept["plan"] == asdict(plan):
             for name, part in parts.items():
                 part.load_state_dict(kept[name])
+            _untell(folder / LOSSES, kept["step"])
             return kept["step"]
-    for stale in (folder / "losses.jsonl", *kept_stages(folder).values()):
+    for stale in (folder / LOSSES, *kept_stages(folder).values()):
         stale.unlink(missing_ok=True)
     return 0
+
+
+def _untell(losses: Path, step: int) -> None:
+    """Drop the losses of steps after `step`, which are learned again."""
+    told = losses.read_text().splitlines(keepends=True) if losses.is_file() else []
+    losses.write_text("".join(line for line in told if json.loads(line)["step"] <= step))
 
 
 def _keep(parts: dict, plan: Plan, step: int, folder: Path) -> None:
@@ -152,6 +162,6 @@ def _write(kept: dict, file: Path) -> None:
 
 def _report(step: int, first: int, plan: Plan, started: float, value: float, folder: Path) -> None:
     left = (time.monotonic() - started) / (step - first) * (plan.steps - step)
-    with (folder / "losses.jsonl").open("a") as file:
+    with (folder / LOSSES).open("a") as file:
         file.write(json.dumps({"step": step, "loss": round(value, 4)}) + "\n")
     print(f"{folder.name}: step {step} of {plan.steps}, loss {value:.4f}, {left / 60:.0f} min left", flush=True)
