@@ -65,16 +65,20 @@ _FESTIVAL_VOICES = Path("/usr/share/festival/voices")
 
 
 def espeak_voices() -> list[Voice]:
-    """Each accent once with each variant."""
+    """Each accent once with each variant, as far as it has them: asked for another one, it speaks its own English."""
+    accents, variants = _told("espeak-ng", "--voices"), _told("espeak-ng", "--voices=variant")
     kinds = [(v, "espeak-ng") for v in _VARIANTS] + [(v, "espeak-ng-klatt") for v in _KLATT]
     return [Voice("espeak-ng", f"{accent}+{variant}", system, "GPL-3.0", language)
-            for language, accents in _ACCENTS.items() for accent in accents for variant, system in kinds]
+            for language, known in _ACCENTS.items() for accent in known if accent in accents
+            for variant, system in kinds if f"!v/{variant}" in variants]
 
 
 def flite_voices() -> list[Voice]:
+    """Those that were compiled in; asked for another one, it speaks with its first."""
     kinds = {"kal": "flite-diphone", "kal16": "flite-diphone", "awb": "flite-clustergen", "rms": "flite-clustergen",
              "slt": "flite-clustergen"}
-    return [Voice("flite", name, system, "BSD-like", "en", "ascii") for name, system in kinds.items()]
+    names = _told("flite", "-lv")
+    return [Voice("flite", name, system, "BSD-like", "en", "ascii") for name, system in kinds.items() if name in names]
 
 
 def festival_voices() -> list[Voice]:
@@ -83,14 +87,18 @@ def festival_voices() -> list[Voice]:
     return [Voice("festival", *voice) for voice in _FESTIVAL if voice[0] in there]
 
 
+def _told(*command: str) -> set[str]:
+    """The words of what a program says."""
+    return set(subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout.split())
+
+
 def installed() -> tuple[dict[str, list[Voice]], list[str]]:
     """The voices of each engine that is here, and the names of the engines that are not.
 
     Raises ConfigError where there is none.
     """
-    all_voices = {"espeak-ng": espeak_voices, "flite": flite_voices, "festival": festival_voices}
-    here = {engine: voices() for engine, voices in all_voices.items() if shutil.which(PROGRAMS[engine])}
-    here = {engine: voices for engine, voices in here.items() if voices}
+    ask = {"espeak-ng": espeak_voices, "flite": flite_voices, "festival": festival_voices}
+    here = {engine: voices for engine in ask if shutil.which(PROGRAMS[engine]) and (voices := ask[engine]())}
     if not here:
         raise ConfigError(f"no speech engine is installed: expected one of {', '.join(PROGRAMS)}; "
                           f"on Debian: apt-get install espeak-ng flite festival festvox-kallpc16k")
@@ -98,11 +106,10 @@ def installed() -> tuple[dict[str, list[Voice]], list[str]]:
 
 
 def plan_engines(voices: dict[str, list[Voice]], clips: int, seed: int) -> list[Plan]:
-    """`clips` sentences: half by espeak-ng, the rest by the other engines in turn, each with another voice and manner."""
-    others = [engine for engine in voices if engine != "espeak-ng"]
-    turns = ["espeak-ng" if k % 2 == 0 and "espeak-ng" in voices else (others or ["espeak-ng"])[k // 2 % max(1, len(others))]
-             for k in range(clips)]
-    return [_plan(k, voices[engine], seed) for k, engine in enumerate(turns)]
+    """`clips` sentences: half by the first of the engines, which has most voices, the rest by the others in turn."""
+    first, *others = voices
+    turns = [engine for other in others or [first] for engine in (first, other)]
+    return [_plan(k, voices[turns[k % len(turns)]], seed) for k in range(clips)]
 
 
 def _plan(number: int, voices: list[Voice], seed: int) -> Plan:
