@@ -17,7 +17,7 @@ from radd.types import Neighbour
 LABELS = ("bonafide", "spoof")
 MARGIN_NEIGHBOURS = 5  # of each side; their mean similarities are compared
 COLUMNS = ("id", "label", "system", "source", "licence", "start_s")
-FAR = -10.0  # a closeness below all that two unit vectors can have
+FAR = -20.0  # a closeness below all that two unit vectors can have
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Found(NamedTuple):
     neighbours: tuple[Neighbour, ...]
     """of all references the closest, closest first"""
     closeness: tuple[float, float]
-    """how near a confirmed real and a confirmed fake reference is, FAR to 10: see radd/overlay.py"""
+    """how near a confirmed real and a confirmed fake reference is, FAR to 13: see radd/overlay.py"""
 
 
 class ReferenceIndex(Protocol):

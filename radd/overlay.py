@@ -8,15 +8,30 @@ of the other label. That ratio needs no scale of its own: it was made for matchi
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
+from radd.encoder import BLOCK_SAMPLES, Encoder, speech_blocks
 from radd.errors import ModelError
 from radd.index import FAR, LABELS, FlatIndex, Found, Hit, Reference, Side, margin, nearest
+from radd.types import seconds
 
-NO_DISTANCE = 1e-4  # closer vectors count as equal, so that sound which comes again bit by bit has a finite closeness
+NO_DISTANCE = 1e-5  # closer vectors count as equal, so that sound which comes again bit by bit has a finite closeness
+ID_DIGITS = 12
+STEP_HOPS = 2  # between the blocks of a confirmed recording: wherever it is heard again, one of them is near
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What is known of a confirmed recording."""
+
+    label: str
+    system: str
+    source: str
+    licence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +90,18 @@ def closeness(confirmed: list[Hit], other: list[Hit]) -> float:
         return FAR
     mine, others = (max(1 - max(similarity for similarity, _ in hits), NO_DISTANCE) for hits in (confirmed, other))
     return math.log(others / mine)
+
+
+def references_of(
+    samples: np.ndarray, speech: np.ndarray, encoder: Encoder, known: Provenance
+) -> tuple[list[Reference], np.ndarray]:
+    """The blocks of a recording that hold speech, and their vectors float32 (n, width).
+
+    `samples` and `speech` are as DecodedClips has them. All blocks have the same id: the first digits of the SHA-256
+    of the sound.
+    """
+    id = hashlib.sha256(samples.tobytes()).hexdigest()[:ID_DIGITS]
+    starts = list(speech_blocks(speech, STEP_HOPS))
+    vectors = [encoder.embed(samples[at : at + BLOCK_SAMPLES])[0] for at in starts]
+    references = [Reference(id, known.label, known.system, known.source, known.licence, seconds(at)) for at in starts]
+    return references, np.array(vectors, np.float32).reshape(len(starts), encoder.width)
