@@ -113,10 +113,10 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--start", type=Path, metavar="DIR", help="a bundle whose network on the spectrum learns on; else it begins anew")
     add("--config", type=Path, metavar="FILE", help="settings that override config.toml, section [training]")
     add("--jobs", type=int, default=os.cpu_count(), metavar="N", help="processes, default the number of cores")
-    generators = commands.add_parser("generate", help="make a corpus of synthetic speech to learn from; goes on after a kill")
+    generators = commands.add_parser("generate", help="make synthetic speech to learn from; goes on after a kill")
     generators = generators.add_subparsers(required=True, metavar="GENERATOR")
     generator(generators, "engines", engines, "sentences by the speech engines that are installed")
-    copying = generator(generators, "copies", copies, "the train side's real speech, resynthesised by vocoders without a network")
+    copying = generator(generators, "copies", copies, "the train side's real speech by vocoders without a network")
     copying.add_argument("--data", type=Path, action="append", required=True, metavar="DIR",
                          help="a corpus whose bona fide clips are copied; may be given many times")
     convincing = learner(generators, "gan", gan, "the train side's real speech by vocoders that learn from it", 4000)
@@ -137,9 +137,9 @@ def generator(group, name: str, command: Callable, help: str) -> argparse.Argume
     making.set_defaults(command=command)
     add = making.add_argument
     add("--out", type=Path, required=True, metavar="DIR", help="the corpus to be made")
-    add("--clips", type=int, default=600, metavar="N", help="how many, default 600")
-    add("--seed", type=int, default=1, metavar="S", help="the same seed makes the same clips, default 1")
-    add("--jobs", type=int, default=1, metavar="N", help="processes, default 1")
+    add("--clips", type=at_least(1), default=600, metavar="N", help="how many, default 600")
+    add("--seed", type=at_least(0), default=1, metavar="S", help="the same seed makes the same clips, default 1")
+    add("--jobs", type=at_least(1), default=1, metavar="N", help="processes, default 1")
     return making
 
 
@@ -153,6 +153,15 @@ def learner(group, name: str, command: Callable, help: str, steps: int) -> argpa
     add("--steps", type=int, default=steps, metavar="N", help=f"of learning, default {steps}")
     add("--minutes", type=float, default=math.inf, metavar="M", help="end learning after so long; again, it goes on")
     return making
+
+
+def at_least(low: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isdecimal() or int(text) < low:
+            raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from {low} on")
+        return int(text)
+
+    return number
 
 
 def named_file(text: str) -> tuple[str, Path]:

@@ -1,1 +1,1 @@
-"""What makes sound for training: channel conditions now; fakes from vocoders and codecs. Nothing here runs live."""
+"""What makes sound for training: channel conditions, and fakes by engines, vocoders and networks. Nothing runs live."""
