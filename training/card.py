@@ -30,6 +30,10 @@ NUMBERS = {
     "median_time_to_detection_s": "median time to detection, s",
     "p90_time_to_detection_s": "90th percentile of it, s",
 }
+FIGURES = {
+    "dev_scores.svg": "Scores of the dev side's clips as they are; calibration has seen them, so new sound does worse.",
+    "loss.svg": "Losses in training. Labels are smoothed and channels rough, so no loss comes near zero.",
+}
 LIMITS = """\
 ## What it cannot do
 
@@ -81,6 +85,8 @@ def write_card(path: Path, training: dict[str, Any], metrics: dict[str, dict]) -
               "- networks and index learned from the train side; fusion and calibration from the dev side", ""]
     lines += ["## Measured numbers", ""]
     lines += _numbers(metrics) if metrics else ["None yet: `train.py card --bundle DIR --metrics NAME=FILE` copies them in.", ""]
+    lines += [line for figure, words in FIGURES.items() if (path.parent / figure).is_file()
+              for line in (f"![{words}]({figure})", "", words, "")]
     lines += [LIMITS, "## Recipe", ""]
     lines += [f"- {key} = {value}" for key, value in training["recipe"].items()]
     lines += ["", "## Licences of the training clips", "", "| licence | clips |", "|---|---|"]

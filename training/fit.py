@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from radd.bundle import CARD, ENCODER, FRAMES, SCORE, write_manifest
@@ -15,30 +18,32 @@ from radd.errors import ConfigError
 from radd.types import SAMPLE_RATE_HZ
 from training import cnn, encoder
 from training.batches import Batches
-from training.bundle_maker import build_index, calibrate, join, load_networks, score_windows
+from training.bundle_maker import build_index, calibrate, clip_llrs, join, load_networks, score_windows
 from training.card import describe_data, write_card
 from training.export import export_cnn, export_encoder
-from training.learn import Plan
+from training.learn import LOSSES, Plan
 from training.recipe import RecipeSettings
 from training.selection import Selection
 
 
 def fit(
-    data: list[Path], selection: Selection, out: Path, work: Path, recipe: RecipeSettings, channel: Callable, jobs: int,
-    start: Path | None = None,
+    data: list[Path], selection: Selection, out: Path, work: Path, recipe: RecipeSettings, channel: Callable,
+    draw: Callable, jobs: int, start: Path | None = None,
 ) -> None:
     """Make the bundle `out` from the train and dev sides of the corpora `data`.
 
     `work` keeps decoded audio and checkpoints: a run that was killed goes on from there. `channel` is the condition
-    that clips meet in training. The network on the spectrum learns on from the one of the bundle `start`, if that is
+    that clips meet in training; `draw` makes the figures, as evaluation.training_figures does. The network on the spectrum learns on from the one of the bundle `start`, if that is
     given. Files that cannot be read are left out and told at the end. Raises ConfigError for a corpus that cannot serve
     and where `out` holds something that is no bundle.
     """
     if out.exists() and any(out.iterdir()) and not (out / CARD).is_file():
         raise ConfigError(f"{out} is not empty and no bundle; name another directory with --out")
     train, dev = (_decoded(data, side, selection, work, jobs) for side in ("train", "dev"))
+    _forget_others(work, [f"{c.path} {c.label} {c.system}" for c in train.clips], recipe, start)
     making = work / "bundle"
-    making.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(making, ignore_errors=True)
+    making.mkdir(parents=True)
     crop = int(recipe.cnn_crop_s * SAMPLE_RATE_HZ)
     plan = Plan(recipe.cnn_steps, recipe.cnn_batch, crop, recipe.cnn_rate, recipe.weight_decay, recipe.seed)
     batches = Batches(train, channel, plan.batch, crop, plan.seed)
@@ -50,23 +55,46 @@ def fit(
     if plan.steps:
         network = encoder.train(network, batches, plan, work / "encoder", max(1, jobs - 1))
     export_encoder(network, making / ENCODER)
-    seal(train, dev, making, recipe, channel, selection.licences)
+    seal(train, dev, making, recipe, channel, draw, selection.licences)
     _replace(making, out)
     for line in train.unreadable + dev.unreadable:
         print(f"left out, cannot be read: {line}")
 
 
 def seal(
-    train: DecodedClips, dev: DecodedClips, making: Path, recipe: RecipeSettings, channel: Callable, licences: str = "all"
+    train: DecodedClips, dev: DecodedClips, making: Path, recipe: RecipeSettings, channel: Callable,
+    draw: Callable | None = None, licences: str = "all",
 ) -> None:
-    """Give the exported networks in `making` their index, calibration, card and manifest."""
+    """Give the exported networks in `making` their index, calibration, card, manifest and, with `draw`, figures."""
     spectral, blocks = load_networks(making)
     index = build_index(train, blocks, making, recipe.references, recipe.seed)
     windows = [score_windows(dev, spectral, blocks, index, alter, recipe.seed) for alter in (None, channel)]
     calibration = calibrate(join(windows), dev)
+    if draw is not None:
+        _figures(making, draw, *clip_llrs(windows[0], calibration, dev))
     training = describe_data(train, dev, recipe, len(index), licences)
     write_card(making / CARD, training, {})
     write_manifest(making, "radd", calibration, training, {})
+
+
+def _figures(making: Path, draw: Callable, bonafide: np.ndarray, spoof: np.ndarray) -> None:
+    """Figures into the work directory around `making`, and their small form, SVG, beside the card."""
+    work = making.parent
+    kept = {name: work / name / LOSSES for name in ("cnn", "encoder") if (work / name / LOSSES).is_file()}
+    lines = {name: map(json.loads, file.read_text().splitlines()) for name, file in kept.items()}
+    draw(work, {name: [(line["step"], line["loss"]) for line in told] for name, told in lines.items()}, bonafide, spoof)
+    for figure in work.glob("*.svg"):
+        shutil.copy(figure, making)
+
+
+def _forget_others(work: Path, clips: list[str], recipe: RecipeSettings, start: Path | None) -> None:
+    """Remove the checkpoints of a run that learned from other clips or began with another network."""
+    told = "\n".join([recipe.encoder, str(recipe.encoder_layer), str(start), *clips])
+    digest, kept = hashlib.sha256(told.encode()).hexdigest(), work / "learned-from.sha256"
+    if kept.is_file() and kept.read_text() != digest:
+        for network in ("cnn", "encoder"):
+            shutil.rmtree(work / network, ignore_errors=True)
+    kept.write_text(digest)
 
 
 def _decoded(data: list[Path], side: str, selection: Selection, work: Path, jobs: int) -> DecodedClips:
