@@ -1,4 +1,4 @@
-"""Writes what a generator makes as a corpus that radd.dataset reads: the same plan, the same bytes; goes on after a kill."""
+"""Writes what a generator makes as a corpus that radd.dataset reads; what was killed goes on."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def write_corpus(out: Path, plans: list[Plan], make: Callable[[Plan], np.ndarray
     if not meta.is_file() and out.is_dir() and any(out.iterdir()):
         raise ConfigError(f"{out} is not empty and no generated corpus; name another directory with --out")
     if meta.is_file() and not table.getvalue().startswith(meta.read_text(encoding="utf-8")):
-        raise ConfigError(f"{out} holds a corpus of other clips; give its seed and at least its clips, or another --out")
+        raise ConfigError(f"{out} holds a corpus of other clips; give its seed and as many --clips, or another --out")
     (out / "flac").mkdir(parents=True, exist_ok=True)
     _put(meta, table.getvalue().encode())
     one = partial(_write, out / "flac", make)

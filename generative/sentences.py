@@ -1,4 +1,4 @@
-"""Short everyday sentences in several languages, put together from phrases: what the speech engines are given to say."""
+"""Short everyday sentences in several languages, put together from phrases: what speech engines are given to say."""
 
 from __future__ import annotations
 
@@ -25,19 +25,23 @@ SLOT = re.compile(r"{(\w+)}")
 # In every language a subject is third person singular and of either gender, so that each goes with each predicate.
 PHRASES = {
     "en": {
-        "who": ("my sister", "the bank", "our neighbour", "the new doctor", "somebody from the office", "the old captain"),
+        "who": ("my sister", "the bank", "our neighbour", "the new doctor", "somebody from the office",
+                "the old captain"),
         "does": ("calls about the invoice", "brings two kilos of apples", "waits at the station", "reads a long letter",
                  "asks for the password", "has lost the house key", "would like to change the appointment",
                  "plays the violin rather badly", "keeps the garden in good order"),
-        "when": ("tomorrow morning", "on the third of June", "after the meeting", "every single day", "in a few minutes"),
+        "when": ("tomorrow morning", "on the third of June", "after the meeting", "every single day",
+                 "in a few minutes"),
         "hello": ("hello", "good evening", "listen", "excuse me"),
         "yes": ("yes", "of course", "no"), "and": ("and",), "but": ("but", "while"), "thanks": ("thank you very much",),
     },
     "de": {
         "who": ("meine Schwester", "die Bank", "unser Nachbar", "der neue Arzt", "jemand aus dem Büro"),
-        "does": ("ruft wegen der Rechnung an", "wartet am Bahnhof", "liest einen langen Brief", "fragt nach dem Passwort",
+        "does": ("ruft wegen der Rechnung an", "wartet am Bahnhof", "liest einen langen Brief",
+                 "fragt nach dem Passwort",
                  "sucht den Hausschlüssel", "möchte den Termin verschieben", "spielt ziemlich schlecht Geige"),
-        "when": ("und zwar morgen früh", "jedenfalls am dritten Juni", "meistens nach der Sitzung", "jeden Tag aufs Neue"),
+        "when": ("und zwar morgen früh", "jedenfalls am dritten Juni", "meistens nach der Sitzung",
+                 "jeden Tag aufs Neue"),
         "hello": ("guten Tag", "hören Sie", "Entschuldigung"),
         "yes": ("ja", "natürlich", "nein"), "and": ("und",), "but": ("aber", "doch"), "thanks": ("vielen Dank",),
     },
@@ -59,7 +63,8 @@ PHRASES = {
     },
     "it": {
         "who": ("mia sorella", "la banca", "il nostro vicino", "il nuovo medico", "la signora del primo piano"),
-        "does": ("chiama per la fattura", "aspetta alla stazione", "legge una lunga lettera", "chiede la parola segreta",
+        "does": ("chiama per la fattura", "aspetta alla stazione", "legge una lunga lettera",
+                 "chiede la parola segreta",
                  "cerca la chiave di casa", "vuole cambiare appuntamento", "suona piuttosto male il violino"),
         "when": ("domani mattina", "il tre giugno", "dopo la riunione", "tutti i giorni"),
         "hello": ("buongiorno", "senta", "mi scusi"),
@@ -99,7 +104,8 @@ PHRASES = {
     },
     "ca": {
         "who": ("la meva germana", "el banc", "el nostre veí", "la nova doctora", "el vell capità"),
-        "does": ("truca per la factura", "espera a la plaça", "llegeix una carta molt llarga", "demana la paraula secreta",
+        "does": ("truca per la factura", "espera a la plaça", "llegeix una carta molt llarga",
+                 "demana la paraula secreta",
                  "busca la clau de casa", "vol canviar la visita", "toca el piano molt malament"),
         "when": ("demà al matí", "el tres de juny", "cada dia", "a mitja tarda"),
         "hello": ("bon dia", "escolti", "perdoni"),
