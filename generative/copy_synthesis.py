@@ -1,8 +1,8 @@
 """Resynthesis of recorded speech: the words, voice, length and level stay, the waveform is a synthesiser's.
 
 Each method takes samples float32 (n,) at 16 kHz and a Generator that sets its parameters, and returns float32 (n,).
-What comes out is spoof by definition. A codec is none of them, whatever its rate: a person's voice that went through one is
-still a person's, so codecs are channel conditions (generative/channel.py) that both labels meet.
+What comes out is spoof by definition. A codec is none of them, whatever its rate: a person's voice that went through one
+is still a person's, so codecs are channel conditions (generative/channel.py) that both labels meet.
 """
 
 from __future__ import annotations
