@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from radd.types import Detector, Source
+    from radd.detector import RaddDetector
+    from radd.types import Source
     from settings import Settings
     from storage.journal import Journal
+    from stream.living_index import LivingIndex
     from stream.notices import Display
     from stream.runtime import Ending
 
@@ -49,23 +51,27 @@ def detect(arguments: argparse.Namespace) -> None:
             listen(source, detector, settings, display, ending, arguments)
 
 
-def listen(source: Source, detector: Detector, settings: Settings, display: Display, ending: Ending,
+def listen(source: Source, detector: RaddDetector, settings: Settings, display: Display, ending: Ending,
            arguments: argparse.Namespace) -> None:
     from radd.types import SAMPLE_RATE_HZ
     from stream.monitor import Monitor
     from stream.runtime import NoJournal, Run
+    from stream.sampling import Sampler
 
     stream_id = str(uuid.uuid4())
     monitor = Monitor(detector, settings.decision, settings.alerts, stream_id)
+    if settings.storage.sample_per_hour and not arguments.no_store:
+        monitor = Sampler(monitor, settings.storage.sample_per_hour, stream_id, settings.alerts.neighbours)
     duration_samples = arguments.duration and max(1, round(arguments.duration * SAMPLE_RATE_HZ))
 
     def open_journal():
         return NoJournal() if arguments.no_store else journal_of(stream_id, source, detector, settings)
 
-    Run(source, monitor, open_journal, display, ending, detector.name, duration_samples).listen()
+    index = None if arguments.no_store else living_index(detector, settings)
+    Run(source, monitor, open_journal, display, ending, detector.name, duration_samples, index).listen()
 
 
-def journal_of(stream_id: str, source: Source, detector: Detector, settings: Settings) -> Journal:
+def journal_of(stream_id: str, source: Source, detector: RaddDetector, settings: Settings) -> Journal:
     """The journal of a stream whose source is open."""
     from storage.journal import Journal, StreamInfo
     from stream.capture import MicrophoneSource
@@ -82,6 +88,16 @@ def journal_of(stream_id: str, source: Source, detector: Detector, settings: Set
         started=datetime.now(UTC),
     )
     return Journal(settings.storage, info)
+
+
+def living_index(detector: RaddDetector, settings: Settings) -> LivingIndex | None:
+    """What tells the detector of references that people confirm in the meantime; None where that is switched off."""
+    from storage.overlay import OverlayStore
+    from stream.living_index import LivingIndex
+
+    if not settings.model.overlay_s:
+        return None
+    return LivingIndex(OverlayStore(settings.storage.url, detector.encoder_id), detector, settings.model.overlay_s)
 
 
 def configure(arguments: argparse.Namespace) -> Settings:

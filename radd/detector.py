@@ -31,9 +31,10 @@ class ModelSettings:
     bundle: str
     neighbours: int
     cache_blocks: int
+    overlay_s: float
 
     def __post_init__(self) -> None:
-        check(self, neighbours=(1, 50), cache_blocks=(0, 100_000))
+        check(self, neighbours=(1, 50), cache_blocks=(0, 100_000), overlay_s=(0, 3_600))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class RaddDetector:
         model: ModelSettings,
         gate: GateSettings,
     ) -> None:
-        self.name = name
+        self.name, self.encoder_id = name, encoder.id
         self._cnn, self._encoder, self._bundled, self._calibration = cnn, encoder, index, calibration
         self._model, self._gate = model, gate
         self._vad = SpeechNetwork()

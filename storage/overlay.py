@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -48,18 +49,21 @@ class Confirmed:
 class OverlayStore:
     """The overlay of one encoder. A change and the version that tells of it are one transaction.
 
-    Entering makes the tables where there are none. Errors of every method are those of Database.
+    Errors of every method are those of Database.
     """
 
     def __init__(self, url: str, encoder_id: str):
         self._database = Database(url)
         self._encoder_id = encoder_id
+        self._prepared = False
 
     def __enter__(self) -> OverlayStore:
-        self._database.prepare()
         return self
 
     def __exit__(self, *exc) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._database.close()
 
     def read(self) -> Overlay:
@@ -68,7 +72,7 @@ class OverlayStore:
 
     def changed(self, version: int) -> Overlay | None:
         """The overlay as it is now; None where it still has this version."""
-        with self._database.transaction() as connection:
+        with self._transaction() as connection:
             now = connection.scalar(sa.select(versions.c.version).where(self._mine(versions))) or 0
             if now == version:
                 return None
@@ -86,7 +90,7 @@ class OverlayStore:
         """What was added, in the order of time."""
         columns = [added.c[name] for name in Confirmed.__slots__ if name != "blocks"]
         chosen = sa.select(*columns, sa.func.count().label("blocks")).where(self._mine(added))
-        with self._database.transaction() as connection:
+        with self._transaction() as connection:
             rows = connection.execute(chosen.group_by(*columns).order_by(added.c.added_utc, added.c.id))
             return [Confirmed(**row) for row in rows.mappings()]
 
@@ -99,7 +103,7 @@ class OverlayStore:
         """
         id, label = references[0].id, references[0].label
         moment = _now()
-        with self._database.transaction() as connection:
+        with self._transaction() as connection:
             known = connection.scalar(sa.select(added.c.label).where(self._mine(added), added.c.id == id).limit(1))
             if known == label:
                 return False
@@ -121,7 +125,7 @@ class OverlayStore:
 
         Raises ConfigError for an id that is neither, or is hidden already.
         """
-        with self._database.transaction() as connection:
+        with self._transaction() as connection:
             self._grow(connection)
             for id in ids:
                 if connection.execute(added.delete().where(self._mine(added), added.c.id == id)).rowcount:
@@ -136,12 +140,21 @@ class OverlayStore:
 
     def restore(self, ids: Collection[str]) -> None:
         """Show references of the bundle again; raises ConfigError for one that is not hidden."""
-        with self._database.transaction() as connection:
+        with self._transaction() as connection:
             self._grow(connection)
             for id in ids:
                 shown = removals.delete().where(self._mine(removals), removals.c.reference_id == id)
                 if not connection.execute(shown).rowcount:
                     raise ConfigError(f"no reference {id} of the bundle was removed; there is nothing to restore")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sa.Connection]:
+        """As Database.transaction, with the tables made where there are none."""
+        if not self._prepared:
+            self._database.prepare()
+            self._prepared = True
+        with self._database.transaction() as connection:
+            yield connection
 
     def _mine(self, table: sa.Table) -> sa.ColumnElement[bool]:
         return table.c.encoder_id == self._encoder_id

@@ -20,6 +20,19 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class IndexChanged:
+    """From here on the sound is compared with other references; what was said before stays said."""
+
+    end: int
+    version: int
+    """of the overlay of the index, grows with every change"""
+    added: int
+    """references that came"""
+    removed: int
+    """references that went"""
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """How the run does, once a minute of sound; counts are since the start."""
 
@@ -46,7 +59,7 @@ class Stopped:
     """counts of the run; under `storage` those of the journal"""
 
 
-Notice = Started | Stats | Stopped
+Notice = Started | IndexChanged | Stats | Stopped
 
 
 class Display(Protocol):

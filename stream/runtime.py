@@ -16,7 +16,8 @@ from typing import Protocol
 
 from radd.errors import RaddError
 from radd.types import SAMPLE_RATE_HZ, Alert, AudioChunk, Event, Sink, Source, seconds
-from stream.notices import Display, Started, Stats, Stopped
+from stream.living_index import BundledIndex, LivingIndex
+from stream.notices import Display, IndexChanged, Started, Stats, Stopped
 from stream.service import Service
 from stream.sinks import Fanout, Totals
 
@@ -97,9 +98,11 @@ class Run:
     """
 
     def __init__(self, source: Source, monitor: Listener, open_journal: Callable[[], Journal], display: Display,
-                 ending: Ending, bundle: str, duration_samples: int | None = None):
+                 ending: Ending, bundle: str, duration_samples: int | None = None,
+                 index: BundledIndex | LivingIndex | None = None):
         self.source, self.monitor, self.open_journal, self.display = source, monitor, open_journal, display
         self.ending, self.bundle, self.duration_samples = ending, bundle, duration_samples
+        self.index = index or BundledIndex()
         self.totals = Totals()
         self.service = Service()
         self.journal: Journal | None = None
@@ -113,7 +116,7 @@ class Run:
 
         Raises what source, journal and output raise, after everything that can still end in order has ended.
         """
-        with self._telling(), self.source, self.open_journal() as self.journal:
+        with self._telling(), self.source, self.open_journal() as self.journal, self.index:
             sinks = Fanout(self.journal, self.totals, self.display)
             with self._flushing(sinks):
                 self._start()
@@ -151,6 +154,8 @@ class Run:
 
     def _chunks(self) -> Iterator[AudioChunk]:
         for chunk in () if self.ending.reason else self.source:
+            if changed := self.index.take():
+                self.display.write(IndexChanged(self.end, *changed))
             chunk = self._within_duration(chunk)
             began = time.perf_counter()
             yield chunk

@@ -15,8 +15,8 @@ from typing import TextIO
 
 from radd.errors import StorageError
 from radd.flac import clip_sha256
-from radd.types import Alert, AlertState, Event, Gap, Score, Sink, seconds
-from stream.notices import Notice, Started, Stats, Stopped
+from radd.types import Alert, AlertState, Event, Gap, Sample, Score, Sink, seconds
+from stream.notices import IndexChanged, Notice, Started, Stats, Stopped
 
 
 class Fanout:
@@ -108,6 +108,8 @@ def as_json(event: Event | Notice) -> dict:
         case Stats():
             fields = asdict(event)
             return _named("stats", fields.pop("end"), **fields)
+        case IndexChanged(end, version, added, removed):
+            return _named("index", end, version=version, added=added, removed=removed)
         case Stopped(end, reason, totals):
             return _named("stopped", end, reason=reason, totals=totals)
 
@@ -152,6 +154,8 @@ class ConsoleLines(Lines):
                 self._say(event.end, describe_end(event))
 
     def _score(self, score: Score) -> None:
+            case IndexChanged(end, version, added, removed):
+                self._say(end, f"index: {added} references came, {removed} went; overlay version {version}")
         if score.verdict is not self.verdict:
             self.verdict = score.verdict
             told = score.reason if score.p_spoof is None else f"p_spoof {score.p_spoof:.2f}, llr {score.llr:+.2f}"
