@@ -1,0 +1,179 @@
+"""train.py fit on a handful of real clips: a bundle that scores, the same bytes again, after a kill too."""
+
+import contextlib
+import io
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install -r requirements-train.txt")
+transformers = pytest.importorskip("transformers", reason="transformers is not installed: see requirements-train.txt")
+
+import train  # noqa: E402
+from radd.bundle import load_detector, read_manifest  # noqa: E402
+from radd.encoder import BLOCK_SAMPLES, OnnxEncoder  # noqa: E402
+from radd.files import load_speech  # noqa: E402
+from settings import load  # noqa: E402
+from training import learn, together  # noqa: E402
+from training.encoder import pretrained  # noqa: E402
+from training.networks import SpectralNetwork  # noqa: E402
+
+ROOT = Path(__file__).parents[1]
+TINY = """[training]
+steps = 7
+batch = 4
+crop_s = 1.024
+references = 10
+"""
+ONE_STEP = TINY.replace("steps = 7", "steps = 1")
+PROGRAM = "import sys, train, training.learn as l; l.CHECKPOINT_STEPS = 2; sys.exit(train.main(sys.argv[1:]))"
+pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # of Python 3.12 when threads fork
+
+
+def run(*arguments) -> str:
+    """What train.py says, with a checkpoint at every second step."""
+    said = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
+        patch.setattr(learn, "CHECKPOINT_STEPS", 2)
+        assert train.main([str(argument) for argument in arguments]) == 0
+    return said.getvalue()
+
+
+def start(*arguments) -> subprocess.Popen:
+    """The same in a process of its own."""
+    command = [sys.executable, "-c", PROGRAM, *map(str, arguments)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory, speech) -> Path:
+    """Recordings of a reader and sentences of the installed engines, both split into train and dev."""
+    if not any(map(shutil.which, ("espeak-ng", "flite", "festival"))):
+        pytest.skip("there is no speech engine: apt install espeak-ng")
+    folder = tmp_path_factory.mktemp("corpus")
+    run("generate", "engines", "--out", folder, "--clips", 8)
+    fakes = (folder / "protocol.train.txt").read_text().splitlines()
+    rows, reals = ["utt,source_repo,licence,lang"], {"train": [], "dev": []}
+    for k, path in enumerate(sorted(speech.parent.glob("*.wav"))):
+        samples, side = load_speech(path), "train" if k < 3 else "dev"
+        for i, piece in enumerate(np.array_split(samples, len(samples) // 36_000 if side == "train" else 1)):
+            soundfile.write(folder / f"{path.stem}-{i}.flac", piece, 16_000)
+            reals[side].append(f"austen {path.stem}-{i} - - bonafide")
+            rows.append(f"{path.stem}-{i},books,{'unstated' if k == 1 else 'public domain (LibriVox)'},en")
+    (folder / "text.wav").write_text("this is no sound")
+    reals["train"].append("austen text - - bonafide")
+    for side, spoken in (("train", fakes[:5]), ("dev", fakes[5:])):
+        (folder / f"protocol.{side}.txt").write_text("\n".join([*reals[side], *spoken, ""]))
+    (folder / "meta_real.csv").write_text("\n".join([*rows, ""]))
+    return folder
+
+
+def arguments_of(corpus, folder, *more, recipe=TINY) -> list:
+    folder.mkdir(exist_ok=True)
+    (folder / "recipe.toml").write_text(recipe)
+    return ["fit", "--data", corpus, "--out", folder / "bundle", "--work", folder / "work", "--jobs", 1,
+            "--config", folder / "recipe.toml", *more]
+
+
+def content(bundle: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in bundle.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def fitted(corpus, tmp_path_factory):
+    """Directory and output of an unbroken run."""
+    folder = tmp_path_factory.mktemp("fitted")
+    return folder, run(*arguments_of(corpus, folder))
+
+
+def test_a_bundle_comes_out_that_scores(corpus, fitted, speech):
+    folder, said = fitted
+    assert said.rstrip().splitlines()[-2].startswith(f"left out, cannot be read: {corpus / 'text.wav'}")
+    told = read_manifest(folder / "bundle")["training"]
+    assert told["train"]["clips"] == {"bonafide": 6, "spoof": 5} and told["licences"]["unstated"] == 1
+    chosen = load()
+    detector = load_detector(folder / "bundle", chosen.model, chosen.gate)
+    samples = load_speech(speech)[: 40 * 2048]
+    scores = [j.llr for j in detector.push(detector.start(), samples) if j.llr is not None]
+    assert scores and np.isfinite(scores).all()
+    for figure in ("loss", "dev_scores"):
+        assert (folder / "work" / f"{figure}.png").read_bytes().startswith(b"\x89PNG")
+        assert "</svg>" in (folder / "bundle" / f"{figure}.svg").read_text()
+        assert f"({figure}.svg)" in (folder / "bundle" / "card.md").read_text()
+    assert sum(map(len, content(folder / "bundle").values())) < 25e6
+
+
+def test_a_killed_run_goes_on_to_the_same_bytes(corpus, fitted, tmp_path):
+    arguments = arguments_of(corpus, tmp_path)
+    ends = random.randrange(1, 5)
+    with start(*arguments) as killed:
+        steps = (line for line in killed.stdout if ": step " in line)
+        for _ in range(ends):
+            next(steps)
+        killed.kill()
+    assert not (tmp_path / "bundle").exists()
+    run(*arguments)
+    assert content(tmp_path / "bundle") == content(fitted[0] / "bundle"), f"killed at report {ends}"
+
+
+def test_other_clips_are_not_taken_for_learned(corpus, fitted, tmp_path):
+    shutil.copytree(fitted[0] / "work", tmp_path / "work")
+    said = run(*arguments_of(corpus, tmp_path, "--licences", "permissive"))
+    assert "train: 10 of 12 clips" in said and "networks: step 2 of 7" in said
+    told = read_manifest(tmp_path / "bundle")["training"]
+    assert told["train"]["clips"] == {"bonafide": 5, "spoof": 5} and "unstated" not in told["licences"]
+    assert "licence allows any use" in (tmp_path / "bundle" / "card.md").read_text()
+    assert content(tmp_path / "bundle")["cnn_score.onnx"] != content(fitted[0] / "bundle")["cnn_score.onnx"]
+
+
+SMALL = {"conv_dim": (16, 16), "conv_kernel": (10, 3), "conv_stride": (160, 2), "num_feat_extract_layers": 2,
+         "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32,
+         "num_conv_pos_embeddings": 7, "num_conv_pos_embedding_groups": 2}
+
+
+def test_self_supervised_learning_comes_before(corpus, fitted, tmp_path):
+    said = run(*arguments_of(corpus, tmp_path, recipe=f"{ONE_STEP}pretrain_steps = 2\n"))
+    assert "pretrained: step 2 of 2" in said and "networks: step 1 of 1" in said
+    assert content(tmp_path / "bundle")["encoder.onnx"] != content(fitted[0] / "bundle")["encoder.onnx"]
+
+
+@pytest.mark.parametrize("kind", ["Wav2Vec2", "WavLM"])
+def test_a_model_in_the_form_of_the_hub_is_exported_as_it_is(corpus, kind, tmp_path):
+    torch.manual_seed(3)
+    saved = getattr(transformers, f"{kind}Model")(getattr(transformers, f"{kind}Config")(**SMALL))
+    saved.save_pretrained(tmp_path / "hub")
+    recipe = f'{ONE_STEP}encoder = "{tmp_path / "hub"}"\nencoder_layer = 1\nencoder_frozen = true\n'
+    run(*arguments_of(corpus, tmp_path, recipe=recipe))
+    manifest = read_manifest(tmp_path / "bundle")
+    assert manifest["training"]["recipe"]["encoder"] == str(tmp_path / "hub")
+    learned = torch.load(tmp_path / "work" / "networks" / "checkpoint.pt", weights_only=True)["average"]
+
+    def network(layer: int):
+        pair = together.Pair(SpectralNetwork(), pretrained(str(tmp_path / "hub"), layer))
+        pair.load_state_dict(learned)
+        return pair.encoder.eval()
+
+    for name, value in saved.state_dict().items():
+        assert torch.equal(learned[f"encoder.speech_model.{name}"], value), f"{name} is frozen and changed"
+    samples = 0.1 * np.random.default_rng(0).standard_normal((3, BLOCK_SAMPLES)).astype(np.float32)
+    with torch.no_grad():
+        (expected, _), (other, _) = (network(layer)(torch.from_numpy(samples)) for layer in (1, 2))
+    encoder = OnnxEncoder(tmp_path / "bundle" / "encoder.onnx", manifest["encoder_id"])
+    for block, vector, elsewhere in zip(samples, expected.numpy(), other.numpy(), strict=True):
+        assert np.allclose(encoder.embed(block)[0], vector, atol=1e-4) and not np.allclose(vector, elsewhere, atol=1e-3)
+
+
+@pytest.mark.parametrize("change, words", [
+    (["--data", "nowhere"], "protocol.train.txt is missing"),
+    (["--exclude", "nobody.txt"], "cannot read the speakers to leave out"),
+    (["--out", str(ROOT / "docs")], "no bundle"),
+])
+def test_mistakes(corpus, tmp_path, capsys, change, words):
+    assert train.main([str(argument) for argument in [*arguments_of(corpus, tmp_path), *change]]) == 2
+    assert words in capsys.readouterr().err
