@@ -10,6 +10,7 @@ import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
@@ -18,6 +19,8 @@ from radd.errors import AudioError
 from radd.resampling import Converter
 
 BLOCK_S = 0.128
+CONTAINERS = ("aac,ac3,aiff,amr,ape,asf,au,avi,caf,eac3,flac,flv,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpeg,mpegts,"
+              "ogg,rm,tta,w64,wav,wv")  # what FFmpeg may open: formats that name other files, such as playlists, are not here
 UNKNOWN_BYTES = 0x7FFF_0000  # programs that write to a pipe put about this or more where the length belongs
 _SHORT = re.compile(r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
 
@@ -168,9 +171,30 @@ def _open_container(path: Path, found: str) -> ContainerFile:
         f"{path} is not audio that can be read ({found}); expected WAV, FLAC, MP3, OGG, Opus, M4A or a video with sound"
     )
     try:
-        container = av.open(str(path), options={"protocol_whitelist": "file"})
-    except av.FFmpegError:
+        container = av.open(str(path), options={"protocol_whitelist": "file", "format_whitelist": CONTAINERS})
+    except (av.FFmpegError, UnicodeDecodeError):  # PyAV takes the file's own texts for UTF-8
         raise unreadable from None
+    return _sounding(path, av, container, unreadable)
+
+
+def open_stream(file: BinaryIO) -> ContainerFile:
+    """Open an Ogg or WebM stream of sound that is still being written, from anything that has read(size).
+
+    Raises AudioError for anything else, and without PyAV.
+    """
+    try:
+        import av
+    except ImportError:
+        raise AudioError("streams of Opus need PyAV: pip install -r requirements-video.txt") from None
+    unreadable = AudioError("this stream is no sound that can be read; expected Opus or Vorbis in Ogg or WebM")
+    try:
+        container = av.open(file, options={"protocol_whitelist": "", "format_whitelist": "ogg,matroska,webm"})
+    except (av.FFmpegError, UnicodeDecodeError):
+        raise unreadable from None
+    return _sounding(Path("the stream"), av, container, unreadable)
+
+
+def _sounding(path: Path, av, container, unreadable: AudioError) -> ContainerFile:
     codec = container.streams.audio[0].codec_context if container.streams.audio else None
     if codec is None or not codec.sample_rate or not codec.channels:
         container.close()
