@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,13 @@ import torch
 
 from radd.bundle import CARD, ENCODER, FRAMES, SCORE, write_manifest
 from radd.dataset import DecodedClips, read_corpus
-from radd.encoder import BLOCK_SAMPLES
 from radd.errors import ConfigError
 from radd.types import SAMPLE_RATE_HZ
-from training import cnn, encoder
+from training import encoder, pretrain, together
 from training.batches import Batches
 from training.bundle_maker import build_index, calibrate, clip_llrs, join, load_networks, score_windows
 from training.card import describe_data, write_card
+from training.confirmation import fit_confirmed
 from training.export import export_cnn, export_encoder
 from training.learn import LOSSES, Plan
 from training.recipe import RecipeSettings
@@ -69,7 +70,8 @@ def seal(
     spectral, blocks = load_networks(making)
     index = build_index(train, blocks, making, recipe.references, recipe.seed)
     windows = [score_windows(dev, spectral, blocks, index, alter, recipe.seed) for alter in (None, channel)]
-    calibration = calibrate(join(windows), dev)
+    confirmed = fit_confirmed(dev, blocks, index, channel, recipe.seed)
+    calibration = replace(calibrate(join(windows), dev), confirmed=confirmed)
     if draw is not None:
         _figures(making, draw, *clip_llrs(windows[0], calibration, dev))
     training = describe_data(train, dev, recipe, len(index), licences)
