@@ -109,7 +109,7 @@ def _operating(scored: ScoredTrials, data: dict, at: dict) -> str:
     )
     return f"""<section class="card"><h2>Where to draw the line</h2>
 <p class="muted">Scores below the threshold are called fake. Move it and see who is caught and who is wronged.
-<span class="spoof">&#9632; synthetic</span> <span class="bonafide">&#9632; real</span></p>
+<span class="spoof key">&#9632; synthetic</span> <span class="bonafide key">&#9632; real</span></p>
 {_histogram(scored, data, start)}
 <input type="range" id="threshold" min="0" max="{STEPS}" value="{start}" aria-label="threshold">
 <p>Threshold <b id="shown">{at['threshold']:.4g}</b> &nbsp; {buttons}</p>
@@ -119,7 +119,7 @@ def _operating(scored: ScoredTrials, data: dict, at: dict) -> str:
 <div class="wrong"><b id="passed">{at['spoof_called_bonafide']}</b>missed</div>
 <div class="head">is real</div><div class="wrong"><b id="flagged">{at['bonafide_called_spoof']}</b>wronged</div>
 <div class="right"><b id="believed">{at['bonafide_called_bonafide']}</b>believed</div></div>
-<div class="numbers" style="margin:0">{rates}</div></div>
+<div class="numbers rates">{rates}</div></div>
 <p><small>Precision, recall and F1 take spoof as the positive class, at this list's own share of fakes.</small></p>
 </section>"""
 
@@ -200,8 +200,8 @@ def _errors(scored: ScoredTrials, threshold: float, player: Callable[[str], str 
             + (f'<audio controls preload="none" src="{sound}"></audio>' if sound else "") + "</td></tr>"
         )
     return (f'<section class="card"><h2>The worst {len(rows)} errors</h2><p class="muted">Farthest on the wrong side '
-            'of the threshold: listen before you trust a number.</p><div class="scroll"><table><tr><th>clip</th>'
-            '<th>is</th><th>speaker</th><th class="n">score</th><th></th></tr>'
+            'of the threshold: listen before you trust a number.</p><div class="scroll"><table class="worst"><tr>'
+            '<th>clip</th><th>is</th><th>speaker</th><th class="n">score</th><th></th></tr>'
             f'{"".join(rows)}</table></div></section>')
 
 
