@@ -1,7 +1,7 @@
 """Makes and describes model bundles.
 
 `fit` trains one from labelled speech, `generate` makes synthetic speech to learn from, `card` copies measured numbers
-into a bundle.
+into a bundle, and `index` adds known voices to one that listens.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+
+from storage.index_command import add_options
 
 ROOT = Path(__file__).parent
 
@@ -89,6 +91,16 @@ def told(out: Path, plans: list, left_out: list[str]) -> None:
     print(f"{out} holds {len(plans) - len(left_out)} clips; learn from it with train.py fit --data ... --data {out}")
 
 
+def index(arguments: argparse.Namespace) -> None:
+    from settings import load
+    from storage.confirming import Confirming
+
+    settings = load(arguments.config)
+    bundle, url = arguments.bundle or ROOT / settings.model.bundle, arguments.url or settings.storage.url
+    with Confirming(bundle, url) as confirming:
+        arguments.action(confirming, arguments)
+
+
 def card(arguments: argparse.Namespace) -> None:
     from training.card import add_metrics
 
@@ -123,6 +135,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     convincing.add_argument("--size", action="append", metavar="NAME",
                             help="tiny, small or paper (for a graphics card); may be given many times, default tiny")
     learner(generators, "vae", vae, "the train side's speech decoded from its spectra, or with a learned gain", 3000)
+    learning = commands.add_parser("index", help="what people confirm is known from then on, without training")
+    learning.set_defaults(command=index)
+    add_options(learning)
     numbers = commands.add_parser("card", help="copy the numbers that evaluate.py measured into a bundle's card")
     numbers.set_defaults(command=card)
     numbers.add_argument("--bundle", type=Path, default=ROOT / "models" / "default", metavar="DIR")

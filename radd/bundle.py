@@ -88,23 +88,33 @@ def load_detector(
     Raises ModelError where the bundle is damaged or its parts do not belong together.
     """
     manifest = read_manifest(directory)
+    encoder, index, calibration = _known_voices(directory, manifest)
+    cnn = SpectralCnn(directory / FRAMES, directory / SCORE)
+    name = f"{manifest['name']} {manifest['version']}"
+    detector = RaddDetector(name, cnn, encoder, index, calibration, model, gate)
+    if overlay is not None:
+        detector.adopt(detector.prepare(overlay))
+    return detector
+
+
+def load_known_voices(directory: Path) -> tuple[OnnxEncoder, FlatIndex, Calibration]:
+    """What a bundle compares voices with; raises ModelError as load_detector."""
+    return _known_voices(directory, read_manifest(directory))
+
+
+def _known_voices(directory: Path, manifest: dict[str, Any]) -> tuple[OnnxEncoder, FlatIndex, Calibration]:
     try:
         fitted = manifest["calibration"]
         calibration = Calibration(*(_tuples(fitted[key]) for key in ("speech_s", "alone", "fused")),
                                   _tuples(fitted.get("confirmed", ())))
-        name, encoder_id = f"{manifest['name']} {manifest['version']}", manifest["encoder_id"]
-        index_encoder = manifest["index_encoder_id"]
+        encoder_id, index_encoder = manifest["encoder_id"], manifest["index_encoder_id"]
     except (KeyError, TypeError) as error:
         raise ModelError(f"{directory / MANIFEST} lacks {error}; restore the bundle") from None
     encoder = OnnxEncoder(directory / ENCODER, encoder_id)
     index = FlatIndex.load(directory / VECTORS, directory / REFERENCES, index_encoder, encoder_id)
     if index.width != encoder.width:
-        raise ModelError(f"{directory}: the encoder makes {encoder.width} numbers a block, the index holds {index.width}")
-    cnn = SpectralCnn(directory / FRAMES, directory / SCORE)
-    detector = RaddDetector(name, cnn, encoder, index, calibration, model, gate)
-    if overlay is not None:
-        detector.adopt(detector.prepare(overlay))
-    return detector
+        raise ModelError(f"{directory}: the encoder makes {encoder.width} numbers a block, the index {index.width}")
+    return encoder, index, calibration
 
 
 def _tuples(value: Any) -> Any:

@@ -17,6 +17,8 @@ import numpy as np
 from radd.encoder import BLOCK_SAMPLES, Encoder, speech_blocks
 from radd.errors import ModelError
 from radd.index import FAR, LABELS, FlatIndex, Found, Hit, Reference, Side, margin, nearest
+from radd.speech import BLOCK_SAMPLES as SPEECH_SAMPLES
+from radd.speech import SpeechNetwork, SpeechState
 from radd.types import seconds
 
 NO_DISTANCE = 1e-5  # closer vectors count as equal, so that sound which comes again bit by bit has a finite closeness
@@ -29,6 +31,7 @@ class Provenance:
     """What is known of a confirmed recording."""
 
     label: str
+    """bonafide or spoof"""
     system: str
     source: str
     licence: str
@@ -105,3 +108,9 @@ def references_of(
     vectors = [encoder.embed(samples[at : at + BLOCK_SAMPLES])[0] for at in starts]
     references = [Reference(id, known.label, known.system, known.source, known.licence, seconds(at)) for at in starts]
     return references, np.array(vectors, np.float32).reshape(len(starts), encoder.width)
+
+
+def references_in(samples: np.ndarray, encoder: Encoder, known: Provenance) -> tuple[list[Reference], np.ndarray]:
+    """As references_of, of mono 16 kHz sound float32 (n,) whose speech is still to be found."""
+    whole = samples[: len(samples) // SPEECH_SAMPLES * SPEECH_SAMPLES]
+    return references_of(whole, SpeechNetwork().probability(SpeechState(), whole[None])[0], encoder, known)
