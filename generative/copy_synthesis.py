@@ -1,8 +1,8 @@
 """Resynthesis of recorded speech: the words, voice, length and level stay, the waveform is a synthesiser's.
 
 Each method takes samples float32 (n,) at 16 kHz and a Generator that sets its parameters, and returns float32 (n,).
-What comes out is spoof by definition. A codec is none of them, whatever its rate: a person's voice that went through one
-is still a person's, so codecs are channel conditions (generative/channel.py) that both labels meet.
+What comes out is spoof by definition. A codec is none of them, whatever its rate: a person's voice that went through
+one is still a person's, so codecs are channel conditions (generative/channel.py) that both labels meet.
 """
 
 from __future__ import annotations
@@ -63,11 +63,13 @@ def griffin_lim(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def griffin_lim_mel(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """From 40 to 128 mel bands, as a text-to-speech system without a neural vocoder does it."""
+    """From 40 to 128 mel bands, as a text-to-speech system without a neural vocoder does it; linear between bands."""
     short_time = _short_time(samples, rng)
     bands = mel_bands(int(rng.choice([40, 64, 80, 128])), short_time.size)
-    mel = np.abs(short_time.spectra(samples)) @ bands.T
-    return like(samples, invert(short_time, np.maximum(mel @ np.linalg.pinv(bands).T, 0), rng))
+    means = bands / np.maximum(bands.sum(axis=1, keepdims=True), 1e-9)
+    # einsum and no matrix product: that rounds by the number of threads, and the iteration makes it audible
+    mel = np.einsum("fb,mb->fm", np.abs(short_time.spectra(samples)), means)
+    return like(samples, invert(short_time, np.einsum("fm,mb->fb", mel, bands), rng))
 
 
 def single_pass(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -157,8 +159,7 @@ def copier(real: list[Clip]) -> Callable[[Plan], np.ndarray]:
 
 def _copy(paths: dict[str, Path], plan: Plan) -> np.ndarray:
     samples = read_source(paths[plan.source_utt])
-    copy = METHODS[plan.system](samples, np.random.default_rng([plan.recipe["seed"], plan.recipe["number"], 1]))
-    return copy / max(1.0, float(np.abs(copy).max()))  # a clipped copy would be known by that
+    return METHODS[plan.system](samples, np.random.default_rng([plan.recipe["seed"], plan.recipe["number"], 1]))
 
 
 def mel_bands(count: int, size: int) -> np.ndarray:
