@@ -76,7 +76,8 @@ def journal_of(stream_id: str, source: Source, detector: RaddDetector, settings:
     from storage.journal import Journal, StreamInfo
     from stream.capture import MicrophoneSource
 
-    judging = {name: section for name, section in asdict(settings).items() if name not in ("storage", "training")}
+    aside = ("storage", "review", "training")
+    judging = {name: section for name, section in asdict(settings).items() if name not in aside}
     info = StreamInfo(
         id=stream_id,
         source=source.name,

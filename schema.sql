@@ -39,25 +39,28 @@ CREATE TABLE clips (
   KEY ix_clips_state_stored (state, stored_utc, size_bytes)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
--- A synthetic voice was heard.
+-- A synthetic voice was heard; or speech that raised no alert was drawn at random, so that people find what was missed.
 CREATE TABLE alerts (
   id                 VARCHAR(36) NOT NULL PRIMARY KEY,           -- UUID
   stream_id          VARCHAR(36) NOT NULL,
-  state              VARCHAR(16) NOT NULL,                       -- open, close, or interrupted: its daemon was killed
-  review             VARCHAR(16) NOT NULL DEFAULT 'pending',     -- what people have said of it
+  state              VARCHAR(16) NOT NULL,                       -- open, close, interrupted: its daemon was killed; or sample
+  review             VARCHAR(16) NOT NULL DEFAULT 'pending',     -- what the labels of its clip come to: pending, fake, real,
+                                                                 -- unsure, conflict, or expired: its sound went unanswered
   began_samples      BIGINT NOT NULL,                            -- start of the evidence
   end_samples        BIGINT NOT NULL,                            -- so far, unless state is close
   began_utc          DATETIME(3) NOT NULL,
-  ended_utc          DATETIME(3),                                -- NULL unless state is close
+  ended_utc          DATETIME(3),                                -- NULL unless state is close or sample
   peak_p_spoof       DOUBLE,                                     -- highest posterior of spoof, 0 to 1
   min_llr            DOUBLE,
   gaps               INT NOT NULL,                               -- in the stream before the end of the alert
   bundle             TEXT NOT NULL,
   clip_sha256        VARCHAR(64) NOT NULL,
   clip_start_samples BIGINT NOT NULL,
-  KEY ix_alerts_review (review, began_utc),
+  informative        DOUBLE NOT NULL DEFAULT 0,                  -- what a label would teach, 0 to 1, higher = more
   KEY ix_alerts_stream (stream_id, began_samples),
   KEY ix_alerts_clip (clip_sha256),
+  KEY ix_alerts_queue (review, informative, id, began_utc, state),
+  KEY ix_alerts_stream_queue (stream_id, review, informative, id, began_utc, state),
   CONSTRAINT fk_alerts_stream FOREIGN KEY (stream_id) REFERENCES streams (id),
   CONSTRAINT fk_alerts_clip FOREIGN KEY (clip_sha256) REFERENCES clips (sha256)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
@@ -125,8 +128,29 @@ CREATE TABLE overlay_versions (
   version    BIGINT NOT NULL
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
+-- What people have said of a clip, each answer a row that stays; the latest of each reviewer counts.
+CREATE TABLE labels (
+  clip_sha256  VARCHAR(64) NOT NULL,
+  number       INT NOT NULL,          -- 1, 2, ... in the order in which they came
+  label        VARCHAR(16) NOT NULL,  -- fake, real or unsure
+  reviewer     TEXT NOT NULL,
+  reason       TEXT NOT NULL,
+  labelled_utc DATETIME(3) NOT NULL,
+  PRIMARY KEY (clip_sha256, number),
+  CONSTRAINT fk_labels_clip FOREIGN KEY (clip_sha256) REFERENCES clips (sha256) ON DELETE CASCADE
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+-- Clips whose label is agreed and that have entered the overlay of this encoder's index.
+CREATE TABLE indexed_clips (
+  clip_sha256 VARCHAR(64) NOT NULL,
+  encoder_id  VARCHAR(64) NOT NULL,
+  blocks      INT NOT NULL,           -- how many references it gave; 0: too little speech in it
+  PRIMARY KEY (clip_sha256, encoder_id),
+  CONSTRAINT fk_indexed_clips_clip FOREIGN KEY (clip_sha256) REFERENCES clips (sha256) ON DELETE CASCADE
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
 -- Which migration made all this.
 CREATE TABLE alembic_version (
   version_num VARCHAR(32) NOT NULL PRIMARY KEY
 );
-INSERT INTO alembic_version VALUES ('0002');
+INSERT INTO alembic_version VALUES ('0003');

@@ -19,6 +19,7 @@ from radd.detector import ModelSettings
 from radd.errors import ConfigError
 from radd.gate import GateSettings
 from storage.journal import StorageSettings
+from storage.review import ReviewSettings
 from stream.alerts import AlertSettings
 from stream.decision import DecisionSettings
 from stream.microphone import CaptureSettings
@@ -38,6 +39,7 @@ class Settings:
     decision: DecisionSettings
     alerts: AlertSettings
     storage: StorageSettings
+    review: ReviewSettings
     training: RecipeSettings
 
 

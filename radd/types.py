@@ -141,7 +141,33 @@ class Alert:
     """gaps in the stream so far"""
 
 
-Event = Score | Gap | Alert
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Speech that raised no alert, drawn at random for people to review."""
+
+    id: str
+    """UUID"""
+    start: int
+    """samples, where it begins"""
+    peak_p_spoof: float
+    """highest posterior of spoof in it, 0 to 1"""
+    min_llr: float
+    """lowest LLR in it, nats"""
+    clip: np.ndarray
+    """float32 (n,), its sound"""
+    trace: tuple[tuple[int, float | None], ...]
+    """(end, llr) of each score in it"""
+    neighbours: tuple[Neighbour, ...]
+    """nearest references at the peak"""
+    gaps: int
+    """gaps in the stream so far"""
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.clip)
+
+
+Event = Score | Gap | Alert | Sample
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import threading
 from radd.errors import StorageAway, StorageError
 from storage.database import Database, EntryRefused
 from storage.entry import Entry, Kind
-from storage.retention import evict
+from storage.retention import Retention
 from storage.rows import store
 from storage.spool import Spool
 
@@ -22,10 +22,10 @@ class Delivery:
     there is no such thing.
     """
 
-    def __init__(self, spool: Spool, url: str, clip_quota_bytes: int):
+    def __init__(self, spool: Spool, url: str, retention: Retention):
         self._spool = spool
         self._database = Database(url)
-        self._clip_quota_bytes = clip_quota_bytes
+        self._retention = retention
         self._prepared = False
         self._wake = threading.Event()
         self._closing = threading.Event()
@@ -93,7 +93,7 @@ class Delivery:
                 store(connection, entry)
             except (KeyError, TypeError, ValueError, OverflowError) as error:
                 raise EntryRefused(f"spool entry {entry.name} does not fit the tables: {error!r}") from None
-            evicted = evict(connection, self._clip_quota_bytes) if entry.kind is Kind.ALERT else 0
+            evicted = self._retention.apply(connection) if entry.kind is not Kind.ROWS else 0
         self.delivered += 1
         self.problem = None
         self.evicted += evicted

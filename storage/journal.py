@@ -10,11 +10,20 @@ from typing import Any
 from radd.errors import StorageError
 from radd.flac import flac_bytes
 from radd.ranges import check
-from radd.types import Alert, AlertState, Event, Gap, Score
+from radd.types import Alert, AlertState, Event, Gap, Sample, Score
 from storage.database import parse_url
 from storage.delivery import Delivery
 from storage.entry import Kind
-from storage.records import StreamInfo, alert_record, gap_record, interrupted_alert, moment, stream_record
+from storage.records import (
+    StreamInfo,
+    alert_record,
+    gap_record,
+    interrupted_alert,
+    moment,
+    sample_record,
+    stream_record,
+)
+from storage.retention import Retention
 from storage.spool import Spool
 from storage.timeline import Timeline
 
@@ -31,10 +40,14 @@ class StorageSettings:
     clip_quota_mb: int
     spool_quota_mb: int
     flush_s: float
+    sample_per_hour: float
+    keep_days_pending: int
+    keep_days_labelled: int
 
     def __post_init__(self):
         parse_url(self.url)
-        check(self, clip_quota_mb=(0, 1_000_000), spool_quota_mb=(1, 1_000_000), flush_s=(0, 3_600))
+        check(self, clip_quota_mb=(0, 1_000_000), spool_quota_mb=(1, 1_000_000), flush_s=(0, 3_600),
+              sample_per_hour=(0, 400), keep_days_pending=(0, 36_500), keep_days_labelled=(0, 36_500))
 
     @property
     def spool_directory(self) -> Path:
@@ -60,7 +73,10 @@ class Journal:
         self._settings = settings
         self._info = info
         self._spool = Spool(settings.spool_directory, settings.spool_quota_mb * MEGABYTE)
-        self._delivery = Delivery(self._spool, settings.url, settings.clip_quota_mb * MEGABYTE)
+        retention = Retention(
+            settings.clip_quota_mb * MEGABYTE, settings.keep_days_pending, settings.keep_days_labelled
+        )
+        self._delivery = Delivery(self._spool, settings.url, retention)
         self._timeline = Timeline()
         self._gaps: list[dict[str, Any]] = []
         self._open: dict[str, str] = {}
@@ -108,6 +124,8 @@ class Journal:
             totals["lost_samples"] += event.end - event.start
             self._gaps.append(gap_record(event))
             self._keep_rows()
+        elif isinstance(event, Sample):
+            self._keep(Kind.ALERT, sample_record(event, self._info), flac_bytes(event.clip))
         elif event.state is not AlertState.INTERRUPTED:
             self._keep_alert(event)
 

@@ -101,24 +101,8 @@ class OverlayStore:
 
         Raises ConfigError where it is there under the other label.
         """
-        id, label = references[0].id, references[0].label
-        moment = _now()
         with self._transaction() as connection:
-            known = connection.scalar(sa.select(added.c.label).where(self._mine(added), added.c.id == id).limit(1))
-            if known == label:
-                return False
-            if known is not None:
-                raise ConfigError(f"the recording {id} is in the index as {known}, not {label}; if that was wrong, "
-                                  f"run train.py index remove {id} and add it again")
-            self._grow(connection)
-            connection.execute(added.insert(), [
-                {"encoder_id": self._encoder_id, "id": id, "start_samples": round(reference.start_s * SAMPLE_RATE_HZ),
-                 "label": label, "system": reference.system, "source": reference.source, "licence": reference.licence,
-                 "clip_sha256": clip_sha256, "embedding": vector.astype(FLOAT32).tobytes(),
-                 "reviewer": review.reviewer, "reason": review.reason, "added_utc": moment}
-                for reference, vector in zip(references, vectors, strict=True)
-            ])
-        return True
+            return enter(connection, self._encoder_id, references, vectors, review, clip_sha256)
 
     def remove(self, ids: Collection[str], bundled: Collection[str], review: Review) -> None:
         """Delete recordings that were added, and hide references of the bundle, whose ids are `bundled`; all or none.
@@ -126,7 +110,7 @@ class OverlayStore:
         Raises ConfigError for an id that is neither, or is hidden already.
         """
         with self._transaction() as connection:
-            self._grow(connection)
+            _grow(connection, self._encoder_id)
             for id in ids:
                 if connection.execute(added.delete().where(self._mine(added), added.c.id == id)).rowcount:
                     continue
@@ -141,7 +125,7 @@ class OverlayStore:
     def restore(self, ids: Collection[str]) -> None:
         """Show references of the bundle again; raises ConfigError for one that is not hidden."""
         with self._transaction() as connection:
-            self._grow(connection)
+            _grow(connection, self._encoder_id)
             for id in ids:
                 shown = removals.delete().where(self._mine(removals), removals.c.reference_id == id)
                 if not connection.execute(shown).rowcount:
@@ -159,13 +143,51 @@ class OverlayStore:
     def _mine(self, table: sa.Table) -> sa.ColumnElement[bool]:
         return table.c.encoder_id == self._encoder_id
 
-    def _grow(self, connection: sa.Connection) -> None:
-        """The next version; whoever else changes this overlay waits here until this transaction has ended."""
-        first, grown = {"encoder_id": self._encoder_id, "version": 1}, {"version": versions.c.version + 1}
-        if connection.dialect.name == "sqlite":
-            connection.execute(sqlite.insert(versions).values(first).on_conflict_do_update(["encoder_id"], set_=grown))
-        else:
-            connection.execute(mysql.insert(versions).values(first).on_duplicate_key_update(grown))
+
+def enter(
+    connection: sa.Connection,
+    encoder_id: str,
+    references: Sequence[Reference],
+    vectors: np.ndarray,
+    review: Review,
+    clip_sha256: str | None = None,
+) -> bool:
+    """As OverlayStore.add, inside the transaction of `connection`."""
+    id, label = references[0].id, references[0].label
+    mine = added.c.encoder_id == encoder_id, added.c.id == id
+    known = connection.scalar(sa.select(added.c.label).where(*mine).limit(1))
+    if known == label:
+        return False
+    if known is not None:
+        raise ConfigError(f"the recording {id} is in the index as {known}, not {label}; if that was wrong, "
+                          f"run train.py index remove {id} and add it again")
+    _grow(connection, encoder_id)
+    moment = _now()
+    connection.execute(added.insert(), [
+        {"encoder_id": encoder_id, "id": id, "start_samples": round(reference.start_s * SAMPLE_RATE_HZ),
+         "label": label, "system": reference.system, "source": reference.source, "licence": reference.licence,
+         "clip_sha256": clip_sha256, "embedding": vector.astype(FLOAT32).tobytes(),
+         "reviewer": review.reviewer, "reason": review.reason, "added_utc": moment}
+        for reference, vector in zip(references, vectors, strict=True)
+    ])
+    return True
+
+
+def leave(connection: sa.Connection, clip_sha256: str) -> int:
+    """Take a clip's blocks out of the overlay of every encoder, inside the transaction; returns how many they were."""
+    mine = added.c.clip_sha256 == clip_sha256
+    for encoder_id in connection.scalars(sa.select(added.c.encoder_id).where(mine).distinct()).all():
+        _grow(connection, encoder_id)
+    return connection.execute(added.delete().where(mine)).rowcount
+
+
+def _grow(connection: sa.Connection, encoder_id: str) -> None:
+    """The next version; whoever else changes this overlay waits here until this transaction has ended."""
+    first, grown = {"encoder_id": encoder_id, "version": 1}, {"version": versions.c.version + 1}
+    if connection.dialect.name == "sqlite":
+        connection.execute(sqlite.insert(versions).values(first).on_conflict_do_update(["encoder_id"], set_=grown))
+    else:
+        connection.execute(mysql.insert(versions).values(first).on_duplicate_key_update(grown))
 
 
 def _vectors(embeddings: list[bytes]) -> np.ndarray:

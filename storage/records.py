@@ -11,10 +11,11 @@ import numpy as np
 
 from radd.errors import AudioError
 from radd.flac import flac_samples
-from radd.types import Alert, AlertState, Gap, Neighbour, seconds
+from radd.types import Alert, AlertState, Gap, Neighbour, Sample, seconds
 from storage.entry import Entry
 
 TEXT_CHARACTERS = 10_000
+SAMPLE = "sample"  # the state of an alert that is none: speech that was drawn for review
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +54,36 @@ def stream_record(info: StreamInfo) -> dict[str, Any]:
 
 
 def alert_record(alert: Alert, info: StreamInfo) -> dict[str, Any]:
+    ended = alert.state is AlertState.CLOSE
+    return _flagged(alert, info, alert.state.value, alert.began, alert.clip_start, ended)
+
+
+def sample_record(sample: Sample, info: StreamInfo) -> dict[str, Any]:
+    """As `alert_record`, so that people review both the same way."""
+    return _flagged(sample, info, SAMPLE, sample.start, sample.start, ended=True)
+
+
+def _flagged(
+    event: Alert | Sample, info: StreamInfo, state: str, began: int, clip_start: int, ended: bool
+) -> dict[str, Any]:
     return {
         "alert": {
-            "id": alert.id,
+            "id": event.id,
             "stream_id": info.id,
-            "state": alert.state.value,
-            "began_samples": alert.began,
-            "end_samples": alert.end,
-            "began_utc": moment(info, alert.began),
-            "ended_utc": moment(info, alert.end) if alert.state is AlertState.CLOSE else None,
-            "peak_p_spoof": measured(alert.peak_p_spoof),
-            "min_llr": measured(alert.min_llr),
-            "gaps": alert.gaps,
+            "state": state,
+            "began_samples": began,
+            "end_samples": event.end,
+            "began_utc": moment(info, began),
+            "ended_utc": moment(info, event.end) if ended else None,
+            "peak_p_spoof": measured(event.peak_p_spoof),
+            "min_llr": measured(event.min_llr),
+            "gaps": event.gaps,
             "bundle": storable(info.bundle),
-            "clip_start_samples": alert.clip_start,
+            "clip_start_samples": clip_start,
         },
-        "clip": {"length_samples": len(alert.clip), "stored_utc": utc(datetime.now(UTC))},
-        "trace": [(end, measured(llr)) for end, llr in alert.trace],
-        "neighbours": [asdict(n) | {"similarity": measured(n.similarity)} for n in alert.neighbours],
+        "clip": {"length_samples": len(event.clip), "stored_utc": utc(datetime.now(UTC))},
+        "trace": [(end, measured(llr)) for end, llr in event.trace],
+        "neighbours": [asdict(n) | {"similarity": measured(n.similarity)} for n in event.neighbours],
     }
 
 

@@ -1,31 +1,60 @@
-"""How much evidence the database keeps."""
+"""How much sound the database keeps, and for how long. Rows stay and say that their sound is gone."""
 
-from datetime import UTC, datetime
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
 from storage.tables import alerts, clips
 
 AT_ONCE = 64
+UNANSWERED = ("pending", "expired")
 
 
-def evict(connection: sa.Connection, quota_bytes: int) -> int:
-    """Empty the oldest clips, unreviewed ones first, until the rest fits the quota; returns how many.
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """What [storage] says of it."""
 
-    Their rows stay, with state `evicted`.
-    """
-    stored = clips.c.state == "stored"
-    total = connection.scalar(sa.select(sa.func.coalesce(sa.func.sum(clips.c.size_bytes), 0)).where(stored))
-    reviewed = sa.exists().where(alerts.c.clip_sha256 == clips.c.sha256, alerts.c.review != "pending")
-    oldest = sa.select(clips.c.sha256, clips.c.size_bytes).where(stored).order_by(clips.c.stored_utc).limit(AT_ONCE)
-    now, evicted = datetime.now(UTC).replace(tzinfo=None), 0
-    for candidates in (oldest.where(~reviewed), oldest):
-        while total > quota_bytes and (found := connection.execute(candidates).all()):
-            for sha256, size_bytes in found:
-                if total <= quota_bytes:
-                    break
-                emptied = {"state": "evicted", "flac": None, "evicted_utc": now}
-                connection.execute(clips.update().where(clips.c.sha256 == sha256).values(emptied))
-                total -= size_bytes
-                evicted += 1
-    return evicted
+    quota_bytes: int
+    """of all clips together"""
+    keep_days_pending: int
+    """of clips that nobody has reviewed; 0: for ever"""
+    keep_days_labelled: int
+    """of clips that somebody has reviewed; 0: for ever"""
+
+    def apply(self, connection: sa.Connection) -> int:
+        """Empty the clips that are too old, then the oldest, unreviewed first, until the rest fits; returns how many.
+
+        A clip that was still waiting for an answer is `expired` then.
+        """
+        now = datetime.now(UTC).replace(tzinfo=None)
+        stored = clips.c.state == "stored"
+        reviewed = sa.exists().where(alerts.c.clip_sha256 == clips.c.sha256, alerts.c.review.not_in(UNANSWERED))
+        oldest = sa.select(clips.c.sha256, clips.c.size_bytes).where(stored).order_by(clips.c.stored_utc).limit(AT_ONCE)
+        evicted = 0
+        for days, whose in ((self.keep_days_pending, ~reviewed), (self.keep_days_labelled, reviewed)):
+            expired = oldest.where(whose, clips.c.stored_utc < now - timedelta(days=days))
+            while days and (found := connection.execute(expired).all()):
+                evicted += _empty(connection, [row.sha256 for row in found], now)
+        total = connection.scalar(sa.select(sa.func.coalesce(sa.func.sum(clips.c.size_bytes), 0)).where(stored))
+        for candidates in (oldest.where(~reviewed), oldest):
+            while total > self.quota_bytes and (found := connection.execute(candidates).all()):
+                too_many = []
+                for sha256, size_bytes in found:
+                    if total <= self.quota_bytes:
+                        break
+                    too_many.append(sha256)
+                    total -= size_bytes
+                evicted += _empty(connection, too_many, now)
+        return evicted
+
+
+def _empty(connection: sa.Connection, sha256s: Sequence[str], now: datetime) -> int:
+    emptied = {"state": "evicted", "flac": None, "evicted_utc": now}
+    connection.execute(clips.update().where(clips.c.sha256.in_(sha256s)).values(emptied))
+    waiting = alerts.c.clip_sha256.in_(sha256s), alerts.c.review == "pending"
+    connection.execute(alerts.update().where(*waiting).values(review="expired"))
+    return len(sha256s)

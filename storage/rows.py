@@ -11,6 +11,7 @@ from sqlalchemy.dialects import mysql, sqlite
 
 from storage import tables
 from storage.entry import Entry, Kind
+from storage.informative import informative
 
 
 def store(connection: sa.Connection, entry: Entry) -> None:
@@ -22,7 +23,7 @@ def _store_stream(connection: sa.Connection, entry: Entry) -> None:
     row = dict(entry.record)
     if entry.interrupted:
         row["state"] = "interrupted"
-    _upsert(connection, tables.streams, [row])
+    upsert(connection, tables.streams, [row])
 
 
 def _store_alert(connection: sa.Connection, entry: Entry) -> None:
@@ -30,27 +31,37 @@ def _store_alert(connection: sa.Connection, entry: Entry) -> None:
     row = dict(entry.record["alert"])
     if entry.interrupted:
         row["state"] = "interrupted"
-    known = sa.select(alerts.c.clip_sha256, alerts.c.clip_start_samples).where(alerts.c.id == row["id"])
+    row["informative"] = informative(entry.record)
+    known = sa.select(alerts.c["clip_sha256", "clip_start_samples", "review"]).where(alerts.c.id == row["id"])
     before = connection.execute(known).one_or_none()
     if entry.clip is not None or before is None:
         _store_clip(connection, entry)
         row["clip_sha256"] = entry.clip_sha256
     else:  # the sound that an earlier version brought is better than none
         row |= before._mapping
-    _upsert(connection, alerts, [row])
+    row["review"] = _review(connection, row, before and before.review, entry.clip is not None)
+    upsert(connection, alerts, [row])
     if before is not None:
         _drop_unused_clip(connection, before.clip_sha256)
     texts = {key: json.dumps(entry.record[key]) for key in ("trace", "neighbours")}
-    _upsert(connection, tables.evidence, [{"alert_id": row["id"]} | texts])
+    upsert(connection, tables.evidence, [{"alert_id": row["id"]} | texts])
+
+
+def _review(connection: sa.Connection, alert: dict[str, Any], before: str | None, has_sound: bool) -> str:
+    """What people have said of the clip, perhaps as that of another alert; expired where there is nothing to hear."""
+    alerts = tables.alerts
+    twin = sa.select(alerts.c.review).where(alerts.c.clip_sha256 == alert["clip_sha256"], alerts.c.id != alert["id"])
+    known = connection.scalar(twin.limit(1)) or before or "expired"
+    return "pending" if known == "expired" and has_sound else known
 
 
 def _store_clip(connection: sa.Connection, entry: Entry) -> None:
     row = entry.record["clip"] | {"sha256": entry.clip_sha256, "size_bytes": entry.clip_bytes}
     if entry.clip is not None:
-        _upsert(connection, tables.clips, [row | {"state": "stored", "flac": entry.clip, "evicted_utc": None}])
+        upsert(connection, tables.clips, [row | {"state": "stored", "flac": entry.clip, "evicted_utc": None}])
     else:
         given_up = row | {"state": "evicted", "evicted_utc": row["stored_utc"]}
-        _upsert(connection, tables.clips, [given_up], update=["sha256"])
+        upsert(connection, tables.clips, [given_up], update=["sha256"])
 
 
 def _drop_unused_clip(connection: sa.Connection, sha256: str) -> None:
@@ -61,11 +72,13 @@ def _drop_unused_clip(connection: sa.Connection, sha256: str) -> None:
 
 def _store_rows(connection: sa.Connection, entry: Entry) -> None:
     stream = {"stream_id": entry.record["stream_id"]}
-    _upsert(connection, tables.timeline, [stream | row for row in entry.record["timeline"]])
-    _upsert(connection, tables.gaps, [stream | row for row in entry.record["gaps"]])
+    upsert(connection, tables.timeline, [stream | row for row in entry.record["timeline"]])
+    upsert(connection, tables.gaps, [stream | row for row in entry.record["gaps"]])
 
 
-def _upsert(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]], update: list[str] | None = None):
+def upsert(
+    connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]], update: list[str] | None = None
+) -> None:
     """Insert rows of equal columns; where the primary key exists, replace those columns, or only `update`."""
     if not rows:
         return

@@ -6,7 +6,7 @@ Wall clock is UTC without a zone, to the millisecond; `_samples` count 16 kHz sa
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-SCHEMA = "0002"
+SCHEMA = "0003"
 """the newest migration; four digits, so that old and new can be told apart"""
 
 METADATA = sa.MetaData()
@@ -71,9 +71,11 @@ alerts = sa.Table(
     sa.Column("bundle", sa.Text, nullable=False),
     sa.Column("clip_sha256", sa.ForeignKey("clips.sha256", name="fk_alerts_clip"), nullable=False),
     sa.Column("clip_start_samples", sa.BigInteger, nullable=False),
-    sa.Index("ix_alerts_review", "review", "began_utc"),
+    sa.Column("informative", sa.Double, nullable=False, server_default="0"),
     sa.Index("ix_alerts_stream", "stream_id", "began_samples"),
     sa.Index("ix_alerts_clip", "clip_sha256"),
+    sa.Index("ix_alerts_queue", "review", "informative", "id", "began_utc", "state"),
+    sa.Index("ix_alerts_stream_queue", "stream_id", "review", "informative", "id", "began_utc", "state"),
     **MYSQL,
 )
 
@@ -145,5 +147,30 @@ overlay_versions = sa.Table(
     METADATA,
     sa.Column("encoder_id", sa.String(64), primary_key=True),
     sa.Column("version", sa.BigInteger, nullable=False),
+    **MYSQL,
+)
+
+labels = sa.Table(
+    "labels",
+    METADATA,
+    sa.Column(
+        "clip_sha256", sa.ForeignKey("clips.sha256", name="fk_labels_clip", ondelete="CASCADE"), primary_key=True
+    ),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("label", sa.String(16), nullable=False),
+    sa.Column("reviewer", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("labelled_utc", Moment, nullable=False),
+    **MYSQL,
+)
+
+indexed_clips = sa.Table(
+    "indexed_clips",
+    METADATA,
+    sa.Column(
+        "clip_sha256", sa.ForeignKey("clips.sha256", name="fk_indexed_clips_clip", ondelete="CASCADE"), primary_key=True
+    ),
+    sa.Column("encoder_id", sa.String(64), primary_key=True),
+    sa.Column("blocks", sa.Integer, nullable=False),
     **MYSQL,
 )

@@ -103,13 +103,16 @@ def as_json(event: Event | Notice) -> dict:
         case Alert():
             return _named("alert", event.end, state=event.state.value, id=event.id, began=seconds(event.began),
                           **_outcome(event))
+        case Sample():
+            return _named("sample", event.end, id=event.id, began=seconds(event.start),
+                          clip_sha256=clip_sha256(event.clip))
         case Started():
             return _named("started", 0, source=event.source, bundle=event.bundle, native_rate_hz=event.native_rate_hz)
+        case IndexChanged(end, version, added, removed):
+            return _named("index", end, version=version, added=added, removed=removed)
         case Stats():
             fields = asdict(event)
             return _named("stats", fields.pop("end"), **fields)
-        case IndexChanged(end, version, added, removed):
-            return _named("index", end, version=version, added=added, removed=removed)
         case Stopped(end, reason, totals):
             return _named("stopped", end, reason=reason, totals=totals)
 
@@ -145,17 +148,20 @@ class ConsoleLines(Lines):
                 self._say(end, f"gap: {seconds(end - start):.2f} s lost, {cause}")
             case Alert():
                 self._say(event.end, describe_alert(event))
+            case Sample():
+                since = clock_time(seconds(event.start))
+                self._say(event.end, f"a sample of the speech since {since} is kept for review; sample {event.id}")
             case Started():
                 self.pace = Pace(event.length_samples, self.clock)
                 self._say(0, f"listening to {event.source} at {event.native_rate_hz} Hz with {event.bundle}")
+            case IndexChanged(end, version, added, removed):
+                self._say(end, f"index: {added} references came, {removed} went; overlay version {version}")
             case Stats():
                 self._say(event.end, describe_stats(event))
             case Stopped():
                 self._say(event.end, describe_end(event))
 
     def _score(self, score: Score) -> None:
-            case IndexChanged(end, version, added, removed):
-                self._say(end, f"index: {added} references came, {removed} went; overlay version {version}")
         if score.verdict is not self.verdict:
             self.verdict = score.verdict
             told = score.reason if score.p_spoof is None else f"p_spoof {score.p_spoof:.2f}, llr {score.llr:+.2f}"

@@ -23,6 +23,12 @@ from storage.records import StreamInfo
 STARTED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
+def storage_settings(url, spool, **changes):
+    roomy = {"clip_quota_mb": 100, "spool_quota_mb": 100, "flush_s": 30.0, "sample_per_hour": 0.0,
+             "keep_days_pending": 0, "keep_days_labelled": 0}
+    return StorageSettings(url, str(spool), **roomy | changes)
+
+
 def stream_info(**changes):
     info = StreamInfo(
         id=str(uuid.uuid4()), source="mic", device="USB Audio", native_rate_hz=48_000, host="here",
@@ -76,15 +82,13 @@ def database_url(request, tmp_path):
 
 @pytest.fixture
 def settings(database_url, tmp_path):
-    return StorageSettings(database_url, str(tmp_path / "spool"), clip_quota_mb=100, spool_quota_mb=100, flush_s=30.0)
+    return storage_settings(database_url, tmp_path / "spool")
 
 
 @pytest.fixture
 def local(tmp_path):
     """Settings with an SQLite database."""
-    return StorageSettings(
-        f"sqlite:///{tmp_path}/radd.db", str(tmp_path / "spool"), clip_quota_mb=100, spool_quota_mb=100, flush_s=30.0
-    )
+    return storage_settings(f"sqlite:///{tmp_path}/radd.db", tmp_path / "spool")
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from storage import tables
 from storage.database import ALEMBIC, Database, parse_url
 from storage.journal import Journal
 from storage.overlay import OverlayStore, Review
+from storage.review import Label, Reviews
 
 SCHEMA_SQL = Path(__file__).parent.parent / "schema.sql"
 
@@ -69,7 +70,7 @@ def test_an_unusable_url_is_a_configuration_error_without_its_password(url):
 def test_an_empty_database_gets_its_tables_and_a_second_look_changes_nothing(database_url, open_database):
     for _ in range(2):
         open_database(database_url).prepare()
-    assert [rows(database_url, table) for table in tables.METADATA.sorted_tables] == [[]] * 9
+    assert [rows(database_url, table) for table in tables.METADATA.sorted_tables] == [[]] * 11
 
 
 def test_the_newest_migration_is_the_schema_that_the_program_expects():
@@ -105,7 +106,7 @@ def test_schema_sql_is_what_the_migrations_make(mariadb, mariadb_url, open_datab
 def test_a_migration_that_was_killed_half_way_is_completed(mariadb, mariadb_url, open_database):
     open_database(mariadb_url).prepare()
     name = parse_url(mariadb_url).database
-    for statement in ("DROP TABLE timeline", "DROP INDEX ix_alerts_review ON alerts", "DELETE FROM alembic_version"):
+    for statement in ("DROP TABLE timeline", "DROP INDEX ix_alerts_queue ON alerts", "DELETE FROM alembic_version"):
         mariadb.execute(statement, database=name)
     database = open_database(mariadb_url)
     database.prepare()
@@ -121,6 +122,9 @@ def test_migrations_go_down_and_up_on_a_filled_database(settings, by_hand, open_
         journal.write(score(2_048))
         journal.write(Gap(2_048, 4_096, "overrun"))
     confirm(settings.url)
+    with Reviews(settings.url, 1) as reviews:
+        reviews.label([opened.id], Label.FAKE, "ann", "")
+        reviews.remember(*reviews.due("encoder"), "encoder", [0.0], np.eye(1, 8, dtype=np.float32))
     assert all(rows(settings.url, table) for table in tables.METADATA.sorted_tables)
     by_hand("downgrade", settings.url, "base")
     with pytest.raises(StorageError), open_database(settings.url).transaction() as connection:
@@ -138,7 +142,7 @@ def test_a_database_of_the_first_schema_keeps_its_alerts_and_learns_of_the_overl
         open_database(settings.url).prepare()
     by_hand("upgrade", settings.url, "head")
     confirm(settings.url)
-    assert rows(settings.url, tables.alerts) == before
+    assert rows(settings.url, tables.alerts) == [row | {"informative": 0.0} for row in before]
     assert [row["version"] for row in rows(settings.url, tables.overlay_versions)] == [2]
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from fixtures_storage import STARTED, alert, rows, score, stream_info, until
+from fixtures_storage import STARTED, alert, rows, score, storage_settings, stream_info, until
 from hypothesis import HealthCheck, given
 from hypothesis import settings as within
 from hypothesis import strategies as st
@@ -15,7 +15,7 @@ from radd.flac import clip_sha256, flac_bytes
 from radd.types import AlertState, Gap, Neighbour, Verdict
 from storage.database import Database
 from storage.entry import Kind
-from storage.journal import Journal, StorageSettings
+from storage.journal import Journal
 from storage.spool import Spool
 from storage.tables import alerts, clips, evidence, gaps, streams, timeline
 from storage.timeline import Timeline
@@ -52,6 +52,7 @@ def test_everything_that_was_heard_is_in_the_database(settings):
         "end_samples": 48_000, "began_utc": BEGAN + timedelta(seconds=2), "ended_utc": BEGAN + timedelta(seconds=3),
         "peak_p_spoof": 0.97, "min_llr": -4.5, "gaps": 2, "bundle": "default 1",
         "clip_sha256": clip_sha256(closed.clip), "clip_start_samples": 24_000,
+        "informative": pytest.approx((0.0873 + 0.17 + 0) / 3, abs=1e-3),
     }
     (clip,) = rows(settings.url, clips)
     assert clip["state"] == "stored" and clip["flac"] == flac_bytes(closed.clip)
@@ -115,7 +116,7 @@ def test_what_a_killed_daemon_left_open_is_interrupted_once(settings, killed_aft
 
 
 def test_a_database_that_is_away_at_the_start_costs_nothing(mariadb, mariadb_url, tmp_path):
-    settings = StorageSettings(mariadb_url, str(tmp_path / "spool"), 100, 100, 30.0)
+    settings = storage_settings(mariadb_url, tmp_path / "spool")
     opened = alert()
     mariadb.stop()
     try:
@@ -132,7 +133,7 @@ def test_a_database_that_is_away_at_the_start_costs_nothing(mariadb, mariadb_url
 
 
 def test_a_database_that_goes_away_and_comes_back_gets_everything(mariadb, mariadb_url, tmp_path):
-    settings = StorageSettings(mariadb_url, str(tmp_path / "spool"), 100, 100, 30.0)
+    settings = storage_settings(mariadb_url, tmp_path / "spool")
     heard = [alert(seed=seed) for seed in range(6)]
     with Journal(settings, stream_info()) as journal:
         for opened in heard[:3]:
@@ -163,7 +164,7 @@ def test_a_database_locked_by_somebody_else_is_waited_for(local):
 
 
 def test_the_wrong_password_ends_the_start_and_frees_the_spool(mariadb, mariadb_url, tmp_path):
-    settings = StorageSettings(mariadb_url, str(tmp_path), 100, 100, 5.0)
+    settings = storage_settings(mariadb_url, tmp_path)
     wrong = replace(settings, url=mariadb.url(mariadb_url.rpartition("/")[2], password="geheim"))
     for _ in range(2):
         with pytest.raises(StorageError, match="check user name and password"):
@@ -354,4 +355,4 @@ def test_impossible_settings_are_refused_by_name(local, changes, words):
      ("mysql+mysqlconnector://a:b@c/d", "", "radd-spool")],
 )
 def test_the_spool_lies_beside_the_database_unless_configured(url, spool, directory):
-    assert str(StorageSettings(url, spool, 1, 1, 1.0).spool_directory) == directory
+    assert str(storage_settings(url, spool).spool_directory) == directory

@@ -1,0 +1,327 @@
+"""What people say of clips: the queue of what to ask them, their labels, and what the labels come to."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from radd.errors import ConfigError
+from radd.index import Reference
+from radd.ranges import check
+from storage.database import Database
+from storage.overlay import Review, enter, leave
+from storage.records import SAMPLE, storable
+from storage.tables import alerts, clips, evidence, gaps, indexed_clips, labels, overlay_references, streams
+
+LONGEST_ID = 36
+ID = re.compile(rf"[0-9a-f-]{{4,{LONGEST_ID}}}")
+STATES = ("pending", "fake", "real", "unsure", "conflict", "expired")
+IN_INDEX = {"fake": "spoof", "real": "bonafide"}
+"""the agreed labels, as the index calls them"""
+SHOWN = ("id", "stream_id", "state", "review", "began_utc", "peak_p_spoof", "informative", "clip_sha256", "bundle")
+
+
+class Label(StrEnum):
+    FAKE = "fake"
+    REAL = "real"
+    UNSURE = "unsure"
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewSettings:
+    """The section [review] of config.toml."""
+
+    quorum: int
+
+    def __post_init__(self):
+        check(self, quorum=(1, 2))
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which clips to list; None: any."""
+
+    state: str = "pending"
+    """one of STATES"""
+    kind: str | None = None
+    """alert or sample"""
+    stream: str | None = None
+    """the id of a stream or how it begins"""
+    label: Label | None = None
+    """somebody has said so"""
+    unlabelled_by: str | None = None
+    """a reviewer who has not answered yet"""
+    since: datetime | None = None
+    """UTC; began at that time or later"""
+    after: str | None = None
+    """the last clip of the page before"""
+    limit: int = 20
+
+
+def agreed(history: Iterable[tuple[str, str]], quorum: int) -> str:
+    """What labels (reviewer, label), in the order in which they came, come to: one of STATES but expired.
+
+    Of each reviewer the latest counts. `fake` or `real` is agreed where it leads the other by `quorum` reviewers; with
+    answers on both sides and no such lead it is a conflict.
+    """
+    latest = {_person(reviewer): label for reviewer, label in history}
+    votes = Counter(latest.values())
+    fakes, reals = votes[Label.FAKE], votes[Label.REAL]
+    if abs(fakes - reals) >= quorum:
+        return Label.FAKE if fakes > reals else Label.REAL
+    if fakes and reals:
+        return "conflict"
+    return Label.UNSURE if votes[Label.UNSURE] and not fakes + reals else "pending"
+
+
+def _person(reviewer: str) -> str:
+    """A reviewer's name as it is compared: case, spaces and the ways to write one character make no second person."""
+    return " ".join(unicodedata.normalize("NFKC", reviewer).casefold().split())
+
+
+class Reviews:
+    """The review of a database; a context manager that makes the tables where there are none.
+
+    A clip goes by the id of its alert or sample, or by how that begins. Every method raises ConfigError for an id that
+    fits none or several, and the errors of Database.
+    """
+
+    def __init__(self, url: str, quorum: int):
+        self.database = Database(url)
+        self.quorum = quorum
+
+    def __enter__(self) -> Reviews:
+        self.database.prepare()
+        return self
+
+    def __exit__(self, *exc) -> None:
+        self.database.close()
+
+    def list(self, question: Question) -> list[dict[str, Any]]:
+        """The most informative clips that fit, at most `limit`."""
+        with self.database.transaction() as connection:
+            queue = self._queue(connection, question).subquery()
+            found = connection.execute(
+                sa.select(*(alerts.c[name] for name in SHOWN), clips.c.length_samples, streams.c.source)
+                .select_from(queue).join(alerts, alerts.c.id == queue.c.id)
+                .join(clips, clips.c.sha256 == alerts.c.clip_sha256).join(streams, streams.c.id == alerts.c.stream_id)
+                .order_by(alerts.c.informative.desc(), alerts.c.id.desc())
+            ).mappings().all()  # fmt: skip
+            said = _labels(connection, [row["clip_sha256"] for row in found])
+        return [{**row, "labels": [label["label"] for label in said.get(row["clip_sha256"], [])]} for row in found]
+
+    def explain(self, question: Question) -> list[dict[str, Any]]:
+        """How MySQL and MariaDB look for them: the rows of EXPLAIN."""
+        with self.database.transaction() as connection:
+            query = self._queue(connection, question).compile(connection, compile_kwargs={"literal_binds": True})
+            return [dict(row) for row in connection.execute(sa.text(f"EXPLAIN {query}")).mappings()]
+
+    def _queue(self, connection: sa.Connection, question: Question) -> sa.Select:
+        """The ids alone, so that an index answers without a look at the rows."""
+        chosen = sa.select(alerts.c.id).where(alerts.c.review == question.state)
+        if question.kind is not None:
+            chosen = chosen.where((alerts.c.state == SAMPLE) == (question.kind == SAMPLE))
+        if question.stream is not None:
+            chosen = chosen.where(alerts.c.stream_id == _find(connection, streams, question.stream)["id"])
+        if question.since is not None:
+            chosen = chosen.where(alerts.c.began_utc >= question.since)
+        answers = sa.select(labels.c.number).where(labels.c.clip_sha256 == alerts.c.clip_sha256).correlate(alerts)
+        if question.label is not None:
+            chosen = chosen.where(answers.where(labels.c.label == question.label).exists())
+        if question.unlabelled_by is not None:
+            mine = answers.where(labels.c.reviewer == storable(question.unlabelled_by))
+            chosen = chosen.where(~mine.exists())
+        if question.after is not None:
+            last = _find(connection, alerts, question.after)
+            place, later = last["informative"], sa.tuple_(alerts.c.informative, alerts.c.id)
+            chosen = chosen.where(alerts.c.informative <= place, later < (place, last["id"]))
+        return chosen.order_by(alerts.c.informative.desc(), alerts.c.id.desc()).limit(question.limit)
+
+    def show(self, id: str) -> dict[str, Any]:
+        """Everything that is kept of one clip but its sound: rows of alert, stream and clip, evidence, labels."""
+        with self.database.transaction() as connection:
+            alert = _find(connection, alerts, id)
+            stream = connection.execute(sa.select(streams).where(streams.c.id == alert["stream_id"])).mappings().one()
+            sound = [column for column in clips.c if column.name != "flac"]
+            clip = connection.execute(sa.select(*sound).where(clips.c.sha256 == alert["clip_sha256"])).mappings().one()
+            why = connection.execute(sa.select(evidence).where(evidence.c.alert_id == alert["id"])).mappings().one()
+            lost = sa.select(gaps.c["start_samples", "end_samples", "cause"]).where(
+                gaps.c.stream_id == alert["stream_id"], gaps.c.start_samples < alert["end_samples"]
+            )
+            blocks = sa.select(overlay_references.c.encoder_id, sa.func.count().label("blocks")).where(
+                overlay_references.c.clip_sha256 == alert["clip_sha256"]
+            )
+            return {
+                "alert": dict(alert),
+                "stream": dict(stream),
+                "clip": dict(clip),
+                "trace": json.loads(why["trace"]),
+                "neighbours": json.loads(why["neighbours"]),
+                "gaps": [dict(row) for row in connection.execute(lost.order_by(gaps.c.start_samples)).mappings()],
+                "labels": _labels(connection, [alert["clip_sha256"]]).get(alert["clip_sha256"], []),
+                "index": [
+                    dict(row) for row in connection.execute(blocks.group_by(overlay_references.c.encoder_id)).mappings()
+                ],
+            }
+
+    def sound(self, id: str) -> tuple[str, bytes]:
+        """The whole id of a clip and its FLAC bytes; raises ConfigError where its sound is gone."""
+        with self.database.transaction() as connection:
+            alert = _find(connection, alerts, id)
+            flac = connection.scalar(sa.select(clips.c.flac).where(clips.c.sha256 == alert["clip_sha256"]))
+        if flac is None:
+            raise ConfigError(f"the sound of {alert['id']} is gone: its time or the quota of clips was over")
+        return alert["id"], flac
+
+    def label(self, ids: Sequence[str], label: Label, reviewer: str, reason: str) -> dict[str, str]:
+        """Add one reviewer's answer to clips, all or none; what is agreed now, by whole id.
+
+        A repeated answer changes nothing. A clip whose agreed label changes leaves the index in the same transaction.
+        Raises ConfigError for a reviewer without a name and for an alert that is still open.
+        """
+        reviewer, reason = storable(reviewer), storable(reason)
+        if not _person(reviewer):
+            raise ConfigError("a label needs the name of its reviewer: --reviewer NAME")
+        with self.database.transaction() as connection:
+            found = [_find(connection, alerts, id) for id in ids]
+            for alert in found:
+                if alert["state"] == "open":
+                    raise ConfigError(f"alert {alert['id']} is still going on; label it when it is over")
+            said = {"label": label.value, "reviewer": reviewer, "reason": reason, "labelled_utc": _now()}
+            now = {}
+            for sha256 in sorted({alert["clip_sha256"] for alert in found}):
+                history = self.lock(connection, sha256)
+                before = [row for row in history if _person(row["reviewer"]) == _person(reviewer)]
+                if not before or (before[-1]["label"], before[-1]["reason"]) != (said["label"], said["reason"]):
+                    history = self.add(connection, sha256, history, [said])
+                now[sha256] = agreed([(row["reviewer"], row["label"]) for row in history], self.quorum)
+            return {alert["id"]: now[alert["clip_sha256"]] for alert in found}
+
+    def lock(self, connection: sa.Connection, sha256: str) -> list[dict[str, Any]]:
+        """The labels of a clip; until the transaction ends nobody else adds one."""
+        connection.execute(sa.select(clips.c.sha256).where(clips.c.sha256 == sha256).with_for_update())
+        return _labels(connection, [sha256]).get(sha256, [])
+
+    def add(
+        self, connection: sa.Connection, sha256: str, history: list[dict[str, Any]], said: list[dict[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """Add labels to those that `lock` gave, and draw the conclusion; all labels."""
+        first = max((row["number"] for row in history), default=0) + 1
+        rows = [row | {"number": number} for number, row in enumerate(said, first)]
+        if rows:
+            connection.execute(labels.insert(), [row | {"clip_sha256": sha256} for row in rows])
+        now = agreed([(row["reviewer"], row["label"]) for row in history + rows], self.quorum)
+        before = connection.scalar(sa.select(alerts.c.review).where(alerts.c.clip_sha256 == sha256).limit(1))
+        if history + rows and now != before:
+            connection.execute(alerts.update().where(alerts.c.clip_sha256 == sha256).values(review=now))
+            leave(connection, sha256)
+            connection.execute(indexed_clips.delete().where(indexed_clips.c.clip_sha256 == sha256))
+        return history + rows
+
+    def due(self, encoder_id: str) -> list[str]:
+        """The clips, by their SHA-256, whose label is agreed and which this encoder's index does not know yet."""
+        known = sa.exists().where(
+            indexed_clips.c.clip_sha256 == alerts.c.clip_sha256, indexed_clips.c.encoder_id == encoder_id
+        )
+        waiting = sa.select(alerts.c.clip_sha256).distinct().join(clips, clips.c.sha256 == alerts.c.clip_sha256)
+        with self.database.transaction() as connection:
+            found = connection.scalars(
+                waiting.where(alerts.c.review.in_(list(IN_INDEX)), clips.c.state == "stored", ~known)
+            )
+            return sorted(found)
+
+    def flac(self, sha256: str) -> bytes | None:
+        with self.database.transaction() as connection:
+            return connection.scalar(sa.select(clips.c.flac).where(clips.c.sha256 == sha256))
+
+    def remember(self, sha256: str, encoder_id: str, starts_s: Sequence[float], vectors: np.ndarray) -> int:
+        """Enter the blocks of a clip into this encoder's overlay, if its label is still agreed; returns how many.
+
+        Vectors float32 (n, width), one a block that begins at `starts_s`.
+        """
+        with self.database.transaction() as connection:
+            history = self.lock(connection, sha256)
+            row = connection.execute(
+                sa.select(alerts.c.review, streams.c.source).join(streams, streams.c.id == alerts.c.stream_id)
+                .where(alerts.c.clip_sha256 == sha256).limit(1)
+            ).one_or_none()  # fmt: skip
+            mine = indexed_clips.c.clip_sha256 == sha256, indexed_clips.c.encoder_id == encoder_id
+            known = connection.scalar(sa.select(indexed_clips.c.blocks).where(*mine))
+            if row is None or row.review not in IN_INDEX or known is not None:
+                return 0
+            said = next(label for label in reversed(history) if label["label"] == row.review)
+            if len(starts_s):
+                system = "-" if row.review == Label.REAL else "unknown"
+                references = [
+                    Reference(sha256[:LONGEST_ID], IN_INDEX[row.review], system, row.source, "private", start_s)
+                    for start_s in starts_s
+                ]
+                enter(connection, encoder_id, references, vectors, Review(said["reviewer"], said["reason"]), sha256)
+            connection.execute(
+                indexed_clips.insert().values(clip_sha256=sha256, encoder_id=encoder_id, blocks=len(starts_s))
+            )
+        return len(starts_s)
+
+    def stats(self) -> dict[str, Any]:
+        """Counts of clips by kind and state, of answers by reviewer, and of what the indices have learnt."""
+        kind = sa.case((alerts.c.state == SAMPLE, SAMPLE), else_="alert")
+        with self.database.transaction() as connection:
+            counted = sa.select(kind, alerts.c.review, sa.func.count()).group_by(kind, alerts.c.review)
+            by_kind: dict[str, dict[str, int]] = {"alert": {}, SAMPLE: {}}
+            for name, state, count in connection.execute(counted):
+                by_kind[name][state] = count
+            said = connection.execute(
+                sa.select(labels.c["clip_sha256", "reviewer", "label"]).order_by(labels.c.clip_sha256, labels.c.number)
+            ).all()
+            answered = sa.exists().where(labels.c.clip_sha256 == alerts.c.clip_sha256)
+            state_of = dict(connection.execute(sa.select(alerts.c["clip_sha256", "review"]).where(answered)).all())
+            learnt = connection.execute(
+                sa.select(indexed_clips.c.encoder_id, sa.func.count().label("clips"),
+                          sa.func.sum(indexed_clips.c.blocks).label("blocks"))
+                .group_by(indexed_clips.c.encoder_id)
+            )  # fmt: skip
+            index = [{"encoder_id": id, "clips": count, "blocks": int(blocks)} for id, count, blocks in learnt]
+        reviewers: dict[str, Counter[str]] = {}
+        for (sha256, reviewer), label in {(sha, _person(name)): label for sha, name, label in said}.items():
+            counts = reviewers.setdefault(reviewer, Counter())
+            counts[label] += 1
+            counts["overruled"] += {label, state_of.get(sha256)} == set(IN_INDEX)
+        by_reviewer = {name: dict(reviewers[name]) for name in sorted(reviewers)}
+        return {"clips": by_kind, "reviewers": by_reviewer, "index": index}
+
+
+def _find(connection: sa.Connection, table: sa.Table, id: str) -> dict[str, Any]:
+    """The row of alerts or streams whose id is this or begins so."""
+    what = "clip" if table is alerts else "stream"
+    if not ID.fullmatch(id):
+        raise ConfigError(f"{id[:50]!r} is no id of a {what}: expected 4 or more of its first digits, 0-9a-f and -")
+    begins_so = table.c.id.between(id, id + "g")  # as no digit follows f; unlike LIKE, every index serves it
+    found = connection.execute(sa.select(table).where(begins_so).limit(2)).mappings().all()
+    if len(found) != 1:
+        problem = "more than one begins so: give more of its digits" if found else "review.py list shows what there is"
+        raise ConfigError(f"there is {'not only one' if found else 'no'} {what} {id}; {problem}")
+    return dict(found[0])
+
+
+def _labels(connection: sa.Connection, sha256s: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """The labels of clips, each one's in the order in which they came."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    rows = sa.select(labels).where(labels.c.clip_sha256.in_(sha256s)).order_by(labels.c.clip_sha256, labels.c.number)
+    for row in connection.execute(rows).mappings():
+        found.setdefault(row["clip_sha256"], []).append({name: row[name] for name in row if name != "clip_sha256"})
+    return found
+
+
+def _now() -> datetime:
+    now = datetime.now(UTC).replace(tzinfo=None)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)

@@ -1,0 +1,85 @@
+"""Samples of speech that raised no alert, drawn at random for people to review: without them a miss stays invisible."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+
+import numpy as np
+
+from radd.types import HOP_SAMPLES, Alert, AlertState, AudioChunk, Event, Gap, Sample, Score, seconds
+from stream.runtime import Listener
+
+STRETCH_HOPS = 64
+STRETCH_SAMPLES = STRETCH_HOPS * HOP_SAMPLES  # 8.192 s
+MEASURED = 0.5  # share of its scores that a stretch must have a number for, to count as speech
+
+
+class Sampler:
+    """A Listener around that of one stream: passes its events on and adds a Sample now and then.
+
+    The sound is cut into stretches of 8.192 s, anew after each gap. Of those with speech and without an alert each is
+    drawn with the same probability, so that an hour of them yields `per_hour`. The stream's id is the seed.
+    """
+
+    def __init__(self, listener: Listener, per_hour: float, stream_id: str, neighbours: int):
+        """`stream_id` is a UUID; at most `neighbours` references are kept with a sample."""
+        self._listener = listener
+        self._share = per_hour * seconds(STRETCH_SAMPLES) / 3600
+        self._stream_id = uuid.UUID(stream_id)
+        self._rng = np.random.default_rng(self._stream_id.int)
+        self._neighbours = neighbours
+        self._alert_open = False
+        self._gaps, self._gap_end = 0, -1
+        self._begin(0, np.zeros(0, np.float32))
+
+    def feed(self, chunk: AudioChunk) -> list[Event]:
+        if chunk.start > self._start + len(self._sound):
+            self._begin(chunk.start, self._sound[:0])
+        self._sound = np.concatenate((self._sound, chunk.samples))
+        return self._with_samples(self._listener.feed(chunk))
+
+    def flush(self) -> list[Event]:
+        events = self._with_samples(self._listener.flush())
+        return events + (self._draw() if len(self._scores) == STRETCH_HOPS else [])
+
+    def _with_samples(self, events: Iterable[Event]) -> list[Event]:
+        told = []
+        for event in events:
+            match event:
+                case Score():
+                    if len(self._scores) == STRETCH_HOPS:  # only now, as an alert may follow the score that opens it
+                        told += self._draw()
+                        self._begin(self._start + STRETCH_SAMPLES, self._sound[STRETCH_SAMPLES:])
+                    if event.end > self._start:
+                        self._scores.append(event)
+                case Alert():
+                    self._alert_open = event.state is AlertState.OPEN
+                    self._flagged = True
+                case Gap(start, end):
+                    self._gaps += start != self._gap_end
+                    self._gap_end = end
+            told.append(event)
+        return told
+
+    def _begin(self, start: int, sound: np.ndarray) -> None:
+        """A stretch begins; `sound` is what was heard of it so far."""
+        self._start, self._sound = start, sound
+        self._scores: list[Score] = []
+        self._flagged = self._alert_open
+
+    def _draw(self) -> list[Sample]:
+        measured = [score for score in self._scores if score.llr is not None]
+        if self._flagged or len(measured) < MEASURED * STRETCH_HOPS or self._rng.random() >= self._share:
+            return []
+        peak = min(measured, key=lambda score: score.llr)
+        return [Sample(
+            id=str(uuid.uuid5(self._stream_id, f"sample {self._start}")),
+            start=self._start,
+            peak_p_spoof=peak.p_spoof,
+            min_llr=peak.llr,
+            clip=self._sound[:STRETCH_SAMPLES].copy(),
+            trace=tuple((score.end, score.llr) for score in self._scores),
+            neighbours=peak.neighbours[: self._neighbours],
+            gaps=self._gaps,
+        )]  # fmt: skip
