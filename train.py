@@ -67,20 +67,24 @@ def copies(arguments: argparse.Namespace) -> None:
 def gan(arguments: argparse.Namespace) -> None:
     from generative import gan
     from generative.corpus import write_corpus
+    from generative.sources import place_of, train_clips
 
-    sizes = arguments.size or ["tiny"]
-    real = gan.train(arguments.data, arguments.work, sizes, arguments.steps, arguments.seed, arguments.minutes)
-    plans = gan.plan_copies(real, arguments.work, sizes, arguments.clips, arguments.seed)
-    told(arguments.out, plans, write_corpus(arguments.out, plans, gan.copier(real, arguments.work), arguments.jobs))
+    real, sizes = train_clips(arguments.data, "bonafide"), arguments.size or ["tiny"]
+    work = place_of(real, arguments.work)
+    gan.train(real, work, sizes, arguments.steps, arguments.seed, arguments.minutes)
+    plans = gan.plan_copies(real, work, sizes, arguments.clips, arguments.seed)
+    told(arguments.out, plans, write_corpus(arguments.out, plans, gan.copier(real, work), arguments.jobs))
+    for system, distance in sorted(gan.distances(plans, real, arguments.out).items()):
+        print(f"{system}: mel spectra {distance:.1f} dB from their sources' on average")
 
 
 def vae(arguments: argparse.Namespace) -> None:
     from generative import vae
     from generative.corpus import write_corpus
-    from generative.sources import train_clips
+    from generative.sources import place_of, train_clips
 
-    network = vae.train(arguments.data, arguments.work, arguments.steps, arguments.seed, arguments.minutes)
     real, fake = (train_clips(arguments.data, label) for label in ("bonafide", "spoof"))
+    network = vae.train(real, place_of(real, arguments.work), arguments.steps, arguments.seed, arguments.minutes)
     plans = vae.plan_clips(real, fake, arguments.clips, arguments.seed)
     told(arguments.out, plans, write_corpus(arguments.out, plans, vae.maker(network, real + fake), arguments.jobs))
 

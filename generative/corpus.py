@@ -51,9 +51,9 @@ class Plan:
 def write_corpus(out: Path, plans: list[Plan], make: Callable[[Plan], np.ndarray], jobs: int = 1) -> list[str]:
     """Write the clips that `make` returns, float32 (n,) at 16 kHz, as flac/UTT.flac, with meta.csv and the protocol.
 
-    Clips that are there stay. With more than one job `make` must be picklable. Returns why clips were left out, one
-    line each: `make` raised AudioError. The protocol comes last: a directory without it is not finished.
-    Raises ConfigError where `out` holds another corpus.
+    What is louder than full scale becomes quieter. Clips that are there stay. With more than one job `make` must be
+    picklable. Returns why clips were left out, one line each: `make` raised AudioError. The protocol comes last: a
+    directory without it is not finished. Raises ConfigError where `out` holds another corpus.
     """
     table = io.StringIO()
     csv.writer(table, lineterminator="\n").writerows([COLUMNS, *(plan.row() for plan in plans)])
@@ -64,7 +64,7 @@ def write_corpus(out: Path, plans: list[Plan], make: Callable[[Plan], np.ndarray
         raise ConfigError(f"{out} holds a corpus of other clips; give its seed and as many --clips, or another --out")
     (out / "flac").mkdir(parents=True, exist_ok=True)
     _put(meta, table.getvalue().encode())
-    one = partial(_write, out / "flac", make)
+    one = partial(_write, out, make)
     if jobs == 1:
         problems = list(map(one, plans))
     else:
@@ -75,11 +75,17 @@ def write_corpus(out: Path, plans: list[Plan], make: Callable[[Plan], np.ndarray
     return [problem for problem in problems if problem is not None]
 
 
-def _write(folder: Path, make: Callable[[Plan], np.ndarray], plan: Plan) -> str | None:
-    file = folder / f"{plan.utt}.flac"
+def clip_file(out: Path, plan: Plan) -> Path:
+    """Where `write_corpus` puts a clip."""
+    return out / "flac" / f"{plan.utt}.flac"
+
+
+def _write(out: Path, make: Callable[[Plan], np.ndarray], plan: Plan) -> str | None:
+    file = clip_file(out, plan)
     if not file.is_file():
         try:
-            _put(file, flac_bytes(make(plan)))
+            made = make(plan)
+            _put(file, flac_bytes(made / max(1.0, np.abs(made).max())))  # a clipped clip would be known by that
         except AudioError as error:
             return f"{plan.utt}: {error}"
     return None

@@ -7,6 +7,7 @@ output detached, and the generator's loss sees judges that stand still, so one s
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
@@ -18,10 +19,11 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from generative.copy_synthesis import like, mel_bands
-from generative.corpus import Plan
-from generative.sources import LEVEL, Crops, choose, read_source, rms, train_clips
+from generative.corpus import Plan, clip_file
+from generative.sources import LEVEL, Crops, drawn, read_source, rms
 from radd.dataset import Clip, DecodedClips
 from radd.errors import ConfigError
+from radd.files import load_speech
 from training import learn
 
 FFT_SAMPLES = 1024
@@ -195,22 +197,20 @@ def _game(judge: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
     return own + (convinced[-1] - 1).square().mean() + MATCH_WEIGHT * apart
 
 
-def train(data: list[Path], work: Path, sizes: list[str], steps: int, seed: int, minutes: float) -> list[Clip]:
-    """Teach a generator of each size the bona fide clips of the train side; those clips.
+def train(real: list[Clip], work: Path, sizes: list[str], steps: int, seed: int, minutes: float) -> None:
+    """Teach a generator of each size these clips.
 
     `work` keeps decoded audio, checkpoints and the generators' stages: a run that was killed goes on from there. Each
     size has its equal share of the minutes. Raises ConfigError for a size that is none of SIZES.
     """
     if unknown := set(sizes) - SIZES.keys():
         raise ConfigError(f"size {', '.join(sorted(unknown))}: expected one of {', '.join(SIZES)}")
-    real = train_clips(data, "bonafide")
     crops = Crops(DecodedClips(real, work / "decoded"), BATCH, CROP_SAMPLES, seed)
     for size in sizes:
         torch.manual_seed(seed)
         plan = learn.Plan(steps, BATCH, CROP_SAMPLES, RATE, 0.01, seed)
         learn.learn(Players(SIZES[size]), partial(loss, alone=int(ALONE * steps)), crops, plan, work / size,
                     stages={max(1, int(part * steps)) for part in STAGES}, minutes=minutes / len(sizes))
-    return real
 
 
 def plan_copies(real: list[Clip], work: Path, sizes: list[str], count: int, seed: int) -> list[Plan]:
@@ -222,7 +222,7 @@ def plan_copies(real: list[Clip], work: Path, sizes: list[str], count: int, seed
     if not makers:
         raise ConfigError(f"no generator in {work} has learned for a tenth of its steps; "
                           "give more --minutes or fewer --steps")
-    chosen = choose(real, count, np.random.default_rng([seed, 1]))
+    chosen = drawn(real, np.random.default_rng([seed, 1]))[:count]
     return [_plan(k, clip, *makers[k % len(makers)], seed) for k, clip in enumerate(chosen)]
 
 
@@ -252,6 +252,16 @@ def copy(generator: Generator, samples: np.ndarray) -> np.ndarray:
     """What a generator makes of the mel spectra of samples float32 (n,): as long and, by RMS, as loud."""
     whole = np.pad(samples * np.float32(LEVEL / rms(samples)), (0, -len(samples) % STEP_SAMPLES))
     return like(samples, generator(mel_spectra(torch.from_numpy(whole)[None]))[0].numpy())
+
+
+def distances(plans: list[Plan], real: list[Clip], out: Path) -> dict[str, float]:
+    """Mean mel distance, in dB, of each generator's copies in the corpus `out` to their sources."""
+    sources, found = {clip.utt: clip.path for clip in real}, defaultdict(list)
+    for plan in plans:
+        copy = clip_file(out, plan)
+        if copy.is_file():
+            found[plan.system].append(mel_distance(read_source(sources[plan.source_utt]), load_speech(copy)))
+    return {system: float(np.mean(values)) for system, values in found.items()}
 
 
 def mel_distance(one: np.ndarray, other: np.ndarray) -> float:

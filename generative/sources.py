@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +24,14 @@ def train_clips(data: list[Path], label: str) -> list[Clip]:
     return clips
 
 
-def choose(clips: list[Clip], count: int, rng: np.random.Generator) -> list[Clip]:
-    """At most `count` different clips, drawn by the weights with which training meets them."""
-    weights = group_weights(clips)
-    chosen = rng.choice(len(clips), min(count, len(clips)), replace=False, p=weights / weights.sum())
-    return [clips[i] for i in chosen]
+def place_of(clips: list[Clip], work: Path) -> Path:
+    """The folder below `work` of what is learned from these clips alone."""
+    return work / hashlib.sha256("\n".join(f"{c.path} {c.label}" for c in clips).encode()).hexdigest()[:16]
+
+
+def drawn(clips: list[Clip], rng: np.random.Generator) -> list[Clip]:
+    """The clips as they are drawn, each once, by the weights with which training meets them."""
+    return [clips[i] for i in np.argsort(rng.exponential(size=len(clips)) / group_weights(clips))]
 
 
 def read_source(path: Path) -> np.ndarray:

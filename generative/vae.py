@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from generative.channel import Effect, mp3, opus, telephone, vorbis
 from generative.copy_synthesis import ShortTime, invert, like
 from generative.corpus import Plan
-from generative.sources import LEVEL, Crops, choose, read_source, rms, train_clips
+from generative.sources import LEVEL, Crops, drawn, read_source, rms
 from radd.dataset import Clip, DecodedClips
 from training import learn
 
@@ -145,25 +145,25 @@ def bounded_gain(log_ratio: np.ndarray, limit_db: float) -> np.ndarray:
     return np.exp(limit * np.tanh(smooth / limit)).astype(np.float32)
 
 
-def train(data: list[Path], work: Path, steps: int, seed: int, minutes: float) -> SpectralVae:
-    """An autoencoder that learned the bona fide clips of the train side.
+def train(real: list[Clip], work: Path, steps: int, seed: int, minutes: float) -> SpectralVae:
+    """An autoencoder that learned these clips.
 
     `work` keeps decoded audio and a checkpoint: a run that was killed goes on from there.
     """
-    clips = DecodedClips(train_clips(data, "bonafide"), work / "decoded")
     torch.manual_seed(seed)
     plan = learn.Plan(steps, BATCH, CROP_SAMPLES, RATE, 0.01, seed)
-    pairs = Pairs(Crops(clips, BATCH, CROP_SAMPLES, seed), seed)
+    pairs = Pairs(Crops(DecodedClips(real, work / "decoded"), BATCH, CROP_SAMPLES, seed), seed)
     return learn.learn(SpectralVae(), loss, pairs, plan, work / "vae", minutes=minutes).cpu()
 
 
 def plan_clips(real: list[Clip], fake: list[Clip], count: int, seed: int) -> list[Plan]:
-    """One half reconstructions of bona fide clips, spoof; one half clips of both labels with a gain."""
-    rng = np.random.default_rng([seed, 2])
-    pairs = zip(choose(real, count // 4, rng), choose(fake, count // 4, rng), strict=False)
-    altered = [clip for pair in pairs for clip in pair]
-    plans = [_spoof(k, clip, seed) for k, clip in enumerate(choose(real, count - len(altered), rng))]
-    return plans + [_kept(k, clip, seed) for k, clip in enumerate(altered, len(plans))]
+    """At most `count` clips: in turn two reconstructions, spoof, and the same gain on a clip of either label."""
+    decoded, real, fake = (drawn(clips, np.random.default_rng([seed, k])) for k, clips in enumerate((real, real, fake)))
+    plans = []
+    for turn, (one, other, *altered) in enumerate(zip(decoded[::2], decoded[1::2], real, fake, strict=False)):
+        plans += [_spoof(len(plans) + k, clip, seed) for k, clip in enumerate((one, other))]
+        plans += [_kept(len(plans) + k, clip, turn, seed) for k, clip in enumerate(altered)]
+    return plans[:count]
 
 
 def _spoof(number: int, clip: Clip, seed: int) -> Plan:
@@ -172,9 +172,8 @@ def _spoof(number: int, clip: Clip, seed: int) -> Plan:
                 {"seed": seed, "number": number, "phase": phase}, clip.utt)
 
 
-def _kept(number: int, clip: Clip, seed: int) -> Plan:
-    lines = [line for line in LINES if line != "clean"]
-    gain = "envelope" if number % 4 < 2 else lines[number // 4 % len(lines)]
+def _kept(number: int, clip: Clip, turn: int, seed: int) -> Plan:
+    gain = "envelope" if turn % 2 else list(LINES)[1 + turn // 2 % (len(LINES) - 1)]
     return Plan(f"vae_{number:06}", clip.source, clip.system, clip.speaker, clip.licence, clip.language,
                 {"seed": seed, "number": number, "gain": gain}, clip.utt, clip.label)
 

@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch")
 
 from generative import gan  # noqa: E402
 from generative.corpus import write_corpus  # noqa: E402
+from generative.sources import train_clips  # noqa: E402
 from radd.dataset import read_corpus  # noqa: E402
 from radd.errors import ConfigError  # noqa: E402
 from radd.files import load_speech  # noqa: E402
@@ -80,6 +81,7 @@ def test_a_copy_is_as_long_and_as_loud_as_its_source(seconds):
     made = gan.copy(players().generator.eval(), source)
     assert made.shape == source.shape and made.dtype == np.float32
     assert np.mean(made**2) == pytest.approx(np.mean(source**2), rel=1e-3)
+    assert gan.mel_distance(source, made) > 1 and gan.mel_distance(source, source / 2) == pytest.approx(6.02, abs=0.3)
 
 
 class BreaksOff:
@@ -113,10 +115,13 @@ def test_a_run_that_was_broken_off_ends_with_the_same_weights(tmp_path, monkeypa
         assert torch.equal(torch.load(kept[6])["generator.last.bias"], whole["generator.last.bias"])
 
 
-def make(corpus, work, out, size, minutes=np.inf, count=4):
-    real = gan.train([corpus], work, [size], 10, 1, minutes)
-    plans = gan.plan_copies(real, work, [size], count, 1)
+def make(corpus, work, out, size):
+    real = train_clips([corpus], "bonafide")
+    gan.train(real, work, [size], 10, 1, np.inf)
+    plans = gan.plan_copies(real, work, [size], 4, 1)
     assert write_corpus(out, plans, gan.copier(real, work)) == []
+    distances = gan.distances(plans, real, out)
+    assert distances.keys() == {plan.system for plan in plans} and min(distances.values()) > 1
     return out
 
 
@@ -134,8 +139,9 @@ def test_the_same_seed_makes_the_same_copies_all_of_them_spoof(small_corpus, tmp
 
 
 def test_what_cannot_be_made_is_refused_with_what_helps(small_corpus, tmp_path, smallest):
+    real = train_clips([small_corpus], "bonafide")
     with pytest.raises(ConfigError, match="huge: expected one of tiny"):
-        gan.train([small_corpus], tmp_path, ["huge"], 1, 1, 1)
-    real = gan.train([small_corpus], tmp_path, [smallest], 100, 1, 0)
+        gan.train(real, tmp_path, ["huge"], 1, 1, 1)
+    gan.train(real, tmp_path, [smallest], 100, 1, 0)
     with pytest.raises(ConfigError, match="more --minutes"):
         gan.plan_copies(real, tmp_path, [smallest], 1, 1)

@@ -111,8 +111,9 @@ def test_a_run_that_was_cut_short_ends_with_the_same_weights(pairs, tmp_path):
 def test_a_corpus_says_what_is_a_fake_and_what_keeps_its_label(small_corpus, tmp_path):
     real, fake = (train_clips([small_corpus], label) for label in ("bonafide", "spoof"))
     plans = vae.plan_clips(real, fake, 12, 1)
+    assert len(plans) == 12 and vae.plan_clips(real, fake, 5, 1) == plans[:5]
     for name in ("first", "second"):
-        network = vae.train([small_corpus], tmp_path / f"work {name}", 2, 1, np.inf)
+        network = vae.train(real, tmp_path / f"work {name}", 2, 1, np.inf)
         assert write_corpus(tmp_path / name, plans, vae.maker(network, real + fake)) == []
     files = {p.name: p.read_bytes() for p in (tmp_path / "first").rglob("*") if p.is_file()}
     assert files == {p.name: p.read_bytes() for p in (tmp_path / "second").rglob("*") if p.is_file()}
