@@ -1,5 +1,5 @@
 # make run      listen; make run ARGS="--source FILE --json"
-# make test     run the tests; make test ARGS="-k monitor"
+# make test     run the tests; make test ARGS="-k monitor"; TRAIN=no leaves out those of training, which need PyTorch
 # make bench    measure latency, load and memory
 # make clean    remove what make has made
 
@@ -15,7 +15,7 @@ help:
 run: $(VENV)/run.stamp
 	@$(PYTHON_HERE) detect.py $(ARGS)
 
-test: $(VENV)/test.stamp
+test: $(VENV)/test.stamp $(if $(filter no,$(TRAIN)),,$(VENV)/train.stamp)
 	@$(PYTHON_HERE) -m pytest -q $(ARGS)
 
 bench: $(VENV)/test.stamp
@@ -40,4 +40,8 @@ $(VENV)/test.stamp: $(wildcard requirements*.txt) $(VENV)/run.stamp
 	@echo "installing the packages of requirements-dev.txt into $(VENV)"
 	@$(INSTALL) -r requirements-dev.txt
 	@$(INSTALL) -r requirements-pyaudio.txt 2>/dev/null || echo "PyAudio cannot be compiled here: its tests are left out"
+	@touch $@
+
+$(VENV)/train.stamp: requirements-train.txt $(VENV)/test.stamp
+	@install/train.sh $(PYTHON_HERE)
 	@touch $@
