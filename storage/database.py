@@ -16,6 +16,7 @@ DRIVERS = ("sqlite", "mysql+mysqlconnector", "mariadb+mysqlconnector")
 CONNECT_S = 3
 ANSWER_S = 30
 MIGRATE_S = 60
+READERS = 4
 
 WRONG_ACCOUNT = {1045, 1698}
 UNKNOWN_DATABASE = {1049}
@@ -46,13 +47,17 @@ def parse_url(text: str) -> sa.URL:
     return url
 
 
-def _open_engine(text: str) -> sa.Engine:
-    """An engine for one writer: one connection, every commit durable, text in UTF-8; connects to nothing yet."""
+def _open_engine(text: str, reads_only: bool) -> sa.Engine:
+    """An engine for one writer (one connection, every commit durable) or for readers; connects to nothing yet."""
     url = parse_url(text)
+    pool = {"hide_parameters": True, "pool_size": READERS if reads_only else 1, "max_overflow": 0}
     if url.drivername == "sqlite":
-        engine = sa.create_engine(url, hide_parameters=True, pool_size=1, max_overflow=0)
+        begin = "BEGIN" if reads_only else "BEGIN IMMEDIATE"
+        engine = sa.create_engine(url, **pool)
         sa.event.listen(engine, "connect", _prepare_sqlite)
-        sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+        sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+        if reads_only:
+            sa.event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA query_only = ON"))
         return engine
     arguments = {
         "connection_timeout": CONNECT_S,
@@ -62,9 +67,9 @@ def _open_engine(text: str) -> sa.Engine:
         "collation": "utf8mb4_unicode_ci",
         "sql_mode": "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION",
     }
-    return sa.create_engine(
-        url, hide_parameters=True, pool_size=1, max_overflow=0, pool_pre_ping=True, connect_args=arguments
-    )
+    if reads_only:
+        arguments["init_command"] = "SET SESSION TRANSACTION READ ONLY"
+    return sa.create_engine(url, **pool, pool_pre_ping=True, connect_args=arguments)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record) -> None:
@@ -75,14 +80,14 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record) -> None:
 
 
 class Database:
-    """One database and the one connection to it.
+    """One database and the one connection to it, or with `reads_only` a few that can change nothing.
 
     Errors of every method: StorageAway if it cannot be reached now, EntryRefused if it takes a row never, StorageError
     with what to do otherwise. No message holds a password.
     """
 
-    def __init__(self, url: str):
-        self._engine = _open_engine(url)
+    def __init__(self, url: str, reads_only: bool = False):
+        self._engine = _open_engine(url, reads_only)
 
     def prepare(self) -> None:
         """Make the tables in an empty database; check them in any other.
@@ -104,6 +109,8 @@ class Database:
                 yield connection
         except sa.exc.DBAPIError as error:
             raise _told_apart(error, self._engine.url) from None
+        except sa.exc.TimeoutError:
+            raise StorageAway("all connections to the database are busy; try again") from None
         except (sa.exc.StatementError, sa.exc.CompileError) as error:
             raise EntryRefused(f"rows do not fit the tables: {error}") from None
 

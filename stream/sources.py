@@ -13,8 +13,6 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import BinaryIO
 
-import numpy as np
-
 from radd.errors import AudioError, ConfigError, DeviceError
 from radd.files import open_audio
 from radd.resampling import Converter
@@ -22,10 +20,9 @@ from radd.types import SAMPLE_RATE_HZ, AudioChunk, Source
 from stream.capture import BLOCK_S, MicrophoneSource
 from stream.devices import find_device
 from stream.microphone import CaptureSettings, list_devices
+from stream.pcm import PcmFrames
 
 DEMO = Path(__file__).resolve().parents[1] / "assets" / "demo.flac"
-PCM_FORMATS = {"u8": "u1", "s16le": "<i2", "s16be": ">i2", "s32le": "<i4", "s32be": ">i4", "f32le": "<f4",
-               "f32be": ">f4", "f64le": "<f8"}  # fmt: skip
 
 log = logging.getLogger(__name__)
 
@@ -100,12 +97,10 @@ class PcmSource:
 
     def __init__(self, stream: BinaryIO | None = None, rate_hz: int = SAMPLE_RATE_HZ, channels: int = 1,
                  pcm_format: str = "s16le"):  # fmt: skip
-        if pcm_format not in PCM_FORMATS:
-            raise ConfigError(f"PCM format {pcm_format!r}: expected one of {', '.join(PCM_FORMATS)}")
+        self._frames = PcmFrames(pcm_format, channels)
         self.name, self.native_rate_hz, self.native_channels, self.pcm_format = "-", rate_hz, channels, pcm_format
         self._converter = Converter(rate_hz, channels)
         self._stream = sys.stdin.buffer if stream is None else stream
-        self._frame_bytes = np.dtype(PCM_FORMATS[pcm_format]).itemsize * channels
         self._wake_read = self._wake_write = -1
         self._stopped = False
         self._chunks = 0
@@ -136,15 +131,13 @@ class PcmSource:
         return {"chunks": self._chunks}
 
     def _convert(self) -> Iterator[AudioChunk]:
-        rest, frames = b"", 0
+        count = 0
         while data := self._read():
-            rest += data
-            whole = len(rest) // self._frame_bytes * self._frame_bytes
-            frames += whole // self._frame_bytes
-            yield self._converter.push(self._decode(rest[:whole]), time.monotonic())
-            rest = rest[whole:]
+            frames = self._frames.push(data)
+            count += len(frames)
+            yield self._converter.push(frames, time.monotonic())
         if not self._stopped:
-            self._check_end(frames, rest)
+            self._check_end(count, self._frames.rest)
         yield self._converter.flush(time.monotonic())
 
     def _read(self) -> bytes:
@@ -152,18 +145,10 @@ class PcmSource:
         ready, _, _ = select.select([self._stream, self._wake_read], [], [])
         if self._stopped or self._wake_read in ready:
             return b""
-        return os.read(self._stream.fileno(), self._frame_bytes * round(self.native_rate_hz * BLOCK_S))
-
-    def _decode(self, data: bytes) -> np.ndarray:
-        values = np.frombuffer(data, PCM_FORMATS[self.pcm_format]).reshape(-1, self.native_channels)
-        if values.dtype.kind == "f":
-            return values.astype(np.float32)
-        full_scale = 2.0 ** (8 * values.dtype.itemsize - 1)
-        middle = full_scale if values.dtype.kind == "u" else 0.0
-        return ((values - middle) / full_scale).astype(np.float32)
+        return os.read(self._stream.fileno(), self._frames.frame_bytes * round(self.native_rate_hz * BLOCK_S))
 
     def _check_end(self, frames: int, rest: bytes) -> None:
-        expected = f"{self.pcm_format}, {self.native_channels} channels, {self._frame_bytes} bytes a frame"
+        expected = f"{self.pcm_format}, {self.native_channels} channels, {self._frames.frame_bytes} bytes a frame"
         if not frames:
             raise AudioError(f"stdin ended after {len(rest)} bytes, before its first frame; expected raw {expected}")
         if rest:

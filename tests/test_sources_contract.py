@@ -19,7 +19,8 @@ from radd.errors import AudioError, ConfigError
 from radd.types import SAMPLE_RATE_HZ
 from stream.capture import MicrophoneSource
 from stream.microphone import CaptureSettings
-from stream.sources import DEMO, PCM_FORMATS, FileSource, PcmSource, open_source
+from stream.pcm import PCM_FORMATS
+from stream.sources import DEMO, FileSource, PcmSource, open_source
 
 CAPTURE = CaptureSettings("sounddevice", 0, 0, 64, 1.75, 200)
 

@@ -1,0 +1,145 @@
+"""What a page or a report wants to know of the database; nothing here writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from radd.errors import ConfigError
+from storage.database import Database
+from storage.tables import alerts, clips, evidence, gaps, overlay_references, streams, timeline
+
+Row = dict[str, Any]
+STREAM_COLUMNS = ("id", "state", "source", "device", "host", "bundle", "started_utc", "ended_utc")
+ORDERS = ("informative", "newest")
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which alerts are asked for; None: all."""
+
+    review: str | None = None
+    state: str | None = None
+    stream_id: str | None = None
+    since: datetime | None = None
+    """UTC without a zone"""
+
+
+class Reader:
+    """The stored streams, alerts and clips; safe across threads. Errors of every method are those of Database.
+
+    Rows are dictionaries of the columns that schema.sql explains.
+    """
+
+    def __init__(self, url: str):
+        self._database = Database(url, reads_only=True)
+
+    def close(self) -> None:
+        self._database.close()
+
+    def check(self) -> None:
+        """Raises what is wrong with the database; nothing if it can be read."""
+        self._all(sa.select(streams.c.id).limit(1))
+
+    def streams(self, since: datetime) -> list[Row]:
+        """The streams that run, or ended since, the newest first; each with its losses, alerts and latest second."""
+
+        def of_stream(name: str, value, table: sa.Table, *conditions):
+            return sa.select(value).where(table.c.stream_id == streams.c.id, *conditions).scalar_subquery().label(name)
+
+        count, lost = sa.func.count(), sa.func.sum(gaps.c.end_samples - gaps.c.start_samples)
+        chosen = sa.select(
+            *(streams.c[name] for name in STREAM_COLUMNS),
+            of_stream("lost_samples", sa.func.coalesce(lost, 0), gaps),
+            of_stream("gaps", count, gaps),
+            of_stream("alerts", count, alerts, alerts.c.state != "sample"),
+            of_stream("open_alerts", count, alerts, alerts.c.state == "open"),
+            of_stream("second", sa.func.max(timeline.c.second), timeline),
+        )
+        recent = sa.or_(streams.c.state == "running", streams.c.ended_utc >= since)
+        return self._all(chosen.where(recent).order_by(streams.c.started_utc.desc(), streams.c.id))
+
+    def seconds(self, first: dict[str, int]) -> dict[str, list[Row]]:
+        """What was heard in each stream, by its id, from a second on."""
+        found: dict[str, list[Row]] = {}
+        for id, second in first.items():
+            chosen = sa.select(timeline).where(timeline.c.stream_id == id, timeline.c.second >= second)
+            found[id] = self._all(chosen.order_by(timeline.c.second))
+        return found
+
+    def alerts(self, chosen: Chosen, order: str, limit: int, after: str | None) -> tuple[list[Row], str | None]:
+        """A page of alerts with their streams and clips, the most informative or the newest first, and where the next
+        one begins; raises ConfigError for a place that was not given out so."""
+        column, parse = (alerts.c.informative, float) if order == "informative" else (
+            alerts.c.began_utc, datetime.fromisoformat)
+        query = _with_clip()
+        for condition, value in (
+            (alerts.c.review, chosen.review), (alerts.c.state, chosen.state), (alerts.c.stream_id, chosen.stream_id),
+        ):
+            query = query.where(condition == value) if value is not None else query
+        if chosen.since is not None:
+            query = query.where(alerts.c.began_utc >= chosen.since)
+        return self._page(query, column, alerts.c.id, parse, limit, after)
+
+    def alert(self, id: str) -> Row | None:
+        """An alert as `alerts` has it, with `trace` and `neighbours`; None if there is none of this id."""
+        columns = evidence.c.trace, evidence.c.neighbours
+        found = self._all(_with_clip(*columns).outerjoin(evidence).where(alerts.c.id == id))
+        if not found:
+            return None
+        row = found[0]
+        return row | {name: json.loads(row[name] or "[]") for name in ("trace", "neighbours")}
+
+    def clips(self, limit: int, after: str | None) -> tuple[list[Row], str | None]:
+        """A page of clips, the newest first; as `alerts`."""
+        query = sa.select(*(column for column in clips.c if column is not clips.c.flac))
+        return self._page(query, clips.c.stored_utc, clips.c.sha256, datetime.fromisoformat, limit, after)
+
+    def sound(self, sha256: str) -> bytes | None:
+        """The FLAC bytes of a clip; None where there are none."""
+        found = self._all(sa.select(clips.c.flac).where(clips.c.sha256 == sha256))
+        return found[0]["flac"] if found else None
+
+    def clips_of_references(self, ids: Sequence[str]) -> dict[str, str]:
+        """The clips, by id, of those references that were confirmed from one that is still stored."""
+        query = sa.select(overlay_references.c.id, overlay_references.c.clip_sha256).distinct().join(clips)
+        found = self._all(query.where(overlay_references.c.id.in_(ids), clips.c.state == "stored"))
+        return {row["id"]: row["clip_sha256"] for row in found}
+
+    def reviews(self) -> dict[str, int]:
+        """How many alerts there are of each state of review."""
+        found = self._all(sa.select(alerts.c.review, sa.func.count().label("n")).group_by(alerts.c.review))
+        return {row["review"]: row["n"] for row in found}
+
+    def _page(self, query, column, id, parse, limit: int, after: str | None) -> tuple[list[Row], str | None]:
+        """By `column` downwards; rows that are equal there by `id` downwards."""
+        if after is not None:
+            value, _, last = after.rpartition("~")
+            try:
+                value = parse(value)
+            except ValueError:
+                raise ConfigError(f"after = {after[:80]!r}: expected what the page before gave as `next`") from None
+            query = query.where(sa.or_(column < value, sa.and_(column == value, id < last)))
+        rows = self._all(query.order_by(column.desc(), id.desc()).limit(limit + 1))
+        if len(rows) <= limit:
+            return rows, None
+        value = rows[limit - 1][column.name]
+        text = value.isoformat() if isinstance(value, datetime) else repr(value)
+        return rows[:limit], f"{text}~{rows[limit - 1][id.name]}"
+
+    def _all(self, query: sa.Select) -> list[Row]:
+        with self._database.transaction() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _with_clip(*further: sa.Column) -> sa.Select:
+    clip = [clips.c[name].label(f"clip_{name}") for name in ("state", "length_samples", "size_bytes", "stored_utc")]
+    query = sa.select(alerts, streams.c.source, streams.c.host, *clip, *further)
+    return query.select_from(alerts).join(streams).join(clips)
+
+
