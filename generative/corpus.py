@@ -15,6 +15,7 @@ import numpy as np
 
 from radd.errors import AudioError, ConfigError
 from radd.flac import flac_bytes
+from radd.protocols import UNKNOWN
 
 COLUMNS = ("utt", "label", "system", "speaker", "source_repo", "source_utt", "licence", "lang", "recipe")
 
@@ -44,8 +45,9 @@ class Plan:
                 self.language, recipe]
 
     def line(self) -> str:
-        """As ASVspoof 2019 has it: SPEAKER UTT - SYSTEM KEY."""
-        return f"{self.speaker} {self.utt} - {self.system} {self.label}\n"
+        """As ASVspoof 2019 has it: SPEAKER UTT - SYSTEM KEY; a speaker of several words stands in meta.csv alone."""
+        speaker = UNKNOWN if " " in self.speaker else self.speaker
+        return f"{speaker} {self.utt} - {self.system} {self.label}\n"
 
 
 def write_corpus(out: Path, plans: list[Plan], make: Callable[[Plan], np.ndarray], jobs: int = 1) -> list[str]:

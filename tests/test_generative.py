@@ -195,8 +195,8 @@ def tone(plan):
     return np.sin(2 * np.pi * plan.recipe["hz"] * np.arange(9000) / 16_000).astype(np.float32) / 2
 
 
-def tones(*hz, label="spoof"):
-    return [Plan(f"tone_{k}", "tones", "sine", "nobody", "MIT", "und", {"hz": h}, "", label) for k, h in enumerate(hz)]
+def tones(*hz, label="spoof", speaker="nobody"):
+    return [Plan(f"tone_{k}", "tones", "sine", speaker, "MIT", "und", {"hz": h}, "", label) for k, h in enumerate(hz)]
 
 
 def bytes_of(directory):
@@ -217,6 +217,11 @@ def test_a_written_corpus_is_read_back(tmp_path):
 def test_a_recording_that_stays_real_keeps_its_label(tmp_path):
     write_corpus(tmp_path / "real", tones(100, label="bonafide"), tone)
     assert [c.label for c in read_corpus(tmp_path / "real", "train")] == ["bonafide"]
+
+
+def test_a_speaker_of_two_names_is_read_back(tmp_path):
+    write_corpus(tmp_path / "tones", tones(100, speaker="Ann Lee"), tone)
+    assert [c.speaker for c in read_corpus(tmp_path / "tones", "train")] == ["Ann Lee"]
 
 
 def test_a_corpus_goes_on_where_it_was_killed_and_may_grow(tmp_path):
