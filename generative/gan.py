@@ -44,7 +44,7 @@ class Size:
     channels: int
     """of the generator's first layer, halved by each upsampling"""
     rates: tuple[int, ...]
-    """of the upsamplings"""
+    """of the upsamplings, even"""
     kernels: tuple[int, ...]
     """of the residual blocks that each upsampling's output runs through side by side"""
     dilations: tuple[int, ...]
@@ -101,7 +101,7 @@ class Generator(nn.Module):
         widths = [size.channels >> k for k in range(len(size.rates) + 1)]
         self.first = _conv(BANDS, widths[0], 7)
         self.ups = nn.ModuleList(
-            weight_norm(nn.ConvTranspose1d(i, o, 2 * rate, rate, padding=rate // 2 + rate % 2, output_padding=rate % 2))
+            weight_norm(nn.ConvTranspose1d(i, o, 2 * rate, rate, padding=rate // 2))
             for i, o, rate in zip(widths, widths[1:], size.rates, strict=False)
         )
         self.blocks = nn.ModuleList(
@@ -258,9 +258,9 @@ def distances(plans: list[Plan], real: list[Clip], out: Path) -> dict[str, float
     """Mean mel distance, in dB, of each generator's copies in the corpus `out` to their sources."""
     sources, found = {clip.utt: clip.path for clip in real}, defaultdict(list)
     for plan in plans:
-        copy = clip_file(out, plan)
-        if copy.is_file():
-            found[plan.system].append(mel_distance(read_source(sources[plan.source_utt]), load_speech(copy)))
+        made = clip_file(out, plan)
+        if made.is_file():
+            found[plan.system].append(mel_distance(read_source(sources[plan.source_utt]), load_speech(made)))
     return {system: float(np.mean(values)) for system, values in found.items()}
 
 

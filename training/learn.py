@@ -12,17 +12,22 @@ from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 from torch import nn
-
-from training.batches import Batch, Batches
 
 CHECKPOINT_STEPS = 100
 LOSSES = "losses.jsonl"
 EMA_DECAY = 0.998  # the weights that ship are a running mean of those that learn (Polyak and Juditsky 1992)
 
-_batches: Batches | None = None
+_batches: Steps | None = None
+
+
+class Steps(Protocol):
+    """What the loss is given at each step, as arrays: training.batches.Batches, for one."""
+
+    def __getitem__(self, step: int) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +42,17 @@ class Plan:
     seed: int
 
 
-def _adopt(batches: Batches) -> None:
+def _adopt(batches: Steps) -> None:
     global _batches  # a worker process has one set of batches for its life, too large to send with each step
     _batches = batches
     torch.set_num_threads(1)
 
 
-def _draw(step: int) -> Batch:
+def _draw(step: int) -> Any:
     return _batches[step]
 
 
-def prefetched(batches: Batches, steps: range, workers: int) -> Iterator[Batch]:
+def prefetched(batches: Steps, steps: range, workers: int) -> Iterator[Any]:
     """The batches of these steps in order, prepared ahead by worker processes."""
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(workers, context, _adopt, (batches,)) as pool:
@@ -62,8 +67,8 @@ def prefetched(batches: Batches, steps: range, workers: int) -> Iterator[Batch]:
 
 def learn(
     network: nn.Module,
-    loss: Callable[[nn.Module, Batch, torch.Generator], torch.Tensor],
-    batches: Batches,
+    loss: Callable[[nn.Module, Any, torch.Generator], torch.Tensor],
+    batches: Steps,
     plan: Plan,
     folder: Path,
     workers: int = 1,
