@@ -12,11 +12,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-import numpy as np
 import sqlalchemy as sa
 
-from radd.errors import ConfigError
-from radd.index import Reference
+from radd.encoder import Encoder
+from radd.errors import AudioError, ConfigError
+from radd.flac import flac_samples
+from radd.overlay import Provenance, references_in
 from radd.ranges import check
 from storage.database import Database
 from storage.overlay import Review, enter, leave
@@ -132,7 +133,7 @@ class Reviews:
         if question.kind is not None:
             chosen = chosen.where((alerts.c.state == SAMPLE) == (question.kind == SAMPLE))
         if question.stream is not None:
-            chosen = chosen.where(alerts.c.stream_id == _find(connection, streams, question.stream)["id"])
+            chosen = chosen.where(alerts.c.stream_id == find(connection, streams, question.stream)["id"])
         if question.since is not None:
             chosen = chosen.where(alerts.c.began_utc >= question.since)
         answers = sa.select(labels.c.number).where(labels.c.clip_sha256 == alerts.c.clip_sha256).correlate(alerts)
@@ -142,7 +143,7 @@ class Reviews:
             mine = answers.where(labels.c.reviewer == storable(question.unlabelled_by))
             chosen = chosen.where(~mine.exists())
         if question.after is not None:
-            last = _find(connection, alerts, question.after)
+            last = find(connection, alerts, question.after)
             place, later = last["informative"], sa.tuple_(alerts.c.informative, alerts.c.id)
             chosen = chosen.where(alerts.c.informative <= place, later < (place, last["id"]))
         return chosen.order_by(alerts.c.informative.desc(), alerts.c.id.desc()).limit(question.limit)
@@ -150,7 +151,7 @@ class Reviews:
     def show(self, id: str) -> dict[str, Any]:
         """Everything that is kept of one clip but its sound: rows of alert, stream and clip, evidence, labels."""
         with self.database.transaction() as connection:
-            alert = _find(connection, alerts, id)
+            alert = find(connection, alerts, id)
             stream = connection.execute(sa.select(streams).where(streams.c.id == alert["stream_id"])).mappings().one()
             sound = [column for column in clips.c if column.name != "flac"]
             clip = connection.execute(sa.select(*sound).where(clips.c.sha256 == alert["clip_sha256"])).mappings().one()
@@ -177,7 +178,7 @@ class Reviews:
     def sound(self, id: str) -> tuple[str, bytes]:
         """The whole id of a clip and its FLAC bytes; raises ConfigError where its sound is gone."""
         with self.database.transaction() as connection:
-            alert = _find(connection, alerts, id)
+            alert = find(connection, alerts, id)
             flac = connection.scalar(sa.select(clips.c.flac).where(clips.c.sha256 == alert["clip_sha256"]))
         if flac is None:
             raise ConfigError(f"the sound of {alert['id']} is gone: its time or the quota of clips was over")
@@ -193,7 +194,7 @@ class Reviews:
         if not _person(reviewer):
             raise ConfigError("a label needs the name of its reviewer: --reviewer NAME")
         with self.database.transaction() as connection:
-            found = [_find(connection, alerts, id) for id in ids]
+            found = [find(connection, alerts, id) for id in ids]
             for alert in found:
                 if alert["state"] == "open":
                     raise ConfigError(f"alert {alert['id']} is still going on; label it when it is over")
@@ -228,49 +229,46 @@ class Reviews:
             connection.execute(indexed_clips.delete().where(indexed_clips.c.clip_sha256 == sha256))
         return history + rows
 
-    def due(self, encoder_id: str) -> list[str]:
-        """The clips, by their SHA-256, whose label is agreed and which this encoder's index does not know yet."""
+    def remember(self, encoder: Encoder) -> dict[str, int | str]:
+        """Enter the clips whose label is agreed, and that this encoder's index does not know, into its overlay.
+
+        By SHA-256 the number of blocks, or in words what is in the way. What a killed run left undone is done now.
+        """
         known = sa.exists().where(
-            indexed_clips.c.clip_sha256 == alerts.c.clip_sha256, indexed_clips.c.encoder_id == encoder_id
+            indexed_clips.c.clip_sha256 == alerts.c.clip_sha256, indexed_clips.c.encoder_id == encoder.id
         )
         waiting = sa.select(alerts.c.clip_sha256).distinct().join(clips, clips.c.sha256 == alerts.c.clip_sha256)
+        waiting = waiting.where(alerts.c.review.in_(list(IN_INDEX)), clips.c.state == "stored", ~known)
         with self.database.transaction() as connection:
-            found = connection.scalars(
-                waiting.where(alerts.c.review.in_(list(IN_INDEX)), clips.c.state == "stored", ~known)
-            )
-            return sorted(found)
+            due = sorted(connection.scalars(waiting))
+        done: dict[str, int | str] = {}
+        for sha256 in due:
+            try:
+                done[sha256] = self._enter(sha256, encoder)
+            except (AudioError, ConfigError) as error:
+                done[sha256] = str(error)
+        return done
 
-    def flac(self, sha256: str) -> bytes | None:
+    def _enter(self, sha256: str, encoder: Encoder) -> int:
+        clip = sa.select(alerts.c.review, streams.c.source, clips.c.flac).select_from(alerts).join(clips).join(streams)
         with self.database.transaction() as connection:
-            return connection.scalar(sa.select(clips.c.flac).where(clips.c.sha256 == sha256))
-
-    def remember(self, sha256: str, encoder_id: str, starts_s: Sequence[float], vectors: np.ndarray) -> int:
-        """Enter the blocks of a clip into this encoder's overlay, if its label is still agreed; returns how many.
-
-        Vectors float32 (n, width), one a block that begins at `starts_s`.
-        """
+            row = connection.execute(clip.where(clips.c.sha256 == sha256).limit(1)).one_or_none()
+        if row is None or row.review not in IN_INDEX or row.flac is None:
+            return 0
+        known = Provenance(IN_INDEX[row.review], "-" if row.review == Label.REAL else "unknown", row.source, "private")
+        references, vectors = references_in(flac_samples(row.flac), encoder, known)
         with self.database.transaction() as connection:
-            history = self.lock(connection, sha256)
-            row = connection.execute(
-                sa.select(alerts.c.review, streams.c.source).join(streams, streams.c.id == alerts.c.stream_id)
-                .where(alerts.c.clip_sha256 == sha256).limit(1)
-            ).one_or_none()  # fmt: skip
-            mine = indexed_clips.c.clip_sha256 == sha256, indexed_clips.c.encoder_id == encoder_id
-            known = connection.scalar(sa.select(indexed_clips.c.blocks).where(*mine))
-            if row is None or row.review not in IN_INDEX or known is not None:
+            said = [label for label in self.lock(connection, sha256) if label["label"] == row.review]
+            now = connection.scalar(sa.select(alerts.c.review).where(alerts.c.clip_sha256 == sha256).limit(1))
+            mine = {"clip_sha256": sha256, "encoder_id": encoder.id}
+            is_known = sa.select(indexed_clips.c.blocks).filter_by(**mine)
+            if now != row.review or connection.scalar(is_known) is not None:
                 return 0
-            said = next(label for label in reversed(history) if label["label"] == row.review)
-            if len(starts_s):
-                system = "-" if row.review == Label.REAL else "unknown"
-                references = [
-                    Reference(sha256[:LONGEST_ID], IN_INDEX[row.review], system, row.source, "private", start_s)
-                    for start_s in starts_s
-                ]
-                enter(connection, encoder_id, references, vectors, Review(said["reviewer"], said["reason"]), sha256)
-            connection.execute(
-                indexed_clips.insert().values(clip_sha256=sha256, encoder_id=encoder_id, blocks=len(starts_s))
-            )
-        return len(starts_s)
+            if references:
+                review = Review(said[-1]["reviewer"], said[-1]["reason"])
+                enter(connection, encoder.id, references, vectors, review, sha256)
+            connection.execute(indexed_clips.insert().values(**mine, blocks=len(references)))
+        return len(references)
 
     def stats(self) -> dict[str, Any]:
         """Counts of clips by kind and state, of answers by reviewer, and of what the indices have learnt."""
@@ -300,7 +298,7 @@ class Reviews:
         return {"clips": by_kind, "reviewers": by_reviewer, "index": index}
 
 
-def _find(connection: sa.Connection, table: sa.Table, id: str) -> dict[str, Any]:
+def find(connection: sa.Connection, table: sa.Table, id: str) -> dict[str, Any]:
     """The row of alerts or streams whose id is this or begins so."""
     what = "clip" if table is alerts else "stream"
     if not ID.fullmatch(id):

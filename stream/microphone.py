@@ -13,8 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from radd.errors import DeviceError
 from radd.ranges import check, check_choice
+from radd.types import SAMPLE_RATE_HZ
 from stream.devices import Device
 
 Deliver = Callable[[bytes, int, bool, float], None]
@@ -199,6 +202,18 @@ def list_devices(backend: str) -> list[Device]:
         return binding.devices()
     finally:
         binding.close()
+
+
+def play(samples: np.ndarray) -> None:
+    """Play float32 (n,), full scale +-1, 16 kHz, mono on the default sound card; returns when it is over.
+
+    Raises DeviceError where there is none or PortAudio is missing.
+    """
+    library = SoundDevice()._library
+    try:
+        library.play(samples, SAMPLE_RATE_HZ, blocking=True)
+    except library.PortAudioError as error:
+        raise DeviceError(f"there is no sound card that plays this: {error}") from None
 
 
 def _refused(device: Device, rate_hz: int, channels: int, error: Exception) -> DeviceError:
