@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from evaluation.outcome import Heard
     from evaluation.recordings import Recording
     from evaluation.scoring import ClipScore
+    from radd.overlay import Overlay
     from settings import Settings
 
 ROOT = Path(__file__).parent
@@ -64,23 +65,27 @@ def _score(args: argparse.Namespace) -> None:
     trials, sound = _trials(args), AudioFolder(args.audio)
     settings, bundle = _settings(args.bundle)
     in_order = _engine(args.engine)
-    manifest = read_manifest(bundle)
+    manifest, overlay = read_manifest(bundle), _overlay(args.overlay, bundle)
     detector = f"{manifest['name']} {manifest['version']}, {settings.gate}, {settings.model.neighbours} neighbours"
-    prepare = partial(_scorer, bundle, settings, sound)
+    if overlay:
+        detector += f", overlay version {overlay.version}"
+    prepare = partial(_scorer, bundle, settings, sound, overlay)
     scored = score_trials(trials, args.out, detector, args.resume,
                           lambda batches: in_order(prepare, batches, args.jobs), Progress("scored"))
     unreadable = len(trials) - len(scored.trials)
     if unreadable:
         print(f"warning: {unreadable} of {len(trials)} trials could not be read and count nowhere: "
               f"{args.out / 'unreadable.csv'}", file=sys.stderr)
-    _report(scored, args, f"{manifest['name']} on {args.protocol.stem}")
+    _report(scored, args, f"{manifest['name']} on {args.protocol.stem}", overlay)
 
 
-def _scorer(bundle: Path, settings: Settings, sound: AudioFolder) -> Callable[[list[str]], list[ClipScore]]:
+def _scorer(
+    bundle: Path, settings: Settings, sound: AudioFolder, overlay: Overlay | None
+) -> Callable[[list[str]], list[ClipScore]]:
     from evaluation.scoring import ClipScorer
     from radd.bundle import load_detector
 
-    return ClipScorer(load_detector(bundle, settings.model, settings.gate), sound).score_all
+    return ClipScorer(load_detector(bundle, settings.model, settings.gate, overlay), sound).score_all
 
 
 def _stream(args: argparse.Namespace) -> None:
@@ -94,29 +99,31 @@ def _stream(args: argparse.Namespace) -> None:
     from stream.decision import Decider
 
     settings, bundle = _settings(args.bundle)
-    sound = AudioFolder(args.audio)
+    sound, overlay = AudioFolder(args.audio), _overlay(args.overlay, bundle)
     if args.annotations:
         recordings = read_annotations(args.annotations)
     else:
         recordings = plan(_trials(args), partial(clip_length_s, sound), np.random.default_rng(args.seed))
     args.out.mkdir(parents=True, exist_ok=True)
     heard, tell = [], Progress("heard")
-    for one in in_order(partial(_listening, bundle, settings, sound, args.condition), recordings, args.jobs):
+    for one in in_order(partial(_listening, bundle, settings, sound, args.condition, overlay), recordings, args.jobs):
         heard.append(one)
         tell(len(heard), len(recordings))
     shipped = count(settings.decision.open_evidence, recordings, [one.alarms for one in heard])
     outcomes = sweep(recordings, heard, lambda nats: Decider(replace(settings.decision, open_evidence=nats)))
-    print(write_stream_report(args.out, recordings, heard, shipped, outcomes))
+    print(write_stream_report(args.out, recordings, heard, shipped, outcomes, _record(overlay)))
     clips = sum(len(recording.clips) for recording in recordings)
     print(f"{len(recordings)} recordings of {clips} clips, condition {args.condition}; see {args.out / 'stream.json'}")
 
 
-def _listening(bundle: Path, settings: Settings, sound: AudioFolder, condition: str) -> Callable[[Recording], Heard]:
+def _listening(
+    bundle: Path, settings: Settings, sound: AudioFolder, condition: str, overlay: Overlay | None
+) -> Callable[[Recording], Heard]:
     from evaluation.streams import Listening
     from radd.bundle import load_detector
     from stream.monitor import Monitor
 
-    detector = load_detector(bundle, settings.model, settings.gate)
+    detector = load_detector(bundle, settings.model, settings.gate, overlay)
 
     def listener():
         return Monitor(detector, settings.decision, settings.alerts, str(uuid.uuid4()))
@@ -129,7 +136,7 @@ def _metrics(args: argparse.Namespace) -> None:
     _report(scored, args, args.scores.stem if args.scores.is_file() else args.scores.name)
 
 
-def _report(scored: ScoredTrials, args: argparse.Namespace, name: str) -> None:
+def _report(scored: ScoredTrials, args: argparse.Namespace, name: str, overlay: Overlay | None = None) -> None:
     """Write metrics.json, trials.csv and report.html of scored trials, and print the figures."""
     from evaluation.audio_folder import AudioFolder
     from evaluation.report import write_report
@@ -138,7 +145,7 @@ def _report(scored: ScoredTrials, args: argparse.Namespace, name: str) -> None:
     if args.asv_scores:
         asv = asv_error_rates(**read_asv_scores(args.asv_scores, args.asv_key, args.subset))
     sound = AudioFolder(args.audio) if args.audio else None
-    summary = summarise(scored, asv, _choices(args))
+    summary = summarise(scored, asv, _choices(args)) | _record(overlay)
     _write_json(args.out, "metrics.json", summary)
     write_trials(args.out / "trials.csv", scored)
     write_report(args.out, name, scored, summary, sound.player if sound else lambda utt: None)
@@ -212,6 +219,25 @@ def _settings(bundle: Path | None) -> tuple[Settings, Path]:
 
     settings = load()
     return settings, (bundle or ROOT / settings.model.bundle).absolute()
+
+
+def _overlay(url: str | None, bundle: Path) -> Overlay | None:
+    """What people have confirmed for the encoder of a bundle; raises ConfigError where that is nothing."""
+    if url is None:
+        return None
+    from radd.bundle import read_manifest
+    from storage.overlay import OverlayStore
+
+    with OverlayStore(url, read_manifest(bundle)["encoder_id"]) as store:
+        overlay = store.read()
+    if not overlay.version:
+        raise ConfigError(f"--overlay: nothing was confirmed there for the encoder {overlay.encoder_id} of {bundle}")
+    return overlay
+
+
+def _record(overlay: Overlay | None) -> dict[str, int]:
+    """What the record of a run says of the overlay."""
+    return {} if overlay is None else {"overlay_version": overlay.version}
 
 
 def _trials(args: argparse.Namespace) -> Trials:

@@ -73,6 +73,7 @@ def _detector() -> argparse.ArgumentParser:
     group.add_argument("--audio", type=Path, required=True, metavar="DIR", help="the sound of the trials")
     group.add_argument("--out", type=Path, required=True, metavar="DIR")
     group.add_argument("--bundle", type=Path, metavar="DIR", help="the model bundle, instead of the configured one")
+    group.add_argument("--overlay", metavar="URL", help="database of references that people confirmed; by default none")
     group.add_argument("--jobs", type=partial(_whole, least=1), default=os.cpu_count() or 1, metavar="N",
                        help="processes; by default one a processor")
     return group

@@ -13,13 +13,13 @@ from evaluation.tables import interval, markdown, number
 
 
 def write_stream_report(folder: Path, recordings: list[Recording], heard: list[Heard], shipped: Outcome,
-                        outcomes: list[Outcome]) -> str:
+                        outcomes: list[Outcome], record: dict[str, int]) -> str:
     """Write stream.json, thresholds.csv, stream.md, recordings.csv, clips.csv, alerts.csv and the figures.
 
-    Returns the table for a terminal.
+    `record` is what else stream.json says of the run. Returns the table for a terminal.
     """
     figures = shipped.figures()
-    text = json.dumps(figures, indent=2, allow_nan=False)
+    text = json.dumps(figures | record, indent=2, allow_nan=False)
     (folder / "stream.json").write_text(text + "\n", encoding="utf-8")
     _write_rows(folder / "thresholds.csv", ["threshold", *figures, "detected_delays_s"],
                 [[outcome.threshold, *_cells(outcome), _joined(outcome.delays_s)] for outcome in outcomes])

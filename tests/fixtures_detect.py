@@ -136,10 +136,14 @@ def speech_pcm(speech) -> bytes:
 @pytest.fixture(scope="session")
 def suspicious_bundle(tmp_path_factory) -> Path:
     """The shipped bundle, calibrated to take any speech for synthetic, so that alerts do not depend on its skill."""
-    directory = tmp_path_factory.mktemp("bundle") / "suspicious"
+    calibration = Calibration((1.0,), ((0.0, SUSPICION_LLR),), ((0.0, 0.0, 0.0, SUSPICION_LLR),))
+    return bundle_with(tmp_path_factory.mktemp("bundle") / "suspicious", calibration)
+
+
+def bundle_with(directory: Path, calibration: Calibration) -> Path:
+    """The shipped bundle, named as the directory and calibrated in this way."""
     directory.mkdir()
     for name in (*WEIGHTS, CARD):
         shutil.copy(ROOT / "models/default" / name, directory)
-    calibration = Calibration((1.0,), ((0.0, SUSPICION_LLR),), ((0.0, 0.0, 0.0, SUSPICION_LLR),))
-    write_manifest(directory, "suspicious", calibration, {}, {})
+    write_manifest(directory, directory.name, calibration, {}, {})
     return directory

@@ -113,7 +113,7 @@ def test_a_higher_threshold_is_slower_and_alarms_less(heard):
 def test_everything_is_written(heard, tmp_path):
     recordings, heard = heard
     shipped = count(4.0, recordings, [one.alarms for one in heard])
-    table = write_stream_report(tmp_path, recordings, heard, shipped, sweep(recordings, heard, decider))
+    table = write_stream_report(tmp_path, recordings, heard, shipped, sweep(recordings, heard, decider), {})
     assert json.loads((tmp_path / "stream.json").read_text()) == shipped.figures()
     assert table.count("shipped") == 1 and (tmp_path / "stream.md").read_text() == table + "\n"
     for name in ("thresholds", "delays"):

@@ -1,0 +1,378 @@
+"""What people confirm: the overlay in the database, the index that hears of it, the score that follows, the daemon."""
+
+import json
+import shutil
+import socket
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile
+from fixtures_detect import bundle_with, of_type, read_event, wait_for
+from fixtures_storage import rows, until
+from hypothesis import given
+from hypothesis import strategies as st
+
+import evaluate
+import train
+from radd.bundle import load_detector, load_known_voices
+from radd.calibration import Calibration
+from radd.errors import ConfigError, ModelError, StorageAway, StorageError
+from radd.files import load_speech
+from radd.index import FAR, FlatIndex, Reference
+from radd.overlay import OverlaidIndex, Overlay, Provenance, references_in
+from radd.types import HOP_SAMPLES
+from settings import load
+from storage import tables
+from storage.overlay import OverlayStore, Review
+from stream.living_index import LivingIndex
+
+WIDTH = 8
+PERSON_LLR = 5.0
+HEEDING = ((4.0, -4.0, 8.0), (4.0, -4.0, 8.0))
+BLOCK_BYTES = 2 * 8 * HOP_SAMPLES
+ANN = Review("ann", "heard it")
+
+
+def unit(seed: int, n: int) -> np.ndarray:
+    vectors = np.random.default_rng(seed).standard_normal((n, WIDTH)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def references(n: int, label: str, name: str = "r") -> list[Reference]:
+    return [Reference(f"{name}{i}", label, "-", "here", "CC0", 0.0) for i in range(n)]
+
+
+def bundled() -> FlatIndex:
+    return FlatIndex("e", unit(0, 40), references(20, "bonafide", "real") + references(20, "spoof", "fake"))
+
+
+def overlay(*parts: tuple[str, np.ndarray], removed: tuple[str, ...] = (), version: int = 1) -> Overlay:
+    known = [r for k, (label, vectors) in enumerate(parts) for r in references(len(vectors), label, f"c{k}-")]
+    vectors = np.concatenate([np.zeros((0, WIDTH), np.float32), *(v for _, v in parts)])
+    return Overlay("e", version, tuple(known), vectors, frozenset(removed))
+
+
+def calibration(*confirmed) -> Calibration:
+    return Calibration((1.0,), ((0.0, PERSON_LLR),), ((0.0, 0.0, 0.0, PERSON_LLR),), confirmed)
+
+
+@pytest.fixture(scope="module")
+def heeding_bundle(tmp_path_factory):
+    """The shipped bundle, calibrated to take every voice for a person's unless somebody says otherwise."""
+    return bundle_with(tmp_path_factory.mktemp("bundle") / "heeding", calibration(*HEEDING))
+
+
+@pytest.fixture(scope="module")
+def heeding(heeding_bundle):
+    settings = load(environ={})
+    return lambda known=None: load_detector(heeding_bundle, settings.model, settings.gate, known)
+
+
+def confirmed(bundle, sound: np.ndarray, label: str) -> Overlay:
+    encoder, _, _ = load_known_voices(bundle)
+    found, vectors = references_in(sound, encoder, Provenance(label, "-", "call", "-"))
+    return Overlay(encoder.id, 1, tuple(found), vectors, frozenset())
+
+
+def hops(path) -> np.ndarray:
+    samples = load_speech(path)
+    return samples[: len(samples) // HOP_SAMPLES * HOP_SAMPLES]
+
+
+def test_an_overlay_changes_neighbours_and_closeness_but_not_the_margin():
+    index, asked, near = bundled(), unit(1, 1)[0], unit(2, 3)
+    plain, found = index.search(asked, 4), OverlaidIndex(index, overlay(("spoof", near))).search(asked, 4)
+    real = unit(0, 40)[:20]
+    assert found.margin == plain.margin and plain.closeness == (FAR, FAR) == (found.closeness[0], FAR)
+    assert found.closeness[1] == pytest.approx(
+        np.log((1 - (real @ asked).max()) / (1 - (near @ asked).max())), abs=1e-4
+    )
+    similarity = np.concatenate([unit(0, 40), near]) @ asked
+    assert [n.similarity for n in found.neighbours] == pytest.approx(np.sort(similarity)[:-5:-1].tolist(), abs=1e-4)
+
+
+def test_an_empty_overlay_finds_what_the_bundle_finds():
+    for asked in unit(3, 5):
+        assert OverlaidIndex(bundled(), overlay(version=7)).search(asked, 5) == bundled().search(asked, 5)
+
+
+def test_what_was_removed_is_found_no_more():
+    asked = unit(0, 40)[25]
+    assert bundled().search(asked, 1).neighbours[0].id == "fake5"
+    index = OverlaidIndex(bundled(), overlay(removed=("fake5", "somewhere else")))
+    kept = [i for i in range(40) if i != 25]
+    labelled = references(20, "bonafide", "real") + references(20, "spoof", "fake")
+    assert index.search(asked, 9) == FlatIndex("e", unit(0, 40)[kept], [labelled[i] for i in kept]).search(asked, 9)
+    with pytest.raises(ModelError, match="the index has 4 spoof references"):
+        OverlaidIndex(bundled(), overlay(removed=tuple(f"fake{i}" for i in range(16))))
+
+
+def test_law_8_the_overlay_of_another_encoder_is_refused():
+    with pytest.raises(ModelError, match="made by encoder other, the index by e"):
+        OverlaidIndex(bundled(), replace(overlay(), encoder_id="other"))
+    with pytest.raises(ModelError, match="expected 3 unit vectors of 8 numbers"):
+        OverlaidIndex(bundled(), overlay(("spoof", unit(2, 3) * 2)))
+    with pytest.raises(ModelError, match="expected 3 unit vectors"):
+        OverlaidIndex(bundled(), replace(overlay(("spoof", unit(2, 3))), vectors=unit(2, 3)[:, :4]))
+
+
+@given(st.integers(0, 10**6), st.sampled_from(["bonafide", "spoof"]), st.floats(-20, 20))
+def test_a_confirmation_never_speaks_against_its_own_label(seed, label, llr):
+    before = overlay(("spoof", unit(seed, 3)), ("bonafide", unit(seed + 1, 3)))
+    asked = unit(seed + 2, 1)[0]
+    more = overlay(("spoof", unit(seed, 3)), ("bonafide", unit(seed + 1, 3)), (label, unit(seed + 3, 2)),
+                   (label, asked[None]))
+    then, now = (
+        calibration(*HEEDING).overrule(llr, OverlaidIndex(bundled(), known).search(asked, 3).closeness)
+        for known in (before, more)
+    )
+    assert (now - then) * (1 if label == "bonafide" else -1) >= -1e-9
+    assert calibration(*HEEDING).overrule(llr, (FAR, FAR)) == llr == calibration().overrule(llr, (9.0, 9.0))
+
+
+@given(st.floats(-30, 30), st.floats(0.0, 9.0))
+def test_a_confirmation_divides_the_probability_of_the_other_label(llr, near):
+    now = calibration(*HEEDING).overrule(llr, (FAR, 1 + near / 4))
+    person, before = (1 / (1 + np.exp(-x)) for x in (now, llr))
+    assert person == pytest.approx(before * np.exp(-min(near, 8.0)), rel=1e-6)
+
+
+def test_a_calibration_that_would_speak_without_a_confirmation_is_refused():
+    for rows_ in (((1.0, 0.0, 5.0), (-1.0, 0.0, 5.0)), ((1.0, 0.0, 5.0), (0.0, 1.0, 5.0)), ((1.0, 0.0, 5.0),)):
+        with pytest.raises(ModelError, match="confirmed references"):
+            calibration(*rows_)
+
+
+def test_without_confirmations_scores_are_the_same_bit_by_bit(heeding, heeding_bundle, speech):
+    nothing = replace(confirmed(heeding_bundle, hops(speech), "spoof"), references=(), vectors=np.zeros((0, 0)))
+    plain, overlaid = heeding(), heeding(nothing)
+    assert plain.push(plain.start(), hops(speech)) == overlaid.push(overlaid.start(), hops(speech))
+
+
+@pytest.mark.parametrize(("label", "direction"), [("bonafide", 1), ("spoof", -1)])
+def test_the_same_recording_is_known_again(heeding, heeding_bundle, speech, label, direction):
+    plain, told = heeding(), heeding(confirmed(heeding_bundle, hops(speech), label))
+    pairs = [
+        (a.llr, b.llr) for a, b in zip(plain.push(plain.start(), hops(speech)), told.push(told.start(), hops(speech)),
+                                       strict=True) if a.llr is not None
+    ]
+    assert all(direction * (b - a) >= 0 for a, b in pairs)
+    assert direction * pairs[-1][1] > direction * PERSON_LLR and direction * pairs[-1][1] > 2
+
+
+def test_a_detector_that_adopts_an_index_forgets_what_the_one_before_had_found(heeding, heeding_bundle, speech):
+    detector = heeding()
+    first = detector.push(detector.start(), hops(speech))
+    assert detector.push(detector.start(), hops(speech)) == first and detector.retrieval.cache.hits > 0
+    detector.adopt(detector.prepare(confirmed(heeding_bundle, hops(speech), "spoof")))
+    assert detector.push(detector.start(), hops(speech))[-1].llr < 0 < first[-1].llr
+    assert detector.retrieval.cache.hits == 0
+
+
+def test_the_store_keeps_what_it_is_given(database_url):
+    vectors = unit(4, 3)
+    known = [replace(r, id="abc", start_s=0.256 * i) for i, r in enumerate(references(3, "spoof"))]
+    with OverlayStore(database_url, "e") as store, OverlayStore(database_url, "other") as other:
+        assert store.read().version == 0 and store.changed(0) is None
+        assert store.add(known, vectors, ANN) and not store.add(known, vectors, ANN)
+        read = store.changed(0)
+        assert (read.version, read.references, read.removed) == (1, tuple(known), frozenset())
+        assert np.array_equal(read.vectors, vectors) and store.changed(1) is None
+        assert other.read().references == () and other.read().version == 0
+        (recording,) = store.recordings()
+        assert (recording.id, recording.label, recording.blocks, recording.reviewer) == ("abc", "spoof", 3, "ann")
+        with pytest.raises(ConfigError, match="abc is in the index as spoof, not bonafide"):
+            store.add([replace(r, label="bonafide") for r in known], vectors, ANN)
+        assert store.changed(1) is None
+
+
+def test_a_removal_is_all_or_nothing_and_grows_the_version(database_url):
+    with OverlayStore(database_url, "e") as store:
+        store.add(references(1, "spoof"), unit(4, 1), ANN)
+        with pytest.raises(ConfigError, match="no reference nowhere"):
+            store.remove(["r0", "nowhere"], {"fake1"}, ANN)
+        assert store.changed(1) is None
+        store.remove(["r0", "fake1"], {"fake1"}, Review("bob", "a person"))
+        now = store.read()
+        assert (now.version, now.references, now.removed) == (2, (), {"fake1"})
+        with pytest.raises(ConfigError, match="no reference fake1"):
+            store.remove(["fake1"], {"fake1"}, ANN)
+        store.restore(["fake1"])
+        assert (store.read().version, store.read().removed) == (3, frozenset())
+        with pytest.raises(ConfigError, match="nothing to restore"):
+            store.restore(["fake1"])
+    assert rows(database_url, tables.overlay_references) == rows(database_url, tables.overlay_removals) == []
+
+
+def test_damaged_rows_are_told(database_url):
+    with OverlayStore(database_url, "e") as store:
+        store.add(references(1, "spoof", "a"), unit(4, 1), ANN)
+        store.add(references(1, "spoof", "b"), unit(4, 1)[:, :3], ANN)
+        with pytest.raises(StorageError, match=r"embeddings of \[12, 32\] bytes"):
+            store.read()
+
+
+def test_what_came_and_went_is_counted():
+    first, second = overlay(("spoof", unit(1, 3))), overlay(("spoof", unit(1, 5)), removed=("real1",))
+    assert first.since(None) == (3, 0) and second.since(first) == (2, 1) and first.since(second) == (1, 2)
+
+
+class Shelf:
+    """Overlays in memory, away while `away`."""
+
+    def __init__(self):
+        self.now, self.away, self.asked = overlay(version=0), False, 0
+
+    def changed(self, version):
+        self.asked += 1
+        if self.away:
+            raise StorageAway("nobody answers")
+        return None if self.now.version == version else self.now
+
+    def close(self):
+        pass
+
+
+class Learning:
+    """Adopts indexes and keeps them."""
+
+    def __init__(self):
+        self.adopted = []
+
+    def prepare(self, known):
+        return OverlaidIndex(bundled(), known)
+
+    def adopt(self, index):
+        self.adopted.append(index)
+
+
+def test_a_living_index_follows_and_outlasts_a_database_that_is_away(caplog):
+    shelf, detector = Shelf(), Learning()
+    shelf.away = True
+    with LivingIndex(shelf, detector, 0.01) as living:
+        until(lambda: shelf.asked > 3)
+        assert living.take() is None and not caplog.records
+        shelf.now, shelf.away = overlay(("spoof", unit(1, 3)), version=4), False
+        assert until(living.take) == (4, 3, 0) and len(detector.adopted) == 1
+        shelf.now = replace(overlay(version=5), encoder_id="other")
+        until(lambda: caplog.records)
+        assert "stays as it is" in caplog.text and living.take() is None
+        shelf.now = overlay(version=6)
+        assert until(living.take) == (6, 0, 3)
+        asked = shelf.asked
+        until(lambda: shelf.asked > asked + 2)
+        assert living.take() is None and len(caplog.records) == 1
+
+
+def test_a_database_that_is_away_at_the_start_is_no_error(caplog):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"mysql+mysqlconnector://radd:x@127.0.0.1:{closed.getsockname()[1]}/radd"
+        with LivingIndex(OverlayStore(url, "e"), Learning(), 3600) as living:
+            assert living.take() is None and not caplog.records
+
+
+def index(capsys, *arguments) -> tuple[int, str, str]:
+    code = train.main(["index", *map(str, arguments)])
+    return code, *capsys.readouterr()
+
+
+def test_train_index_adds_lists_counts_and_removes(capsys, heeding_bundle, speech, database_url):
+    there = "--url", database_url, "--bundle", heeding_bundle
+    code, out, err = index(capsys, "add", speech, "--label", "fake", "--system", "tts", "--source", "call 7",
+                           "--reviewer", "ann", "--reason", "they said so", *there)
+    id, blocks = out.split()[0], int(out.split()[1])
+    assert code == 0 and err == "" and len(id) == 12 and blocks > 10
+    assert "there already" in index(capsys, "add", speech, "--label", "fake", *there)[1]
+    assert index(capsys, "add", speech, "--label", "real", *there)[0] == 2
+    listed = index(capsys, "list", "--label", "fake", "--source", "call", *there)[1]
+    assert listed.startswith(f"{id}\tspoof\ttts\tcall 7\tunstated\tann\tthey said so\t")
+    assert all(index(capsys, "list", *other, *there)[1] == "" for other in (["--label", "real"], ["--source", "x"]))
+    of_bundle = next(iter(load_known_voices(heeding_bundle)[1].ids()))
+    assert index(capsys, "remove", id, of_bundle, "--reviewer", "ann", *there)[0] == 0
+    counted = [int(line.split()[0]) for line in index(capsys, "stats", *there)[1].splitlines()]
+    assert counted[1:] == [1, 0, 0, 0, 2]
+    assert index(capsys, "restore", of_bundle, *there)[0] == 0 and index(capsys, "remove", id, *there)[0] == 2
+
+
+def test_a_bundle_that_cannot_weigh_confirmations_says_so(capsys, suspicious_bundle, speech, tmp_path):
+    there = "--url", f"sqlite:///{tmp_path}/radd.db", "--bundle", suspicious_bundle
+    code, _, err = index(capsys, "add", speech, "--label", "real", *there)
+    assert code == 0 and "change no score" in err
+
+
+def test_silence_teaches_nothing(capsys, heeding_bundle, tmp_path):
+    soundfile.write(tmp_path / "silence.wav", np.zeros(48_000), 16_000)
+    there = "--url", f"sqlite:///{tmp_path}/radd.db", "--bundle", heeding_bundle
+    code, _, err = index(capsys, "add", tmp_path / "silence.wav", "--label", "fake", *there)
+    assert code == 3 and "no second of speech" in err
+
+
+def test_evaluation_takes_an_overlay_and_says_which(capsys, heeding_bundle, speech, tmp_path):
+    url = f"sqlite:///{tmp_path}/radd.db"
+    protocol, audio = tmp_path / "protocol.csv", tmp_path / "audio"
+    protocol.write_text("utt,key\na,spoof\nb,bonafide\n")
+    audio.mkdir()
+    for name in "ab":
+        shutil.copy(speech, audio / f"{name}.wav")
+    there = ["--protocol", protocol, "--audio", audio, "--bundle", heeding_bundle, "--jobs", 1, "--bootstrap", 0]
+
+    def score(name: str, *options) -> tuple[int, float, int | None]:
+        code = evaluate.main([*map(str, ["score", *there, *options, "--out", tmp_path / name])])
+        if code:
+            return code, None, None
+        head, line, _ = (tmp_path / name / "scored.jsonl").read_text().splitlines()
+        version = json.loads((tmp_path / name / "metrics.json").read_text()).get("overlay_version")
+        assert f"overlay version {version}" in json.loads(head)["detector"] or version is None
+        return code, json.loads(line)[1], version
+
+    assert score("nothing confirmed", "--overlay", url)[0] == 2
+    index(capsys, "add", speech, "--label", "fake", "--url", url, "--bundle", heeding_bundle)
+    assert score("plain") == (0, PERSON_LLR, None)
+    code, llr, version = score("told", "--overlay", url)
+    assert (code, version) == (0, 1) and llr < 0
+
+
+def test_a_daemon_catches_a_confirmed_fake_from_then_on(
+    command, capsys, heeding_bundle, speech, speech_pcm, database_url
+):
+    command.environ |= {"RADD_STORAGE_URL": database_url, "RADD_MODEL_OVERLAY_S": "0.1"}
+    there = "--url", database_url, "--bundle", heeding_bundle
+    process = command.start("--json", "--bundle", heeding_bundle, "--source", "-")
+    events, sent = [], 0
+
+    def send(pcm: bytes) -> None:
+        """Send it, filled up to whole blocks, and read what is told of it."""
+        nonlocal sent
+        pcm += bytes(-len(pcm) % BLOCK_BYTES)
+        process.stdin.write(pcm)
+        process.stdin.flush()
+        sent += len(pcm) // (2 * HOP_SAMPLES)
+        while len(of_type(events, "score")) < sent:
+            events.append(read_event(process.stdout.readline()))
+
+    def send_silence_until(version: int) -> dict:
+        while not (told := [e for e in of_type(events, "index") if e["version"] == version]):
+            send(bytes(BLOCK_BYTES))
+        return told[0]
+
+    send(speech_pcm)
+    assert of_type(events, "alert") == []
+    _, out, _ = index(capsys, "add", speech, "--label", "fake", *there)
+    told = send_silence_until(1)
+    assert (told["added"], told["removed"]) == (int(out.split()[1]), 0)
+    before = len(events)
+    send(speech_pcm)
+    assert [alert["state"] for alert in of_type(events[before:], "alert")][:1] == ["open"]
+    index(capsys, "remove", out.split()[0], *there)
+    send_silence_until(2)
+    send(bytes(BLOCK_BYTES * 12))
+    before = len(events)
+    send(speech_pcm)
+    assert of_type(events[before:], "alert") == []
+    process.stdin.close()
+    stopped = wait_for(process, "stopped")
+    assert process.wait(30) == 0
+    assert [score["t"] for score in of_type(events, "score")] == pytest.approx([0.128 * (i + 1) for i in range(sent)])
+    assert (stopped["totals"]["chunks"], stopped["totals"]["lost_s"], stopped["totals"]["drops"]) == (sent, 0, 0)
