@@ -112,6 +112,12 @@ def card(arguments: argparse.Namespace) -> None:
     print(f"{arguments.bundle / 'card.md'} holds the numbers of {', '.join(name for name, _ in arguments.metrics)}")
 
 
+def models(arguments: argparse.Namespace) -> None:
+    from training.models import list_models
+
+    print(list_models(arguments.directory))
+
+
 def parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("train.py", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -147,6 +153,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     numbers.add_argument("--bundle", type=Path, default=ROOT / "models" / "default", metavar="DIR")
     numbers.add_argument("--metrics", type=named_file, action="append", required=True, metavar="NAME=FILE",
                          help="metrics.json or stream.json and the name of the run; may be given many times")
+    shelf = commands.add_parser("models", help="list the bundles that are here and whether they are whole")
+    shelf.set_defaults(command=models)
+    shelf.add_argument("directory", type=Path, nargs="?", default=ROOT / "models", metavar="DIR", help="default models")
     return parser.parse_args(argv)
 
 

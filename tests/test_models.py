@@ -1,0 +1,31 @@
+"""train.py models: the bundles that are here, whole and broken ones."""
+
+import json
+import shutil
+
+import train
+
+
+def test_whole_and_broken_bundles_are_told_apart(shipped_bundle, suspicious_bundle, tmp_path, capsys):
+    for name in ("whole", "changed", "robbed", "bare"):
+        shutil.copytree(shipped_bundle, tmp_path / name)
+    shutil.copytree(suspicious_bundle, tmp_path / "deeper" / "unmeasured")
+    card = tmp_path / "changed" / "card.md"
+    card.write_text(card.read_text() + "It never errs.")
+    (tmp_path / "robbed" / "index.npy").unlink()
+    manifest = json.loads((tmp_path / "bare" / "manifest.json").read_text())
+    (tmp_path / "bare" / "manifest.json").write_text(json.dumps(manifest | {"files": {}}))
+    assert train.main(["models", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    blocks = dict(block.split("  ", 1) for block in said.replace("\n  ", " / ").splitlines())
+    found = {path.rpartition("/")[2]: told for path, told in blocks.items()}
+    assert manifest["version"] in found["whole"] and "every hash holds" in found["whole"] and "EER" in found["whole"]
+    assert "BROKEN" in found["changed"] and "card.md is not the file" in found["changed"]
+    assert "BROKEN" in found["robbed"] and "lacks index.npy" in found["robbed"]
+    assert "BROKEN" in found["bare"]
+    assert "every hash holds" in found["unmeasured"] and "not measured yet" in found["unmeasured"]
+
+
+def test_a_directory_without_bundles(tmp_path, capsys):
+    assert train.main(["models", str(tmp_path)]) == 2
+    assert "no bundle below" in capsys.readouterr().err
