@@ -76,7 +76,7 @@ def journal_of(stream_id: str, source: Source, detector: RaddDetector, settings:
     from storage.journal import Journal, StreamInfo
     from stream.capture import MicrophoneSource
 
-    aside = ("storage", "review", "training")
+    aside = ("storage", "review", "serve", "training")
     judging = {name: section for name, section in asdict(settings).items() if name not in aside}
     info = StreamInfo(
         id=stream_id,

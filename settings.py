@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from console.settings import ServeSettings
 from radd.detector import ModelSettings
 from radd.errors import ConfigError
 from radd.gate import GateSettings
@@ -40,6 +41,7 @@ class Settings:
     alerts: AlertSettings
     storage: StorageSettings
     review: ReviewSettings
+    serve: ServeSettings
     training: RecipeSettings
 
 

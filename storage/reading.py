@@ -12,7 +12,18 @@ import sqlalchemy as sa
 
 from radd.errors import ConfigError
 from storage.database import Database
-from storage.tables import alerts, clips, evidence, gaps, overlay_references, streams, timeline
+from storage.records import SAMPLE
+from storage.tables import (
+    alerts,
+    clips,
+    evidence,
+    gaps,
+    indexed_clips,
+    labels,
+    overlay_references,
+    streams,
+    timeline,
+)
 
 Row = dict[str, Any]
 STREAM_COLUMNS = ("id", "state", "source", "device", "host", "bundle", "started_utc", "ended_utc")
@@ -21,10 +32,12 @@ ORDERS = ("informative", "newest")
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Which alerts are asked for; None: all."""
+    """Which alerts and samples are asked for; None: all."""
 
     review: str | None = None
-    state: str | None = None
+    """one of storage.review.STATES"""
+    kind: str | None = None
+    """alert or sample"""
     stream_id: str | None = None
     since: datetime | None = None
     """UTC without a zone"""
@@ -57,7 +70,7 @@ class Reader:
             *(streams.c[name] for name in STREAM_COLUMNS),
             of_stream("lost_samples", sa.func.coalesce(lost, 0), gaps),
             of_stream("gaps", count, gaps),
-            of_stream("alerts", count, alerts, alerts.c.state != "sample"),
+            of_stream("alerts", count, alerts, alerts.c.state != SAMPLE),
             of_stream("open_alerts", count, alerts, alerts.c.state == "open"),
             of_stream("second", sa.func.max(timeline.c.second), timeline),
         )
@@ -73,46 +86,50 @@ class Reader:
         return found
 
     def alerts(self, chosen: Chosen, order: str, limit: int, after: str | None) -> tuple[list[Row], str | None]:
-        """A page of alerts with their streams and clips, the most informative or the newest first, and where the next
-        one begins; raises ConfigError for a place that was not given out so."""
+        """A page of alerts and samples with their streams and clips, and where the next page begins; None at the end.
+
+        The most informative or the newest come first. Raises ConfigError for an `after` that was not given out so.
+        """
         column, parse = (alerts.c.informative, float) if order == "informative" else (
             alerts.c.began_utc, datetime.fromisoformat)
         query = _with_clip()
-        for condition, value in (
-            (alerts.c.review, chosen.review), (alerts.c.state, chosen.state), (alerts.c.stream_id, chosen.stream_id),
-        ):
+        for condition, value in ((alerts.c.review, chosen.review), (alerts.c.stream_id, chosen.stream_id)):
             query = query.where(condition == value) if value is not None else query
+        if chosen.kind is not None:
+            query = query.where((alerts.c.state == SAMPLE) == (chosen.kind == SAMPLE))
         if chosen.since is not None:
             query = query.where(alerts.c.began_utc >= chosen.since)
         return self._page(query, column, alerts.c.id, parse, limit, after)
 
     def alert(self, id: str) -> Row | None:
-        """An alert as `alerts` has it, with `trace` and `neighbours`; None if there is none of this id."""
+        """An alert or sample as `alerts` has it, with `trace`, `neighbours`, `labels` and `index`; None for another id.
+
+        `index` has the encoders whose index has learnt it, and of how many blocks.
+        """
         columns = evidence.c.trace, evidence.c.neighbours
         found = self._all(_with_clip(*columns).outerjoin(evidence).where(alerts.c.id == id))
         if not found:
             return None
         row = found[0]
-        return row | {name: json.loads(row[name] or "[]") for name in ("trace", "neighbours")}
+        of_clip = [table.c.clip_sha256 == row["clip_sha256"] for table in (labels, indexed_clips)]
+        return row | {name: json.loads(row[name] or "[]") for name in ("trace", "neighbours")} | {
+            "labels": self._all(sa.select(labels).where(of_clip[0]).order_by(labels.c.number)),
+            "index": self._all(sa.select(indexed_clips).where(of_clip[1])),
+        }
 
-    def clips(self, limit: int, after: str | None) -> tuple[list[Row], str | None]:
-        """A page of clips, the newest first; as `alerts`."""
-        query = sa.select(*(column for column in clips.c if column is not clips.c.flac))
-        return self._page(query, clips.c.stored_utc, clips.c.sha256, datetime.fromisoformat, limit, after)
-
-    def sound(self, sha256: str) -> bytes | None:
-        """The FLAC bytes of a clip; None where there are none."""
-        found = self._all(sa.select(clips.c.flac).where(clips.c.sha256 == sha256))
+    def sound(self, id: str) -> bytes | None:
+        """The FLAC bytes of an alert's or a sample's clip; None where there are none."""
+        found = self._all(sa.select(clips.c.flac).join(alerts).where(alerts.c.id == id))
         return found[0]["flac"] if found else None
 
     def clips_of_references(self, ids: Sequence[str]) -> dict[str, str]:
-        """The clips, by id, of those references that were confirmed from one that is still stored."""
-        query = sa.select(overlay_references.c.id, overlay_references.c.clip_sha256).distinct().join(clips)
-        found = self._all(query.where(overlay_references.c.id.in_(ids), clips.c.state == "stored"))
-        return {row["id"]: row["clip_sha256"] for row in found}
+        """Of references that were confirmed from a clip which is still stored, the alerts or samples that it is of."""
+        query = sa.select(overlay_references.c.id, sa.func.min(alerts.c.id).label("clip")).join(clips).join(alerts)
+        query = query.where(overlay_references.c.id.in_(ids), clips.c.state == "stored")
+        return {row["id"]: row["clip"] for row in self._all(query.group_by(overlay_references.c.id))}
 
     def reviews(self) -> dict[str, int]:
-        """How many alerts there are of each state of review."""
+        """How many alerts and samples there are of each state of review."""
         found = self._all(sa.select(alerts.c.review, sa.func.count().label("n")).group_by(alerts.c.review))
         return {row["review"]: row["n"] for row in found}
 

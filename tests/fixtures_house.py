@@ -8,8 +8,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 NOT_THE_PROJECT = {"tests", "bench", "docs", "build", "cache", "assets"}
-FLOORS = {"radd": 0, "stream": 1, "storage": 1, "training": 1, "evaluation": 2, "generative": 2, "settings": 2}
-DOOR_FLOOR = 3
+FLOORS = {"radd": 0, "stream": 1, "storage": 1, "training": 1, "evaluation": 2, "generative": 2, "console": 2,
+          "settings": 3}
+DOOR_FLOOR = 4
 
 
 @cache

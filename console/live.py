@@ -1,0 +1,94 @@
+"""What daemons hear, told as it happens: server-sent events from the rows that they write."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+from console.judging import Judge
+from console.meters import Meters
+from console.problems import Refused
+from radd.errors import StorageError
+from radd.types import seconds
+from storage.reading import Reader
+
+SHOWN_S = 600
+EVERY_S = 0.4
+MOST_VIEWERS = 50
+
+
+class Watcher:
+    """What one viewer has seen, and what is new."""
+
+    def __init__(self, reader: Reader, judge: Judge):
+        self._reader, self._judge = reader, judge
+        self._next: dict[str, int] = {}
+
+    def look(self) -> dict[str, Any]:
+        """The streams of the last ten minutes, each with the seconds that this viewer has not seen."""
+        now = datetime.now(UTC).replace(tzinfo=None)
+        streams = self._reader.streams(now - timedelta(seconds=SHOWN_S))
+        latest = {stream["id"]: stream["second"] for stream in streams if stream["second"] is not None}
+        first = {id: max(self._next.get(id, 0), second - SHOWN_S + 1) for id, second in latest.items()}
+        heard = self._reader.seconds({id: second for id, second in first.items() if second <= latest[id]})
+        self._next |= {id: rows[-1]["second"] + 1 for id, rows in heard.items() if rows}
+        return {"now": _iso(now), "streams": [self._stream(stream, heard.get(stream["id"], ())) for stream in streams]}
+
+    def _stream(self, stream: dict[str, Any], rows) -> dict[str, Any]:
+        same = ("id", "state", "source", "host", "bundle", "gaps", "alerts", "open_alerts", "second")
+        return {name: stream[name] for name in same} | {
+            "started_utc": _iso(stream["started_utc"]),
+            "ended_utc": stream["ended_utc"] and _iso(stream["ended_utc"]),
+            "lost_s": seconds(int(stream["lost_samples"])),
+            "heard": [[row["second"], row["verdict"], _rounded(self._judge.p_spoof(row["llr"])),
+                       round(row["level_dbfs"], 1)] for row in rows],
+        }
+
+
+def routes(reader: Reader, judge: Judge, meters: Meters) -> APIRouter:
+    router = APIRouter(prefix="/v1", tags=["live"])
+    viewers = 0
+
+    async def events() -> AsyncIterator[str]:
+        nonlocal viewers
+        viewers += 1
+        watcher = Watcher(reader, judge)
+        try:
+            while True:
+                try:
+                    told = await run_in_threadpool(watcher.look)
+                    meters.listening.set(sum(stream["state"] == "running" for stream in told["streams"]))
+                    yield f"data: {json.dumps(told)}\n\n"
+                except StorageError as error:
+                    yield f"event: problem\ndata: {json.dumps(str(error))}\n\n"
+                await asyncio.sleep(EVERY_S)
+        finally:
+            viewers -= 1
+
+    @router.get("/live", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})
+    async def live() -> StreamingResponse:
+        """Server-sent events: first the last ten minutes of every stream, then what is new, within a second.
+
+        `heard` has [second, verdict, p_spoof or null, level in dBFS] of each second. An event `problem` says what keeps
+        the database from being read.
+        """
+        if viewers >= MOST_VIEWERS:
+            raise Refused(503, f"{viewers} pages are watching already", 10)
+        return StreamingResponse(events(), media_type="text/event-stream")
+
+    return router
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds") + "Z"
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

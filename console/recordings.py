@@ -1,0 +1,55 @@
+"""The routes that judge recordings."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, File, UploadFile
+
+from console.desk import Desk
+from console.meters import Meters
+from console.problems import Refused, refusal
+from console.settings import ServeSettings
+from console.shapes import Batch, BatchItem, Prediction, Problem
+from radd.errors import RaddError
+
+REFUSALS = {code: {"model": Problem} for code in (400, 401, 413, 422, 429, 503)}
+
+
+def routes(desk: Desk, meters: Meters, settings: ServeSettings) -> APIRouter:
+    router = APIRouter(prefix="/v1", tags=["recordings"], responses=REFUSALS)
+    most_bytes = settings.max_upload_mb * 1_000_000
+
+    async def judge(file: UploadFile) -> Prediction:
+        if (file.size or 0) > most_bytes:
+            raise Refused(413, f"the file has {file.size} bytes, at most {settings.max_upload_mb} MB are taken")
+        prediction = await desk.judge(file)
+        meters.judged(prediction)
+        return prediction
+
+    @router.post("/predict")
+    async def predict(file: Annotated[UploadFile, File(description="WAV, FLAC, MP3, OGG, Opus or M4A")]) -> Prediction:
+        """Judge one recording."""
+        return await judge(file)
+
+    @router.post("/predict/batch")
+    async def predict_batch(files: Annotated[list[UploadFile], File(description="many recordings")]) -> Batch:
+        """Judge many recordings; the results are in their order, and a bad file spoils only its own."""
+        if len(files) > settings.max_batch:
+            raise Refused(413, f"{len(files)} files, at most {settings.max_batch} are taken at once; send fewer")
+        places = asyncio.Semaphore(settings.workers)
+
+        async def item(file: UploadFile) -> BatchItem:
+            name = (file.filename or "")[:1000]
+            try:
+                async with places:
+                    return BatchItem(file=name, prediction=await judge(file), problem=None)
+            except (RaddError, Refused) as error:
+                told = error if isinstance(error, Refused) else refusal(error)
+                problem = Problem(type="about:blank", title="not judged", status=told.status_code, detail=told.detail)
+                return BatchItem(file=name, prediction=None, problem=problem)
+
+        return Batch(results=await asyncio.gather(*(item(file) for file in files)))
+
+    return router

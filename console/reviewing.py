@@ -1,0 +1,105 @@
+"""The routes of alerts and clips: what was flagged, why, and what people say of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from console.guard import REVIEWER, require
+from console.judging import Judge
+from console.meters import Meters
+from console.problems import Refused
+from console.shapes import Answer, Clip, ClipDetails, ClipPage, Known, Outcome, Problem, Said, TracePoint
+from radd.types import seconds
+from storage.reading import Chosen, Reader, Row
+from storage.review import STATES, Reviews
+
+Id = Annotated[str, Path(pattern="^[0-9a-f-]{36}$", description="id of an alert or a sample")]
+Limit = Annotated[int, Query(ge=1, le=200)]
+After = Annotated[str | None, Query(max_length=200, description="`next` of the page before")]
+Stream = Annotated[str | None, Query(max_length=36, description="id of a stream")]
+Since = Annotated[datetime | None, Query(description="began then or later; UTC unless it says otherwise")]
+REFUSALS = {code: {"model": Problem} for code in (400, 401, 403, 404, 422, 429, 503)}
+
+
+def routes(reader: Reader, reviews: Reviews, judge: Judge, encoder_id: str, meters: Meters) -> APIRouter:
+    router = APIRouter(prefix="/v1", tags=["review"], responses=REFUSALS)
+
+    @router.get("/alerts")
+    def alerts(stream: Stream = None, since: Since = None, limit: Limit = 50, after: After = None) -> ClipPage:
+        """Alerts, the newest first."""
+        chosen = Chosen(kind="alert", stream_id=stream, since=_utc(since))
+        return _page(reader.alerts(chosen, "newest", limit, after))
+
+    @router.get("/clips")
+    def clips(
+        review: Annotated[Literal[STATES] | None, Query(description="what people have said")] = None,
+        kind: Literal["alert", "sample"] | None = None,
+        stream: Stream = None,
+        since: Since = None,
+        order: Literal["informative", "newest"] = "informative",
+        limit: Limit = 50,
+        after: After = None,
+    ) -> ClipPage:
+        """The queue of review: alerts and samples, those first whose label would teach the most."""
+        return _page(reader.alerts(Chosen(review, kind, stream, _utc(since)), order, limit, after))
+
+    @router.get("/clips/{id}")
+    def clip(id: Id) -> ClipDetails:
+        """Everything about one clip but its sound."""
+        row = reader.alert(id)
+        if row is None:
+            raise _unknown(id)
+        known = reader.clips_of_references([neighbour["id"] for neighbour in row["neighbours"]])
+        start = row["clip_start_samples"]
+        return ClipDetails(
+            clip=_clip(row),
+            began=seconds(row["began_samples"] - start),
+            trace=[TracePoint(t=seconds(end - start), llr=llr, p_spoof=judge.p_spoof(llr))
+                   for end, llr in row["trace"]],
+            neighbours=[Known(**neighbour, clip=known.get(neighbour["id"])) for neighbour in row["neighbours"]
+                        if neighbour["similarity"] is not None],
+            labels=[Said(**{name: said[name] for name in Said.model_fields}) for said in row["labels"]],
+            blocks_in_index=sum(one["blocks"] for one in row["index"] if one["encoder_id"] == encoder_id),
+        )
+
+    @router.get("/clips/{id}/sound", response_class=Response, responses={200: {"content": {"audio/flac": {}}}})
+    def sound(id: Id) -> Response:
+        """The sound of a clip as FLAC, 16 kHz mono."""
+        flac = reader.sound(id)
+        if flac is None:
+            raise Refused(404, f"there is no sound of {id}: its time or the quota was over, or there is no such clip")
+        return Response(flac, media_type="audio/flac")
+
+    @router.post("/clips/{id}/label")
+    def label(request: Request, id: Id, answer: Answer) -> Outcome:
+        """Say what a clip is, as a reviewer. All labels stay in the history; of each person the last one counts."""
+        require(request.scope, REVIEWER)
+        if reader.alert(id) is None:
+            raise _unknown(id)
+        outcome = reviews.label([id], answer.label, answer.reviewer, answer.reason)
+        meters.labels.labels(answer.label.value).inc()
+        return Outcome(review=outcome[id])
+
+    return router
+
+
+def _unknown(id: str) -> Refused:
+    return Refused(404, f"there is no clip {id}; /v1/clips lists them")
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    """UTC without a zone, as the database has it."""
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment and moment.tzinfo else moment
+
+
+def _page(found: tuple[list[Row], str | None]) -> ClipPage:
+    return ClipPage(clips=[_clip(row) for row in found[0]], next=found[1])
+
+
+def _clip(row: dict[str, Any]) -> Clip:
+    same = {name: row[name] for name in Clip.model_fields if name in row}
+    times = {name: row[name] and row[name].replace(tzinfo=UTC) for name in ("began_utc", "ended_utc")}
+    return Clip(**same | times, duration_s=seconds(row["clip_length_samples"]), sound=row["clip_state"])

@@ -1,0 +1,153 @@
+"""WS /v1/stream: sound in, in packets of any size; the score and alert objects of detect.py out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Annotated
+
+import numpy as np
+from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
+
+from console.desk import Desk
+from console.meters import Meters
+from console.problems import Refused
+from radd.errors import AudioError, ConfigError, RaddError
+from radd.resampling import Converter
+from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, AudioChunk, seconds
+from stream.monitor import Monitor
+from stream.pcm import PcmFrames
+from stream.sinks import as_json
+
+AT_ONCE_SAMPLES = 64 * HOP_SAMPLES
+OPUS = "opus"
+NORMAL, REFUSED, TRY_LATER = 1000, 1008, 1013
+IDLE_S = 60.0
+CLOSE = '{"type": "close"}'
+
+
+class Ear:
+    """One stream: sound as it comes -> objects to send, as detect.py --json prints them. For one thread at a time."""
+
+    def __init__(self, monitor: Monitor):
+        self._monitor = monitor
+        self.end = 0
+
+    def hear(self, samples: np.ndarray, damaged: int = 0, arrived: float | None = None) -> list[dict]:
+        """What float32 (n,), mono, 16 kHz brings; the last two as AudioChunk has them."""
+        events = []
+        for at in range(0, len(samples), AT_ONCE_SAMPLES):
+            part = samples[at : at + AT_ONCE_SAMPLES]
+            events += self._monitor.feed(AudioChunk(part, self.end, None, damaged, arrived))
+            self.end += len(part)
+        return [as_json(event) for event in events]
+
+    def flush(self) -> list[dict]:
+        return [as_json(event) for event in self._monitor.flush()]
+
+
+class PcmEar:
+    """An Ear for raw PCM; raises ConfigError for an unknown format and AudioError for what is no rate of sound."""
+
+    def __init__(self, ear: Ear, pcm_format: str, rate_hz: int, channels: int):
+        self._ear, self._frames, self._converter = ear, PcmFrames(pcm_format, channels), Converter(rate_hz, channels)
+
+    def push(self, data: bytes) -> list[dict]:
+        arrived = time.monotonic()
+        chunk = self._converter.push(self._frames.push(data), arrived)
+        return self._ear.hear(chunk.samples, chunk.damaged, arrived)
+
+    def flush(self) -> list[dict]:
+        return self._ear.hear(self._converter.flush().samples) + self._ear.flush()
+
+
+def routes(desk: Desk, monitor: Callable[[], Monitor], meters: Meters) -> APIRouter:
+    router = APIRouter(prefix="/v1")
+
+    @router.websocket("/stream")
+    async def stream(
+        socket: WebSocket,
+        format: Annotated[str, Query(description="s16le, f32le ..., or opus: Opus in Ogg or WebM")] = "s16le",
+        rate: int = SAMPLE_RATE_HZ,
+        channels: int = 1,
+    ) -> None:
+        """Judge sound as it comes; `{"type": "close"}` flushes and ends."""
+        await socket.accept()
+        ear = Ear(monitor())
+        try:
+            async with desk.stream():
+                if format == OPUS:
+                    await _opus(socket, ear, desk)
+                else:
+                    await _pcm(socket, PcmEar(ear, format, rate, channels), desk)
+                await socket.close(NORMAL)
+        except (RaddError, Refused) as error:
+            await _refuse(socket, error)
+        except WebSocketDisconnect:
+            pass
+        finally:
+            meters.sound.labels("stream").inc(seconds(ear.end))
+
+    return router
+
+
+async def _pcm(socket: WebSocket, ear: PcmEar, desk: Desk) -> None:
+    loop = asyncio.get_running_loop()
+    while (data := await _receive(socket)) is not None:
+        await _tell(socket, await loop.run_in_executor(desk.listeners, ear.push, data))
+    await _tell(socket, await loop.run_in_executor(desk.listeners, ear.flush))
+
+
+async def _opus(socket: WebSocket, ear: Ear, desk: Desk) -> None:
+    loop = asyncio.get_running_loop()
+
+    def listen() -> None:
+        for samples in sound.blocks():
+            asyncio.run_coroutine_threadsafe(_tell(socket, ear.hear(samples)), loop).result()
+        asyncio.run_coroutine_threadsafe(_tell(socket, ear.flush()), loop).result()
+
+    with desk.decoders.stream() as (pipe, sound):
+        listening = loop.run_in_executor(desk.pipes, listen)
+        try:
+            while not listening.done() and (data := await _receive(socket)) is not None:
+                with suppress(OSError):  # the decoder has ended; it has told why
+                    await loop.run_in_executor(desk.pipes, pipe.send_bytes, data)
+            pipe.close()
+            await listening
+        except BaseException:
+            pipe.close()
+            with suppress(Exception):
+                await listening
+            raise
+
+
+async def _receive(socket: WebSocket) -> bytes | None:
+    """The next packet; None for the client's word that it was the last."""
+    try:
+        message = await asyncio.wait_for(socket.receive(), IDLE_S)
+    except TimeoutError:
+        raise AudioError(f"nothing came for {IDLE_S:.0f} s; open a new stream when there is sound") from None
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code", NORMAL))
+    if message.get("bytes") is not None:
+        return message["bytes"]
+    with suppress(ValueError):
+        if json.loads(message["text"]) == json.loads(CLOSE):
+            return None
+    raise ConfigError(f"text {message['text'][:80]!r}: expected packets of sound, or {CLOSE} at the end")
+
+
+async def _tell(socket: WebSocket, objects: list[dict]) -> None:
+    for one in objects:
+        await socket.send_text(json.dumps(one, allow_nan=False))
+
+
+async def _refuse(socket: WebSocket, error: RaddError | Refused) -> None:
+    """Say why, then close; who has gone already hears neither."""
+    code = TRY_LATER if isinstance(error, Refused) else REFUSED
+    with suppress(RuntimeError, WebSocketDisconnect):
+        await socket.send_text(json.dumps({"type": "problem", "detail": getattr(error, "detail", str(error))}))
+        await socket.close(code)

@@ -1,0 +1,95 @@
+"""The console in the browser and the HTTP API, beside the daemons and without any part in their listening."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+ROOT = Path(__file__).parent
+EXIT_CODES = "exit codes: 0 ended, 1 a bug, 2 configuration, 4 model, 5 storage"
+LAST_REQUESTS_S = 5
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    arguments = parse(argv)
+    from stream.runtime import exit_code
+
+    return exit_code(lambda: serve(arguments))
+
+
+def serve(arguments: argparse.Namespace) -> None:
+    from radd.errors import ConfigError
+    from settings import load
+
+    given = {f"RADD_SERVE_{name}".upper(): str(getattr(arguments, name)) for name in ("host", "port")
+             if getattr(arguments, name) is not None}  # fmt: skip
+    settings = load(arguments.config, os.environ | given)
+    try:
+        import uvicorn
+
+        from console.app import Parts, make_app
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"{error.name} is not installed; pip install -r requirements-serve.txt") from None
+    from radd.bundle import load_detector, read_manifest
+
+    if arguments.bundle is not None:
+        settings = replace(settings, model=replace(settings.model, bundle=str(arguments.bundle.absolute())))
+    bundle = ROOT / settings.model.bundle
+    app = make_app(Parts(
+        detector=load_detector(bundle, settings.model, settings.gate),
+        bundle=bundle,
+        manifest=read_manifest(bundle),
+        decision=settings.decision,
+        alerts=settings.alerts,
+        storage=settings.storage,
+        review=settings.review,
+        serve=settings.serve,
+        overlay_s=settings.model.overlay_s,
+    ))  # fmt: skip
+    door = listening(settings.serve.host, settings.serve.port)
+    print(f"RADD console: {'https' if settings.serve.certificate else 'http'}://{address(door)}/", flush=True)
+    uvicorn.Server(uvicorn.Config(
+        app,
+        ssl_certfile=settings.serve.certificate or None,
+        ssl_keyfile=settings.serve.key or None,
+        ws_max_size=1 << 20,
+        ws_max_queue=4,
+        timeout_graceful_shutdown=LAST_REQUESTS_S,
+        server_header=False,
+        access_log=False,
+        log_level="warning",
+    )).run([door])  # fmt: skip
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens; raises ConfigError where that cannot be had."""
+    from radd.errors import ConfigError
+
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise ConfigError(f"cannot listen on {host} port {port}: {error.strerror}; give another --port") from None
+
+
+def address(door: socket.socket) -> str:
+    host, port = door.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("serve.py", description=__doc__, epilog=EXIT_CODES)
+    add = parser.add_argument
+    add("--host", help="where to listen; other than this machine's own address it takes a token, see [serve]")
+    add("--port", type=int, help="default 8420")
+    add("--config", type=Path, metavar="FILE", help="settings that override config.toml")
+    add("--bundle", type=Path, metavar="DIR", help="the model bundle, instead of the configured one")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
