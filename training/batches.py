@@ -35,7 +35,7 @@ class Batches:
 
     def __init__(self, clips: DecodedClips, channel: Callable, size: int, crop_samples: int, seed: int) -> None:
         self._clips, self._channel, self._size, self._seed = clips, channel, size, seed
-        self._crop = crop_samples // BLOCK_SAMPLES * BLOCK_SAMPLES
+        self.crop_samples = crop_samples // BLOCK_SAMPLES * BLOCK_SAMPLES
         self._weights = clips.sampling_weights()
         systems = {"-": 0}
         self._group = np.array([systems.setdefault(c.system, len(systems)) for c in clips.clips])
@@ -51,11 +51,11 @@ class Batches:
 
     def _one(self, index: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         samples, speech = self._clips.samples(index), self._clips.speech(index)
-        room = (len(samples) - self._crop) // BLOCK_SAMPLES
+        room = (len(samples) - self.crop_samples) // BLOCK_SAMPLES
         if room >= 0:
             first = self._begin(speech, room, rng)
-            samples = samples[first * BLOCK_SAMPLES :][: self._crop]
-            speech = speech[first:][: self._crop // BLOCK_SAMPLES]
+            samples = samples[first * BLOCK_SAMPLES :][: self.crop_samples]
+            speech = speech[first:][: self.crop_samples // BLOCK_SAMPLES]
         else:
             before = int(rng.integers(1 - room))
             pad = (before, -room - before)
@@ -66,8 +66,8 @@ class Batches:
 
     def _begin(self, speech: np.ndarray, room: int, rng: np.random.Generator) -> int:
         """A random first block from which the crop is mostly speech, as what is judged live is; any if none is."""
-        heard = np.convolve(speech, np.ones(self._crop // BLOCK_SAMPLES, np.float32), "valid")[: room + 1]
-        spoken = np.flatnonzero(heard >= SPEECH_SHARE * self._crop / BLOCK_SAMPLES)
+        heard = np.convolve(speech, np.ones(self.crop_samples // BLOCK_SAMPLES, np.float32), "valid")[: room + 1]
+        spoken = np.flatnonzero(heard >= SPEECH_SHARE * self.crop_samples / BLOCK_SAMPLES)
         return int(rng.choice(spoken)) if len(spoken) else int(rng.integers(room + 1))
 
 

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 from transformers import AutoModel, Wav2Vec2Config, Wav2Vec2Model
 
 from radd.errors import ModelError
 from radd.types import SAMPLE_RATE_HZ
-from training.batches import Batch, Batches
-from training.learn import Plan, learn
 
 EMBEDDING_WIDTH = 128
 TEMPERATURE = 0.1
-SMOOTHING = 0.03
-FILTERS, FILTER_SAMPLES = 256, 400  # of the first convolution, 25 ms long
-COMPACT = {  # a layer-norm feature extractor, so that it may one day run chunk by chunk; 20 ms frames
-    "conv_dim": (FILTERS, 160),
+BANDS, FILTER_SAMPLES = 128, 400  # of the first convolution, 25 ms long
+COMPACT = {  # 20 ms frames; the group norm takes each filter's mean level over the block, and so the channel, out
+    "conv_dim": (4 * BANDS, 160),
     "conv_kernel": (FILTER_SAMPLES, 3),
     "conv_stride": (160, 2),
-    "feat_extract_norm": "layer",
+    "feat_extract_norm": "group",
     "do_stable_layer_norm": True,
     "hidden_size": 160,
     "num_hidden_layers": 3,
@@ -42,33 +37,47 @@ class BlockEncoder(nn.Module):
 
     def __init__(self, speech_model: nn.Module, layer: int = -1) -> None:
         super().__init__()
-        self.speech_model, self.layer = speech_model, layer
-        self.project = nn.Linear(2 * speech_model.config.hidden_size, EMBEDDING_WIDTH)
+        self.speech_model, self.layer, self.width = speech_model, layer, speech_model.config.hidden_size
+        self.project = nn.Linear(2 * self.width, EMBEDDING_WIDTH)
         self.head = nn.Linear(EMBEDDING_WIDTH, 1)
 
     def forward(self, samples: Tensor) -> tuple[Tensor, Tensor]:
         """Embedding (batch, EMBEDDING_WIDTH) of unit length and logit (batch,) of samples (batch, n) at 16 kHz."""
-        mean = samples.mean(1, keepdim=True)
-        deviation = (samples - mean).square().mean(1, keepdim=True).sqrt()
-        heard = self.speech_model((samples - mean) / (deviation + 1e-5), output_hidden_states=True)
-        x = heard.hidden_states[self.layer]  # (batch, frames, hidden_size)
+        return self.judge(self.hidden(samples))
+
+    def hidden(self, samples: Tensor) -> Tensor:
+        """The layer's frames, (batch, frames, width)."""
+        return self.speech_model(standardised(samples), output_hidden_states=True).hidden_states[self.layer]
+
+    def judge(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Embedding and logit of the layer's frames."""
         middle = x.mean(1)
         spread = torch.sqrt((x - middle.unsqueeze(1)).square().mean(1) + 1e-5)
         z = self.project(torch.cat([middle, spread], 1))
         return nn.functional.normalize(z, dim=1), self.head(nn.functional.silu(z)).squeeze(1)
 
 
-def compact() -> BlockEncoder:
-    """The encoder that ships, untrained but for its first convolution, which begins as a bank of Gabor filters.
+def standardised(samples: Tensor) -> Tensor:
+    """Zero mean and unit deviation over each row, as the Wav2Vec2 family expects its input."""
+    mean = samples.mean(1, keepdim=True)
+    deviation = (samples - mean).square().mean(1, keepdim=True).sqrt()
+    return (samples - mean) / (deviation + 1e-5)
 
-    Cosine and sine pairs, linearly spaced from 60 Hz to 7.9 kHz under a Hann window: from random filters the same
-    training had learned nothing after 100 steps.
+
+def compact() -> BlockEncoder:
+    """The encoder that ships, untrained but for its first layers, which begin as a bank of Gabor filters.
+
+    BANDS bands, linearly spaced from 60 Hz to 7.9 kHz under a Hann window, each with four phases: after the GELU, the
+    second convolution begins as random mixtures of the four phases' sums, which follow a band's magnitude.
     """
     model = Wav2Vec2Model(Wav2Vec2Config(**COMPACT))
     time = torch.arange(FILTER_SAMPLES) / SAMPLE_RATE_HZ
-    phase = 2 * torch.pi * torch.linspace(60, 7900, FILTERS // 2)[:, None] * time
-    bank = torch.cat([phase.cos(), phase.sin()]) * torch.hann_window(FILTER_SAMPLES)
-    model.feature_extractor.conv_layers[0].conv.weight.data = (bank / bank.norm(dim=1, keepdim=True)).unsqueeze(1)
+    phase = 2 * torch.pi * torch.linspace(60, 7900, BANDS)[:, None] * time
+    bank = torch.stack([phase.cos(), -phase.cos(), phase.sin(), -phase.sin()], 1) * torch.hann_window(FILTER_SAMPLES)
+    first, second = (layer.conv.weight.data for layer in model.feature_extractor.conv_layers)
+    first.copy_((bank / bank.norm(dim=2, keepdim=True)).reshape(first.shape))
+    mixtures = torch.randn(len(second), BANDS, 1, second.shape[2]) / (2 * BANDS * second.shape[2]) ** 0.5
+    second.copy_(mixtures.expand(-1, -1, 4, -1).reshape(second.shape))
     return BlockEncoder(model)
 
 
@@ -93,17 +102,3 @@ def supervised_contrast(embeddings: Tensor, groups: Tensor) -> Tensor:
     log_share = logits - logits.logsumexp(1, keepdim=True)
     has = same.any(1)
     return -((log_share * same).sum(1)[has] / same.sum(1)[has]).mean() if has.any() else logits.sum() * 0
-
-
-def _loss(encoder: BlockEncoder, batch: Batch, _: torch.Generator) -> Tensor:
-    device = next(encoder.parameters()).device
-    embeddings, logits = encoder(torch.from_numpy(batch.samples).to(device))
-    bonafide = torch.from_numpy(batch.bonafide).to(device)
-    target = bonafide * (1 - 2 * SMOOTHING) + SMOOTHING
-    told = nn.functional.binary_cross_entropy_with_logits(logits, target)
-    return told + 0.3 * supervised_contrast(embeddings.float(), torch.from_numpy(batch.group).to(device))
-
-
-def train(encoder: BlockEncoder, batches: Batches, plan: Plan, folder: Path, workers: int, threads: int = 1) -> BlockEncoder:
-    """The encoder after learning labels and systems; see training.learn for `folder`."""
-    return learn(encoder, _loss, batches, plan, folder, workers, threads)

@@ -26,6 +26,8 @@ from training.learn import LOSSES, Plan
 from training.recipe import RecipeSettings
 from training.selection import Selection
 
+NETWORKS = ("pretrained", "networks")  # what learns, each with a folder of its own in the work directory
+
 
 def fit(
     data: list[Path], selection: Selection, out: Path, work: Path, recipe: RecipeSettings, channel: Callable,
@@ -34,8 +36,8 @@ def fit(
     """Make the bundle `out` from the train and dev sides of the corpora `data`.
 
     `work` keeps decoded audio and checkpoints: a run that was killed goes on from there. `channel` is the condition
-    that clips meet in training; `draw` makes the figures, as evaluation.training_figures does. The network on the spectrum learns on from the one of the bundle `start`, if that is
-    given. Files that cannot be read are left out and told at the end. Raises ConfigError for a corpus that cannot serve
+    that clips meet in training; `draw` makes the figures, as evaluation.training_figures does. The network on the
+    spectrum learns on from the one of the bundle `start`, if that is given. Files that cannot be read are left out and told at the end. Raises ConfigError for a corpus that cannot serve
     and where `out` holds something that is no bundle.
     """
     if out.exists() and any(out.iterdir()) and not (out / CARD).is_file():
@@ -45,21 +47,27 @@ def fit(
     making = work / "bundle"
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True)
-    crop = int(recipe.cnn_crop_s * SAMPLE_RATE_HZ)
-    plan = Plan(recipe.cnn_steps, recipe.cnn_batch, crop, recipe.cnn_rate, recipe.weight_decay, recipe.seed)
-    batches = Batches(train, channel, plan.batch, crop, plan.seed)
-    export_cnn(cnn.train(batches, plan, work / "cnn", max(1, jobs - 1), start), making / FRAMES, making / SCORE)
-    plan = Plan(recipe.encoder_steps, recipe.encoder_batch, BLOCK_SAMPLES, recipe.encoder_rate, recipe.weight_decay, recipe.seed)
-    batches = Batches(train, channel, plan.batch, BLOCK_SAMPLES, plan.seed)
-    torch.manual_seed(recipe.seed)
-    network = encoder.pretrained(recipe.encoder, recipe.encoder_layer) if recipe.encoder else encoder.compact()
-    if plan.steps:
-        network = encoder.train(network, batches, plan, work / "encoder", max(1, jobs - 1))
-    export_encoder(network, making / ENCODER)
+    pair = _learned(Batches(train, channel, recipe.batch, int(recipe.crop_s * SAMPLE_RATE_HZ), recipe.seed), recipe, work,
+                    max(1, jobs - 1), start)
+    export_cnn(pair.spectral, making / FRAMES, making / SCORE)
+    export_encoder(pair.encoder, making / ENCODER)
     seal(train, dev, making, recipe, channel, draw, selection.licences)
     _replace(making, out)
     for line in train.unreadable + dev.unreadable:
         print(f"left out, cannot be read: {line}")
+
+
+def _learned(batches: Batches, recipe: RecipeSettings, work: Path, workers: int, start: Path | None) -> together.Pair:
+    """Both networks after learning as the recipe says."""
+    torch.manual_seed(recipe.seed)
+    network = encoder.pretrained(recipe.encoder, recipe.encoder_layer) if recipe.encoder else encoder.compact()
+    if recipe.pretrain_steps:
+        plan = Plan(recipe.pretrain_steps, recipe.batch, batches.crop_samples, recipe.rate, recipe.weight_decay, recipe.seed)
+        network.speech_model = pretrain.pretrain(network.speech_model, batches, plan, work / "pretrained", workers)
+    if recipe.encoder_frozen:
+        network.speech_model.requires_grad_(False)
+    plan = Plan(recipe.steps, recipe.batch, batches.crop_samples, recipe.rate, recipe.weight_decay, recipe.seed)
+    return together.train(network, batches, plan, work / "networks", workers, start)
 
 
 def seal(
@@ -82,7 +90,7 @@ def seal(
 def _figures(making: Path, draw: Callable, bonafide: np.ndarray, spoof: np.ndarray) -> None:
     """Figures into the work directory around `making`, and their small form, SVG, beside the card."""
     work = making.parent
-    kept = {name: work / name / LOSSES for name in ("cnn", "encoder") if (work / name / LOSSES).is_file()}
+    kept = {name: work / name / LOSSES for name in NETWORKS if (work / name / LOSSES).is_file()}
     lines = {name: map(json.loads, file.read_text().splitlines()) for name, file in kept.items()}
     draw(work, {name: [(line["step"], line["loss"]) for line in told] for name, told in lines.items()}, bonafide, spoof)
     for figure in work.glob("*.svg"):
@@ -91,10 +99,10 @@ def _figures(making: Path, draw: Callable, bonafide: np.ndarray, spoof: np.ndarr
 
 def _forget_others(work: Path, clips: list[str], recipe: RecipeSettings, start: Path | None) -> None:
     """Remove the checkpoints of a run that learned from other clips or began with another network."""
-    told = "\n".join([recipe.encoder, str(recipe.encoder_layer), str(start), *clips])
+    told = "\n".join([recipe.encoder, str(recipe.encoder_layer), str(recipe.encoder_frozen), str(start), *clips])
     digest, kept = hashlib.sha256(told.encode()).hexdigest(), work / "learned-from.sha256"
     if kept.is_file() and kept.read_text() != digest:
-        for network in ("cnn", "encoder"):
+        for network in NETWORKS:
             shutil.rmtree(work / network, ignore_errors=True)
     kept.write_text(digest)
 

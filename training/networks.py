@@ -88,3 +88,14 @@ class SpectralNetwork(nn.Module):
         square = torch.bmm(weights, frames * frames).squeeze(1)
         deviation = torch.sqrt(torch.clamp(square - mean * mean, min=1e-4))
         return self.head(torch.cat([mean, deviation], 1)).squeeze(1)
+
+
+def band_masked(x: Tensor, chance: torch.Generator) -> Tensor:
+    """Spectra with one random band of each set to the channel's mean (SpecAugment, Park et al. 2019)."""
+    x = x.clone()
+    bins = x.shape[2]
+    for row in x:
+        width = int(torch.randint(0, bins // 6, (), generator=chance))
+        first = int(torch.randint(0, bins - width, (), generator=chance))
+        row[:, first : first + width] = 0
+    return x

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from radd.errors import ConfigError
 from radd.ranges import check
 
 
@@ -12,20 +13,22 @@ class RecipeSettings:
     """Section [training] of config.toml."""
 
     seed: int
-    cnn_steps: int
-    cnn_batch: int
-    cnn_crop_s: float
-    cnn_rate: float
-    encoder_steps: int
-    encoder_batch: int
-    encoder_rate: float
+    steps: int
+    batch: int
+    crop_s: float
+    rate: float
     encoder: str
     encoder_layer: int
+    encoder_frozen: bool
+    pretrain_steps: int
     weight_decay: float
     rawboost: float
     references: int
 
     def __post_init__(self) -> None:
-        check(self, seed=(0, 2**31), cnn_steps=(1, 10**7), cnn_batch=(2, 4096), cnn_crop_s=(1.0, 30.0),
-              cnn_rate=(1e-7, 1), encoder_steps=(0, 10**7), encoder_batch=(2, 4096), encoder_rate=(1e-7, 1),
-              encoder_layer=(-1, 100), weight_decay=(0, 1), rawboost=(0, 1), references=(10, 10**7))
+        check(self, seed=(0, 2**31), steps=(1, 10**7), batch=(2, 4096), crop_s=(1.024, 30.0), rate=(1e-7, 1),
+              encoder_layer=(-1, 100), pretrain_steps=(0, 10**7), weight_decay=(0, 1), rawboost=(0, 1),
+              references=(10, 10**7))
+        if self.pretrain_steps and self.encoder:
+            raise ConfigError(f"[training] pretrain_steps = {self.pretrain_steps}: only the compact encoder learns without "
+                              f"labels; set it to 0, or encoder (now {self.encoder!r}) to an empty string")
