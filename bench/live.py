@@ -85,7 +85,7 @@ def whole_windows(detector, speech: np.ndarray, hops: int = 60) -> float:
     for k in range(hops):
         window = speech[k * HOP_SAMPLES : (k + WINDOW_HOPS) * HOP_SAMPLES] + np.float32(1e-6 * k)
         begun = time.perf_counter()
-        detector.push(detector.start(), window)
+        detector.push(detector.start(), window, longest=True)
         taken.append(1000 * (time.perf_counter() - begun))
     return float(np.median(taken))
 
