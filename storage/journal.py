@@ -117,7 +117,7 @@ class Journal:
             totals["scores"] += 1
             totals["judged"] += event.llr is not None
             self._timeline.push(event)
-            if len(self._timeline) >= ROWS_TOGETHER:
+            if len(self._timeline) >= (ROWS_TOGETHER if event.latency_ms is None else 1):  # live: somebody may watch
                 self._keep_rows()
         elif isinstance(event, Gap):
             totals["gaps"] += 1
