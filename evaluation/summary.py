@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass
 
@@ -37,6 +38,25 @@ class Choices:
     replicates: int
     """bootstrap replicates; 0 leaves the intervals out"""
     seed: int
+
+
+SHOWN_P_SPOOF = (0.5, 0.9, 0.99)
+
+
+def operating_points(rates: ErrorRates) -> list[dict[str, float]]:
+    """What is lost where a clip is called fake from a probability of spoof on, at equal odds; for scores that are LLRs.
+
+    One entry for each of SHOWN_P_SPOOF: threshold in nats, false_alarm_percent of the real voices, missed_percent of
+    the fakes.
+    """
+    points = []
+    for p_spoof in SHOWN_P_SPOOF:
+        threshold = math.log(1 / p_spoof - 1)
+        misses, false_alarms = rates.at(threshold)
+        points.append({"p_spoof": p_spoof, "threshold": threshold,
+                       "false_alarm_percent": 100 * misses / rates.n_bonafide,
+                       "missed_percent": 100 * false_alarms / rates.n_spoof})
+    return points
 
 
 def threshold_of(choice: str, rates: ErrorRates) -> float:
@@ -128,6 +148,7 @@ def summarise(scored: ScoredTrials, asv: AsvErrorRates | None, choices: Choices)
         "bootstrap": {"unit": resampling.unit, "n_units": resampling.n_units,
                       "replicates": choices.replicates, "seed": choices.seed},
         "at_threshold": {"chosen": choices.threshold, **confusion(rates, chosen)},
+        "operating_points": operating_points(rates),
         "asv": None if asv is None else {"eer_percent": 100 * asv.eer, "p_miss": asv.p_miss, "p_fa": asv.p_fa,
                                          "p_miss_spoof": asv.p_miss_spoof},
         "warnings": notes,

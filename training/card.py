@@ -11,25 +11,9 @@ from typing import Any
 from radd.bundle import CARD, MANIFEST, read_manifest, sha256
 from radd.dataset import DecodedClips
 from radd.errors import ConfigError
+from training.measured import NUMBERS, taken, told
 from training.recipe import RecipeSettings
 
-NUMBERS = {
-    "eer_percent": "EER, %",
-    "eer_percent_ci95": "its 95 % interval",
-    "cllr_bits": "Cllr, bit",
-    "min_cllr_bits": "min Cllr, bit",
-    "min_dcf": "minDCF (ASVspoof 5)",
-    "act_dcf": "actDCF (ASVspoof 5)",
-    "n_bonafide": "bona fide clips",
-    "n_spoof": "spoof clips",
-    "hours_real": "hours of real speech listened to",
-    "false_alarms": "false alarms in them",
-    "false_alarms_per_hour": "false alarms an hour, with the exact 95 % Poisson interval",
-    "n_fakes": "fakes that took over",
-    "missed_percent": "missed, %",
-    "median_time_to_detection_s": "median time to detection, s",
-    "p90_time_to_detection_s": "90th percentile of it, s",
-}
 FIGURES = {
     "dev_scores.svg": "Scores of the dev side's clips as they are; calibration has seen them, so new sound does worse.",
     "loss.svg": "Losses in training. Labels are smoothed and channels rough, so no loss comes near zero.",
@@ -72,19 +56,19 @@ def describe_data(
 
 def write_card(path: Path, training: dict[str, Any], metrics: dict[str, dict]) -> None:
     """Write the card: data, recipe, measured numbers by name of the run, limits."""
-    lines = ["# Model card", "", "Tells speech of a person (bona fide) from synthetic speech (spoof); scores are natural-log",
-             "likelihood ratios, higher = bona fide.", "", "## Data", ""]
+    lines = ["# Model card", "", "Tells speech of a person (bona fide) from synthetic speech (spoof); scores are",
+             "natural-log likelihood ratios, higher = bona fide.", "", "## Data", ""]
     for side in ("train", "dev"):
-        told = training[side]
-        labels = ", ".join(f"{n} {label}" for label, n in sorted(told["clips"].items()))
-        lines.append(f"- {side}: {labels} clips, {told['hours']} h, {told['systems']} synthesis systems, "
-                     f"{told['sources']} sources, {told['languages']} languages")
+        of = training[side]
+        labels = ", ".join(f"{n} {label}" for label, n in sorted(of["clips"].items()))
+        lines.append(f"- {side}: {labels} clips, {of['hours']} h, {of['systems']} synthesis systems, "
+                     f"{of['sources']} sources, {of['languages']} languages")
     if training.get("licences_chosen") == "permissive":
-        lines.append("- of both sides only the clips whose licence allows any use, trade included; all others were left out")
+        lines.append("- of both sides only clips whose licence allows any use, trade included; the others were left out")
     lines += [f"- index: {training['references']} references from the train side",
               "- networks and index learned from the train side; fusion and calibration from the dev side", ""]
     lines += ["## Measured numbers", ""]
-    lines += _numbers(metrics) if metrics else ["None yet: `train.py card --bundle DIR --metrics NAME=FILE` copies them in.", ""]
+    lines += told(metrics) if metrics else ["None yet: `train.py card --metrics NAME=FILE` copies them in.", ""]
     lines += [line for figure, words in FIGURES.items() if (path.parent / figure).is_file()
               for line in (f"![{words}]({figure})", "", words, "")]
     lines += [LIMITS, "## Recipe", ""]
@@ -93,21 +77,6 @@ def write_card(path: Path, training: dict[str, Any], metrics: dict[str, dict]) -
     lines += [f"| {licence} | {n} |" for licence, n in training["licences"].items()]
     lines += ["", "## Sources of the training clips", "", ", ".join(training["sources"]), ""]
     path.write_text("\n".join(lines), encoding="utf-8")
-
-
-def _numbers(metrics: dict[str, dict]) -> list[str]:
-    lines = []
-    for run, values in metrics.items():
-        lines += [f"### {run}", "", "| what | value |", "|---|---|"]
-        lines += [f"| {words} | {_shown(values[key])} |" for key, words in NUMBERS.items() if values.get(key) is not None]
-        lines.append("")
-    return lines
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.2f}"
-    return " to ".join(_shown(v) for v in value) if isinstance(value, list) else str(value)
 
 
 def add_metrics(bundle: Path, files: dict[str, Path]) -> None:
@@ -123,9 +92,10 @@ def add_metrics(bundle: Path, files: dict[str, Path]) -> None:
             values = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise ConfigError(f"cannot read the metrics {file}: {error}") from None
-        if not isinstance(values, dict) or not NUMBERS.keys() & values.keys():
-            raise ConfigError(f"{file} holds none of {', '.join(NUMBERS)}; expected metrics.json or stream.json of evaluate.py")
-        metrics[run] = {key: values[key] for key in NUMBERS if key in values}
+        if not isinstance(values, dict) or not (kept := taken(values)):
+            raise ConfigError(f"{file} holds none of {', '.join(NUMBERS)}; "
+                              "expected metrics.json or stream.json of evaluate.py")
+        metrics[run] = kept
     write_card(bundle / CARD, manifest["training"], metrics)
     manifest["metrics"] = metrics
     manifest["files"][CARD] = sha256(bundle / CARD)
