@@ -23,6 +23,7 @@ import time  # noqa: E402
 import warnings  # noqa: E402
 from collections.abc import Callable  # noqa: E402
 from dataclasses import replace  # noqa: E402
+from functools import partial  # noqa: E402
 from importlib.util import module_from_spec, spec_from_file_location  # noqa: E402
 from pathlib import Path  # noqa: E402
 from types import ModuleType  # noqa: E402
@@ -107,7 +108,10 @@ class Aasist:
 
     def sound(self, path: Path) -> np.ndarray:
         """A clip as AASIST reads it: float32 (64600,), cut off or repeated; raises AudioError unless 16 kHz mono."""
-        samples, rate_hz = soundfile.read(path)
+        try:
+            samples, rate_hz = soundfile.read(path)
+        except soundfile.SoundFileError as error:
+            raise AudioError(f"{path} cannot be read ({error}); leave it out of the protocol") from None
         if rate_hz != SAMPLE_RATE_HZ or samples.ndim != 1:
             raise AudioError(f"{path} has {rate_hz} Hz and shape {samples.shape}: AASIST knows 16 kHz mono; convert it")
         return self._pad(samples).astype(np.float32)
@@ -151,51 +155,49 @@ def speed(trials: Trials, folder: AudioFolder, aasist: Aasist, bundle: Path | No
     """The table of all systems on some clips."""
     drawn = np.random.default_rng(0).permutation(len(trials))[:clips]
     trials = trials.select(np.sort(drawn))
-    paths = [_find(folder, utt) for utt in trials.utts]
+    find = partial(_find, folder)
     settings = load()
     model = replace(settings.model, cache_blocks=0)  # a corpus holds every clip once
     scorer = ClipScorer(load_detector(bundle or ROOT / settings.model.bundle, model, settings.gate), folder)
     systems = {
-        OURS: lambda path: scorer.score(path.stem).llr,
-        TORCH: aasist.in_torch,
-        ONNX: aasist.in_onnx,
-        f"{OURS}, decoding alone": load_speech,
-        "AASIST, decoding alone": aasist.sound,
+        OURS: lambda utt: scorer.score(utt).llr,
+        TORCH: lambda utt: aasist.in_torch(find(utt)),
+        ONNX: lambda utt: aasist.in_onnx(find(utt)),
+        f"{OURS}, decoding alone": lambda utt: load_speech(find(utt)),
+        "AASIST, decoding alone": lambda utt: aasist.sound(find(utt)),
     }
-    results, seconds = take_turns(systems, paths)
+    results, seconds = take_turns(systems, trials.utts)
     medians = {name: 1000 * float(np.median(taken)) for name, taken in seconds.items()}
     rows = []
     for name in systems:
-        row = [name, f"{medians[name]:.1f}", f"{len(paths) / sum(seconds[name]):.1f}"]
+        row = [name, f"{medians[name]:.1f}", f"{len(trials) / sum(seconds[name]):.1f}"]
         if name in (OURS, *TARGETS):
             scored = ScoredTrials(trials, np.array(results[name]))
             rate = eer(error_rates(scored.bonafide(), scored.spoof()))[0]
             target = f"at least {TARGETS[name]}" if name in TARGETS else ""
             row += [f"{medians[name] / medians[OURS]:.1f}", target, f"{100 * rate:.1f}"]
         rows.append(row + [""] * (6 - len(row)))
-    length = sum(soundfile.info(path).duration for path in paths) / len(paths)
+    length = sum(soundfile.info(find(utt)).duration for utt in trials.utts) / len(trials)
     header = ["system", "median of a clip, ms", "clips/s", "times RADD", "target", "EER, %"]
-    return f"{markdown(header, rows)}\n{len(paths)} clips of {length:.2f} s on average"
+    return f"{markdown(header, rows)}\n\n{len(trials)} clips of {length:.2f} s on average"
 
 
-def take_turns(systems: dict[str, Callable], paths: list[Path]) -> tuple[dict[str, list], dict[str, list[float]]]:
+def take_turns(systems: dict[str, Callable], utts: list[str]) -> tuple[dict[str, list], dict[str, list[float]]]:
     """What each system says of each clip, and the seconds of one core that it takes."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     for system in systems.values():
-        system(paths[0])  # the first run of a network prepares it
+        system(utts[0])  # the first run of a network prepares it
     results, seconds = ({name: [] for name in systems} for _ in range(2))
     tell = Progress("timed")
-    for begin in range(0, len(paths), TURN):
-        turn = paths[begin : begin + TURN]
-        for path in turn:
-            path.read_bytes()  # from the disk, so that nobody waits for it
+    for begin in range(0, len(utts), TURN):
+        turn = utts[begin : begin + TURN]
         for name, system in systems.items():
-            for path in turn:
+            for utt in turn:
                 begun = time.process_time()
-                results[name].append(system(path))
+                results[name].append(system(utt))
                 seconds[name].append(time.process_time() - begun)
-        tell(begin + len(turn), len(paths))
+        tell(begin + len(turn), len(utts))
     return results, seconds
 
 
