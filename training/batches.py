@@ -44,12 +44,13 @@ class Batches:
     def __getitem__(self, step: int) -> Batch:
         rng = np.random.default_rng([self._seed, step])
         chosen = rng.choice(len(self._clips), self._size, p=self._weights)
-        crops = [self._one(int(i), np.random.default_rng([self._seed, step, k])) for k, i in enumerate(chosen)]
+        crops = [self.crop(int(i), np.random.default_rng([self._seed, step, k])) for k, i in enumerate(chosen)]
         group = self._group[chosen]
         samples, speech = (np.stack(parts) for parts in zip(*crops, strict=True))
         return Batch(samples, speech, (group == 0).astype(np.float32), group)
 
-    def _one(self, index: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def crop(self, index: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """A crop of clip `index` after a channel, float32 (crop_samples,), and its speech (crop_samples / 512,)."""
         samples, speech = self._clips.samples(index), self._clips.speech(index)
         room = (len(samples) - self.crop_samples) // BLOCK_SAMPLES
         if room >= 0:
