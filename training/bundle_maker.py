@@ -16,6 +16,7 @@ from radd.cnn import SpectralCnn
 from radd.dataset import DecodedClips
 from radd.detector import WINDOW_HOPS
 from radd.encoder import BLOCK_HOPS, BLOCK_SAMPLES, SPEECH_THRESHOLD, Encoder, OnnxEncoder, speech_blocks
+from radd.errors import ConfigError
 from radd.features import STEP_SAMPLES, SpectrumState, log_spectra, remove_channel
 from radd.index import FlatIndex, Reference, ReferenceIndex, write_references
 from radd.speech import BLOCK_SAMPLES as SPEECH_SAMPLES
@@ -95,17 +96,25 @@ def join(windows: list[Windows]) -> Windows:
 
 
 def calibrate(windows: Windows, clips: DecodedClips) -> Calibration:
-    """Fusion and calibration at each of SPEECH_S, both labels weighing the same: the result is an LLR."""
+    """Fusion and calibration at each of SPEECH_S, both labels weighing the same: the result is an LLR.
+
+    A length that only windows of one label have is left out; raises ConfigError where none is left.
+    """
     bonafide = np.array([c.label == "bonafide" for c in clips.clips])[windows.clip]
     sources = np.array([f"{c.label} {c.source}" for c in clips.clips])[windows.clip]
-    alone, fused = [], []
+    lengths, alone, fused = [], [], []
     for k, shortest in enumerate(SPEECH_S):
         longest = SPEECH_S[k + 1] if k + 1 < len(SPEECH_S) else np.inf
         near = (windows.speech_s >= shortest) & (windows.speech_s < longest)
-        alone.append(_fit(windows.parts[:, :1], bonafide, sources, windows.clip, near))
         whole = near & ~np.isnan(windows.parts[:, 1])
-        fused.append(_fit(windows.parts, bonafide, sources, windows.clip, whole))
-    return Calibration(SPEECH_S, tuple(alone), tuple(fused))
+        if len(set(bonafide[whole])) == 2:
+            lengths.append(shortest)
+            alone.append(_fit(windows.parts[:, :1], bonafide, sources, windows.clip, near))
+            fused.append(_fit(windows.parts, bonafide, sources, windows.clip, whole))
+    if not lengths:
+        raise ConfigError(f"the dev side has no windows of both labels with {SPEECH_S[0]} s of speech or more to "
+                          "calibrate on; give it longer clips")
+    return Calibration(tuple(lengths), tuple(alone), tuple(fused))
 
 
 def clip_llrs(windows: Windows, calibration: Calibration, clips: DecodedClips) -> tuple[np.ndarray, np.ndarray]:
