@@ -18,6 +18,7 @@ BLOCKS = 4  # in a full window
 UNRELATED = 0.99  # share of the other label's speech that a confirmation must leave alone
 
 Row = tuple[float, float, float]
+NOTHING: Row = (0.0, 0.0, 0.0)  # no evidence: there was nothing to measure it on, or it says nothing
 
 
 def fit_confirmed(
@@ -25,13 +26,16 @@ def fit_confirmed(
 ) -> tuple[Row, ...]:
     """The rows of Calibration.confirmed, real first.
 
-    Of every system, or real speaker, half the clips are confirmed. Then are heard: these again, shifted and through
-    `channel`; the other half; and speech of the other label.
+    Of every system, or real speaker, of more than one clip half the clips are confirmed. Then are heard: these again,
+    shifted and through `channel`; the other half; and speech of the other label.
     """
     rng = np.random.default_rng([seed, 78])
     rows = []
     for label, closer in zip(LABELS, (0, 1), strict=True):
         confirmed, others, unrelated = _draw(clips, label, rng)
+        if not confirmed:
+            rows.append(NOTHING)
+            continue
         overlaid = OverlaidIndex(index, overlay_of(clips, confirmed, encoder, index))
         again, same, other = (
             _closeness(clips, chosen, encoder, overlaid, closer, alter, rng)
@@ -48,13 +52,13 @@ def fit_row(again: np.ndarray, same: np.ndarray, other: np.ndarray) -> Row:
     evidence that so few clips can show. All zero, no evidence, where the fit does not rise.
     """
     if not (len(again) and len(same) and len(other)):
-        return 0.0, 0.0, 0.0
+        return NOTHING
     x = np.concatenate([again, same, other])
     weights = np.concatenate([np.full(len(part), share / len(part)) for part, share in ((again, 1), (same, 1), (other, 2))])
     model = LogisticRegression(C=1e3).fit(x[:, None], np.arange(len(x)) < len(again) + len(same), weights * len(x) / 4)
     weight, offset = float(model.coef_[0, 0]), float(model.intercept_[0])
     if weight <= 0:
-        return 0.0, 0.0, 0.0
+        return NOTHING
     return weight, min(offset, -weight * float(np.quantile(other, UNRELATED))), float(np.log1p(len(other)))
 
 
@@ -78,7 +82,7 @@ def _draw(clips: DecodedClips, label: str, rng: np.random.Generator) -> tuple[li
         else:
             unrelated.append(i)
     halves = [(group[: len(group) // 2], group[len(group) // 2 :]) for group in groups.values() if len(group) > 1]
-    confirmed, others = ([i for half in side for i in half][:CLIPS] for side in zip(*halves, strict=True))
+    confirmed, others = ([i for pair in halves for i in pair[side]][:CLIPS] for side in (0, 1))
     return confirmed, others, unrelated[:CLIPS]
 
 
