@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import uuid
 from collections.abc import Iterator
 from datetime import datetime
@@ -25,6 +24,7 @@ from storage.rows import upsert
 from storage.tables import alerts, clips, evidence, labels, streams
 
 LINES, SOUNDS = "clips.jsonl", "flac"
+LARGEST = 1e300
 
 Row = dict[str, Any]
 
@@ -123,13 +123,13 @@ def _clip(said: Any, directory: Path) -> Row:
     file = _sound(directory, row["sha256"])
     try:
         flac = file.read_bytes()
+        if hashlib.sha256(flac).hexdigest() != row["sha256"]:
+            raise _Unfit(f"{file} is not the sound of that name: its SHA-256 differs")
         samples = flac_samples(flac)
     except OSError as error:
         raise _Unfit(f"cannot read {file}: {error.strerror}") from None
     except AudioError as error:
         raise _Unfit(f"{file}: {error}") from None
-    if hashlib.sha256(flac).hexdigest() != row["sha256"]:
-        raise _Unfit(f"{file} is not the sound of that name: its SHA-256 differs")
     if (row["size_bytes"], row["length_samples"]) != (len(flac), len(samples)):
         raise _Unfit(f"{file} has {len(flac)} bytes, {len(samples)} samples, the line says otherwise")
     return row | {"flac": flac}
@@ -188,9 +188,9 @@ def _label(said: Any) -> Row:
 
 def _row(table: sa.Table, said: Any, without: set[str] = frozenset()) -> Row:
     """The row of a table that an object says, its times parsed; exactly the table's columns, each of its type."""
-    names = table.columns.keys() - without
-    if not isinstance(said, dict) or said.keys() != names:
-        raise _Unfit(f"expected a row of {table.name} with exactly {', '.join(sorted(names))}")
+    names = [column.name for column in table.columns if column.name not in without]
+    if not isinstance(said, dict) or said.keys() != set(names):
+        raise _Unfit(f"expected a row of {table.name} with exactly {', '.join(names)}")
     return {name: _value(table.c[name], said[name]) for name in names}
 
 
@@ -206,7 +206,7 @@ def _value(column: sa.Column, value: Any) -> Any:
             bits = 63 if isinstance(column.type, sa.BigInteger) else 31
             fits = type(value) is int and -(2**bits) <= value < 2**bits
         case sa.Double():
-            fits = type(value) in (int, float) and math.isfinite(value)
+            fits = _is_number(value)
         case sa.String(length=length):
             fits = type(value) is str and len(value) <= (length or TEXT_CHARACTERS) and _is_utf8(value)
     if not fits:
@@ -231,7 +231,8 @@ def _has(connection: sa.Connection):
 
 
 def _is_number(value: Any) -> bool:
-    return value is None or (type(value) in (int, float) and math.isfinite(value))
+    """That a database can hold, or None where nothing was measured."""
+    return value is None or (type(value) in (int, float) and -LARGEST < value < LARGEST)
 
 
 def _is_trace(value: Any) -> bool:

@@ -95,7 +95,7 @@ def upsert(
 
 
 def _value(column: sa.Column, value: Any) -> Any:
-    return datetime.fromisoformat(value) if isinstance(column.type, sa.DateTime) and value else value
+    return datetime.fromisoformat(value) if isinstance(column.type, sa.DateTime) and isinstance(value, str) else value
 
 
 STORES = {Kind.STREAM: _store_stream, Kind.ALERT: _store_alert, Kind.ROWS: _store_rows}
