@@ -35,13 +35,14 @@ def serve(arguments: argparse.Namespace) -> None:
         from console.app import Parts, make_app
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error.name} is not installed; pip install -r requirements-serve.txt") from None
-    from radd.bundle import load_detector, read_manifest
+    from radd.bundle import load_detector, load_known_voices, read_manifest
 
     if arguments.bundle is not None:
         settings = replace(settings, model=replace(settings.model, bundle=str(arguments.bundle.absolute())))
     bundle = ROOT / settings.model.bundle
     app = make_app(Parts(
         detector=load_detector(bundle, settings.model, settings.gate),
+        encoder=load_known_voices(bundle)[0],
         bundle=bundle,
         manifest=read_manifest(bundle),
         decision=settings.decision,

@@ -26,6 +26,7 @@ from console.settings import ServeSettings
 from console.shapes import Health, Model, Ready, Session, Token
 from radd.bundle import CARD, REFERENCES
 from radd.detector import RaddDetector
+from radd.encoder import Encoder
 from radd.errors import StorageAway, StorageError
 from storage.journal import StorageSettings
 from storage.overlay import OverlayStore
@@ -47,6 +48,8 @@ class Parts:
     """What the console is made of."""
 
     detector: RaddDetector
+    encoder: Encoder
+    """the detector's, for clips that enter the index"""
     bundle: Path
     manifest: dict[str, Any]
     decision: DecisionSettings
@@ -91,7 +94,7 @@ def make_app(parts: Parts) -> FastAPI:
     app.include_router(recordings.routes(desk, meters, serve))
     app.include_router(streams.routes(desk, monitor, meters))
     app.include_router(live.routes(reader, judge, meters))
-    app.include_router(reviewing.routes(reader, reviews, judge, detector.encoder_id, meters))
+    app.include_router(reviewing.routes(reader, reviews, judge, parts.encoder, meters))
     _add_state(app, parts, reader, meters)
     _add_session(app, keys)
     app.mount("/", StaticFiles(directory=WEB, html=True))

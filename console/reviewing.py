@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Path, Query, Request, Response
 
 from console.guard import REVIEWER, require
 from console.judging import Judge
 from console.meters import Meters
 from console.problems import Refused
 from console.shapes import Answer, Clip, ClipDetails, ClipPage, Known, Outcome, Problem, Said, TracePoint
+from radd.encoder import Encoder
+from radd.errors import StorageError
 from radd.types import seconds
 from storage.reading import Chosen, Reader, Row
 from storage.review import STATES, Reviews
@@ -21,10 +24,11 @@ Limit = Annotated[int, Query(ge=1, le=200)]
 After = Annotated[str | None, Query(max_length=200, description="`next` of the page before")]
 Stream = Annotated[str | None, Query(max_length=36, description="id of a stream")]
 Since = Annotated[datetime | None, Query(description="began then or later; UTC unless it says otherwise")]
+log = logging.getLogger(__name__)
 REFUSALS = {code: {"model": Problem} for code in (400, 401, 403, 404, 422, 429, 503)}
 
 
-def routes(reader: Reader, reviews: Reviews, judge: Judge, encoder_id: str, meters: Meters) -> APIRouter:
+def routes(reader: Reader, reviews: Reviews, judge: Judge, encoder: Encoder, meters: Meters) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["review"], responses=REFUSALS)
 
     @router.get("/alerts")
@@ -62,7 +66,7 @@ def routes(reader: Reader, reviews: Reviews, judge: Judge, encoder_id: str, mete
             neighbours=[Known(**neighbour, clip=known.get(neighbour["id"])) for neighbour in row["neighbours"]
                         if neighbour["similarity"] is not None],
             labels=[Said(**{name: said[name] for name in Said.model_fields}) for said in row["labels"]],
-            blocks_in_index=sum(one["blocks"] for one in row["index"] if one["encoder_id"] == encoder_id),
+            blocks_in_index=sum(one["blocks"] for one in row["index"] if one["encoder_id"] == encoder.id),
         )
 
     @router.get("/clips/{id}/sound", response_class=Response, responses={200: {"content": {"audio/flac": {}}}})
@@ -74,16 +78,28 @@ def routes(reader: Reader, reviews: Reviews, judge: Judge, encoder_id: str, mete
         return Response(flac, media_type="audio/flac")
 
     @router.post("/clips/{id}/label")
-    def label(request: Request, id: Id, answer: Answer) -> Outcome:
+    def label(request: Request, id: Id, answer: Answer, after: BackgroundTasks) -> Outcome:
         """Say what a clip is, as a reviewer. All labels stay in the history; of each person the last one counts."""
         require(request.scope, REVIEWER)
         if reader.alert(id) is None:
             raise _unknown(id)
         outcome = reviews.label([id], answer.label, answer.reviewer, answer.reason)
         meters.labels.labels(answer.label.value).inc()
+        after.add_task(_remember, reviews, encoder)
         return Outcome(review=outcome[id])
 
     return router
+
+
+def _remember(reviews: Reviews, encoder: Encoder) -> None:
+    """Bring what is agreed into the index; what is in the way is told, and tried again with the next label."""
+    try:
+        learnt = reviews.remember(encoder)
+        refusals = [f"{sha256}: {result}" for sha256, result in learnt.items() if isinstance(result, str)]
+    except StorageError as error:
+        refusals = [str(error)]
+    for refusal in refusals:
+        log.warning("a clip does not enter the index: %s", refusal)
 
 
 def _unknown(id: str) -> Refused:

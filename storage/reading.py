@@ -124,7 +124,8 @@ class Reader:
 
     def clips_of_references(self, ids: Sequence[str]) -> dict[str, str]:
         """Of references that were confirmed from a clip which is still stored, the alerts or samples that it is of."""
-        query = sa.select(overlay_references.c.id, sa.func.min(alerts.c.id).label("clip")).join(clips).join(alerts)
+        query = sa.select(overlay_references.c.id, sa.func.min(alerts.c.id).label("clip"))
+        query = query.select_from(overlay_references).join(clips).join(alerts, alerts.c.clip_sha256 == clips.c.sha256)
         query = query.where(overlay_references.c.id.in_(ids), clips.c.state == "stored")
         return {row["id"]: row["clip"] for row in self._all(query.group_by(overlay_references.c.id))}
 

@@ -1,0 +1,70 @@
+// Small words for the page: elements, requests, numbers and times as people read them.
+
+export function h(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (value === true) node.setAttribute(name, "");
+    else if (value !== false && value != null) node.setAttribute(name, value);
+  }
+  node.append(...children.flat().filter((child) => child != null && child !== false));
+  return node;
+}
+
+export class Problem extends Error {}
+
+// The JSON of an answer; throws a Problem with the console's own sentence.
+export async function ask(path, options = {}) {
+  let answer;
+  try {
+    answer = await fetch(path, options);
+  } catch {
+    throw new Problem("The console does not answer. Is serve.py running?");
+  }
+  if (answer.ok) return answer.json();
+  if (answer.status === 401) document.dispatchEvent(new Event("token-needed"));
+  const told = await answer.json().catch(() => ({}));
+  throw new Problem(told.detail || `The console answered ${answer.status}.`);
+}
+
+export const send = (path, body) =>
+  ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+
+export const VERDICTS = {
+  bonafide: "A person", suspect: "Suspect", spoof: "Synthetic", no_speech: "No speech", too_noisy: "Too noisy",
+  gap: "Sound lost", warming_up: "Warming up",
+};
+const MEASURED = new Set(["bonafide", "suspect", "spoof"]);
+export const colourOf = (verdict) => (MEASURED.has(verdict) ? verdict : "none");
+
+export const percent = (p) => {
+  if (p == null) return "–";
+  const value = 100 * p;
+  return value > 0 && value < 1 ? "< 1 %" : value < 100 && value > 99 ? "> 99 %" : `${Math.round(value)} %`;
+};
+
+export function clock(seconds) {
+  const whole = Math.max(0, Math.floor(seconds)), rest = String(whole % 60).padStart(2, "0");
+  const minutes = Math.floor(whole / 60);
+  return minutes < 60 ? `${minutes}:${rest}`
+    : `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")}:${rest}`;
+}
+
+export const moment = (iso) =>
+  new Date(iso).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
+
+export function fact(name, value, title) {
+  return h("div", { title }, h("dt", {}, name), h("dd", {}, value));
+}
+
+export const tell = (text) => {
+  const notice = document.getElementById("notice");
+  notice.textContent = text || "";
+  notice.hidden = !text;
+};
+
+// A path by its last part; other sources as they are called.
+export const short = (source) => (source.includes("/") && !source.includes("(") ? source.split("/").at(-1) : source);
+
+export const reference = (known) =>
+  known.label === "bonafide" ? "a person" : known.system === "unknown" ? "a synthetic voice" : known.system;

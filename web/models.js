@@ -1,0 +1,66 @@
+// Models: what judges here, and how right it is.
+
+import { ask, h } from "./dom.js";
+
+const NAMES = {
+  eer_percent: "equal error rate, %", cllr_bits: "Cllr, bit", min_cllr_bits: "Cllr at best, bit", min_dcf: "min DCF",
+  act_dcf: "actual DCF", n_bonafide: "clips of people", n_spoof: "synthetic clips", hours_real: "hours of real speech",
+  false_alarms: "false alarms", false_alarms_per_hour: "false alarms an hour", n_fakes: "fakes that took over",
+  missed_percent: "missed, %", median_time_to_detection_s: "median time to detection, s",
+  p90_time_to_detection_s: "time to detection of nine in ten, s",
+};
+
+export async function show(main) {
+  const model = await ask("/v1/model"), reviews = Object.entries(model.reviews);
+  const train = model.training?.train;
+  main.append(h("h1", {}, "Models"),
+    h("p", { class: "muted" }, `${model.name} ${model.version} judges here. It never changes once made; what people confirm `
+      + "comes on top of it and is in force within seconds."),
+    h("div", { class: "numbers" },
+      number(model.references.toLocaleString(), "known voices in its index"),
+      train && number(train.hours.toLocaleString(), "hours of speech that it learned from"),
+      train && number(train.systems.toLocaleString(), "synthesis systems among them"),
+      number(reviews.reduce((sum, [, count]) => sum + count, 0).toLocaleString(), "clips kept here")));
+  for (const [name, values] of Object.entries(model.metrics)) main.append(metrics(name, values));
+  if (reviews.length) {
+    main.append(h("section", { class: "card" }, h("h2", {}, "Clips here, by what people have said"),
+      table(["state", "clips"], reviews.map(([state, count]) => [state, count.toLocaleString()]))));
+  }
+  main.append(h("section", { class: "card" }, h("h2", {}, "Calibration"),
+    h("p", { class: "muted" }, "How the score of the network on the spectrum becomes a log likelihood ratio, by the seconds of speech in the window: weight and offset."),
+    table(["speech, s", "weight", "offset"], model.calibration.speech_s.map((s, i) =>
+      [s, ...model.calibration.alone[i].map((value) => value.toFixed(3))]))));
+  main.append(h("section", { class: "card" }, h("details", {}, h("summary", {}, "The whole card"), ...markdown(model.card))));
+}
+
+const number = (value, text) => h("div", { class: "number" }, h("b", {}, value), h("span", {}, text));
+
+function metrics(name, values) {
+  const rows = Object.entries(values).filter(([, value]) => typeof value === "number").map(([key, value]) => {
+    const interval = values[`${key}_ci95`];
+    return [NAMES[key] || key.replaceAll("_", " "), rounded(value), interval ? `${rounded(interval[0])} to ${rounded(interval[1])}` : ""];
+  });
+  return h("section", { class: "card" }, h("h2", {}, name), table(["what", "measured", "95 % interval"], rows));
+}
+
+const rounded = (value) => (Number.isInteger(value) ? value.toLocaleString() : value.toPrecision(3));
+
+function table(head, rows) {
+  return h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": `table: ${head.join(", ")}` }, h("table", {},
+    h("thead", {}, h("tr", {}, ...head.map((text) => h("th", { scope: "col" }, text)))),
+    h("tbody", {}, ...rows.map((row) => h("tr", {}, ...row.map((cell) => h("td", {}, String(cell))))))));
+}
+
+// The part of Markdown that cards are written in: headings, lists, tables, paragraphs.
+function markdown(text) {
+  const cells = (line) => line.split("|").slice(1, -1).map((cell) => cell.trim());
+  return text.split(/\n{2,}/).filter((block) => block.trim()).map((block) => {
+    const lines = block.trim().split("\n");
+    if (lines[0].startsWith("#")) return h("h3", {}, lines[0].replace(/^#+\s*/, ""));
+    if (lines[0].startsWith("|")) return table(cells(lines[0]), lines.slice(2).map(cells));
+    if (lines[0].startsWith("- ")) {
+      return h("ul", {}, ...block.trim().slice(2).split(/\n- /).map((item) => h("li", {}, item.replace(/\s+/g, " "))));
+    }
+    return h("p", {}, lines.join(" "));
+  });
+}
