@@ -16,15 +16,17 @@ import json
 import sys
 import uuid
 from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
+from dataclasses import asdict, replace
+from functools import partial, reduce
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from evaluation.arguments import parser
 from evaluation.compare import compare
+from evaluation.conditions import Hearing
+from evaluation.filters import Filter, described
 from evaluation.summary import Choices, summarise
 from evaluation.tables import interval, markdown, number
 from radd.errors import ConfigError, ProtocolError, RaddError
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from settings import Settings
 
 ROOT = Path(__file__).parent
+RECORD = ("overlay_version", "condition", "seconds", "where", "unseen_in")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -69,23 +72,26 @@ def _score(args: argparse.Namespace) -> None:
     detector = f"{manifest['name']} {manifest['version']}, {settings.gate}, {settings.model.neighbours} neighbours"
     if overlay:
         detector += f", overlay version {overlay.version}"
-    prepare = partial(_scorer, bundle, settings, sound, overlay)
+    hearing = Hearing(args.condition, args.seconds)
+    if hearing != Hearing():
+        detector += f", {hearing}"
+    prepare = partial(_scorer, bundle, settings, sound, overlay, hearing)
     scored = score_trials(trials, args.out, detector, args.resume,
                           lambda batches: in_order(prepare, batches, args.jobs), Progress("scored"))
     unreadable = len(trials) - len(scored.trials)
     if unreadable:
         print(f"warning: {unreadable} of {len(trials)} trials could not be read and count nowhere: "
               f"{args.out / 'unreadable.csv'}", file=sys.stderr)
-    _report(scored, args, f"{manifest['name']} on {args.protocol.stem}", overlay)
+    _report(scored, args, f"{manifest['name']} on {args.protocol.stem}", _record(overlay) | asdict(hearing))
 
 
 def _scorer(
-    bundle: Path, settings: Settings, sound: AudioFolder, overlay: Overlay | None
+    bundle: Path, settings: Settings, sound: AudioFolder, overlay: Overlay | None, hearing: Hearing
 ) -> Callable[[list[str]], list[ClipScore]]:
     from evaluation.scoring import ClipScorer
     from radd.bundle import load_detector
 
-    return ClipScorer(load_detector(bundle, settings.model, settings.gate, overlay), sound).score_all
+    return ClipScorer(load_detector(bundle, settings.model, settings.gate, overlay), sound, hearing).score_all
 
 
 def _stream(args: argparse.Namespace) -> None:
@@ -98,6 +104,8 @@ def _stream(args: argparse.Namespace) -> None:
     from evaluation.workers import in_order
     from stream.decision import Decider
 
+    if args.annotations and (args.where or args.unseen):
+        raise ConfigError("--where and --unseen choose trials of a protocol, and --annotations has none: drop them")
     settings, bundle = _settings(args.bundle)
     sound, overlay = AudioFolder(args.audio), _overlay(args.overlay, bundle)
     if args.annotations:
@@ -111,7 +119,8 @@ def _stream(args: argparse.Namespace) -> None:
         tell(len(heard), len(recordings))
     shipped = count(settings.decision.open_evidence, recordings, [one.alarms for one in heard])
     outcomes = sweep(recordings, heard, lambda nats: Decider(replace(settings.decision, open_evidence=nats)))
-    print(write_stream_report(args.out, recordings, heard, shipped, outcomes, _record(overlay)))
+    record = _record(overlay) | {"condition": args.condition} | _filter(args).record()
+    print(write_stream_report(args.out, recordings, heard, shipped, outcomes, record))
     clips = sum(len(recording.clips) for recording in recordings)
     print(f"{len(recordings)} recordings of {clips} clips, condition {args.condition}; see {args.out / 'stream.json'}")
 
@@ -133,11 +142,14 @@ def _listening(
 
 def _metrics(args: argparse.Namespace) -> None:
     scored = _scored(args.scores, args)
-    _report(scored, args, args.scores.stem if args.scores.is_file() else args.scores.name)
+    _report(scored, args, args.scores.stem if args.scores.is_file() else args.scores.name, _recorded(args.scores))
 
 
-def _report(scored: ScoredTrials, args: argparse.Namespace, name: str, overlay: Overlay | None = None) -> None:
-    """Write metrics.json, trials.csv and report.html of scored trials, and print the figures."""
+def _report(scored: ScoredTrials, args: argparse.Namespace, name: str, record: dict[str, Any]) -> None:
+    """Write metrics.json, trials.csv and report.html of scored trials, and print the figures.
+
+    `record` is what metrics.json says of how the scores came about, to which the choice of trials is added.
+    """
     from evaluation.audio_folder import AudioFolder
     from evaluation.report import write_report
 
@@ -145,7 +157,9 @@ def _report(scored: ScoredTrials, args: argparse.Namespace, name: str, overlay: 
     if args.asv_scores:
         asv = asv_error_rates(**read_asv_scores(args.asv_scores, args.asv_key, args.subset))
     sound = AudioFolder(args.audio) if args.audio else None
-    summary = summarise(scored, asv, _choices(args)) | _record(overlay)
+    for key, chosen in _filter(args).record().items():
+        record[key] = record.get(key, []) + chosen
+    summary = summarise(scored, asv, _choices(args)) | record
     _write_json(args.out, "metrics.json", summary)
     write_trials(args.out / "trials.csv", scored)
     write_report(args.out, name, scored, summary, sound.player if sound else lambda utt: None)
@@ -209,8 +223,12 @@ def _scored(path: Path, args: argparse.Namespace) -> ScoredTrials:
         path = inside[0]
     file = read_scores(path)
     if args.protocol is None:
-        return own_trials(file, path)
-    return match(read_protocol(args.protocol, args.format, args.subset), file, path)
+        scored = own_trials(file, path)
+    else:
+        scored = match(read_protocol(args.protocol, args.format, args.subset), file, path)
+    trials = _described(scored.trials, args)
+    chosen = _filter(args).chosen(trials)
+    return ScoredTrials(trials.select(chosen), scored.scores[chosen], scored.without_key)
 
 
 def _settings(bundle: Path | None) -> tuple[Settings, Path]:
@@ -240,10 +258,26 @@ def _record(overlay: Overlay | None) -> dict[str, int]:
     return {} if overlay is None else {"overlay_version": overlay.version}
 
 
+def _recorded(run: Path) -> dict[str, Any]:
+    """What the record of an earlier run says of how its scores came about; nothing where there is none."""
+    path = run / "metrics.json"
+    record = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return {key: record[key] for key in RECORD if key in record}
+
+
+def _filter(args: argparse.Namespace) -> Filter:
+    return Filter(tuple(args.where), tuple(args.unseen))
+
+
+def _described(trials: Trials, args: argparse.Namespace) -> Trials:
+    return reduce(described, args.meta, trials)
+
+
 def _trials(args: argparse.Namespace) -> Trials:
     if args.protocol is None:
         raise ConfigError("which trials? name their protocol with --protocol FILE")
-    return read_protocol(args.protocol, args.format, args.subset)
+    trials = _described(read_protocol(args.protocol, args.format, args.subset), args)
+    return trials.select(_filter(args).chosen(trials))
 
 
 def _engine(name: str) -> Callable:

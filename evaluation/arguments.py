@@ -7,6 +7,7 @@ import os
 from functools import partial
 from pathlib import Path
 
+from evaluation.conditions import CONDITIONS
 from radd.protocols import FORMATS
 
 
@@ -21,6 +22,7 @@ def parser(description: str) -> argparse.ArgumentParser:
                                   help="one score for every trial, then metrics")
     command.add_argument("--resume", action="store_true", help="go on where a run into the same folder was ended")
     command.add_argument("--engine", choices=("processes", "ray"), default="processes")
+    command.add_argument("--seconds", type=_seconds, metavar="S", help="hear the first S seconds of every clip only")
 
     command = commands.add_parser("metrics", parents=[trials, statistics, asv], help="metrics and report of scores")
     command.add_argument("--scores", type=Path, required=True, metavar="FILE", help="score file or a run's folder")
@@ -40,7 +42,6 @@ def parser(description: str) -> argparse.ArgumentParser:
                                   help="false alarms an hour and time to detection in long recordings")
     command.add_argument("--annotations", type=Path, metavar="FILE",
                          help="recordings of your own in --audio: CSV with file, onset, duration (seconds) and label")
-    command.add_argument("--condition", choices=("clean", "telephone-mulaw", "telephone-alaw"), default="clean")
     command.add_argument("--seed", type=_whole, default=0, help="of the recordings that are built")
     return parser
 
@@ -50,6 +51,12 @@ def _trials() -> argparse.ArgumentParser:
     group.add_argument("--protocol", type=Path, metavar="FILE", help="which trials there are and their keys")
     group.add_argument("--format", choices=FORMATS, default="auto", help="of the protocol; auto looks at it")
     group.add_argument("--subset", default="eval", help="rows of a protocol with subsets; all takes every row")
+    group.add_argument("--meta", type=Path, action="append", default=[], metavar="FILE",
+                       help="CSV with a column utt and whatever else is known of the trials, such as lang or dataset")
+    group.add_argument("--where", action="append", default=[], metavar="COLUMN=VALUE",
+                       help="only trials of which this holds, or COLUMN!=VALUE; may be given many times")
+    group.add_argument("--unseen", type=Path, action="append", default=[], metavar="FILE",
+                       help="only spoof of systems that this protocol does not name; may be given many times")
     return group
 
 
@@ -73,10 +80,21 @@ def _detector() -> argparse.ArgumentParser:
     group.add_argument("--audio", type=Path, required=True, metavar="DIR", help="the sound of the trials")
     group.add_argument("--out", type=Path, required=True, metavar="DIR")
     group.add_argument("--bundle", type=Path, metavar="DIR", help="the model bundle, instead of the configured one")
+    group.add_argument("--condition", choices=CONDITIONS, default="clean", help="what the sound passes first")
     group.add_argument("--overlay", metavar="URL", help="database of references that people confirmed; by default none")
     group.add_argument("--jobs", type=partial(_whole, least=1), default=os.cpu_count() or 1, metavar="N",
                        help="processes; by default one a processor")
     return group
+
+
+def _seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number of seconds above 0")
+    return number
 
 
 def _whole(text: str, least: int = 0) -> int:

@@ -10,6 +10,7 @@ from string import Template
 
 import numpy as np
 
+from evaluation.conditions import Hearing
 from evaluation.plots import draw, paint_det, paint_histogram, paint_reliability, paint_roc, score_range
 from evaluation.summary import reliability
 from radd.metrics import BAYES_THRESHOLD_LLR, ErrorRates, error_rates
@@ -55,7 +56,18 @@ def _subtitle(summary: dict) -> str:
     unit = summary["bootstrap"]["unit"]
     return (f"{summary['n_bonafide']:,} real and {summary['n_spoof']:,} synthetic clips, format {summary['format']}. "
             f"Intervals hold 95 % of {summary['bootstrap']['replicates']:,} bootstrap replicates, "
-            f"drawn by {unit} ({summary['bootstrap']['n_units']:,}).")
+            f"drawn by {unit} ({summary['bootstrap']['n_units']:,}).{_run(summary)}")
+
+
+def _run(summary: dict) -> str:
+    """How the scores came about and which trials were chosen, where the record says so."""
+    said = []
+    if "condition" in summary:
+        said.append(str(Hearing(summary["condition"], summary["seconds"])))
+    said += [f"only {text}" for text in summary.get("where", [])]
+    if "unseen_in" in summary:
+        said.append(f"only systems that are not named in {', '.join(summary['unseen_in'])}")
+    return f" Scored: {escape('; '.join(said))}." if said else ""
 
 
 def _numbers(summary: dict) -> str:

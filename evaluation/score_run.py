@@ -59,7 +59,8 @@ def _reopen(path: Path, head: dict) -> list[ClipScore]:
     whole = text[:text.rfind(b"\n") + 1]
     lines = whole.decode("utf-8").splitlines()
     if lines and json.loads(lines[0]) != head:
-        raise ProtocolError(f"{path} belongs to another detector or protocol: name another --out, or drop --resume")
+        raise ProtocolError(f"{path} belongs to another detector, condition or protocol: name another --out, or drop "
+                            "--resume")
     with open(path, "r+b") as file:
         file.truncate(len(whole))
     return [ClipScore(*json.loads(line)) for line in lines[1:]]

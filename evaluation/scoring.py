@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from evaluation.audio_folder import AudioFolder
+from evaluation.conditions import Hearing
 from radd.errors import AudioError
 from radd.files import open_audio
 from radd.resampling import Converter
@@ -43,8 +43,8 @@ class ClipScore:
 class ClipScorer:
     """Scores the trials of one folder of sound."""
 
-    def __init__(self, detector: OfflineDetector, folder: AudioFolder):
-        self._detector, self._folder = detector, folder
+    def __init__(self, detector: OfflineDetector, folder: AudioFolder, hearing: Hearing | None = None):
+        self._detector, self._folder, self._hearing = detector, folder, hearing or Hearing()
 
     def score_all(self, utts: list[str]) -> list[ClipScore]:
         return [self.score(utt) for utt in utts]
@@ -59,28 +59,25 @@ class ClipScorer:
         if path is None:
             return ClipScore(utt, None, "no file of this name")
         try:
-            judged = self._longest(partial(_hops, path), gated=True)
+            judged = self._longest(utt, path, gated=True)
             llrs = [judgement.llr for judgement in judged if judgement.llr is not None]
             if llrs:
                 return ClipScore(utt, float(np.mean(llrs)))
-            llrs = [judgement.llr for judgement in self._longest(partial(_hops, path), gated=False)]
+            llrs = [judgement.llr for judgement in self._longest(utt, path, gated=False)]
         except AudioError as error:
             return ClipScore(utt, None, str(error))
         return ClipScore(utt, float(np.mean(llrs)), refusal=f"{judged[-1].refusal}: {judged[-1].reason}")
 
-    def _longest(self, hops: Callable[[], Iterator[np.ndarray]], gated: bool) -> list[Judgement]:
-        """The judgements of all full windows, or of the last and longest one."""
-        state = self._detector.start()
-        return [one for samples in hops() for one in self._detector.push(state, samples, gated=gated, longest=True)]
+    def _longest(self, utt: str, path: Path, gated: bool) -> list[Judgement]:
+        """The judgements of all full windows, or of the last and longest one; raises AudioError as open_audio."""
+        state, hops = self._detector.start(), _hops(self._hearing.of(blocks(path), utt))
+        return [one for samples in hops for one in self._detector.push(state, samples, gated=gated, longest=True)]
 
 
-def _hops(path: Path) -> Iterator[np.ndarray]:
-    """The sound of a file as whole hops, many at once but never all of a long one; at least one hop.
-
-    Raises AudioError for a file that cannot be read.
-    """
+def _hops(sound: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """Blocks of any length as whole hops, many at once but never all of a long clip; at least one hop."""
     heard, waiting, size = 0, [], 0
-    for samples in blocks(path):
+    for samples in sound:
         waiting.append(samples)
         size += len(samples)
         if size >= HOPS_AT_ONCE * HOP_SAMPLES:

@@ -9,10 +9,10 @@ from typing import Protocol
 import numpy as np
 
 from evaluation.audio_folder import AudioFolder
+from evaluation.conditions import through
 from evaluation.outcome import Alarm, Heard
 from evaluation.recordings import Recording, join
 from evaluation.scoring import blocks
-from evaluation.telephone import CONDITIONS
 from radd.errors import AudioError
 from radd.files import load_speech, open_audio
 from radd.types import HOP_SAMPLES, Alert, AlertState, AudioChunk, Event, Score, seconds
@@ -57,7 +57,7 @@ class Listening:
             yield from blocks(paths[0])
             return
         clips = [load_speech(path) for path in paths]
-        sound = CONDITIONS[self._condition](join(clips) if len(clips) > 1 else clips[0])
+        sound = through(self._condition, join(clips) if len(clips) > 1 else clips[0], recording.name)
         for start in range(0, len(sound), HOP_SAMPLES):
             yield sound[start:start + HOP_SAMPLES]
 

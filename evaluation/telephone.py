@@ -1,4 +1,4 @@
-"""What a telephone leaves of a voice: 300-3400 Hz at 8 kHz in 8 bits."""
+"""What a telephone leaves of a voice: 300-3400 Hz at 8 kHz through the code of a line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MU, A = 255.0, 87.6
 
 
 def telephone(sound: np.ndarray, code: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Sound float32 (n,) at 16 kHz through a band-pass, 8 kHz and an 8-bit code, and back to (n,) at 16 kHz."""
+    """Sound float32 (n,) at 16 kHz through a band-pass, 8 kHz and `code` of samples within +-1, and back to (n,)."""
     n = len(sound) + len(sound) % 2
     spectrum = np.fft.rfft(sound, n)
     spectrum *= np.interp(np.fft.rfftfreq(n, 1 / SAMPLE_RATE_HZ), EDGES_HZ, (0, 1, 1, 0), 0, 0)
@@ -38,10 +38,3 @@ def a_law(samples: np.ndarray) -> np.ndarray:
     coded = (np.floor(compressed * 127.999) + 0.5) / 128
     expanded = np.where(coded < 1 / bend, coded * bend / A, np.exp(coded * bend - 1) / A)
     return np.sign(samples) * expanded
-
-
-CONDITIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "clean": lambda sound: sound,
-    "telephone-mulaw": lambda sound: telephone(sound, mu_law),
-    "telephone-alaw": lambda sound: telephone(sound, a_law),
-}

@@ -226,13 +226,17 @@ def _mp3_counted(path: Path) -> bool:
     return b"Xing" in head or b"Info" in head
 
 
-def encoded(pcm: np.ndarray, rate_hz: int, form: str, subtype: str, level: float | None = None) -> bytes:
+def encoded(pcm: np.ndarray, rate_hz: int, form: str, subtype: str, level: float | None = None,
+            constant: bool = False) -> bytes:
     """Mono sound, int16 or float32 (n,), as the bytes of a file such as ("FLAC", "PCM_16") or ("OGG", "OPUS").
 
-    `level` is the compression, 0 (best sound) to 1 (smallest file), where the codec has a choice.
+    `level` is the compression, 0 (best sound) to 1 (smallest file), where the codec has a choice; `constant` holds
+    MP3 to one bit rate.
     """
     file = io.BytesIO()
     extra = {} if level is None else {"compression_level": float(level)}
+    if constant:
+        extra["bitrate_mode"] = "CONSTANT"
     soundfile.write(file, pcm, rate_hz, format=form, subtype=subtype, **extra)
     return file.getvalue()
 

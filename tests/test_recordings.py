@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evaluation.conditions import through
 from evaluation.recordings import (
     FAKE_S,
     LEVEL,
@@ -18,7 +19,6 @@ from evaluation.recordings import (
     read_annotations,
     write_annotations,
 )
-from evaluation.telephone import CONDITIONS
 from radd.errors import ProtocolError
 from radd.protocols import UNKNOWN, Trials
 
@@ -77,12 +77,12 @@ def test_a_telephone_keeps_the_middle_of_a_voice():
     t = np.arange(3 * 16_000) / 16_000
     sound = sum(0.1 * np.sin(2 * np.pi * hz * t) for hz in (100, 1000, 3000, 6000)).astype(np.float32)
     for name in ("telephone-mulaw", "telephone-alaw"):
-        heard = CONDITIONS[name](sound[:-1])
+        heard = through(name, sound[:-1], "")
         assert heard.dtype == np.float32 and len(heard) == len(sound) - 1
         spectrum = np.abs(np.fft.rfft(heard, 48_000)) / 24_000
         assert spectrum[[3000, 9000]] == pytest.approx(0.1, abs=0.005)
         assert spectrum[[300, 18_000]].max() < 0.002
-        wrong = heard[2000:-2000] - CONDITIONS["telephone-mulaw"](sound)[2000:-2001]
+        wrong = heard[2000:-2000] - through("telephone-mulaw", sound, "")[2000:-2001]
         assert np.sqrt(np.mean(wrong**2)) < 0.01
 
 
