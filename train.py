@@ -74,7 +74,7 @@ def gan(arguments: argparse.Namespace) -> None:
     gan.train(real, work, sizes, arguments.steps, arguments.seed, arguments.minutes)
     plans = gan.plan_copies(real, work, sizes, arguments.clips, arguments.seed)
     told(arguments.out, plans, write_corpus(arguments.out, plans, gan.copier(real, work), arguments.jobs))
-    for system, distance in sorted(gan.distances(plans, real, arguments.out).items()):
+    for system, distance in gan.distances(plans, real, work).items():
         print(f"{system}: mel spectra {distance:.1f} dB from their sources' on average")
 
 

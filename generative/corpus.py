@@ -66,7 +66,7 @@ def write_corpus(out: Path, plans: list[Plan], make: Callable[[Plan], np.ndarray
         raise ConfigError(f"{out} holds a corpus of other clips; give its seed and as many --clips, or another --out")
     (out / "flac").mkdir(parents=True, exist_ok=True)
     _put(meta, table.getvalue().encode())
-    one = partial(_write, out, make)
+    one = partial(_write, out / "flac", make)
     if jobs == 1:
         problems = list(map(one, plans))
     else:
@@ -77,13 +77,8 @@ def write_corpus(out: Path, plans: list[Plan], make: Callable[[Plan], np.ndarray
     return [problem for problem in problems if problem is not None]
 
 
-def clip_file(out: Path, plan: Plan) -> Path:
-    """Where `write_corpus` puts a clip."""
-    return out / "flac" / f"{plan.utt}.flac"
-
-
-def _write(out: Path, make: Callable[[Plan], np.ndarray], plan: Plan) -> str | None:
-    file = clip_file(out, plan)
+def _write(folder: Path, make: Callable[[Plan], np.ndarray], plan: Plan) -> str | None:
+    file = folder / f"{plan.utt}.flac"
     if not file.is_file():
         try:
             made = make(plan)

@@ -7,8 +7,8 @@ output detached, and the generator's loss sees judges that stand still, so one s
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -19,11 +19,10 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from generative.copy_synthesis import like, mel_bands
-from generative.corpus import Plan, clip_file
+from generative.corpus import Plan
 from generative.sources import LEVEL, Crops, drawn, read_source, rms
 from radd.dataset import Clip, DecodedClips
-from radd.errors import ConfigError
-from radd.files import load_speech
+from radd.errors import AudioError, ConfigError
 from training import learn
 
 FFT_SAMPLES = 1024
@@ -34,6 +33,7 @@ SLOPE = 0.1  # of the leaky rectifiers
 MEL_WEIGHT, MATCH_WEIGHT = 45.0, 2.0  # the paper's
 BATCH, CROP_SAMPLES, RATE = 8, 8192, 1e-3
 ALONE = 0.75  # of training without judges, which costs a fifth of training with them
+MEASURED = 16  # clips that tell how near the copies come
 STAGES = (0.1, 0.25, 0.5, 0.75, 0.85, 1)  # of training, at which generators make copies
 
 
@@ -254,18 +254,20 @@ def copy(generator: Generator, samples: np.ndarray) -> np.ndarray:
     return like(samples, generator(mel_spectra(torch.from_numpy(whole)[None]))[0].numpy())
 
 
-def distances(plans: list[Plan], real: list[Clip], out: Path) -> dict[str, float]:
-    """Mean mel distance, in dB, of each generator's copies in the corpus `out` to their sources."""
-    sources, found = {clip.utt: clip.path for clip in real}, defaultdict(list)
-    for plan in plans:
-        made = clip_file(out, plan)
-        if made.is_file():
-            found[plan.system].append(mel_distance(read_source(sources[plan.source_utt]), load_speech(made)))
-    return {system: float(np.mean(values)) for system, values in found.items()}
+def distances(plans: list[Plan], real: list[Clip], work: Path) -> dict[str, float]:
+    """Mean mel distance, in dB, of each planned generator's copies of the same few clips to their sources."""
+    sources = []
+    for clip in drawn(real, np.random.default_rng(0))[:MEASURED]:
+        with suppress(AudioError):
+            sources.append(read_source(clip.path))
+    makers = {plan.system: _generator(work, plan.recipe["size"], plan.recipe["step"]) for plan in plans}
+    return {system: float(np.mean([mel_distance(source, copy(maker, source)) for source in sources]))
+            for system, maker in makers.items()}
 
 
 def mel_distance(one: np.ndarray, other: np.ndarray) -> float:
-    """Mean absolute difference of two sounds' log mel magnitudes, in dB; both float32 (n,)."""
+    """Mean absolute difference of two sounds' log mel magnitudes but for their level, in dB; both float32 (n,)."""
     n = len(one) // STEP_SAMPLES * STEP_SAMPLES
-    a, b = (mel_spectra(torch.from_numpy(x[:n])[None]) for x in (one, other))
-    return float((a - b).abs().mean()) * 20 / math.log(10)
+    a, b = (mel_spectra(torch.from_numpy(x[:n] * np.float32(LEVEL / rms(x)))[None]) for x in (one, other))
+    apart = a - b
+    return float((apart - apart.mean()).abs().mean()) * 20 / math.log(10)

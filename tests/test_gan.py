@@ -81,7 +81,7 @@ def test_a_copy_is_as_long_and_as_loud_as_its_source(seconds):
     made = gan.copy(players().generator.eval(), source)
     assert made.shape == source.shape and made.dtype == np.float32
     assert np.mean(made**2) == pytest.approx(np.mean(source**2), rel=1e-3)
-    assert gan.mel_distance(source, made) > 1 and gan.mel_distance(source, source / 2) == pytest.approx(6.02, abs=0.3)
+    assert gan.mel_distance(source, made) > 1 and gan.mel_distance(source, source / 2) < 1e-3
 
 
 class BreaksOff:
@@ -120,7 +120,7 @@ def make(corpus, work, out, size):
     gan.train(real, work, [size], 10, 1, np.inf)
     plans = gan.plan_copies(real, work, [size], 4, 1)
     assert write_corpus(out, plans, gan.copier(real, work)) == []
-    distances = gan.distances(plans, real, out)
+    distances = gan.distances(plans, real, work)
     assert distances.keys() == {plan.system for plan in plans} and min(distances.values()) > 1
     return out
 
