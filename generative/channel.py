@@ -19,6 +19,7 @@ from radd.types import SAMPLE_RATE_HZ
 Effect = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 Step = tuple[float, list[tuple[float, Effect]]]  # how often a step is taken, and what it may be with its weights
 PLAIN = 0.2  # of all clips meet nothing but another level and a noise floor
+CODECS = 0.45  # of the others meet a telephone line or another codec
 
 
 def _power(samples: np.ndarray) -> float:
@@ -156,12 +157,14 @@ def _convolve(samples: np.ndarray, response: np.ndarray) -> np.ndarray:
 class Channel:
     """Random chains of conditions; measured rooms and noises join where a directory of them is given.
 
-    `rawboost` is the probability of a disturbance of generative.rawboost in a chain.
+    `rawboost` is the probability of a disturbance of generative.rawboost in a chain, `codecs` that of a codec.
     """
 
-    def __init__(self, noise: list[np.ndarray] = (), rooms: list[np.ndarray] = (), rawboost: float = 0.0) -> None:
+    def __init__(
+        self, noise: list[np.ndarray] = (), rooms: list[np.ndarray] = (), rawboost: float = 0.0, codecs: float = CODECS
+    ) -> None:
         self._noise, self._rooms = list(noise), list(rooms)
-        codecs: list[tuple[float, Effect]] = [(0.55, telephone), (0.23, mp3), (0.07, opus), (0.15, vorbis)]
+        coding: list[tuple[float, Effect]] = [(0.55, telephone), (0.23, mp3), (0.07, opus), (0.15, vorbis)]
         disturbances: list[tuple[float, Effect]] = [(1, convolutive), (1, impulsive), (1, stationary), (1, series)]
         always: list[Step] = [(0.8, [(1, noise_floor)]), (1.0, [(1, gain)]), (1.0, [(1, quantised)])]
         self._plain = always
@@ -176,20 +179,20 @@ class Channel:
             *([(rawboost, disturbances)] if rawboost else []),
             always[1],
             (0.05, [(1, clipping)]),
-            (0.45, codecs),
+            (codecs, coding),
             (0.04, [(1, packet_loss)]),
             always[2],
         ]
 
     @classmethod
-    def read(cls, directory: Path, rawboost: float = 0.0) -> Channel:
+    def read(cls, directory: Path, rawboost: float = 0.0, codecs: float = CODECS) -> Channel:
         """Noises from DIRECTORY/noise and impulse responses from DIRECTORY/rir, FLAC or WAV, any rate and depth."""
         def sounds(folder: str) -> list[np.ndarray]:
             files = sorted(p for p in (directory / folder).rglob("*") if p.suffix in (".flac", ".wav"))
             return [load_speech(p) for p in files]
 
         rooms = [r[int(np.argmax(np.abs(r))) :] for r in sounds("rir")]
-        return cls(sounds("noise"), [r / (np.abs(r).max() + 1e-9) for r in rooms], rawboost)
+        return cls(sounds("noise"), [r / (np.abs(r).max() + 1e-9) for r in rooms], rawboost, codecs)
 
     def __call__(self, samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """`samples` after a random chain; the same Generator state gives the same chain."""
