@@ -54,7 +54,7 @@ def fit_row(again: np.ndarray, same: np.ndarray, other: np.ndarray) -> Row:
     if not (len(again) and len(same) and len(other)):
         return NOTHING
     x = np.concatenate([again, same, other])
-    weights = np.concatenate([np.full(len(part), share / len(part)) for part, share in ((again, 1), (same, 1), (other, 2))])
+    weights = np.concatenate([np.full(len(p), share / len(p)) for p, share in ((again, 1), (same, 1), (other, 2))])
     model = LogisticRegression(C=1e3).fit(x[:, None], np.arange(len(x)) < len(again) + len(same), weights * len(x) / 4)
     weight, offset = float(model.coef_[0, 0]), float(model.intercept_[0])
     if weight <= 0:

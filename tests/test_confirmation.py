@@ -1,0 +1,38 @@
+"""How much closeness to a confirmed reference says, fitted on drawn numbers."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install -r requirements-train.txt")
+
+from radd.calibration import Calibration  # noqa: E402
+from radd.index import FAR  # noqa: E402
+from training.confirmation import fit_row  # noqa: E402
+
+
+def drawn(again: float, same: float, n: int = 400) -> tuple[np.ndarray, ...]:
+    rng = np.random.default_rng(1)
+    return tuple(rng.normal(mean, 0.5, n) for mean in (again, same, -1.0))
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_what_is_heard_again_counts_and_unrelated_speech_hardly_ever(place):
+    again, same, other = drawn(3.0, 0.0)
+    row = fit_row(again, same, other)
+    rows = [(0.0, 0.0, 0.0)] * 2
+    rows[place] = row
+    calibration = Calibration((1.0,), ((0.0, 0.0),), ((0.0, 0.0, 0.0, 0.0),), tuple(rows))
+    toward = 1 - 2 * place
+
+    def llr(near):
+        return calibration.overrule(0.0, [near if k == place else FAR for k in (0, 1)])
+
+    changed = [np.mean([llr(near) != 0 for near in part]) for part in (again, same, other)]
+    assert changed[0] > 0.99 and changed[0] > changed[1] > changed[2] and changed[2] <= 0.01
+    assert np.log(len(other)) < toward * llr(9.0) < np.log(len(other)) + 1
+    assert row[2] == pytest.approx(np.log(len(other) + 1))
+
+
+def test_an_encoder_that_tells_nothing_and_a_side_without_clips_give_no_evidence():
+    assert fit_row(*drawn(-3.0, -3.0)) == (0.0, 0.0, 0.0)
+    assert fit_row(np.array([]), *drawn(1.0, 1.0)[1:]) == (0.0, 0.0, 0.0)
