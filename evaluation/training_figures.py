@@ -9,17 +9,17 @@ import numpy as np
 
 from evaluation.plots import ACCENT, BONAFIDE, SPOOF, draw, paint_histogram
 
-LOSSES, SCORES = "loss", "dev_scores"
 
-
-def draw_training(folder: Path, losses: dict[str, list[tuple[int, float]]], bonafide: np.ndarray, spoof: np.ndarray) -> None:
+def draw_training(
+    folder: Path, losses: dict[str, list[tuple[int, float]]], bonafide: np.ndarray, spoof: np.ndarray
+) -> None:
     """Write loss.png and dev_scores.png, and both as .svg, into a folder.
 
     `losses` are (step, loss) by network; the scores (n,) and (m,) are LLRs of the dev side's clips in nats, higher =
     bona fide. Equal input gives equal bytes.
     """
-    draw(folder, LOSSES, paint_losses(losses))
-    draw(folder, SCORES, paint_histogram(bonafide, spoof, 0.0))
+    draw(folder, "loss", paint_losses(losses))
+    draw(folder, "dev_scores", paint_histogram(bonafide, spoof, 0.0))
 
 
 def paint_losses(losses: dict[str, list[tuple[int, float]]]) -> Callable:

@@ -82,8 +82,8 @@ def find_protocol(directory: Path, side: str) -> Path | None:
     if not found and side == "dev":
         return None
     if not found:
-        raise ConfigError(f"{own} is missing: a corpus needs it, or the one of ASVspoof 2019, ASVspoof 5 or In-the-Wild "
-                          "under its official name")
+        raise ConfigError(f"{own} is missing: a corpus needs it, or the one of ASVspoof 2019, ASVspoof 5 or "
+                          "In-the-Wild under its official name")
     if len(found) > 1:
         raise ConfigError(f"{directory} holds several protocols of its {side} side: {', '.join(map(str, found))}; "
                           "name the directory of one of them")

@@ -64,7 +64,7 @@ def write_card(path: Path, training: dict[str, Any], metrics: dict[str, dict]) -
         lines.append(f"- {side}: {labels} clips, {of['hours']} h, {of['systems']} synthesis systems, "
                      f"{of['sources']} sources, {of['languages']} languages")
     if training.get("licences_chosen") == "permissive":
-        lines.append("- of both sides only clips whose licence allows any use, trade included; the others were left out")
+        lines.append("- of both sides only clips whose licence allows any use, trade included: `--licences permissive`")
     lines += [f"- index: {training['references']} references from the train side",
               "- networks and index learned from the train side; fusion and calibration from the dev side", ""]
     lines += ["## Measured numbers", ""]
