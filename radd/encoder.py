@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from radd.features import SpectrumState, log_spectra, remove_channel
 from radd.onnx import OnnxModel
 from radd.speech import BLOCK_SAMPLES as SPEECH_SAMPLES
 from radd.types import HOP_SAMPLES
@@ -39,8 +40,15 @@ class Encoder(Protocol):
         ...
 
 
+def block_spectra(block: np.ndarray) -> np.ndarray:
+    """Spectra without their channel, float32 (64, BINS), of a block alone, so that equal blocks have equal spectra."""
+    state = SpectrumState()
+    spectra = log_spectra(state, block)
+    return remove_channel(state, spectra, np.ones(len(spectra), np.float32))
+
+
 class OnnxEncoder:
-    """An Encoder in ONNX Runtime."""
+    """An Encoder in ONNX Runtime: the frames of both networks of a bundle, pooled over the block."""
 
     def __init__(self, path: Path, id: str) -> None:
         """Raises ModelError where the file does not load."""
@@ -49,5 +57,9 @@ class OnnxEncoder:
         self.width = self.embed(np.zeros(BLOCK_SAMPLES, np.float32))[0].size
 
     def embed(self, block: np.ndarray) -> tuple[np.ndarray, float]:
-        embedding, score = self._model.run(samples=block[None])
+        embedding, score = self._model.run(samples=block[None], **self._spectra(block))
         return embedding[0], float(score[0])
+
+    def _spectra(self, block: np.ndarray) -> dict[str, np.ndarray]:
+        """The block's spectra for a network that asks for them."""
+        return {"spectra": block_spectra(block)[None]} if "spectra" in self._model.inputs else {}

@@ -33,17 +33,23 @@ class Batch:
 class Batches:
     """Draws clips by their sampling weights, crops them and sends them through channel conditions."""
 
-    def __init__(self, clips: DecodedClips, channel: Callable, size: int, crop_samples: int, seed: int) -> None:
+    def __init__(
+        self, clips: DecodedClips, channel: Callable, size: int, crop_samples: int, seed: int, paired: bool = False
+    ) -> None:
+        """With `paired`, every second clip is of the system of the one before it, or bona fide as that one is."""
         self._clips, self._channel, self._size, self._seed = clips, channel, size, seed
         self.crop_samples = crop_samples // BLOCK_SAMPLES * BLOCK_SAMPLES
         self._weights = clips.sampling_weights()
         systems = {"-": 0}
         self._group = np.array([systems.setdefault(c.system, len(systems)) for c in clips.clips])
         self.groups = len(systems)
+        self._kin = [np.flatnonzero(self._group == g) for g in range(self.groups)] if paired else []
 
     def __getitem__(self, step: int) -> Batch:
         rng = np.random.default_rng([self._seed, step])
         chosen = rng.choice(len(self._clips), self._size, p=self._weights)
+        if self._kin:
+            chosen[1::2] = [rng.choice(self._kin[self._group[i]]) for i in chosen[: self._size // 2 * 2 : 2]]
         crops = [self.crop(int(i), np.random.default_rng([self._seed, step, k])) for k, i in enumerate(chosen)]
         group = self._group[chosen]
         samples, speech = (np.stack(parts) for parts in zip(*crops, strict=True))

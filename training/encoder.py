@@ -51,10 +51,15 @@ class BlockEncoder(nn.Module):
 
     def judge(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Embedding and logit of the layer's frames."""
-        middle = x.mean(1)
-        spread = torch.sqrt((x - middle.unsqueeze(1)).square().mean(1) + 1e-5)
-        z = self.project(torch.cat([middle, spread], 1))
+        z = self.project(pooled(x))
         return nn.functional.normalize(z, dim=1), self.head(nn.functional.silu(z)).squeeze(1)
+
+
+def pooled(frames: Tensor) -> Tensor:
+    """Mean and deviation over time, (batch, 2 * width), of frames (batch, time, width)."""
+    middle = frames.mean(1)
+    spread = torch.sqrt((frames - middle.unsqueeze(1)).square().mean(1) + 1e-5)
+    return torch.cat([middle, spread], 1)
 
 
 def standardised(samples: Tensor) -> Tensor:

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from radd.encoder import BLOCK_SAMPLES
+from radd.encoder import BLOCK_SAMPLES, block_spectra
 from radd.features import BINS, STEPS
 from radd.onnx import OnnxModel
-from training.encoder import BlockEncoder
+from training.embedding import Embedder
 from training.networks import FRAME_WIDTH, SpectralNetwork
 
 TOLERANCE = 1e-4
@@ -49,10 +49,12 @@ def export_cnn(network: SpectralNetwork, frames: Path, score: Path) -> None:
             {"frames": {0: "batch", 1: "time"}, "speech": {0: "batch", 1: "time"}}, score)
 
 
-def export_encoder(encoder: BlockEncoder, path: Path) -> None:
+def export_encoder(embedder: Embedder, path: Path) -> None:
     """The network of radd.encoder; raises RuntimeError where ONNX Runtime and torch differ by more than TOLERANCE."""
-    _export(encoder.cpu().eval(), (0.1 * torch.randn(2, BLOCK_SAMPLES),), ["samples"], ["embedding", "score"],
-            {"samples": {0: "batch"}}, path)
+    blocks = 0.1 * torch.randn(2, BLOCK_SAMPLES)
+    spectra = torch.from_numpy(np.stack([block_spectra(block) for block in blocks.numpy()]))
+    _export(embedder.cpu().eval(), (blocks, spectra), ["samples", "spectra"], ["embedding", "score"],
+            {"samples": {0: "batch"}, "spectra": {0: "batch"}}, path)
 
 
 def _export(module: nn.Module, example: tuple, inputs: list[str], outputs: list[str], free: dict, path: Path) -> None:

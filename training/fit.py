@@ -14,9 +14,10 @@ import torch
 
 from radd.bundle import CARD, ENCODER, FRAMES, SCORE, write_manifest
 from radd.dataset import DecodedClips, read_corpus
+from radd.encoder import BLOCK_SAMPLES
 from radd.errors import ConfigError
 from radd.types import SAMPLE_RATE_HZ
-from training import encoder, pretrain, together
+from training import embedding, encoder, pretrain, together
 from training.batches import Batches
 from training.bundle_maker import build_index, calibrate, clip_llrs, join, load_networks, score_windows
 from training.card import describe_data, write_card
@@ -26,7 +27,7 @@ from training.learn import LOSSES, Plan
 from training.recipe import RecipeSettings
 from training.selection import Selection
 
-NETWORKS = ("pretrained", "networks")  # what learns, each with a folder of its own in the work directory
+NETWORKS = ("pretrained", "networks", "embedding")  # what learns, each with a folder of its own in the work directory
 
 
 def fit(
@@ -37,8 +38,9 @@ def fit(
 
     `work` keeps decoded audio and checkpoints: a run that was killed goes on from there. `channel` is the condition
     that clips meet in training; `draw` makes the figures, as evaluation.training_figures does. The network on the
-    spectrum learns on from the one of the bundle `start`, if that is given. Files that cannot be read are left out and told at the end. Raises ConfigError for a corpus that cannot serve
-    and where `out` holds something that is no bundle.
+    spectrum learns on from the one of the bundle `start`, if that is given. Files that cannot be read are left out
+    and told at the end. Raises ConfigError for a corpus that cannot serve and where `out` holds something that is no
+    bundle.
     """
     if out.exists() and any(out.iterdir()) and not (out / CARD).is_file():
         raise ConfigError(f"{out} is not empty and no bundle; name another directory with --out")
@@ -47,27 +49,39 @@ def fit(
     making = work / "bundle"
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True)
-    pair = _learned(Batches(train, channel, recipe.batch, int(recipe.crop_s * SAMPLE_RATE_HZ), recipe.seed), recipe, work,
-                    max(1, jobs - 1), start)
+    pair = _pair(train, channel, recipe, work, max(1, jobs - 1), start)
     export_cnn(pair.spectral, making / FRAMES, making / SCORE)
-    export_encoder(pair.encoder, making / ENCODER)
+    export_encoder(_embedder(pair, train, channel, recipe, work, max(1, jobs - 1)), making / ENCODER)
     seal(train, dev, making, recipe, channel, draw, selection.licences)
     _replace(making, out)
     for line in train.unreadable + dev.unreadable:
         print(f"left out, cannot be read: {line}")
 
 
-def _learned(batches: Batches, recipe: RecipeSettings, work: Path, workers: int, start: Path | None) -> together.Pair:
+def _pair(
+    clips: DecodedClips, channel: Callable, recipe: RecipeSettings, work: Path, workers: int, start: Path | None
+) -> together.Pair:
     """Both networks after learning as the recipe says."""
+    crop = int(recipe.crop_s * SAMPLE_RATE_HZ)
+    batches = Batches(clips, channel, recipe.batch, crop, recipe.seed)
     torch.manual_seed(recipe.seed)
     network = encoder.pretrained(recipe.encoder, recipe.encoder_layer) if recipe.encoder else encoder.compact()
     if recipe.pretrain_steps:
-        plan = Plan(recipe.pretrain_steps, recipe.batch, batches.crop_samples, recipe.rate, recipe.weight_decay, recipe.seed)
+        plan = Plan(recipe.pretrain_steps, recipe.batch, crop, recipe.rate, recipe.weight_decay, recipe.seed)
         network.speech_model = pretrain.pretrain(network.speech_model, batches, plan, work / "pretrained", workers)
     if recipe.encoder_frozen:
         network.speech_model.requires_grad_(False)
-    plan = Plan(recipe.steps, recipe.batch, batches.crop_samples, recipe.rate, recipe.weight_decay, recipe.seed)
+    plan = Plan(recipe.steps, recipe.batch, crop, recipe.rate, recipe.weight_decay, recipe.seed)
     return together.train(network, batches, plan, work / "networks", workers, start)
+
+
+def _embedder(
+    pair: together.Pair, clips: DecodedClips, channel: Callable, recipe: RecipeSettings, work: Path, workers: int
+) -> embedding.Embedder:
+    """What makes the index's vectors out of both networks' frames."""
+    plan = Plan(recipe.embedding_steps, 2 * recipe.batch, BLOCK_SAMPLES, recipe.rate, recipe.weight_decay, recipe.seed)
+    batches = Batches(clips, channel, plan.batch, BLOCK_SAMPLES, plan.seed, paired=True)
+    return embedding.train(pair, batches, plan, work / "embedding", workers)
 
 
 def seal(

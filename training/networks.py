@@ -68,7 +68,7 @@ class SpectralNetwork(nn.Module):
     def frames(self, spectra: Tensor, pasts: list[Tensor] | None = None) -> tuple[Tensor, list[Tensor]]:
         """Frames (batch, time / 2, FRAME_WIDTH) of spectra (batch, time, BINS), and the layers' pasts afterwards."""
         if pasts is None:
-            pasts = [spectra.new_zeros(len(spectra), *shape) for shape in self.past_shapes]
+            pasts = [spectra.new_zeros(spectra.shape[0], *shape) for shape in self.past_shapes]
         x, past = self.stem(spectra.transpose(1, 2).unsqueeze(1) * SCALE, pasts[0])
         x, after = nn.functional.silu(x), [past]
         for k, stage in enumerate(self.stages):

@@ -21,14 +21,15 @@ class RecipeSettings:
     encoder_layer: int
     encoder_frozen: bool
     pretrain_steps: int
+    embedding_steps: int
     weight_decay: float
     rawboost: float
     references: int
 
     def __post_init__(self) -> None:
         check(self, seed=(0, 2**31), steps=(1, 10**7), batch=(2, 4096), crop_s=(1.024, 30.0), rate=(1e-7, 1),
-              encoder_layer=(-1, 100), pretrain_steps=(0, 10**7), weight_decay=(0, 1), rawboost=(0, 1),
-              references=(10, 10**7))
+              encoder_layer=(-1, 100), pretrain_steps=(0, 10**7), embedding_steps=(1, 10**7),
+              weight_decay=(0, 1), rawboost=(0, 1), references=(10, 10**7))
         if self.pretrain_steps and self.encoder:
             raise ConfigError(f"[training] pretrain_steps = {self.pretrain_steps}: only the compact encoder learns without "
                               f"labels; set it to 0, or encoder (now {self.encoder!r}) to an empty string")
