@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 from radd.errors import StorageAway, StorageError
 from storage.database import Database, EntryRefused
@@ -13,6 +14,8 @@ from storage.spool import Spool
 
 PATIENCE_S = (0.5, 1, 2, 4, 8)
 """waits after the first, second ... failure in a row"""
+TIDY_EVERY_S = 3_600
+"""how often old clips are looked for where no new ones come"""
 
 
 class Delivery:
@@ -27,6 +30,7 @@ class Delivery:
         self._database = Database(url)
         self._retention = retention
         self._prepared = False
+        self._tidied = time.monotonic()
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
@@ -93,7 +97,9 @@ class Delivery:
                 store(connection, entry)
             except (KeyError, TypeError, ValueError, OverflowError) as error:
                 raise EntryRefused(f"spool entry {entry.name} does not fit the tables: {error!r}") from None
-            evicted = self._retention.apply(connection) if entry.kind is not Kind.ROWS else 0
+            tidy = entry.kind is not Kind.ROWS or time.monotonic() - self._tidied > TIDY_EVERY_S
+            evicted = self._retention.apply(connection) if tidy else 0
+        self._tidied = time.monotonic() if tidy else self._tidied
         self.delivered += 1
         self.problem = None
         self.evicted += evicted

@@ -152,7 +152,7 @@ def _add(reviews: Reviews, connection: sa.Connection, clip: Row, said: Row) -> d
             added["alerts"] += 1
         elif connection.scalar(sa.select(alerts.c.clip_sha256).where(alerts.c.id == alert["id"])) != sha256:
             raise _Unfit(f"alert {alert['id']} is in the database with other sound")
-    history = reviews.lock(connection, sha256)
+    history = reviews.lock(connection, [sha256])[sha256]
     known = [{name: row[name] for name in row if name != "number"} for row in history]
     new = [row for row in map(_label, said["labels"]) if row not in known]
     reviews.add(connection, sha256, history, new)

@@ -6,7 +6,7 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -195,23 +195,25 @@ class Reviews:
             raise ConfigError("a label needs the name of its reviewer: --reviewer NAME")
         with self.database.transaction() as connection:
             found = [find(connection, alerts, id) for id in ids]
-            for alert in found:
-                if alert["state"] == "open":
-                    raise ConfigError(f"alert {alert['id']} is still going on; label it when it is over")
-            said = {"label": label.value, "reviewer": reviewer, "reason": reason, "labelled_utc": _now()}
-            now = {}
-            for sha256 in sorted({alert["clip_sha256"] for alert in found}):
-                history = self.lock(connection, sha256)
+        for alert in found:
+            if alert["state"] == "open":
+                raise ConfigError(f"alert {alert['id']} is still going on; label it when it is over")
+        said = {"label": label.value, "reviewer": reviewer, "reason": reason, "labelled_utc": _now()}
+        now = {}
+        with self.database.transaction() as connection:  # its own, so that it sees no labels older than its lock
+            for sha256, history in self.lock(connection, {alert["clip_sha256"] for alert in found}).items():
                 before = [row for row in history if _person(row["reviewer"]) == _person(reviewer)]
                 if not before or (before[-1]["label"], before[-1]["reason"]) != (said["label"], said["reason"]):
                     history = self.add(connection, sha256, history, [said])
                 now[sha256] = agreed([(row["reviewer"], row["label"]) for row in history], self.quorum)
-            return {alert["id"]: now[alert["clip_sha256"]] for alert in found}
+        return {alert["id"]: now[alert["clip_sha256"]] for alert in found if alert["clip_sha256"] in now}
 
-    def lock(self, connection: sa.Connection, sha256: str) -> list[dict[str, Any]]:
-        """The labels of a clip; until the transaction ends nobody else adds one."""
-        connection.execute(sa.select(clips.c.sha256).where(clips.c.sha256 == sha256).with_for_update())
-        return _labels(connection, [sha256]).get(sha256, [])
+    def lock(self, connection: sa.Connection, sha256s: Collection[str]) -> dict[str, list[dict[str, Any]]]:
+        """The labels of clips that are there; until the transaction ends nobody else adds one."""
+        mine = sa.select(clips.c.sha256).where(clips.c.sha256.in_(sha256s)).order_by(clips.c.sha256)
+        locked = connection.scalars(mine.with_for_update()).all()
+        said = _labels(connection, locked)
+        return {sha256: said.get(sha256, []) for sha256 in locked}
 
     def add(
         self, connection: sa.Connection, sha256: str, history: list[dict[str, Any]], said: list[dict[str, Any]]
@@ -258,7 +260,7 @@ class Reviews:
         known = Provenance(IN_INDEX[row.review], "-" if row.review == Label.REAL else "unknown", row.source, "private")
         references, vectors = references_in(flac_samples(row.flac), encoder, known)
         with self.database.transaction() as connection:
-            said = [label for label in self.lock(connection, sha256) if label["label"] == row.review]
+            said = [label for label in self.lock(connection, [sha256]).get(sha256, []) if label["label"] == row.review]
             now = connection.scalar(sa.select(alerts.c.review).where(alerts.c.clip_sha256 == sha256).limit(1))
             mine = {"clip_sha256": sha256, "encoder_id": encoder.id}
             is_known = sa.select(indexed_clips.c.blocks).filter_by(**mine)
