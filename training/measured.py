@@ -82,8 +82,8 @@ def told(metrics: dict[str, dict]) -> list[str]:
                       for p in points]
             lines.append("")
         if "group_threshold" in values:
-            lines += [f"Groups, called fake below an LLR of {values['group_threshold']:.2f}: the largest ones, and of the",
-                      "systems those that it tells worst. Few clips are hints, not proofs.", ""]
+            lines += [f"Groups, called fake below an LLR of {values['group_threshold']:.2f}: the largest ones, and of",
+                      "the systems those that it tells worst. Few clips are hints, not proofs.", ""]
         for column, groups in values.get("by_group", {}).items():
             lines += _table(column, groups)
         lines += _table("system", values.get("worst_systems", {}))
