@@ -13,7 +13,10 @@ T = TypeVar("T")
 
 
 class RetrievalCache(Generic[T]):
-    """Least-recently-used results by block. The key is the sound itself, so a hit never changes a score."""
+    """Least-recently-used results by block. The key is the sound itself, so a hit never changes a score.
+
+    It lives as long as the index that it was filled from.
+    """
 
     def __init__(self, capacity: int) -> None:
         """Keeps the results of at most `capacity` blocks; 0 keeps none."""
@@ -33,7 +36,3 @@ class RetrievalCache(Generic[T]):
         if len(self._kept) > self._capacity:
             self._kept.popitem(last=False)
         return result
-
-    def reset(self) -> None:
-        """Forget everything, as after the index has changed."""
-        self._kept.clear()
