@@ -1,0 +1,399 @@
+"""What each part of training and of the detector is worth: rows that each add one part to the row before, over seeds.
+
+    python bench/ablation.py --data CORPUS [--data MORE] --noise NOISE --copies DIR --engines DIR --gan DIR --vae DIR \
+        --work build/ablation [--seeds 1 2 3] [--jobs 2]
+    python bench/ablation.py --work build/ablation --table > bench/ablation.md
+
+A row is learned from scratch for each seed, in fewer and smaller steps than a bundle that ships; then the dev and the
+eval side (protocol.eval.txt of a corpus) are scored as they are and through fixed conditions of listening, one window a
+clip, and the equal error rates go into one file in --work. A run whose file is there is not repeated, and one that was
+killed goes on. What is worth keeping is decided on the dev side; the eval side is there to be reported.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")  # read when numpy is imported
+
+import argparse  # noqa: E402
+import json  # noqa: E402
+import multiprocessing  # noqa: E402
+import re  # noqa: E402
+import shutil  # noqa: E402
+import sys  # noqa: E402
+import textwrap  # noqa: E402
+from collections.abc import Callable  # noqa: E402
+from concurrent.futures import ProcessPoolExecutor  # noqa: E402
+from dataclasses import dataclass  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+from scipy.stats import ttest_1samp  # noqa: E402
+from sklearn.linear_model import LogisticRegression  # noqa: E402
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict  # noqa: E402
+from sklearn.pipeline import make_pipeline  # noqa: E402
+from sklearn.preprocessing import StandardScaler  # noqa: E402
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from evaluation.audio_folder import AudioFolder  # noqa: E402
+from evaluation.conditions import through  # noqa: E402
+from evaluation.tables import markdown  # noqa: E402
+from generative.channel import CODECS, Channel  # noqa: E402
+from radd.dataset import Clip, DecodedClips, read_corpus  # noqa: E402
+from radd.detector import WINDOW_HOPS  # noqa: E402
+from radd.encoder import BLOCK_SAMPLES, speech_blocks  # noqa: E402
+from radd.errors import ConfigError, RaddError  # noqa: E402
+from radd.index import FlatIndex  # noqa: E402
+from radd.metrics import eer, error_rates  # noqa: E402
+from radd.protocols import UNKNOWN, read_protocol  # noqa: E402
+from radd.speech import BLOCK_SAMPLES as SPEECH_SAMPLES  # noqa: E402
+from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ  # noqa: E402
+from settings import load  # noqa: E402
+from training import together  # noqa: E402
+from training.batches import Batch, Batches, spectra  # noqa: E402
+from training.bundle_maker import build_index  # noqa: E402
+from training.encoder import BlockEncoder, compact  # noqa: E402
+from training.learn import Plan  # noqa: E402
+
+FIRST, CHAIN = "plain", ("channel", "RawBoost", "codecs")
+CORPORA = ("copies", "engines", "GAN copies", "VAE fakes", "VAE gains")  # the last two are halves of one corpus
+PARTS = ("spectrum", "encoder", "retrieval")  # of the detector, fused with those before
+RAWBOOST = 0.5
+BATCH, CROP_S, REFERENCES = 16, 2.048, 1000
+CONDITIONS = ("clean", "telephone-mulaw", "noise10", "opus16")
+ALL = "all"
+FAMILIES = {  # by the name of a system; the first pattern that it holds counts, and a name without any has no family
+    "voice conversion": r"vc(?!tk)|conversion|VQ-VAE|Disentangled",
+    "codec": r"codec|lyra",
+    "text to speech": r"tts|taco|speech|spch|pitch|vits|hmm|transformer|WaveGrad2|silero|VALL",
+    "vocoder": r"GAN|WaveGlow|WaveNet|WaveGrad|WaveRNN|nsf|vocod",
+}
+
+_sides: dict[str, Side] = {}  # what runs read but do not change, shared by their processes
+_clips: dict[str, DecodedClips] = {}
+
+
+def main() -> int:
+    arguments = parse()
+    try:
+        if arguments.table:
+            print(tables(arguments.work))
+        else:
+            measure(arguments)
+    except RaddError as error:
+        print(f"bench/ablation.py: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--work", type=Path, required=True, metavar="DIR", help="keeps decoded audio and what was measured")
+    add("--data", type=Path, action="append", default=[], metavar="DIR", help="a corpus; may be given many times")
+    add("--noise", type=Path, metavar="DIR", help="recorded noises and rooms, as train.py fit has them")
+    for name in ("copies", "engines", "gan", "vae"):
+        add(f"--{name}", type=Path, metavar="DIR", help=f"what train.py generate {name} made; without it no such row")
+    add("--rows", nargs="+", metavar="NAME", help=f"only these of {', '.join((FIRST, *CHAIN, *CORPORA))}")
+    add("--seeds", type=int, nargs="+", default=[1, 2, 3], metavar="S")
+    add("--steps", type=int, default=300, metavar="N", help="of learning, default 300")
+    add("--clips", type=int, default=300, metavar="N", help="of either side that are scored, default 300")
+    add("--jobs", type=int, default=1, metavar="N", help="runs at once, each on one core; default 1")
+    add("--table", action="store_true", help="print what was measured so far")
+    return parser.parse_args()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One way of learning, for one seed."""
+
+    added: tuple[str, ...]
+    """of CHAIN and CORPORA, in their order"""
+    seed: int
+    arguments: argparse.Namespace
+
+    @property
+    def name(self) -> str:
+        return self.added[-1] if self.added else FIRST
+
+    @property
+    def file(self) -> Path:
+        return self.arguments.work / f"{self.name.replace(' ', '-')}.{self.seed}.json"
+
+    def plan(self) -> dict:
+        """All that decides what is measured, of types that JSON has."""
+        a = self.arguments
+        return {"name": self.name, "added": list(self.added), "seed": self.seed, "steps": a.steps, "clips": a.clips,
+                "data": [str(d) for d in a.data], "noise": str(a.noise)}
+
+    def is_there(self) -> bool:
+        """Raises ConfigError where the file of this row tells of another plan."""
+        if not self.file.is_file():
+            return False
+        found = json.loads(self.file.read_text())["plan"]
+        other = [f"{key} {found[key]!r}, asked {value!r}" for key, value in self.plan().items() if found[key] != value]
+        if other:
+            raise ConfigError(f"{self.file} has {'; '.join(other)}; name another --work or remove the file")
+        return True
+
+    def channel(self) -> Callable:
+        if "channel" not in self.added:
+            return lambda samples, _: samples
+        chances = RAWBOOST * ("RawBoost" in self.added), CODECS * ("codecs" in self.added)
+        noise = self.arguments.noise
+        return Channel.read(noise, *chances) if noise else Channel((), (), *chances)
+
+    def clips(self) -> DecodedClips:
+        """The train side, and of the generated corpora those that belong to the row."""
+        a = self.arguments
+        clips = [clip for directory in a.data for clip in read_corpus(directory, "train")]
+        for name, directory in {"copies": a.copies, "engines": a.engines, "GAN copies": a.gan}.items():
+            if name in self.added:
+                clips += read_corpus(directory, "train")
+        if "VAE fakes" in self.added:
+            made = read_corpus(a.vae, "train")
+            clips += [c for c in made if c.source == "vae" or "VAE gains" in self.added]
+        return DecodedClips(clips, a.work / "decoded", 1)
+
+
+def rows(arguments: argparse.Namespace) -> list[Row]:
+    """All rows that the corpora allow, each part added to those before; every seed of all rows before the next seed."""
+    a = arguments
+    given = dict(zip(CORPORA, (a.copies, a.engines, a.gan, a.vae, a.vae), strict=True))
+    parts = [*CHAIN, *(name for name, directory in given.items() if directory)]
+    wanted = a.rows or [FIRST, *parts]
+    if unknown := set(wanted) - {FIRST, *parts}:
+        known = ", ".join([FIRST, *parts])
+        raise ConfigError(f"no row {', '.join(sorted(unknown))}; with these corpora there are {known}")
+    every = [Row(tuple(parts[:k]), seed, a) for seed in a.seeds for k in range(len(parts) + 1)]
+    return [row for row in every if row.name in wanted]
+
+
+def measure(arguments: argparse.Namespace) -> None:
+    """Learn and score what is not there yet."""
+    missing = [row for row in rows(arguments) if not row.is_there()]
+    if not missing:
+        return
+    torch.set_num_threads(1)
+    _clips.update((row.name, row.clips()) for row in {row.name: row for row in missing}.values())
+    dev = [clip for directory in arguments.data for clip in read_corpus(directory, "dev")]
+    for name, clips in (("dev", dev), ("eval", eval_clips(arguments.data))):
+        _sides[name] = Side(clips, arguments)
+        print(f"{name}: {len(_sides[name].clips)} clips of {len(clips)}", flush=True)
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(arguments.jobs, context) as pool:
+        for done in pool.map(run, missing):
+            print(done, flush=True)
+
+
+def eval_clips(data: list[Path]) -> list[Clip]:
+    """The eval side, which read_corpus refuses to those who learn."""
+    clips = []
+    for directory in data:
+        if (protocol := directory / "protocol.eval.txt").is_file():
+            trials, folder = read_protocol(protocol), AudioFolder(directory)
+            columns = zip(trials.utts, trials.is_spoof, trials.speakers, trials.attacks, strict=True)
+            clips += [Clip(utt, folder.find(utt), "spoof" if spoof else "bonafide", system, speaker, directory.name,
+                           UNKNOWN, UNKNOWN) for utt, spoof, speaker, system in columns]
+    if not clips:
+        raise ConfigError(f"no protocol.eval.txt in {', '.join(map(str, data)) or 'no corpus'}; name one with --data")
+    return clips
+
+
+class Side:
+    """The clips that are scored, each the whole hops of its first window, as every condition leaves them."""
+
+    def __init__(self, clips: list[Clip], arguments: argparse.Namespace) -> None:
+        """At most --clips of the clips that hold a block of sound, drawn by their sampling weights, always the same."""
+        decoded = DecodedClips(clips, arguments.work / "decoded", arguments.jobs)
+        order = np.random.default_rng(0).choice(len(decoded), len(decoded), False, decoded.sampling_weights())
+        chosen = sorted([i for i in order if len(decoded.samples(i)) >= BLOCK_SAMPLES][: arguments.clips])
+        self.clips = [decoded.clips[i] for i in chosen]
+        self.bonafide = np.array([clip.label == "bonafide" for clip in self.clips])
+        sounds = [decoded.samples(i) for i in chosen]
+        lengths = [min(len(s) // HOP_SAMPLES, WINDOW_HOPS) * HOP_SAMPLES for s in sounds]
+        self.speech = [decoded.speech(i)[: n // SPEECH_SAMPLES] for i, n in zip(chosen, lengths, strict=True)]
+        self.sounds = {
+            condition: [through(condition, sound[:n], clip.utt)
+                        for sound, n, clip in zip(sounds, lengths, self.clips, strict=True)]
+            for condition in CONDITIONS
+        }
+
+
+def run(row: Row) -> str:
+    """Learn and score one row and write its file; tells what came out."""
+    begun, folder, recipe = processor_minutes(), row.file.with_suffix(""), load(environ={}).training
+    clips, crop_samples = _clips[row.name], round(CROP_S * SAMPLE_RATE_HZ)
+    plan = Plan(row.arguments.steps, BATCH, crop_samples, recipe.rate, recipe.weight_decay, row.seed)
+    torch.manual_seed(row.seed)
+    batches = Batches(clips, row.channel(), BATCH, crop_samples, row.seed)
+    pair = together.train(compact(), batches, plan, folder, 1)
+    learned = processor_minutes()
+    index = build_index(clips, Embedder(pair.encoder), folder, REFERENCES, row.seed)
+    parts = {name: {c: judge(pair, index, side, c) for c in CONDITIONS} for name, side in _sides.items()}
+    rates = {part: error_rates_of(k + 1, parts) for k, part in enumerate(PARTS)}
+    ended = processor_minutes()
+    told = {"plan": row.plan(), "learning_min": learned - begun, "scoring_min": ended - learned, "eer": rates,
+            "counts": {name: len(side.clips) for name, side in _sides.items()}}
+    part = row.file.with_suffix(".part")
+    part.write_text(json.dumps(told, indent=1))
+    part.replace(row.file)
+    shutil.rmtree(folder)
+    return f"{row.name}, seed {row.seed}: " + ", ".join(f"{s} {overall(told, PARTS[-1], s):.1f} %" for s in _sides)
+
+
+def processor_minutes() -> float:
+    """Of this process and of those that it has ended."""
+    return sum(os.times()[:4]) / 60
+
+
+class Embedder:
+    """The encoder that has just learned as radd.encoder.Encoder."""
+
+    id = "ablation"
+
+    def __init__(self, encoder: BlockEncoder) -> None:
+        self._encoder = encoder
+        self.width = encoder.project.out_features
+
+    @torch.no_grad()
+    def embed(self, block: np.ndarray) -> tuple[np.ndarray, float]:
+        embedding, score = self._encoder(torch.from_numpy(block)[None])
+        return embedding[0].numpy(), float(score)
+
+
+@torch.no_grad()
+def judge(pair: together.Pair, index: FlatIndex, side: Side, condition: str) -> np.ndarray:
+    """Scores of PARTS (clips, 3) under a condition; without a block of speech the first block is encoded."""
+    sounds, out = side.sounds[condition], np.empty((len(side.clips), len(PARTS)))
+    lengths = np.array([len(sound) for sound in sounds])
+    for length in np.unique(lengths):
+        alike = np.flatnonzero(lengths == length)
+        for chosen in np.array_split(alike, -(-len(alike) // BATCH)):
+            speech, label = np.stack([side.speech[i] for i in chosen]), np.zeros(len(chosen))
+            heard = spectra(Batch(np.stack([sounds[i] for i in chosen]), speech, label, label))
+            frames, _ = pair.spectral.frames(torch.from_numpy(heard))
+            out[chosen, 0] = pair.spectral.score(frames, torch.from_numpy(speech)).numpy()
+    places = [(i, at) for i, speech in enumerate(side.speech) for at in list(speech_blocks(speech)) or [0]]
+    blocks = torch.from_numpy(np.stack([sounds[i][at : at + BLOCK_SAMPLES] for i, at in places]))
+    vectors, scores = (torch.cat(part).numpy() for part in zip(*map(pair.encoder, blocks.split(64)), strict=True))
+    margins = [index.search(vector, 1).margin for vector in vectors]
+    clip = [i for i, _ in places]
+    for k, told in enumerate((scores, margins), 1):
+        out[:, k] = np.bincount(clip, told) / np.bincount(clip)
+    return out
+
+
+def error_rates_of(n: int, parts: dict[str, dict[str, np.ndarray]]) -> dict:
+    """EER in % by side, condition and group of systems when the first n parts are fused.
+
+    The fusion is fitted on the dev side under all conditions; there it is applied to sources that it was not fitted on.
+    """
+    fusion = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced"))
+    dev, (x, other) = _sides["dev"], (np.concatenate([*by.values()])[:, :n] for by in parts.values())
+    y, sources = (np.tile(column, len(CONDITIONS)) for column in (dev.bonafide, [c.source for c in dev.clips]))
+    folds = StratifiedGroupKFold(5).split(x, y, sources)
+    scores = {"dev": cross_val_predict(fusion, x, y, cv=folds, method="decision_function"),
+              "eval": fusion.fit(x, y).decision_function(other)}
+    return {
+        name: {condition: by_family(side, told) for condition, told in
+               zip(CONDITIONS, scores[name].reshape(len(CONDITIONS), -1), strict=True)}
+        for name, side in _sides.items()
+    }
+
+
+def by_family(side: Side, scores: np.ndarray) -> dict[str, float]:
+    """EER in % of all clips, and of each family of systems with all bona fide clips."""
+    families = np.array([family(clip.system) for clip in side.clips])
+    groups = {ALL: ~side.bonafide} | {name: families == name for name in FAMILIES if name in families}
+    real = scores[side.bonafide]
+    return {name: 100 * eer(error_rates(real, scores[members]))[0] for name, members in groups.items()}
+
+
+def family(system: str) -> str:
+    return next((name for name, pattern in FAMILIES.items() if re.search(pattern, system, re.IGNORECASE)), "")
+
+
+def overall(told: dict, part: str, side: str) -> float:
+    """Mean EER in % over the conditions."""
+    return float(np.mean([told["eer"][part][side][condition][ALL] for condition in CONDITIONS]))
+
+
+def tables(work: Path) -> str:
+    """What was measured so far, as Markdown."""
+    told = [json.loads(file.read_text()) for file in sorted(work.glob("*.json"))]
+    if not told:
+        raise ConfigError(f"{work} holds no run yet; make some with --data")
+    names = [name for name in (FIRST, *CHAIN, *CORPORA) if any(t["plan"]["name"] == name for t in told)]
+    runs = [[t for t in told if t["plan"]["name"] == name] for name in names]
+    names = [name if name == FIRST else f"+ {name}" for name in names]
+    whole, families = PARTS[-1], told[0]["eer"][PARTS[-1]]["eval"]["clean"].keys() - {ALL}
+    header = ["dev", "change", "p", "eval", "change", "p", "seeds"]
+    learning = compared(names, [(row, whole) for row in runs])
+    minutes = [f"{np.mean([t['learning_min'] + t['scoring_min'] for t in row]):.1f}" for row in runs]
+    listening = compared([PARTS[0], *(f"+ {part}" for part in PARTS[1:])], [(runs[-1], part) for part in PARTS])
+    groups = [(c, ALL) for c in CONDITIONS] + [("clean", name) for name in FAMILIES if name in families]
+    detail = [[name, *(spread([t["eer"][whole]["eval"][c][g] for t in row]) for c, g in groups)]
+              for name, row in zip(names, runs, strict=True)]
+    return "\n\n".join([
+        "# What each part is worth",
+        *shortened(told[0]),
+        "## Learning\n\nEqual error rate in % of the whole detector, mean over the conditions.",
+        markdown(["learned from", *header, "minutes"], [[*r, m] for r, m in zip(learning, minutes, strict=True)]),
+        f"## Listening\n\nThe same by the parts of the detector, learned as in the last row ({names[-1]}).",
+        markdown(["judged by", *header], listening),
+        "## The eval side in detail\n\nEqual error rate in % of the whole detector by condition, and of clean clips by "
+        "family of systems, each against\nall bona fide clips.",
+        markdown(["learned from", *(c if g == ALL else g for c, g in groups)], detail),
+    ])
+
+
+def shortened(told: dict) -> tuple[str, str]:
+    """How to read the tables, and what was made smaller to have them."""
+    plan, counts, recipe = told["plan"], told["counts"], load(environ={}).training
+    window_s = WINDOW_HOPS * HOP_SAMPLES / SAMPLE_RATE_HZ
+    return tuple(textwrap.fill(text, 120) for text in (
+        "Printed by `python bench/ablation.py --work DIR --table`. Each row adds one part to the row before. After +- "
+        "stands half of a 95 % interval over the seeds (Student's t), which says nothing of the choice of clips. Changes "
+        "are against the row before, paired by seed, below 0 = better, with the p value of a paired t test. The dev "
+        "column decides what is kept.",
+        f"Shortened: every run learns {plan['steps']} batches of {BATCH} crops of {CROP_S} s from scratch, the shipped "
+        f"recipe {recipe.steps} of {recipe.batch} crops of {recipe.crop_s} s; the index has at most {REFERENCES} "
+        f"references instead of {recipe.references}. Scored are {counts['dev']} clips of the dev side and "
+        f"{counts['eval']} of the eval side, the first {window_s:.1f} s of each in one window without a gate: "
+        f"{', '.join(CONDITIONS)}. RawBoost disturbs {RAWBOOST:.0%} of the chains. Minutes are of one core.",
+    ))
+
+
+def compared(names: list[str], steps: list[tuple[list[dict], str]]) -> list[list[str]]:
+    """A row for each step, its runs and a part: mean, change against the step before and p value on either side."""
+    rows = []
+    before: dict[str, dict[int, float]] = {"dev": {}, "eval": {}}
+    for name, (runs, part) in zip(names, steps, strict=True):
+        row = [name]
+        for side, earlier in before.items():
+            now = {t["plan"]["seed"]: overall(t, part, side) for t in runs}
+            changes = [rate - earlier[seed] for seed, rate in now.items() if seed in earlier]
+            p = f"{ttest_1samp(changes, 0).pvalue:.3f}" if len(changes) > 1 else ""
+            row += [spread([*now.values()]), spread(changes, "+"), p]
+            before[side] = now
+        rows.append([*row, str(len(runs))])
+    return rows
+
+
+def spread(values: list[float], sign: str = "") -> str:
+    """The mean, and half its 95 % interval if there is more than one value."""
+    if not values:
+        return ""
+    mean = f"{np.mean(values):{sign}.1f}"
+    if len(values) == 1:
+        return mean
+    return f"{mean} +- {np.ptp(ttest_1samp(values, 0).confidence_interval()) / 2:.1f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
