@@ -41,7 +41,11 @@ def run(arguments: argparse.Namespace) -> None:
 
     settings = load(arguments.config)
     with Reviews(arguments.url or settings.storage.url, settings.review.quorum) as reviews:
-        arguments.command(reviews, arguments, settings)
+        try:
+            arguments.command(reviews, arguments, settings)
+            sys.stdout.flush()
+        except BrokenPipeError:  # nobody reads on, as with `| head`; the rest must go somewhere, or Python complains
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def list_clips(reviews: Reviews, arguments: argparse.Namespace, settings: Settings) -> None:

@@ -138,15 +138,15 @@ def _clip(said: Any, directory: Path) -> Row:
 def _add(reviews: Reviews, connection: sa.Connection, clip: Row, said: Row) -> dict[str, int]:
     if not isinstance(said["alerts"], list) or not said["alerts"] or not isinstance(said["labels"], list):
         raise _Unfit("expected a list of at least one alert and a list of labels")
-    sha256, has = clip["sha256"], _has(connection)
-    added = {"clips": not has(clips, sha256), "alerts": 0, "labels": 0}
+    sha256 = clip["sha256"]
+    added = {"clips": not _has(connection, clips, sha256), "alerts": 0, "labels": 0}
     if added["clips"]:
         upsert(connection, clips, [clip])
     for each in said["alerts"]:
         alert, stream, texts = _alert(each, sha256)
-        if not has(streams, stream["id"]):
+        if not _has(connection, streams, stream["id"]):
             upsert(connection, streams, [stream])
-        if not has(alerts, alert["id"]):
+        if not _has(connection, alerts, alert["id"]):
             upsert(connection, alerts, [alert | {"review": "pending" if clip["flac"] else "expired"}])
             upsert(connection, evidence, [texts])
             added["alerts"] += 1
@@ -222,12 +222,9 @@ def _moment(text: Any) -> datetime | None:
     return moment if moment.tzinfo is None else None
 
 
-def _has(connection: sa.Connection):
-    def has(table: sa.Table, key: str) -> bool:
-        (column,) = table.primary_key.columns
-        return connection.scalar(sa.select(column).where(column == key)) is not None
-
-    return has
+def _has(connection: sa.Connection, table: sa.Table, key: str) -> bool:
+    (column,) = table.primary_key.columns
+    return connection.scalar(sa.select(column).where(column == key)) is not None
 
 
 def _is_number(value: Any) -> bool:

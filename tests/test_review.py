@@ -4,6 +4,8 @@ import hashlib
 import json
 import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
 import uuid
 from datetime import timedelta
@@ -19,6 +21,7 @@ from hypothesis import settings as within
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+import review
 from radd.errors import ConfigError
 from radd.files import load_speech
 from radd.flac import clip_sha256, flac_bytes
@@ -475,6 +478,15 @@ def test_play_plays(settings, call, tmp_path, monkeypatch, virtual_microphone):
 ])
 def test_wrong_usage_is_told(settings, call, arguments):
     assert "error" in call(arguments[0], *arguments[1:], code=2)
+
+
+def test_a_reader_who_has_seen_enough_is_no_bug(settings):
+    heard = flagged()
+    keep(settings, heard)
+    command = [sys.executable, review.__file__, "show", heard.id, "--url", settings.url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait(60)) == (b"", 0)
 
 
 # Exchange
