@@ -1,9 +1,11 @@
 """Samples of speech that raised no alert."""
 
 import pytest
+from fixtures_detect import bundle_with, of_type
 from fixtures_detector import STREAM_ID, cut, monitor, silence, voice
 from fixtures_storage import rows, stream_info
 
+from radd.calibration import Calibration
 from radd.flac import clip_sha256
 from radd.types import HOP_SAMPLES, Alert, AudioChunk, Gap, Sample
 from storage.journal import Journal
@@ -94,3 +96,15 @@ def test_a_sample_is_kept_as_an_alert_is_and_told(brightness, settings):
     (clip,) = rows(settings.url, clips)
     assert clip["sha256"] == row["clip_sha256"] == clip_sha256(sample.clip) == as_json(sample)["clip_sha256"]
     assert len(rows(settings.url, evidence)) == 1
+
+
+def test_detect_keeps_samples_where_it_is_asked_to_and_only_there(command, speech_pcm, tmp_path):
+    trusting = bundle_with(tmp_path / "trusting", Calibration((1.0,), ((0.0, 5.0),), ((0.0, 0.0, 0.0, 5.0),)))
+    command.environ["RADD_STORAGE_URL"] = url = f"sqlite:///{tmp_path}/radd.db"
+    run = ["--bundle", trusting, "--source", "-"]
+    assert of_type(command.events(*run, stdin=speech_pcm * 4), "sample") == []
+    command.environ["RADD_STORAGE_SAMPLE_PER_HOUR"] = "400"
+    assert of_type(command.events(*run, "--no-store", stdin=speech_pcm * 4), "sample") == []
+    told = of_type(command.events(*run, stdin=speech_pcm * 8), "sample")
+    kept = {row["id"]: row["clip_sha256"] for row in rows(url, alerts) if row["state"] == SAMPLE}
+    assert kept == {event["id"]: event["clip_sha256"] for event in told} and kept
