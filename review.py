@@ -135,9 +135,13 @@ def label(reviews: Reviews, arguments: argparse.Namespace, settings: Settings) -
 def remember(reviews: Reviews, arguments: argparse.Namespace, settings: Settings) -> None:
     """Bring what is agreed into the index of the bundle; what is in the way is told, and tried again next time."""
     from radd.bundle import load_known_voices
+    from storage.index_command import NOT_HEEDED
 
-    encoder, _, _ = load_known_voices(arguments.bundle or ROOT / settings.model.bundle)
-    for sha256, result in reviews.remember(encoder).items():
+    encoder, _, calibration = load_known_voices(arguments.bundle or ROOT / settings.model.bundle)
+    learnt = reviews.remember(encoder)
+    if learnt and not calibration.confirmed:
+        print(NOT_HEEDED, file=sys.stderr)
+    for sha256, result in learnt.items():
         if isinstance(result, str):
             print(f"warning: clip {sha256} does not enter the index: {result}", file=sys.stderr)
         else:

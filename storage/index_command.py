@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from storage.confirming import Confirming
 
 LABELS = {"fake": "spoof", "real": "bonafide"}
+NOT_HEEDED = ("warning: this bundle does not know how much confirmed references say: they are shown as neighbours, but "
+              "change no score; make one that does with train.py fit")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -60,8 +62,7 @@ def add(index: Confirming, arguments: argparse.Namespace) -> None:
         id, blocks = index.add(file, known, Review(arguments.reviewer, arguments.reason))
         print(f"{id}  {blocks} blocks of {file}" if blocks else f"{id}  {file} is there already")
     if not index.weighs:
-        print("warning: this bundle does not know how much confirmed references say: they are shown as neighbours, but "
-              "change no score; make one that does with train.py fit", file=sys.stderr)
+        print(NOT_HEEDED, file=sys.stderr)
 
 
 def remove(index: Confirming, arguments: argparse.Namespace) -> None:
