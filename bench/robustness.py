@@ -86,9 +86,9 @@ def measured(bundle: Path, protocol: Path, arguments: argparse.Namespace) -> lis
         metrics, refused = score(bundle, hearing, protocol, arguments)
         rate = metrics["eer_percent"]
         clean = rate if clean is None else clean
-        rows.append([bundle.name, str(hearing), number(rate, 1), interval(metrics["eer_percent_ci95"], 1),
-                     number(rate / clean if clean else None, 2), number(metrics["cllr_bits"], 3),
-                     number(metrics["act_dcf"], 3), number(refused)])
+        rows.append([bundle.name, str(hearing).removeprefix("condition "), number(rate, 1),
+                     interval(metrics["eer_percent_ci95"], 1), number(rate / clean if clean else None, 2),
+                     number(metrics["cllr_bits"], 3), number(metrics["act_dcf"], 3), number(refused)])
     return rows
 
 
