@@ -1,6 +1,7 @@
 """Fixtures live in files of their own, by what they provide."""
 
 pytest_plugins = [
+    "fixtures_console",
     "fixtures_corpus",
     "fixtures_detect",
     "fixtures_microphone",
