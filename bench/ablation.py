@@ -196,9 +196,15 @@ def eval_clips(data: list[Path]) -> list[Clip]:
     for directory in data:
         if (protocol := directory / "protocol.eval.txt").is_file():
             trials, folder = read_protocol(protocol), AudioFolder(directory)
-            columns = zip(trials.utts, trials.is_spoof, trials.speakers, trials.attacks, strict=True)
-            clips += [Clip(utt, folder.find(utt), "spoof" if spoof else "bonafide", system, speaker, directory.name,
-                           UNKNOWN, UNKNOWN) for utt, spoof, speaker, system in columns]
+            paths = [folder.find(utt) for utt in trials.utts]
+            if None in paths:
+                utt = trials.utts[paths.index(None)]
+                raise ConfigError(f"{protocol} names {utt}, but {directory} has no such file; complete the corpus")
+            columns = zip(trials.utts, paths, trials.is_spoof, trials.attacks, trials.speakers, strict=True)
+            clips += [
+                Clip(utt, path, "spoof" if spoof else "bonafide", system, speaker, directory.name, UNKNOWN, UNKNOWN)
+                for utt, path, spoof, system, speaker in columns
+            ]
     if not clips:
         raise ConfigError(f"no protocol.eval.txt in {', '.join(map(str, data)) or 'no corpus'}; name one with --data")
     return clips
@@ -358,9 +364,9 @@ def shortened(told: dict) -> tuple[str, str]:
     window_s = WINDOW_HOPS * HOP_SAMPLES / SAMPLE_RATE_HZ
     return tuple(textwrap.fill(text, 120) for text in (
         "Printed by `python bench/ablation.py --work DIR --table`. Each row adds one part to the row before. After +- "
-        "stands half of a 95 % interval over the seeds (Student's t), which says nothing of the choice of clips. Changes "
-        "are against the row before, paired by seed, below 0 = better, with the p value of a paired t test. The dev "
-        "column decides what is kept.",
+        "stands half of a 95 % interval over the seeds (Student's t), which says nothing of the choice of clips. "
+        "Changes are against the row before, paired by seed, below 0 = better, with the p value of a paired t test. "
+        "The dev column decides what is kept.",
         f"Shortened: every run learns {plan['steps']} batches of {BATCH} crops of {CROP_S} s from scratch, the shipped "
         f"recipe {recipe.steps} of {recipe.batch} crops of {recipe.crop_s} s; the index has at most {REFERENCES} "
         f"references instead of {recipe.references}. Scored are {counts['dev']} clips of the dev side and "
