@@ -16,6 +16,7 @@ from pathlib import Path
 from storage.index_command import add_options
 
 ROOT = Path(__file__).parent
+PROVED = ("telephone-mulaw", "noise10")  # conditions of evaluation that a retrained bundle must not be worse under
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -27,6 +28,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def fit(arguments: argparse.Namespace) -> None:
+    from evaluation.conditions import CONDITIONS
     from evaluation.training_figures import draw_training
     from generative.channel import Channel
     from settings import load
@@ -39,7 +41,7 @@ def fit(arguments: argparse.Namespace) -> None:
     )
     selection = Selection.read(arguments.licences, arguments.exclude)
     fit(arguments.data, selection, arguments.out, arguments.work, recipe, channel, draw_training, arguments.jobs,
-        arguments.start)
+        arguments.start, {name: CONDITIONS[name] for name in PROVED})
     print(f"{arguments.out} is ready; measure it with evaluate.py, then: train.py card --bundle {arguments.out} --metrics ...")
 
 

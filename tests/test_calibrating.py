@@ -21,7 +21,8 @@ def dev_side(speech_s: dict[str, list[float]]):
         clips.append(Clip(f"u{i}", Path(f"u{i}.wav"), label, "-", "-", f"source {i % 5}", "CC0", "en"))
         rows += [(*rng.normal(1 if i % 2 else -1, 1, 3), seconds, i) for seconds in speech_s[label]]
     table = np.array(rows)
-    return Windows(table[:, :3], table[:, 3], table[:, 4].astype(int)), SimpleNamespace(clips=clips)
+    vectors, far = np.ones((len(table), 2), np.float32), np.zeros(len(table))
+    return Windows(table[:, :3], table[:, 3], table[:, 4].astype(int), vectors, far), SimpleNamespace(clips=clips)
 
 
 def test_scores_become_llrs_that_tell_the_label():

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -27,6 +28,14 @@ RIDGE = 0.1  # sklearn's C, on unscaled parts: a part that hardly varies gets ha
 _FRAMES = HOP_SAMPLES // SPEECH_SAMPLES
 
 
+class Clips(Protocol):
+    """Recordings that can be scored; DecodedClips has those of a corpus."""
+
+    def __len__(self) -> int: ...
+    def samples(self, index: int) -> np.ndarray: ...
+    def speech(self, index: int) -> np.ndarray: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Windows:
     """The parts' scores of many windows, one row each."""
@@ -36,6 +45,10 @@ class Windows:
     speech_s: np.ndarray
     clip: np.ndarray
     """index of the clip (n,)"""
+    embedding: np.ndarray
+    """(n, width): mean of the blocks' vectors; NaN where no block was encoded"""
+    distance: np.ndarray
+    """(n,): mean of the blocks' distances, 1 - cosine, to their nearest references; NaN where no block was encoded"""
 
 
 def build_index(clips: DecodedClips, encoder: Encoder, directory: Path, limit: int, seed: int) -> FlatIndex:
@@ -59,35 +72,46 @@ def build_index(clips: DecodedClips, encoder: Encoder, directory: Path, limit: i
 
 
 def score_windows(
-    clips: DecodedClips, cnn: SpectralCnn, encoder: Encoder, index: ReferenceIndex, alter: Callable | None, seed: int
+    clips: Clips, cnn: SpectralCnn, encoder: Encoder, index: ReferenceIndex, alter: Callable | None, seed: int,
+    chosen: Iterable[int] | None = None,
 ) -> Windows:
-    """Every second window of every clip as the live path would see it, after the condition `alter` if one is given."""
-    parts, speech_s, clip = [], [], []
-    for i in range(len(clips)):
+    """Every second window of every clip, or of those `chosen`, as the live path would see it.
+
+    The sound passes the condition `alter` before, if one is given.
+    """
+    parts, speech_s, clip, embedded, distance = [], [], [], [], []
+    unheard = np.full(encoder.width, np.nan, np.float32)
+    for i in range(len(clips)) if chosen is None else chosen:
         samples, speech = clips.samples(i), clips.speech(i)
         hops = len(samples) // HOP_SAMPLES
         samples, speech = samples[: hops * HOP_SAMPLES], speech[: hops * _FRAMES]
         if hops < BLOCK_HOPS:
             continue
         if alter is not None:
-            samples = alter(samples, np.random.default_rng([seed, i]))
+            samples = alter(samples, np.random.default_rng([seed, i])).astype(np.float32)
         spectrum = SpectrumState()
         flat = remove_channel(spectrum, log_spectra(spectrum, samples), speech.repeat(SPEECH_SAMPLES // STEP_SAMPLES))
         frames = cnn.frames(cnn.start(), flat)
         blocks = {at // HOP_SAMPLES + BLOCK_HOPS: encoder.embed(samples[at : at + BLOCK_SAMPLES])
                   for at in speech_blocks(speech)}
-        judged = {at: (score, index.search(vector, 1)[0]) for at, (vector, score) in blocks.items()}
+        judged = {at: (score, vector, index.search(vector, 1)) for at, (vector, score) in blocks.items()}
         for end in range(BLOCK_HOPS, hops + 1, 2):
             window = slice(max(0, end - WINDOW_HOPS) * _FRAMES, end * _FRAMES)
             seconds = (speech[window] >= SPEECH_THRESHOLD).sum() * SPEECH_SAMPLES / SAMPLE_RATE_HZ
             if seconds < SPEECH_S[0]:
                 continue
             score = float(cnn.score(frames[None, window], speech[None, window])[0])
-            heard = [pair for at, pair in judged.items() if end - WINDOW_HOPS + BLOCK_HOPS <= at <= end]
-            parts.append([score, *(np.mean(heard, axis=0) if heard else (np.nan, np.nan))])
+            heard = [block for at, block in judged.items() if end - WINDOW_HOPS + BLOCK_HOPS <= at <= end]
+            said = [(own, found.margin, 1 - found.neighbours[0].similarity) for own, _, found in heard]
+            own, margin, far = np.mean(said, axis=0) if heard else (np.nan,) * 3
+            parts.append([score, own, margin])
             speech_s.append(seconds)
             clip.append(i)
-    return Windows(np.array(parts), np.array(speech_s), np.array(clip))
+            embedded.append(np.mean([vector for _, vector, _ in heard], axis=0) if heard else unheard)
+            distance.append(far)
+    shape = len(clip), encoder.width
+    return Windows(np.array(parts).reshape(-1, 3), np.array(speech_s), np.array(clip, int),
+                   np.array(embedded, np.float32).reshape(shape), np.array(distance))
 
 
 def join(windows: list[Windows]) -> Windows:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,12 +19,13 @@ from radd.errors import ConfigError
 from radd.types import SAMPLE_RATE_HZ
 from training import embedding, encoder, pretrain, together
 from training.batches import Batches
-from training.bundle_maker import build_index, calibrate, clip_llrs, join, load_networks, score_windows
+from training.bundle_maker import Windows, build_index, calibrate, clip_llrs, join, load_networks, score_windows
 from training.card import describe_data, write_card
 from training.confirmation import fit_confirmed
 from training.export import export_cnn, export_encoder
 from training.learn import LOSSES, Plan
 from training.recipe import RecipeSettings
+from training.replay import write_replay
 from training.selection import Selection
 
 NETWORKS = ("pretrained", "networks", "embedding")  # what learns, each with a folder of its own in the work directory
@@ -32,15 +33,15 @@ NETWORKS = ("pretrained", "networks", "embedding")  # what learns, each with a f
 
 def fit(
     data: list[Path], selection: Selection, out: Path, work: Path, recipe: RecipeSettings, channel: Callable,
-    draw: Callable, jobs: int, start: Path | None = None,
+    draw: Callable, jobs: int, start: Path | None = None, conditions: Mapping[str, Callable] | None = None,
 ) -> None:
     """Make the bundle `out` from the train and dev sides of the corpora `data`.
 
     `work` keeps decoded audio and checkpoints: a run that was killed goes on from there. `channel` is the condition
-    that clips meet in training; `draw` makes the figures, as evaluation.training_figures does. The network on the
-    spectrum learns on from the one of the bundle `start`, if that is given. Files that cannot be read are left out
-    and told at the end. Raises ConfigError for a corpus that cannot serve and where `out` holds something that is no
-    bundle.
+    that clips meet in training, `conditions` are those under which later retrainings are proved; `draw` makes the
+    figures, as evaluation.training_figures does. The network on the spectrum learns on from the one of the bundle
+    `start`, if that is given. Files that cannot be read are left out and told at the end. Raises ConfigError for a
+    corpus that cannot serve and where `out` holds something that is no bundle.
     """
     if out.exists() and any(out.iterdir()) and not (out / CARD).is_file():
         raise ConfigError(f"{out} is not empty and no bundle; name another directory with --out")
@@ -52,7 +53,7 @@ def fit(
     pair = _pair(train, channel, recipe, work, max(1, jobs - 1), start)
     export_cnn(pair.spectral, making / FRAMES, making / SCORE)
     export_encoder(_embedder(pair, train, channel, recipe, work, max(1, jobs - 1)), making / ENCODER)
-    seal(train, dev, making, recipe, channel, draw, selection.licences)
+    seal(train, dev, making, recipe, channel, draw, selection.licences, conditions)
     _replace(making, out)
     for line in train.unreadable + dev.unreadable:
         print(f"left out, cannot be read: {line}")
@@ -86,12 +87,18 @@ def _embedder(
 
 def seal(
     train: DecodedClips, dev: DecodedClips, making: Path, recipe: RecipeSettings, channel: Callable,
-    draw: Callable | None = None, licences: str = "all",
+    draw: Callable | None = None, licences: str = "all", conditions: Mapping[str, Callable] | None = None,
 ) -> None:
-    """Give the exported networks in `making` their index, calibration, card, manifest and, with `draw`, figures."""
+    """Give the networks in `making` their index, calibration, replay, card, manifest and, with `draw`, figures."""
     spectral, blocks = load_networks(making)
     index = build_index(train, blocks, making, recipe.references, recipe.seed)
-    windows = [score_windows(dev, spectral, blocks, index, alter, recipe.seed) for alter in (None, channel)]
+
+    def score(alter: Callable | None, chosen: Iterable[int] | None = None) -> Windows:
+        return score_windows(dev, spectral, blocks, index, alter, recipe.seed, chosen)
+
+    windows = [score(alter) for alter in (None, channel)]
+    if not write_replay(making, dev, score, windows, conditions or {}, recipe.seed):
+        print("the dev side has too few systems or speakers to hold some back: labels cannot retrain this bundle")
     confirmed = fit_confirmed(dev, blocks, index, channel, recipe.seed)
     calibration = replace(calibrate(join(windows), dev), confirmed=confirmed)
     if draw is not None:

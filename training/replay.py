@@ -1,0 +1,141 @@
+"""What a bundle takes along so that an installation without a corpus can learn on: its dev side, scored.
+
+Half of the dev side's systems and speakers may be learned from again, after the conditions of training. The other half
+is held back, under conditions by name: what is learned later is proved on it and never learns from it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+
+from radd.dataset import Clip, DecodedClips
+from radd.errors import ModelError
+from radd.types import SAMPLE_RATE_HZ
+from training.bundle_maker import Windows
+
+REPLAY = "replay.npz"
+PER_CLIP = 4  # windows that are kept of a clip under one condition
+PROVED_CLIPS = 400  # at most, under each condition by name
+CLEAN = "clean"
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Windows of labelled clips; the first eight have a row a window, `condition` among them, the others one a clip."""
+
+    parts: np.ndarray
+    """float32 (n, 3), as Windows has them"""
+    speech_s: np.ndarray
+    clip: np.ndarray
+    """index of the clip (n,)"""
+    embedding: np.ndarray
+    """float16 (n, width)"""
+    distance: np.ndarray
+    condition: np.ndarray
+    """its name (n,)"""
+    label: np.ndarray
+    """bonafide or spoof (clips,)"""
+    system: np.ndarray
+    source: np.ndarray
+    group: np.ndarray
+    """what must not be on both sides of a proof: a synthesis system, or a real speaker (clips,)"""
+    length_s: np.ndarray
+    held: np.ndarray
+    """whether the clip is held back for proofs (clips,)"""
+
+    def chosen(self, held: bool) -> Replay:
+        """The windows of the clips that are held back, or of the others; the clips stay all."""
+        return self.rows(self.held[self.clip] == held)
+
+    def rows(self, which: np.ndarray) -> Replay:
+        """These windows alone, by mask or by index; the clips stay all."""
+        return replace(self, **{name: getattr(self, name)[which] for name in OF_WINDOWS})
+
+    def write(self, path: Path) -> None:
+        np.savez_compressed(path, **{field.name: getattr(self, field.name) for field in fields(self)})
+
+    @classmethod
+    def read(cls, path: Path) -> Replay:
+        """Raises ModelError where the file is missing or not a replay."""
+        try:
+            with np.load(path, allow_pickle=False) as kept:
+                return cls(**{field.name: kept[field.name] for field in fields(cls)})
+        except FileNotFoundError:
+            raise ModelError(f"{path.parent} has nothing to replay, so nothing can be learned beside it: it lacks "
+                             f"{path.name}; make a bundle with train.py fit, from clips of two systems and two "
+                             "speakers or more on the dev side") from None
+        except (OSError, ValueError, KeyError) as error:
+            raise ModelError(f"{path} cannot be read ({error}); restore the bundle") from None
+
+
+OF_WINDOWS = (*Windows.__slots__, "condition")
+
+
+def write_replay(
+    directory: Path, dev: DecodedClips, score: Callable[[Callable, np.ndarray], Windows], known: list[Windows],
+    conditions: Mapping[str, Callable], seed: int,
+) -> bool:
+    """Write REPLAY of the dev side; False where it has too few systems or speakers to hold any back.
+
+    `known` are the windows of the clips as they are and after a channel of training; `score` makes those of some
+    clips after a condition.
+    """
+    groups = [group(clip) for clip in dev.clips]
+    held = hold_back(groups, seed)
+    bonafide = np.array([clip.label == "bonafide" for clip in dev.clips])
+    if any(len(set(held[side])) < 2 for side in (bonafide, ~bonafide)):
+        return False
+    clean, channel = known
+    heard = {CLEAN: (clean, None), "channel": (channel, False)}
+    rng, kept = np.random.default_rng([seed, 79]), []
+    proved = np.sort(rng.permutation(np.flatnonzero(held))[:PROVED_CLIPS])
+    heard |= {name: (score(alter, proved), True) for name, alter in conditions.items()}
+    for name, (windows, side) in heard.items():
+        for i in _drawn(windows.clip, rng):
+            if side is None or held[windows.clip[i]] == side:
+                kept.append((name, windows, i))
+    columns = {name: np.array([getattr(windows, name)[i] for _, windows, i in kept]) for name in Windows.__slots__}
+    columns["embedding"] = columns["embedding"].astype(np.float16)
+    columns |= {name: columns[name].astype(np.float32) for name in ("parts", "speech_s", "distance")}
+    Replay(
+        **columns,
+        condition=np.array([name for name, _, _ in kept]),
+        label=np.array([clip.label for clip in dev.clips]),
+        system=np.array([clip.system for clip in dev.clips]),
+        source=np.array([clip.source for clip in dev.clips]),
+        group=np.array(groups),
+        length_s=np.array([len(dev.samples(i)) / SAMPLE_RATE_HZ for i in range(len(dev))], np.float32),
+        held=held,
+    ).write(directory / REPLAY)
+    return True
+
+
+def group(clip: Clip) -> str:
+    """What of a clip the other side of a proof must not know."""
+    return f"spoof {clip.system}" if clip.label == "spoof" else f"bonafide {clip.source} {clip.speaker}"
+
+
+def hold_back(groups: list[str], seed: int) -> np.ndarray:
+    """Every second group of each label, in an order that is drawn, bool (clips,)."""
+    by_label = defaultdict(list)
+    for name in sorted(set(groups)):
+        by_label[name.partition(" ")[0]].append(name)
+    rng = np.random.default_rng([seed, 80])
+    back = {names[i] for names in by_label.values() for i in rng.permutation(len(names))[::2]}
+    return np.array([name in back for name in groups])
+
+
+def _drawn(clip: np.ndarray, rng: np.random.Generator) -> list[int]:
+    """At most PER_CLIP windows of each clip, in order."""
+    order = rng.permutation(len(clip))
+    taken, kept = defaultdict(int), []
+    for i in order:
+        if taken[clip[i]] < PER_CLIP:
+            taken[clip[i]] += 1
+            kept.append(int(i))
+    return sorted(kept)
