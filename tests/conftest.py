@@ -1,7 +1,6 @@
 """Fixtures live in files of their own, by what they provide."""
 
 pytest_plugins = [
-    "fixtures_console",
     "fixtures_corpus",
     "fixtures_detect",
     "fixtures_microphone",
@@ -10,4 +9,5 @@ pytest_plugins = [
     "fixtures_scores",
     "fixtures_mariadb",
     "fixtures_storage",
+    "fixtures_console",
 ]

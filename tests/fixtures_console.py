@@ -31,6 +31,9 @@ class Serve:
         assert line.startswith("RADD console: "), f"serve.py ended with {self._process.wait()}"
         self.url = line.removeprefix("RADD console: ").strip().rstrip("/")
 
+    def kill(self) -> None:
+        self._process.kill()
+
     def stop(self) -> int:
         self._process.terminate()
         code = self._process.wait(30)

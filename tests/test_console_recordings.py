@@ -19,6 +19,7 @@ from evaluation.audio_folder import AudioFolder  # noqa: E402
 from evaluation.scoring import ClipScorer  # noqa: E402
 from radd.errors import AudioError  # noqa: E402
 from radd.types import SAMPLE_RATE_HZ, Alert, AlertState  # noqa: E402
+from stream.sources import DEMO  # noqa: E402
 
 FORMS = {"wav": ("WAV", "PCM_16"), "flac": ("FLAC", "PCM_16"), "mp3": ("MP3", "MPEG_LAYER_III"),
          "ogg": ("OGG", "VORBIS"), "opus": ("OGG", "OPUS")}  # fmt: skip
@@ -55,7 +56,7 @@ def problem(answer, status: int) -> str:
 @pytest.fixture(scope="module")
 def takeover(speech):
     """A person, a synthetic voice, a pause: 23.5 s."""
-    demo = load_speech("assets/demo.flac")
+    demo = load_speech(DEMO)
     return np.concatenate((load_speech(speech), demo[: 14 * SAMPLE_RATE_HZ], np.zeros(38_600, np.float32)))
 
 

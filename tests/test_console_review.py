@@ -13,6 +13,7 @@ from radd.flac import flac_samples
 from radd.types import Gap, Verdict
 from storage import tables
 from storage.journal import Journal
+from stream.sources import DEMO
 
 pytest.importorskip("fastapi", reason="the console's packages are missing: pip install -r requirements-serve.txt")
 
@@ -51,7 +52,7 @@ def test_pages_hold_every_clip_once_and_in_order(console, settings, order):
 
 
 def test_a_label_is_a_row_and_enters_the_index(console, settings):
-    speech = load_speech("assets/demo.flac")[: 5 * 16_000]
+    speech = load_speech(DEMO)[: 5 * 16_000]
     made = flagged(clip=speech)
     keep(settings, made)
     client = console(settings.url)
@@ -68,7 +69,7 @@ def test_a_label_is_a_row_and_enters_the_index(console, settings):
 
 
 def test_a_known_voice_whose_clip_is_here_has_it_to_play(console, settings):
-    known = flagged(clip=load_speech("assets/demo.flac")[: 5 * 16_000])
+    known = flagged(clip=load_speech(DEMO)[: 5 * 16_000])
     keep(settings, known)
     client = console(settings.url)
     client.post(f"/v1/clips/{known.id}/label", json={"label": "fake", "reviewer": "ann"})

@@ -1,0 +1,149 @@
+"""The console's page in a headless browser, beside a daemon that listens."""
+
+import re
+import shutil
+
+import numpy as np
+import pytest
+from fixtures_console import REVIEWER
+from fixtures_detect import wait_for
+from fixtures_storage import rows, until
+from test_console_recordings import FORMS, as_file
+
+from radd.files import load_speech
+from storage import tables
+from stream.sources import DEMO
+
+pytest.importorskip("fastapi", reason="the console's packages are missing: pip install -r requirements-serve.txt")
+PAGES = ("live", "review", "check", "models")
+WAIT_MS = 60_000
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory, speech):
+    """A browser whose microphone hears a person reading, over and over."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("no chromium: apt-get install chromium")
+    microphone = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+                  f"--use-file-for-fake-audio-capture={speech}"]
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=path, args=["--no-sandbox", *microphone])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium):
+    """Opens the page of a console; `troubles` has errors and every request to another place."""
+    contexts = []
+
+    def open_page(url: str, name: str = "live", **options):
+        contexts.append(chromium.new_context(permissions=["microphone"], **options))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(WAIT_MS)
+        page.troubles = []
+        page.on("pageerror", lambda error: page.troubles.append(str(error)))
+        page.on("console", lambda message: message.type == "error" and page.troubles.append(message.text))
+        page.on("request", lambda request: request.url.startswith(("http", "ws")) and not request.url.startswith(url)
+                and page.troubles.append(request.url))  # fmt: skip
+        page.goto(f"{url}/#/{name}")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def test_an_alert_that_a_microphone_raises_is_seen_heard_labelled_and_found_in_the_database(
+    page, serve, command, virtual_microphone, mariadb_url
+):
+    command.environ["RADD_STORAGE_URL"] = mariadb_url
+    console = serve(RADD_STORAGE_URL=mariadb_url)
+    daemon = command.start("--source", "mic", "--json")
+    wait_for(daemon, "started")
+    live = page(console.url)
+    virtual_microphone.play(load_speech(DEMO)[: 14 * 16_000])
+    live.locator(".stream.alarm .verdict.spoof").wait_for()
+    assert "dBFS" in live.locator(".facts").inner_text()
+    assert 0 <= float(re.search(r"latency\s+([\d.]+) s", live.locator(".facts").inner_text())[1]) < 60
+    daemon.terminate()
+    wait_for(daemon, "stopped")
+    live.locator(".verdict", has_text="Ended").wait_for()
+
+    live.click("nav a:has-text('Review')")
+    live.locator(".queue button").first.wait_for()
+    live.wait_for_function("document.querySelector('.sound audio')?.readyState > 0")
+    assert live.evaluate("document.querySelector('.sound audio').duration") > 5
+    live.keyboard.press("j")
+    assert "your name" in live.locator("[role=status]", has_text="name").inner_text()
+    live.fill("input[name=reviewer]", "Ada")
+    live.locator(".card h2").first.click()
+    live.keyboard.press("j")
+    live.locator("text=Entered the index").wait_for()
+    (said,) = rows(mariadb_url, tables.labels)
+    assert (said["label"], said["reviewer"]) == ("fake", "Ada")
+    assert rows(mariadb_url, tables.alerts)[0]["review"] == "fake"
+    live.keyboard.press("z")
+    until(lambda: len(rows(mariadb_url, tables.labels)) == 2)
+    assert live.troubles == []
+
+
+def test_recordings_of_every_format_are_checked_and_bad_ones_are_told(page, serve, tmp_path):
+    sound = load_speech(DEMO)[: 5 * 16_000]
+    files = []
+    for kind in [*FORMS, "m4a"]:
+        files.append(tmp_path / f"clip.{kind}")
+        files[-1].write_bytes(as_file(sound, kind))
+    bad = {"empty.wav": b"", "text.mp3": b"no sound", "<b>html.flac": b"fLaC" + bytes(50)}
+    for name, data in bad.items():
+        files.append(tmp_path / name)
+        files[-1].write_bytes(data)
+    shown = page(serve().url, "check")
+    shown.set_input_files("#file", files)
+    shown.wait_for_function(f"document.querySelectorAll('.result:not([aria-busy])').length === {len(files)}")
+    assert shown.locator(".result .verdict.spoof").count() == len(FORMS) + 1
+    assert shown.locator(".result [role=alert]").count() == len(bad)
+    with shown.expect_download() as download:
+        shown.locator("button:has-text('Save report')").first.click()
+    report = download.value.path().read_text(encoding="utf-8")
+    assert "Second by second" in report and "<script" not in report
+    assert not [trouble for trouble in shown.troubles if "422" not in trouble]
+
+
+def test_the_browsers_own_microphone_is_judged(page, serve):
+    shown = page(serve().url, "check")
+    shown.click("button:has-text('Use the microphone')")
+    shown.locator(".listening .verdict.bonafide, .listening .verdict.suspect, .listening .verdict.spoof").wait_for()
+    shown.click("button:has-text('Stop and judge')")
+    shown.locator(".result .facts").wait_for()
+    assert "microphone.wav" in shown.locator(".result h2").inner_text()
+    assert shown.troubles == []
+
+
+def test_a_token_is_asked_for_and_a_phone_needs_no_sideways_scrolling(page, serve):
+    console = serve(RADD_SERVE_REVIEWER_TOKEN=REVIEWER)
+    for scheme in ("light", "dark"):
+        shown = page(console.url, viewport={"width": 360, "height": 740}, color_scheme=scheme)
+        shown.fill("#token", REVIEWER)
+        shown.click("dialog button")
+        for name in PAGES:
+            shown.goto(f"{console.url}/#/{name}")
+            shown.locator(f"nav a[aria-current][href='#/{name}']").wait_for()
+            shown.locator("main h1").wait_for()
+            assert shown.evaluate("document.documentElement.scrollWidth") <= 360
+        assert shown.locator("button:has-text('Sign out')").is_visible()
+        paper, ink = (np.sum([int(part) for part in re.findall(r"\d+", shown.evaluate(
+            f"getComputedStyle(document.body).{name}"))]) for name in ("backgroundColor", "color"))  # fmt: skip
+        assert (paper > ink) == (scheme == "light")
+        assert [trouble for trouble in shown.troubles if "401" not in trouble] == []
+
+
+def test_a_console_that_dies_leaves_the_daemon_listening(serve, command, tmp_path):
+    command.environ["RADD_STORAGE_URL"] = f"sqlite:///{tmp_path}/radd.db"
+    console = serve(RADD_STORAGE_URL=command.environ["RADD_STORAGE_URL"])
+    daemon = command.start("--source", DEMO, "--realtime", "--duration", "6", "--json")
+    wait_for(daemon, "score")
+    console.kill()
+    assert wait_for(daemon, "stopped")["totals"]["drops"] == 0
