@@ -7,6 +7,7 @@ the database looks for them.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -54,8 +55,14 @@ def measure(url: str, clips: int, seconds: int) -> None:
     database = Database(url)
     database.prepare()
     begun = time.monotonic()
-    streams = fill(database, clips, seconds)
-    print(f"filled in {time.monotonic() - begun:.0f} s; {TIMES} runs each; MariaDB as the tests start it\n")
+    fill(database, clips, seconds)
+    database.close()
+    print(f"filled in {time.monotonic() - begun:.0f} s")
+    report(url, clips)
+
+
+def report(url: str, clips: int) -> None:
+    print(f"{TIMES} runs each, MariaDB as the tests start it, load of the machine {os.getloadavg()[0]:.1f}\n")
     with Reviews(url, 1) as reviews:
         middle = reviews.list(Question(limit=1))[0]["id"]
         for _ in range(clips // 4_000):
@@ -65,24 +72,25 @@ def measure(url: str, clips: int, seconds: int) -> None:
             "pending": Question(),
             "pending, page in the middle": Question(after=middle),
             "fake": Question(state="fake"),
-            "one stream": Question(stream=streams[0]),
+            "one stream": Question(stream=reviews.list(Question(limit=1))[0]["stream_id"]),
             "the latest tenth": Question(since=since),
             "samples": Question(kind="sample"),
             "called fake by somebody": Question(state="conflict", label=Label.FAKE),
             "not labelled by ann": Question(state="unsure", unlabelled_by="ann"),
         }
-        print(f"| review.py list | median, ms | highest, ms | target, ms | index | rows looked at |\n|{'---|' * 6}")
+        print("| review.py list | median, ms | lowest, ms | highest, ms | target, ms | index | rows it may look at |")
+        print("|" + "---|" * 7)
         for name, question in questions.items():
             taken = [timed(reviews, question) for _ in range(TIMES)]
             plan = reviews.explain(question)
             used = ", ".join(dict.fromkeys(str(step["key"]) for step in plan))
             looked_at = " x ".join(str(step["rows"]) for step in plan)
-            print(f"| {name} | {np.median(taken):.1f} | {max(taken):.1f} | {TARGET_MS} | {used} | {looked_at} |")
+            times = " | ".join(f"{value:.1f}" for value in (np.median(taken), min(taken), max(taken)))
+            print(f"| {name} | {times} | {TARGET_MS} | {used} | {looked_at} |")
         print("\nEXPLAIN")
         for name, question in questions.items():
             for step in reviews.explain(question):
                 print(f"{name}: {', '.join(f'{key} {value}' for key, value in step.items() if value is not None)}")
-    database.close()
 
 
 def timed(reviews: Reviews, question: Question) -> float:
@@ -91,8 +99,7 @@ def timed(reviews: Reviews, question: Question) -> float:
     return 1000 * (time.perf_counter() - begun)
 
 
-def fill(database: Database, clips: int, seconds: int) -> list[str]:
-    """Random rows; the ids of the streams."""
+def fill(database: Database, clips: int, seconds: int) -> None:
     rng = np.random.default_rng(1)
     ids = [str(uuid.UUID(bytes=rng.bytes(16))) for _ in range(STREAMS)]
     with database.transaction() as connection:
@@ -120,7 +127,6 @@ def fill(database: Database, clips: int, seconds: int) -> list[str]:
         ])
     with database.transaction() as connection:
         connection.execute(sa.text("ANALYZE TABLE alerts, clips, labels, streams"))
-    return ids
 
 
 def made(rng: np.random.Generator, streams: list[str]) -> tuple[dict, dict, dict]:

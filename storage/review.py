@@ -111,13 +111,11 @@ class Reviews:
     def list(self, question: Question) -> list[dict[str, Any]]:
         """The most informative clips that fit, at most `limit`."""
         with self.database.transaction() as connection:
-            queue = self._queue(connection, question).subquery()
-            found = connection.execute(
-                sa.select(*(alerts.c[name] for name in SHOWN), clips.c.length_samples, streams.c.source)
-                .select_from(queue).join(alerts, alerts.c.id == queue.c.id)
-                .join(clips, clips.c.sha256 == alerts.c.clip_sha256).join(streams, streams.c.id == alerts.c.stream_id)
-                .order_by(alerts.c.informative.desc(), alerts.c.id.desc())
-            ).mappings().all()  # fmt: skip
+            ids = connection.scalars(self._queue(connection, question)).all()
+            columns = *(alerts.c[name] for name in SHOWN), clips.c.length_samples, streams.c.source
+            chosen = sa.select(*columns).select_from(alerts).join(clips).join(streams).where(alerts.c.id.in_(ids))
+            rows = {row["id"]: row for row in connection.execute(chosen).mappings()}
+            found = [rows[id] for id in ids]
             said = _labels(connection, [row["clip_sha256"] for row in found])
         return [{**row, "labels": [label["label"] for label in said.get(row["clip_sha256"], [])]} for row in found]
 
@@ -136,12 +134,14 @@ class Reviews:
             chosen = chosen.where(alerts.c.stream_id == find(connection, streams, question.stream)["id"])
         if question.since is not None:
             chosen = chosen.where(alerts.c.began_utc >= question.since)
-        answers = sa.select(labels.c.number).where(labels.c.clip_sha256 == alerts.c.clip_sha256).correlate(alerts)
+        of_clip = labels.c.clip_sha256 == alerts.c.clip_sha256
         if question.label is not None:
-            chosen = chosen.where(answers.where(labels.c.label == question.label).exists())
-        if question.unlabelled_by is not None:
-            mine = answers.where(labels.c.reviewer == storable(question.unlabelled_by))
-            chosen = chosen.where(~mine.exists())
+            chosen = chosen.where(sa.exists().where(of_clip, labels.c.label == question.label))
+        if question.unlabelled_by is not None:  # by a join: MariaDB would gather all labels for NOT EXISTS
+            mine = labels.alias("mine")
+            by = mine.c.reviewer == storable(question.unlabelled_by)
+            chosen = chosen.outerjoin(mine, sa.and_(mine.c.clip_sha256 == alerts.c.clip_sha256, by))
+            chosen = chosen.where(mine.c.number.is_(None))
         if question.after is not None:
             last = find(connection, alerts, question.after)
             place, later = last["informative"], sa.tuple_(alerts.c.informative, alerts.c.id)
