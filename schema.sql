@@ -90,6 +90,7 @@ CREATE TABLE timeline (
   verdict    VARCHAR(16) NOT NULL,  -- the gravest: spoof, suspect, bonafide, gap, too_noisy, no_speech, warming_up
   llr        DOUBLE,                -- mean
   level_dbfs DOUBLE NOT NULL,       -- mean power, dB re full scale, at least -120
+  distance   DOUBLE,                -- mean of 1 - cosine to the nearest known voice, 0 to 2; NULL: not compared
   PRIMARY KEY (stream_id, second),
   CONSTRAINT fk_timeline_stream FOREIGN KEY (stream_id) REFERENCES streams (id) ON DELETE CASCADE
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
@@ -149,8 +150,51 @@ CREATE TABLE indexed_clips (
   CONSTRAINT fk_indexed_clips_clip FOREIGN KEY (clip_sha256) REFERENCES clips (sha256) ON DELETE CASCADE
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
+-- Who alone may retrain now.
+CREATE TABLE leases (
+  name      VARCHAR(32) NOT NULL PRIMARY KEY,
+  holder    VARCHAR(255) NOT NULL,            -- process id and machine
+  until_utc DATETIME(3) NOT NULL              -- renewed while it lives; later anybody may take it
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+-- One run of train.py retrain that had something to do.
+CREATE TABLE retrainings (
+  id        VARCHAR(36) NOT NULL PRIMARY KEY,  -- UUID
+  state     VARCHAR(16) NOT NULL,              -- running, promoted, refused, failed, or interrupted: it was killed
+  step      VARCHAR(16) NOT NULL,              -- how far it came: clips, fit, prove, promote
+  why       TEXT NOT NULL,                     -- why it began
+  champion  TEXT NOT NULL,                     -- the bundle in use then, its directory's name
+  candidate TEXT NOT NULL,
+  began_utc DATETIME(3) NOT NULL,
+  ended_utc DATETIME(3),
+  outcome   TEXT,                              -- in a sentence
+  report    MEDIUMTEXT                         -- Markdown
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+-- Which bundle was put to use, taken back or refused.
+CREATE TABLE decisions (
+  id          VARCHAR(36) NOT NULL PRIMARY KEY,  -- UUID
+  action      VARCHAR(16) NOT NULL,              -- promote, rollback or refuse
+  model       TEXT NOT NULL,                     -- directory of the bundle that it is about
+  version     TEXT NOT NULL,                     -- its name and version, as alerts have it
+  `before`    TEXT NOT NULL,                     -- directory of the bundle in use until then
+  reason      MEDIUMTEXT NOT NULL,
+  numbers     MEDIUMTEXT NOT NULL,               -- JSON: what it was decided on
+  decided_utc DATETIME(3) NOT NULL
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+-- How far the sound of a stream was from all known voices on one day, in UTC.
+CREATE TABLE drift (
+  stream_id VARCHAR(36) NOT NULL,
+  day       DATE NOT NULL,
+  seconds   INT NOT NULL,           -- of sound that was compared
+  distance  DOUBLE NOT NULL,        -- their mean of timeline.distance
+  PRIMARY KEY (stream_id, day),
+  CONSTRAINT fk_drift_stream FOREIGN KEY (stream_id) REFERENCES streams (id) ON DELETE CASCADE
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
 -- Which migration made all this.
 CREATE TABLE alembic_version (
   version_num VARCHAR(32) NOT NULL PRIMARY KEY
 );
-INSERT INTO alembic_version VALUES ('0003');
+INSERT INTO alembic_version VALUES ('0004');

@@ -8,11 +8,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from radd import features
 from radd.calibration import Calibration
 from radd.cnn import SpectralCnn
 from radd.detector import ModelSettings, RaddDetector
-from radd.encoder import OnnxEncoder
+from radd.encoder import CorrectedEncoder, Encoder, OnnxEncoder
 from radd.errors import ModelError
 from radd.gate import GateSettings
 from radd.index import FlatIndex
@@ -22,6 +24,8 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 FRAMES, SCORE, ENCODER = "cnn_frames.onnx", "cnn_score.onnx", "encoder.onnx"
 VECTORS, REFERENCES, CARD = "index.npy", "references.csv", "card.md"
+CORRECTION = "correction.npy"  # of the encoder's score, in bundles that were retrained from labels
+CHAMPION = "champion"  # a file beside the bundles that names the one in use
 WEIGHTS = (FRAMES, SCORE, ENCODER, VECTORS, REFERENCES)  # what a version is made of; the card may gain numbers later
 
 
@@ -38,7 +42,7 @@ def write_manifest(directory: Path, name: str, calibration: Calibration, trainin
     """Seal all files of `directory` with a manifest; the version is the digest of weights, index and calibration."""
     names = sorted(p.name for p in directory.iterdir() if p.name != MANIFEST)
     digests = {file: sha256(directory / file) for file in names}
-    parts = [digests[file] for file in WEIGHTS] + [json.dumps(asdict(calibration))]
+    parts = [digests[file] for file in (*WEIGHTS, CORRECTION) if file in digests] + [json.dumps(asdict(calibration))]
     manifest = {
         "format": FORMAT,
         "name": name,
@@ -52,6 +56,23 @@ def write_manifest(directory: Path, name: str, calibration: Calibration, trainin
         "files": digests,
     }
     (directory / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+
+
+def in_use(configured: Path) -> Path:
+    """The bundle that the file CHAMPION beside the configured one names; where there is none, the configured one.
+
+    Raises ModelError where that file names no directory beside it.
+    """
+    alias = configured.parent / CHAMPION
+    try:
+        name = alias.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return configured
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"cannot read {alias}: {error}; name a bundle anew with train.py promote") from None
+    if name != Path(name).name or not (alias.parent / name).is_dir():
+        raise ModelError(f"{alias} names {name!r}, which is no bundle beside it; name one with train.py promote")
+    return alias.parent / name
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:
@@ -97,12 +118,12 @@ def load_detector(
     return detector
 
 
-def load_known_voices(directory: Path) -> tuple[OnnxEncoder, FlatIndex, Calibration]:
+def load_known_voices(directory: Path) -> tuple[Encoder, FlatIndex, Calibration]:
     """What a bundle compares voices with; raises ModelError as load_detector."""
     return _known_voices(directory, read_manifest(directory))
 
 
-def _known_voices(directory: Path, manifest: dict[str, Any]) -> tuple[OnnxEncoder, FlatIndex, Calibration]:
+def _known_voices(directory: Path, manifest: dict[str, Any]) -> tuple[Encoder, FlatIndex, Calibration]:
     try:
         fitted = manifest["calibration"]
         calibration = Calibration(*(_tuples(fitted[key]) for key in ("speech_s", "alone", "fused")),
@@ -110,11 +131,20 @@ def _known_voices(directory: Path, manifest: dict[str, Any]) -> tuple[OnnxEncode
         encoder_id, index_encoder = manifest["encoder_id"], manifest["index_encoder_id"]
     except (KeyError, TypeError) as error:
         raise ModelError(f"{directory / MANIFEST} lacks {error}; restore the bundle") from None
-    encoder = OnnxEncoder(directory / ENCODER, encoder_id)
+    encoder: Encoder = OnnxEncoder(directory / ENCODER, encoder_id)
+    if CORRECTION in manifest["files"]:
+        encoder = CorrectedEncoder(encoder, _correction(directory / CORRECTION))
     index = FlatIndex.load(directory / VECTORS, directory / REFERENCES, index_encoder, encoder_id)
     if index.width != encoder.width:
         raise ModelError(f"{directory}: the encoder makes {encoder.width} numbers a block, the index {index.width}")
     return encoder, index, calibration
+
+
+def _correction(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} cannot be read ({error}); restore the bundle") from None
 
 
 def _tuples(value: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from radd.errors import ModelError
 from radd.features import SpectrumState, log_spectra, remove_channel
 from radd.onnx import OnnxModel
 from radd.speech import BLOCK_SAMPLES as SPEECH_SAMPLES
@@ -63,3 +64,27 @@ class OnnxEncoder:
     def _spectra(self, block: np.ndarray) -> dict[str, np.ndarray]:
         """The block's spectra for a network that asks for them."""
         return {"spectra": block_spectra(block)[None]} if "spectra" in self._model.inputs else {}
+
+
+class CorrectedEncoder:
+    """An Encoder whose score people's labels have corrected; its vectors, and so its id, stay what they were."""
+
+    def __init__(self, encoder: Encoder, correction: np.ndarray) -> None:
+        """`correction` float32 (width + 2,): weight of the own score, weights of the vector, offset.
+
+        Raises ModelError for another shape or what is no number.
+        """
+        if correction.shape != (encoder.width + 2,) or not np.isfinite(correction).all():
+            raise ModelError(f"a correction of shape {correction.shape}; expected {encoder.width + 2} finite numbers: "
+                             "restore the bundle")
+        self._encoder, self._correction = encoder, correction
+        self.id, self.width = encoder.id, encoder.width
+
+    def embed(self, block: np.ndarray) -> tuple[np.ndarray, float]:
+        vector, score = self._encoder.embed(block)
+        return vector, float(corrected(self._correction, np.array(score), vector))
+
+
+def corrected(correction: np.ndarray, scores: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """The scores (...,) of blocks with these vectors (..., width), or of means of blocks, after a correction."""
+    return correction[0] * scores + vectors @ correction[1:-1] + correction[-1]

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from storage.database import Database
 from storage.overlay import leave
 from storage.review import find
-from storage.tables import alerts, clips, gaps, labels, overlay_references, streams, timeline
+from storage.tables import alerts, clips, drift, gaps, labels, overlay_references, streams, timeline
 
 AT_ONCE = 500
 
@@ -43,7 +43,8 @@ def delete(
                 removed[name] += count
         for id in gone:
             removed["seconds"] += connection.execute(timeline.delete().where(timeline.c.stream_id == id)).rowcount
-            connection.execute(gaps.delete().where(gaps.c.stream_id == id))
+            for told in (gaps, drift):
+                connection.execute(told.delete().where(told.c.stream_id == id))
             over = streams.c.id == id, streams.c.state != "running"
             removed["streams"] += connection.execute(streams.delete().where(*over)).rowcount
     return removed

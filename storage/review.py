@@ -75,7 +75,7 @@ def agreed(history: Iterable[tuple[str, str]], quorum: int) -> str:
     Of each reviewer the latest counts. `fake` or `real` is agreed where it leads the other by `quorum` reviewers; with
     answers on both sides and no such lead it is a conflict.
     """
-    latest = {_person(reviewer): label for reviewer, label in history}
+    latest = {person(reviewer): label for reviewer, label in history}
     votes = Counter(latest.values())
     fakes, reals = votes[Label.FAKE], votes[Label.REAL]
     if abs(fakes - reals) >= quorum:
@@ -85,7 +85,7 @@ def agreed(history: Iterable[tuple[str, str]], quorum: int) -> str:
     return Label.UNSURE if votes[Label.UNSURE] and not fakes + reals else "pending"
 
 
-def _person(reviewer: str) -> str:
+def person(reviewer: str) -> str:
     """A reviewer's name as it is compared: case, spaces and the ways to write one character make no second person."""
     return " ".join(unicodedata.normalize("NFKC", reviewer).casefold().split())
 
@@ -191,18 +191,18 @@ class Reviews:
         Raises ConfigError for a reviewer without a name and for an alert that is still open.
         """
         reviewer, reason = storable(reviewer), storable(reason)
-        if not _person(reviewer):
+        if not person(reviewer):
             raise ConfigError("a label needs the name of its reviewer: --reviewer NAME")
         with self.database.transaction() as connection:
             found = [find(connection, alerts, id) for id in ids]
         for alert in found:
             if alert["state"] == "open":
                 raise ConfigError(f"alert {alert['id']} is still going on; label it when it is over")
-        said = {"label": label.value, "reviewer": reviewer, "reason": reason, "labelled_utc": _now()}
+        said = {"label": label.value, "reviewer": reviewer, "reason": reason, "labelled_utc": utc_now()}
         now = {}
         with self.database.transaction() as connection:  # its own, so that it sees no labels older than its lock
             for sha256, history in self.lock(connection, {alert["clip_sha256"] for alert in found}).items():
-                before = [row for row in history if _person(row["reviewer"]) == _person(reviewer)]
+                before = [row for row in history if person(row["reviewer"]) == person(reviewer)]
                 if not before or (before[-1]["label"], before[-1]["reason"]) != (said["label"], said["reason"]):
                     history = self.add(connection, sha256, history, [said])
                 now[sha256] = agreed([(row["reviewer"], row["label"]) for row in history], self.quorum)
@@ -292,7 +292,7 @@ class Reviews:
             )  # fmt: skip
             index = [{"encoder_id": id, "clips": count, "blocks": int(blocks)} for id, count, blocks in learnt]
         reviewers: dict[str, Counter[str]] = {}
-        for (sha256, reviewer), label in {(sha, _person(name)): label for sha, name, label in said}.items():
+        for (sha256, reviewer), label in {(sha, person(name)): label for sha, name, label in said}.items():
             counts = reviewers.setdefault(reviewer, Counter())
             counts[label] += 1
             counts["overruled"] += {label, state_of.get(sha256)} == set(IN_INDEX)
@@ -322,6 +322,6 @@ def _labels(connection: sa.Connection, sha256s: Sequence[str]) -> dict[str, list
     return found
 
 
-def _now() -> datetime:
+def utc_now() -> datetime:
     now = datetime.now(UTC).replace(tzinfo=None)
     return now.replace(microsecond=now.microsecond // 1000 * 1000)

@@ -6,7 +6,7 @@ Wall clock is UTC without a zone, to the millisecond; `_samples` count 16 kHz sa
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-SCHEMA = "0003"
+SCHEMA = "0004"
 """the newest migration; four digits, so that old and new can be told apart"""
 
 METADATA = sa.MetaData()
@@ -110,6 +110,7 @@ timeline = sa.Table(
     sa.Column("verdict", sa.String(16), nullable=False),
     sa.Column("llr", sa.Double),
     sa.Column("level_dbfs", sa.Double, nullable=False),
+    sa.Column("distance", sa.Double),
     **MYSQL,
 )
 
@@ -172,5 +173,54 @@ indexed_clips = sa.Table(
     ),
     sa.Column("encoder_id", sa.String(64), primary_key=True),
     sa.Column("blocks", sa.Integer, nullable=False),
+    **MYSQL,
+)
+
+leases = sa.Table(
+    "leases",
+    METADATA,
+    sa.Column("name", sa.String(32), primary_key=True),
+    sa.Column("holder", sa.String(255), nullable=False),
+    sa.Column("until_utc", Moment, nullable=False),
+    **MYSQL,
+)
+
+retrainings = sa.Table(
+    "retrainings",
+    METADATA,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("step", sa.String(16), nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("champion", sa.Text, nullable=False),
+    sa.Column("candidate", sa.Text, nullable=False),
+    sa.Column("began_utc", Moment, nullable=False),
+    sa.Column("ended_utc", Moment),
+    sa.Column("outcome", sa.Text),
+    sa.Column("report", LongText),
+    **MYSQL,
+)
+
+decisions = sa.Table(
+    "decisions",
+    METADATA,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("action", sa.String(16), nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("before", sa.Text, nullable=False),
+    sa.Column("reason", LongText, nullable=False),
+    sa.Column("numbers", LongText, nullable=False),
+    sa.Column("decided_utc", Moment, nullable=False),
+    **MYSQL,
+)
+
+drift = sa.Table(
+    "drift",
+    METADATA,
+    sa.Column("stream_id", sa.ForeignKey("streams.id", name="fk_drift_stream", ondelete="CASCADE"), primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("seconds", sa.Integer, nullable=False),
+    sa.Column("distance", sa.Double, nullable=False),
     **MYSQL,
 )

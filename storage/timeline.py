@@ -44,8 +44,10 @@ class Timeline:
         return rows
 
     def _finish(self) -> None:
-        """The gravest verdict, the mean of what was measured (natural log, None if nothing was), the mean power."""
+        """The gravest verdict, the means of LLR and distance (None if nothing was measured), the mean power."""
         llrs = [score.llr for score in self._scores if score.llr is not None]
+        compared = (score.neighbours for score in self._scores if score.llr is not None and score.neighbours)
+        far = [1 - nearest.similarity for nearest, *_ in compared]
         power = sum(10 ** (score.level_dbfs / 10) for score in self._scores) / len(self._scores)
         self._rows.append(
             {
@@ -53,6 +55,7 @@ class Timeline:
                 "verdict": min((score.verdict for score in self._scores), key=GRAVITY.index).value,
                 "llr": measured(sum(llrs) / len(llrs)) if llrs else None,
                 "level_dbfs": max(10 * math.log10(power), FLOOR_DBFS) if power > 0 else FLOOR_DBFS,
+                "distance": measured(sum(far) / len(far)) if far else None,
             }
         )
         self._scores = []

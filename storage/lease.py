@@ -1,0 +1,63 @@
+"""One at a time, across processes and machines: a row of the database that its holder renews while it lives."""
+
+from __future__ import annotations
+
+import os
+import platform
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from radd.errors import StorageError
+from storage.database import Database
+from storage.review import utc_now
+from storage.tables import leases
+
+LASTS = timedelta(minutes=10)
+
+
+class Lease:
+    """A context manager; entering raises StorageError where another process that lives holds it."""
+
+    def __init__(self, database: Database, name: str):
+        self._database, self._name = database, name
+        self._holder = f"{os.getpid()} {platform.node()}"[:255]
+
+    def __enter__(self) -> Lease:
+        with self._database.transaction() as connection:
+            mine = sa.select(leases).where(leases.c.name == self._name).with_for_update()
+            row = connection.execute(mine).one_or_none()
+            if row is not None and row.until_utc > utc_now() and not _is_gone(row.holder):
+                raise StorageError(f"process {row.holder} is at it already: {self._name} goes one at a time; wait until "
+                                   "it has ended")
+            if row is not None:
+                connection.execute(leases.delete().where(leases.c.name == self._name))
+            connection.execute(leases.insert().values(name=self._name, holder=self._holder, until_utc=utc_now() + LASTS))
+        return self
+
+    def renew(self) -> None:
+        """Hold it for longer; raises StorageError where somebody else took it, because this process had stood still."""
+        mine = (leases.c.name == self._name) & (leases.c.holder == self._holder)
+        with self._database.transaction() as connection:
+            if connection.scalar(sa.select(leases.c.name).where(mine)) is None:
+                raise StorageError(f"{self._name} was taken over by another process; start it again")
+            connection.execute(leases.update().where(mine).values(until_utc=utc_now() + LASTS))
+
+    def __exit__(self, *exc) -> None:
+        mine = (leases.c.name == self._name) & (leases.c.holder == self._holder)
+        with self._database.transaction() as connection:
+            connection.execute(leases.delete().where(mine))
+
+
+def _is_gone(holder: str) -> bool:
+    """Whether it was a process of this machine that has ended; one of our own number was another that has."""
+    pid, _, machine = holder.partition(" ")
+    if machine != platform.node():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return int(pid) == os.getpid()
