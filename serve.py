@@ -6,6 +6,7 @@ import argparse
 import os
 import socket
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,6 +41,7 @@ def serve(arguments: argparse.Namespace) -> None:
     if arguments.bundle is not None:
         settings = replace(settings, model=replace(settings.model, bundle=str(arguments.bundle.absolute())))
     bundle = ROOT / settings.model.bundle
+    make_tables(settings.storage.url)
     app = make_app(Parts(
         detector=load_detector(bundle, settings.model, settings.gate),
         encoder=load_known_voices(bundle)[0],
@@ -65,6 +67,17 @@ def serve(arguments: argparse.Namespace) -> None:
         access_log=False,
         log_level="warning",
     )).run([door])  # fmt: skip
+
+
+def make_tables(url: str) -> None:
+    """Where there are none; a database that is away may come later."""
+    from radd.errors import StorageAway
+    from storage.database import Database
+
+    database = Database(url)
+    with suppress(StorageAway):
+        database.prepare()
+    database.close()
 
 
 def listening(host: str, port: int) -> socket.socket:

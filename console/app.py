@@ -6,7 +6,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from console.shapes import Health, Model, Ready, Session, Token
 from radd.bundle import CARD, REFERENCES
 from radd.detector import RaddDetector
 from radd.encoder import Encoder
-from radd.errors import StorageAway, StorageError
+from radd.errors import StorageError
 from storage.journal import StorageSettings
 from storage.overlay import OverlayStore
 from storage.reading import Reader
@@ -62,7 +62,7 @@ class Parts:
 
 
 def make_app(parts: Parts) -> FastAPI:
-    """The application; nothing runs and nothing is opened before it is started."""
+    """The application, on a database that has its tables; nothing runs and nothing is opened before it is started."""
     serve, detector = parts.serve, parts.detector
 
     def monitor() -> Monitor:
@@ -76,8 +76,6 @@ def make_app(parts: Parts) -> FastAPI:
 
     @asynccontextmanager
     async def running(app: FastAPI) -> AsyncIterator[None]:
-        with suppress(StorageAway):
-            reviews.database.prepare()
         with decoders:
             following = asyncio.create_task(_follow(detector, parts))
             yield

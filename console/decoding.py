@@ -28,6 +28,7 @@ NAME = "recording"  # what a file is called here, whatever the client called it
 SOUND, PROBLEM, FAILURE, END = b"s", b"p", b"f", b"."
 AT_ONCE_SAMPLES = 64 * HOP_SAMPLES
 OPEN_FILES = 32
+PATIENCE = 5  # a busy machine needs more time than its processor takes
 STREAM_S, STREAM_CPU_S = 86_400, 3_600  # a live stream may last a day
 
 
@@ -109,7 +110,7 @@ class Decoders:
     def file(self, directory: Path) -> Iterator[Sound]:
         """The sound of the file NAME in `directory`."""
         with self._run(_decode_file, str(directory), self.limits) as (pipe, process):
-            yield Sound(pipe, process, self.limits, float(self.limits.cpu_s))
+            yield Sound(pipe, process, self.limits, float(PATIENCE * self.limits.cpu_s))
 
     @contextmanager
     def stream(self) -> Iterator[tuple[Connection, Sound]]:

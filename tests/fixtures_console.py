@@ -13,6 +13,7 @@ from fixtures_detector import STREAM_ID
 
 from radd.bundle import load_detector, load_known_voices, read_manifest
 from radd.types import AudioChunk, Event
+from serve import make_tables
 from settings import load
 
 ROOT = Path(__file__).parents[1]
@@ -73,12 +74,13 @@ def console(bundle_parts, tmp_path):
     with ExitStack() as running:
 
         def make(url: str | None = None, quorum: int = 1, **changes) -> TestClient:
-            shipped = load(environ={})
+            shipped, url = load(environ={}), url or f"sqlite:///{tmp_path}/console.db"
+            make_tables(url)
             app = make_app(Parts(
                 **bundle_parts,
                 decision=shipped.decision,
                 alerts=shipped.alerts,
-                storage=replace(shipped.storage, url=url or f"sqlite:///{tmp_path}/console.db"),
+                storage=replace(shipped.storage, url=url),
                 review=replace(shipped.review, quorum=quorum),
                 serve=replace(shipped.serve, **changes),
                 overlay_s=0.0,

@@ -74,7 +74,7 @@ def test_an_alert_that_a_microphone_raises_is_seen_heard_labelled_and_found_in_t
 
     live.click("nav a:has-text('Review')")
     live.locator(".queue button").first.wait_for()
-    live.wait_for_function("document.querySelector('.sound audio')?.readyState > 0")
+    until(lambda: live.evaluate("document.querySelector('.sound audio')?.readyState"))
     assert live.evaluate("document.querySelector('.sound audio').duration") > 5
     live.keyboard.press("j")
     assert "your name" in live.locator("[role=status]", has_text="name").inner_text()
@@ -102,7 +102,7 @@ def test_recordings_of_every_format_are_checked_and_bad_ones_are_told(page, serv
         files[-1].write_bytes(data)
     shown = page(serve().url, "check")
     shown.set_input_files("#file", files)
-    shown.wait_for_function(f"document.querySelectorAll('.result:not([aria-busy])').length === {len(files)}")
+    until(lambda: shown.locator(".result:not([aria-busy])").count() == len(files), deadline_s=120)
     assert shown.locator(".result .verdict.spoof").count() == len(FORMS) + 1
     assert shown.locator(".result [role=alert]").count() == len(bad)
     with shown.expect_download() as download:

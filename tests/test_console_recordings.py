@@ -1,6 +1,7 @@
 """What the console says of recordings: what evaluate.py and detect.py say, whatever a stranger sends."""
 
 import io
+import os
 import threading
 
 import numpy as np
@@ -144,18 +145,20 @@ def test_a_small_file_that_decodes_to_hours_is_stopped(console):
 
 
 def test_a_decoder_has_its_memory_and_its_time_and_no_more(tmp_path):
-    def decode(data: bytes, limits: Limits) -> int:
+    def decode(data: bytes, limits: Limits, length: int | None = None) -> int:
         (tmp_path / NAME).write_bytes(data)
+        os.truncate(tmp_path / NAME, length or len(data))
         with Decoders(limits) as decoders, decoders.file(tmp_path) as sound:
             return sum(len(block) for block in sound.blocks())
 
     wide = io.BytesIO()
-    soundfile.write(wide, np.zeros((64, 1000), np.int16), 768_000, format="WAV")
+    soundfile.write(wide, np.zeros((1000, 500), np.int16), 768_000, format="WAV")
     with pytest.raises(AudioError, match="64 MB"):
         decode(wide.getvalue(), Limits(30, 64, 60))
-    hours = encoded(np.zeros(600 * 192_000, np.int16), 192_000, "WAV", "PCM_16")
+    hours, size = bytearray(encoded(np.zeros(0, np.int16), 192_000, "WAV", "PCM_16")), 1_600_000_000
+    hours[4:8], hours[40:44] = (36 + size).to_bytes(4, "little"), size.to_bytes(4, "little")
     with pytest.raises(AudioError, match="more than 1 s"):
-        decode(hours, Limits(1, 512, 86_400))
+        decode(hours, Limits(1, 512, 86_400), 44 + size)
     assert decode(as_file(np.zeros(SAMPLE_RATE_HZ), "wav"), Limits(5, 64, 60)) == SAMPLE_RATE_HZ
 
 
@@ -178,7 +181,7 @@ def two_seconds_as(takeover):
     return {kind: as_file(takeover[: 2 * SAMPLE_RATE_HZ], kind) for kind in [*FORMS, "m4a"]}.__getitem__
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kind=st.sampled_from([*FORMS, "m4a"]), cut=st.integers(0, 4000), at=st.integers(0, 3000),
        junk=st.binary(max_size=40), tail=st.booleans())  # fmt: skip
 def test_no_damage_to_a_file_brings_anything_but_a_judgement_or_a_refusal(
@@ -188,8 +191,7 @@ def test_no_damage_to_a_file_brings_anything_but_a_judgement_or_a_refusal(
     data = data[:at] + junk + data[at + len(junk):]
     data = data[: len(data) - cut] if tail else data[cut:]
     answer = predict(console_once, data)
-    assert answer.status_code in (200, 422), answer.text
-    if answer.status_code == 422:
+    if answer.status_code != 200:
         problem(answer, 422)
 
 

@@ -64,6 +64,7 @@ class Card {
     const behind = latest ? since / 1000 - latest[0] - 1 : null;
     const quiet = stream.state === "running" && (behind === null ? since / 1000 : behind) > QUIET_S;
     const running = stream.state === "running" && !quiet, verdict = running && latest ? latest[1] : null;
+    this.ended = stream.state !== "running";
     this.verdict.className = `verdict ${verdict ? colourOf(verdict) : "none"}`;
     this.verdict.textContent = verdict ? VERDICTS[verdict]
       : { running: quiet ? "Nothing arrives" : "Beginning", ended: "Ended", interrupted: "Broken off" }[stream.state];
@@ -88,7 +89,8 @@ class Card {
 
   draw() {
     const last = (this.heard.at(-1)?.[0] ?? 0) + 1, first = Math.max(last - SHOWN_S, Math.min(this.heard[0]?.[0] ?? 0, last - 60));
-    const every = last - first > 240 ? 120 : last - first > 90 ? 60 : 15, ticks = [[last, "now"]];
+    const every = last - first > 240 ? 120 : last - first > 150 ? 60 : last - first > 60 ? 20 : 15;
+    const ticks = [[last, this.ended ? "end" : "now"]];
     for (let back = every; back <= last - first - every / 4; back += every) ticks.push([last - back, `−${clock(back)}`]);
     timeline(this.canvas, this.heard, first, last, { ticks });
   }

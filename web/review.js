@@ -184,7 +184,7 @@ class Review {
       button("unsure", "K", "Unsure"),
       h("button", { class: "quiet", onclick: () => this.undo() }, "Undo ", h("kbd", { "aria-hidden": "true" }, "Z"))),
     h("div", { class: "row" }, h("label", {}, "Your name", this.reviewer), h("label", {}, "Why", this.reason)),
-    h("p", { class: "small muted" }, "Space plays, ↓ and ↑ move through the queue."));
+    h("p", { class: "small muted keys" }, "Space plays, ↓ and ↑ move through the queue."));
   }
 
   tellHistory() {

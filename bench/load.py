@@ -1,0 +1,140 @@
+"""What the console bears: many people who check recordings at once, many live streams, memory over time.
+
+    python bench/load.py [--users 50] [--seconds 60] [--streams 20] [--queue 64]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import httpx2
+import numpy as np
+import websockets
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from radd.files import encoded, load_speech  # noqa: E402
+from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ  # noqa: E402
+
+RECORDING_S = 10
+
+
+def main() -> None:
+    arguments = parse()
+    with tempfile.TemporaryDirectory() as directory:
+        environ = os.environ | {"RADD_SERVE_REQUESTS_A_MINUTE": "1000000", "RADD_SERVE_QUEUE": str(arguments.queue)}
+        command = [sys.executable, str(ROOT / "serve.py"), "--port", "0"]
+        process = subprocess.Popen(command, cwd=directory, env=environ, stdout=subprocess.PIPE, text=True)
+        try:
+            url = process.stdout.readline().removeprefix("RADD console: ").strip().rstrip("/")
+            asyncio.run(measure(url, process.pid, arguments))
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--users", type=int, default=50, help=f"each checks a recording of {RECORDING_S} s, then the next")
+    add("--seconds", type=float, default=60, help="of each of the two parts")
+    add("--streams", type=int, default=20, help="live streams in real time")
+    add("--queue", type=int, default=64, help="[serve] queue; below the number of users some are told to come later")
+    return parser.parse_args()
+
+
+async def measure(url: str, pid: int, arguments: argparse.Namespace) -> None:
+    speech = load_speech(ROOT / "assets" / "demo.flac")
+    recording = encoded(speech[: RECORDING_S * SAMPLE_RATE_HZ], SAMPLE_RATE_HZ, "FLAC", "PCM_16")
+    await check(url, recording, 2, 5)
+    print(f"| {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before | measured |\n|---|---|")
+    row("memory at the start, MB", memory_mb(pid))
+    answers, taken = await check(url, recording, arguments.users, arguments.seconds)
+    row(f"recordings of {RECORDING_S} s, {arguments.users} users at once: answers by status", dict(answers))
+    row("recordings a second", answers[200] / arguments.seconds)
+    row("p50, p95 of an answer, s", percentiles(taken))
+    row("memory after it, MB", memory_mb(pid))
+    if arguments.streams:
+        delays, missing = await listen(url, speech, arguments.streams, arguments.seconds)
+        row(f"{arguments.streams} streams in real time: scores that did not come", missing)
+        row("p50, p95 from a packet to its score, s", percentiles(delays))
+        row("memory after it, MB", memory_mb(pid))
+
+
+def row(name: str, value) -> None:
+    print(f"| {name} | {f'{value:.2f}' if isinstance(value, float) else value} |", flush=True)
+
+
+def percentiles(values: list[float]) -> str:
+    return ", ".join(f"{value:.3f}" for value in np.percentile(values, [50, 95])) if values else "none"
+
+
+def memory_mb(pid: int) -> float:
+    """Resident memory of a process, without its children."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+async def check(url: str, recording: bytes, users: int, seconds: float) -> tuple[Counter[int], list[float]]:
+    """Answers by status, and how long each good one took."""
+    answers, taken, end = Counter(), [], time.monotonic() + seconds
+
+    async def user(client: httpx2.AsyncClient) -> None:
+        while time.monotonic() < end:
+            began = time.monotonic()
+            answer = await client.post("/v1/predict", files={"file": ("recording.flac", recording)})
+            answers[answer.status_code] += 1
+            if answer.status_code == 200:
+                taken.append(time.monotonic() - began)
+            else:
+                await asyncio.sleep(float(answer.headers.get("retry-after", 1)))
+
+    limits = httpx2.Limits(max_connections=users)
+    async with httpx2.AsyncClient(base_url=url, timeout=300, limits=limits) as client:
+        await asyncio.gather(*(user(client) for _ in range(users)))
+    return answers, taken
+
+
+async def listen(url: str, speech: np.ndarray, streams: int, seconds: float) -> tuple[list[float], int]:
+    """How long each score took from the packet that completed it, and how many did not come."""
+    pcm, hops = (speech * 32_767).astype("<i2"), int(seconds * SAMPLE_RATE_HZ) // HOP_SAMPLES
+    delays, missing = [], 0
+
+    async def stream(number: int) -> None:
+        nonlocal missing
+        sent, came = [], 0
+        async with websockets.connect(f"ws{url.removeprefix('http')}/v1/stream") as socket:
+
+            async def speak() -> None:
+                began = time.monotonic() + number * HOP_SAMPLES / SAMPLE_RATE_HZ / streams
+                for hop in range(hops):
+                    await asyncio.sleep(max(0.0, began + hop * HOP_SAMPLES / SAMPLE_RATE_HZ - time.monotonic()))
+                    at = hop * HOP_SAMPLES % (len(pcm) - HOP_SAMPLES)
+                    sent.append(time.monotonic())
+                    await socket.send(pcm[at : at + HOP_SAMPLES].tobytes())
+                await socket.send(json.dumps({"type": "close"}))
+
+            speaking = asyncio.create_task(speak())
+            async for message in socket:
+                if json.loads(message)["type"] == "score":
+                    delays.append(time.monotonic() - sent[came])
+                    came += 1
+            await speaking
+        missing += hops - came
+
+    await asyncio.gather(*(stream(number) for number in range(streams)))
+    return delays, missing
+
+
+if __name__ == "__main__":
+    main()
