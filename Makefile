@@ -1,4 +1,5 @@
 # make run      listen; make run ARGS="--source FILE --json"
+# make console  the console in the browser; make console ARGS="--port 8000"
 # make test     run the tests; make test ARGS="-k monitor"; TRAIN=no leaves out those of training, which need PyTorch
 # make bench    measure latency, load and memory
 # make clean    remove what make has made
@@ -7,13 +8,16 @@ VENV := .venv
 PYTHON_HERE := $(VENV)/bin/python
 INSTALL := $(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test bench clean
+.PHONY: help run console test bench clean
 
 help:
 	@sed -n '/^# make/s/^# //p' Makefile
 
 run: $(VENV)/run.stamp
 	@$(PYTHON_HERE) detect.py $(ARGS)
+
+console: $(VENV)/console.stamp
+	@$(PYTHON_HERE) serve.py $(ARGS)
 
 test: $(VENV)/test.stamp $(if $(filter no,$(TRAIN)),,$(VENV)/train.stamp)
 	@$(PYTHON_HERE) -m pytest -q $(ARGS)
@@ -33,6 +37,11 @@ $(VENV)/run.stamp: requirements.txt $(VENV)/venv.stamp
 	@install/system.sh run
 	@echo "installing the packages of requirements.txt into $(VENV)"
 	@$(INSTALL) -r requirements.txt
+	@touch $@
+
+$(VENV)/console.stamp: requirements-serve.txt requirements-video.txt $(VENV)/run.stamp
+	@echo "installing the packages of requirements-serve.txt into $(VENV)"
+	@$(INSTALL) -r requirements-serve.txt
 	@touch $@
 
 $(VENV)/test.stamp: $(wildcard requirements*.txt) $(VENV)/run.stamp
