@@ -9,6 +9,7 @@ from dataclasses import asdict
 import numpy as np
 
 from console.shapes import Neighbour, Prediction, Segment, Span
+from radd.errors import AudioError
 from radd.types import SAMPLE_RATE_HZ, Alert, AlertState, AudioChunk, Score, seconds
 from stream.decision import Decider
 from stream.monitor import Monitor
@@ -25,7 +26,8 @@ class Judge:
         """The judgement of sound in blocks, float32 (n,), mono, 16 kHz.
 
         Its LLR is that of `evaluate.py score`: the mean over the longest windows that the speech gate lets pass.
-        Where it lets none pass nothing is measured, while evaluate.py leaves the gate open and gives a number.
+        Where it lets none pass nothing is measured, while evaluate.py leaves the gate open and gives a number. Raises
+        AudioError where there is no sound at all.
         """
         monitor, events, end = self._monitor(), [], 0
         for samples in blocks:
@@ -33,7 +35,9 @@ class Judge:
             end += len(samples)
         events += monitor.flush()
         scores = [event for event in events if isinstance(event, Score)]
-        longest = max((score.window_samples for score in scores), default=0)
+        if not scores:
+            raise AudioError("not one sample of this recording could be decoded: it is damaged; get the whole file")
+        longest = max(score.window_samples for score in scores)
         whole = [score for score in scores if score.window_samples == longest]
         llrs = [score.llr for score in whole if score.llr is not None]
         llr = float(np.mean(llrs)) if llrs else None

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 from fixtures_storage import until
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from radd.files import encoded, load_speech
@@ -181,6 +181,7 @@ def two_seconds_as(takeover):
     return {kind: as_file(takeover[: 2 * SAMPLE_RATE_HZ], kind) for kind in [*FORMS, "m4a"]}.__getitem__
 
 
+@example("m4a", 51, 51, b"-\xf4U\xd0?\xe8L\x8eH7\x96\x9d\x06\xe3\xbe\x03", True)  # not one sample is left
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kind=st.sampled_from([*FORMS, "m4a"]), cut=st.integers(0, 4000), at=st.integers(0, 3000),
        junk=st.binary(max_size=40), tail=st.booleans())  # fmt: skip
