@@ -24,7 +24,7 @@ from storage.review import ReviewSettings
 from stream.alerts import AlertSettings
 from stream.decision import DecisionSettings
 from stream.microphone import CaptureSettings
-from training.recipe import RecipeSettings
+from training.recipe import RecipeSettings, RetrainSettings
 
 DEFAULTS = Path(__file__).with_name("config.toml")
 PREFIX = "RADD_"
@@ -42,6 +42,7 @@ class Settings:
     storage: StorageSettings
     review: ReviewSettings
     serve: ServeSettings
+    retrain: RetrainSettings
     training: RecipeSettings
 
 

@@ -1,7 +1,8 @@
 """Makes and describes model bundles.
 
 `fit` trains one from labelled speech, `generate` makes synthetic speech to learn from, `card` copies measured numbers
-into a bundle, and `index` adds known voices to one that listens.
+into a bundle, and `index` adds known voices to one that listens. `retrain` learns from what people have labelled,
+`promote` and `rollback` choose the bundle in use, and `drift` tells how far the sound is from what it knows.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import math
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from storage.index_command import add_options
 
 ROOT = Path(__file__).parent
 PROVED = ("telephone-mulaw", "noise10")  # conditions of evaluation that a retrained bundle must not be worse under
+NICE = 15  # retraining waits for what listens
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -98,11 +101,13 @@ def told(out: Path, plans: list, left_out: list[str]) -> None:
 
 
 def index(arguments: argparse.Namespace) -> None:
+    from radd.bundle import in_use
     from settings import load
     from storage.confirming import Confirming
 
     settings = load(arguments.config)
-    bundle, url = arguments.bundle or ROOT / settings.model.bundle, arguments.url or settings.storage.url
+    bundle = arguments.bundle or in_use(ROOT / settings.model.bundle)
+    url = arguments.url or settings.storage.url
     with Confirming(bundle, url) as confirming:
         arguments.action(confirming, arguments)
 
@@ -118,6 +123,94 @@ def models(arguments: argparse.Namespace) -> None:
     from training.models import list_models
 
     print(list_models(arguments.directory))
+
+
+def retrain(arguments: argparse.Namespace) -> None:
+    """One round, or one each so often."""
+    from radd.bundle import in_use
+    from radd.errors import RaddError
+    from settings import load
+    from storage.learning import Learning
+    from training.retrain import retrain
+
+    settings = load(arguments.config)
+    os.nice(NICE)
+    with Learning(arguments.url or settings.storage.url) as store:
+        while True:
+            try:
+                retrain(store, means(settings, in_use(ROOT / settings.model.bundle), arguments.work), say)
+            except RaddError as error:
+                if arguments.every is None:
+                    raise
+                say(f"error: {error}")
+            if arguments.every is None:
+                return
+            time.sleep(arguments.every)
+
+
+def means(settings, champion: Path, work: Path):
+    from evaluation.conditions import CONDITIONS
+    from generative.copy_synthesis import METHODS
+    from training.retrain import Means
+
+    methods = [make for name, make in METHODS.items() if name != "world"]  # the rest needs nothing but numpy
+
+    def copy(samples, rng):
+        return methods[rng.integers(len(methods))](samples, rng)
+
+    return Means(champion, settings.retrain, settings.decision.spoof_p, work, copy,
+                 {name: CONDITIONS[name] for name in PROVED})
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+def choose(arguments: argparse.Namespace) -> None:
+    """Put the bundle to use that is named, or with `rollback` the one before."""
+    from radd.bundle import in_use
+    from radd.errors import ConfigError
+    from settings import load
+    from storage.learning import Learning
+    from training.registry import beside, promote
+    from training.retrain import roll_back
+
+    settings = load(arguments.config)
+    configured = ROOT / settings.model.bundle
+    champion = in_use(configured)
+    with Learning(arguments.url or settings.storage.url) as store:
+        if arguments.name is not None:
+            version = promote(beside(configured, arguments.name))
+            store.decide("promote", arguments.name, version, champion.name, arguments.reason)
+        else:
+            made = [row for row in store.decisions() if row["action"] == "promote" and row["model"] == champion.name]
+            if not made:
+                raise ConfigError(f"no bundle was in use before {champion.name}; name one with train.py promote NAME")
+            version = roll_back(store, beside(configured, made[-1]["before"]), champion, arguments.reason)
+    print(f"{in_use(configured)} is in use: {version}; daemons take it over within [model] overlay_s")
+
+
+def drift(arguments: argparse.Namespace) -> None:
+    """Print the drift of the last days, a row a stream and day."""
+    from datetime import UTC, datetime, timedelta
+
+    from radd.bundle import in_use
+    from settings import load
+    from storage.learning import Learning
+    from training.retrain import usual_distance
+
+    settings = load(arguments.config)
+    usual, today = usual_distance(in_use(ROOT / settings.model.bundle)), datetime.now(UTC).date()
+    bound, first = settings.retrain.drift_factor * usual, today - timedelta(days=arguments.days - 1)
+    with Learning(arguments.url or settings.storage.url) as store:
+        store.measure_drift(first, today)
+        rows = store.drifts(first)
+    print(f"distance from known voices: {usual:.4f} is usual, more than {bound:.4f} is drift ([retrain] drift_factor)")
+    for row in rows:
+        bar = "#" * min(40, round(20 * row["distance"] / bound))
+        source = "".join(c if c.isprintable() else "?" for c in row["source"][:40])
+        print(f"{row['day']}  {row['distance']:.4f}  {row['seconds']:6} s  {bar:20} "
+              f"{'DRIFT  ' if row['distance'] > bound else ''}{source}")
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
@@ -158,7 +251,35 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     shelf = commands.add_parser("models", help="list the bundles that are here and whether they are whole")
     shelf.set_defaults(command=models)
     shelf.add_argument("directory", type=Path, nargs="?", default=ROOT / "models", metavar="DIR", help="default models")
+    again = commands.add_parser("retrain", help="learn from what people have labelled, if enough is new")
+    again.set_defaults(command=retrain)
+    often = again.add_mutually_exclusive_group(required=True)
+    often.add_argument("--once", action="store_true", help="one round, for a timer")
+    often.add_argument("--every", type=span, metavar="SPAN", help="a round each so often, as 24h or 30m")
+    again.add_argument("--work", type=Path, default=ROOT / "build" / "retrain", metavar="DIR",
+                       help="scores of clips while a round lasts")
+    promoting = commands.add_parser("promote", help="put a bundle to use, without a restart of what listens")
+    promoting.set_defaults(command=choose)
+    promoting.add_argument("name", metavar="NAME", help="its directory beside the configured one")
+    back = commands.add_parser("rollback", help="put the bundle to use again that was in use before")
+    back.set_defaults(command=choose, name=None)
+    far = commands.add_parser("drift", help="how far the sound of each stream and day is from known voices")
+    far.set_defaults(command=drift)
+    far.add_argument("--days", type=at_least(1), default=14, metavar="N", help="today included, default 14")
+    for choosing in (promoting, back):
+        choosing.add_argument("--reason", default="", metavar="TEXT")
+    for with_database in (again, promoting, back, far):
+        with_database.add_argument("--url", help="the database, instead of the one in [storage]")
+        with_database.add_argument("--config", type=Path, metavar="FILE", help="settings that override config.toml")
     return parser.parse_args(argv)
+
+
+def span(text: str) -> float:
+    """Seconds of a span such as 24h."""
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+    if not (text[:-1].isdecimal() and int(text[:-1]) and text[-1:] in units):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number and s, m, h or d, as in 24h")
+    return int(text[:-1]) * units[text[-1]]
 
 
 def generator(group, name: str, command: Callable, help: str) -> argparse.ArgumentParser:

@@ -106,6 +106,10 @@ class FlatIndex:
     def ids(self) -> set[str]:
         return {r.id for side in self._sides for r in side.references}
 
+    def systems(self) -> set[str]:
+        """Of the fake references."""
+        return {r.system for r in self._sides[1].references}
+
     def without(self, ids: Set[str]) -> FlatIndex:
         """The index that is left when the references of these ids are gone; raises ModelError where that is too few."""
         vectors = np.concatenate([side.vectors() for side in self._sides])

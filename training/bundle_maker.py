@@ -126,15 +126,20 @@ def calibrate(windows: Windows, clips: DecodedClips) -> Calibration:
     """
     bonafide = np.array([c.label == "bonafide" for c in clips.clips])[windows.clip]
     sources = np.array([f"{c.label} {c.source}" for c in clips.clips])[windows.clip]
+    return fuse(windows.parts, windows.speech_s, bonafide, lambda of: balanced(bonafide[of], sources[of], windows.clip[of]))
+
+
+def fuse(parts: np.ndarray, speech_s: np.ndarray, bonafide: np.ndarray, weigh: Callable) -> Calibration:
+    """As calibrate, of windows with `parts` as Windows has them; `weigh` gives the weights of those in a mask."""
     lengths, alone, fused = [], [], []
     for k, shortest in enumerate(SPEECH_S):
         longest = SPEECH_S[k + 1] if k + 1 < len(SPEECH_S) else np.inf
-        near = (windows.speech_s >= shortest) & (windows.speech_s < longest)
-        whole = near & ~np.isnan(windows.parts[:, 1])
+        near = (speech_s >= shortest) & (speech_s < longest)
+        whole = near & ~np.isnan(parts[:, 1])
         if len(set(bonafide[whole])) == 2:
             lengths.append(shortest)
-            alone.append(_fit(windows.parts[:, :1], bonafide, sources, windows.clip, near))
-            fused.append(_fit(windows.parts, bonafide, sources, windows.clip, whole))
+            alone.append(logistic(parts[near, :1], bonafide[near], weigh(near)))
+            fused.append(logistic(parts[whole], bonafide[whole], weigh(whole)))
     if not lengths:
         raise ConfigError(f"the dev side has no windows of both labels with {SPEECH_S[0]} s of speech or more to "
                           "calibrate on; give it longer clips")
@@ -153,18 +158,24 @@ def clip_llrs(windows: Windows, calibration: Calibration, clips: DecodedClips) -
     )
 
 
-def _fit(parts: np.ndarray, bonafide: np.ndarray, sources: np.ndarray, clip: np.ndarray, chosen: np.ndarray) -> tuple:
-    """Logistic regression in which a clip weighs the same however many windows it has, a source as its root."""
-    x, y, weights = parts[chosen], bonafide[chosen], np.ones(chosen.sum())
-    per_clip = Counter(clip[chosen])
-    weights /= [per_clip[c] for c in clip[chosen]]
+def balanced(bonafide: np.ndarray, sources: np.ndarray, clip: np.ndarray) -> np.ndarray:
+    """Weights of windows: a clip weighs the same however many it has, a source as its root, each label as the other."""
+    weights = np.ones(len(clip))
+    per_clip = Counter(clip)
+    weights /= [per_clip[c] for c in clip]
     per_source: dict[str, float] = defaultdict(float)
-    for source, weight in zip(sources[chosen], weights, strict=True):
+    for source, weight in zip(sources, weights, strict=True):
         per_source[source] += weight
-    weights /= np.sqrt([per_source[s] for s in sources[chosen]])
-    for side in (y, ~y):
-        weights[side] *= len(y) / 2 / weights[side].sum()
-    model = LogisticRegression(C=RIDGE).fit(x, y, weights)
+    weights /= np.sqrt([per_source[s] for s in sources])
+    for side in (bonafide, ~bonafide):
+        if side.any():
+            weights[side] *= len(bonafide) / 2 / weights[side].sum()
+    return weights
+
+
+def logistic(parts: np.ndarray, bonafide: np.ndarray, weights: np.ndarray, ridge: float = RIDGE) -> tuple[float, ...]:
+    """Weights of the parts and offset of a logistic regression."""
+    model = LogisticRegression(C=ridge, max_iter=1000).fit(parts, bonafide, weights)
     return (*model.coef_[0].tolist(), float(model.intercept_[0]))
 
 

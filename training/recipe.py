@@ -33,3 +33,20 @@ class RecipeSettings:
         if self.pretrain_steps and self.encoder:
             raise ConfigError(f"[training] pretrain_steps = {self.pretrain_steps}: only the compact encoder learns without "
                               f"labels; set it to 0, or encoder (now {self.encoder!r}) to an empty string")
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainSettings:
+    """Section [retrain] of config.toml."""
+
+    min_labels: int
+    replay: float
+    per_source: int
+    proof: str
+    drift_factor: float
+    alert_rate_factor: float
+    keep: int
+
+    def __post_init__(self) -> None:
+        check(self, min_labels=(1, 10**6), replay=(0.7, 0.9), per_source=(1, 10**6), drift_factor=(1, 100),
+              alert_rate_factor=(1, 1000), keep=(2, 1000))

@@ -1,0 +1,98 @@
+"""What labels teach a bundle: a linear correction of the encoder's score, and fusion and calibration anew.
+
+The networks and the index stay what they are. Every retraining begins at the networks' own scores and learns from all
+confirmed clips, so that no error of an earlier one goes on.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from radd.bundle import CARD, CORRECTION, load_known_voices, read_manifest, write_manifest
+from radd.calibration import Calibration
+from radd.encoder import corrected
+from training.bundle_maker import balanced, fuse, logistic
+from training.replay import Replay
+
+RIDGE = 0.1  # sklearn's C of the correction, whose vectors are of unit length
+
+
+def join(first: Replay, second: Replay) -> Replay:
+    """The windows and clips of both."""
+    moved = replace(second, clip=second.clip + len(first.label))
+    return Replay(*(np.concatenate([getattr(side, name) for side in (first, moved)]) for name in Replay.__slots__))
+
+
+def refit(known: Replay, fresh: Replay, share: float) -> tuple[np.ndarray, Calibration]:
+    """Correction float32 (width + 2,) and calibration; `share` is what the windows of `known` weigh, 0 to 1."""
+    both = join(known, fresh)
+    bonafide = both.label[both.clip] == "bonafide"
+    sources = np.char.add(np.char.add(both.label, " "), both.source)[both.clip]
+    is_known = np.arange(len(both.clip)) < len(known.clip)
+
+    def weigh(of: np.ndarray) -> np.ndarray:
+        weights = np.zeros(of.sum())
+        for origin, part in ((is_known[of], share), (~is_known[of], 1 - share)):
+            if origin.any():
+                said = balanced(bonafide[of][origin], sources[of][origin], both.clip[of][origin])
+                weights[origin] = said * part * len(weights) / said.sum()
+        for side in (bonafide[of], ~bonafide[of]):
+            weights[side] *= len(weights) / 2 / weights[side].sum()
+        return weights
+
+    encoded = ~np.isnan(both.parts[:, 1])
+    shown = np.column_stack([both.parts[:, :2], both.embedding])[encoded].astype(np.float64)
+    _, *rest = logistic(shown, bonafide[encoded], weigh(encoded), RIDGE)
+    correction = np.array(rest, np.float32)
+    return correction, fuse(with_correction(both, correction), both.speech_s, bonafide, weigh)
+
+
+def with_correction(windows: Replay, correction: np.ndarray | None) -> np.ndarray:
+    """The parts of windows (n, 3) after a correction of the encoder's."""
+    if correction is None:
+        return windows.parts
+    parts = windows.parts.copy()
+    parts[:, 1] = corrected(correction, parts[:, 1], windows.embedding.astype(np.float32))
+    return parts
+
+
+def llrs(windows: Replay, correction: np.ndarray | None, calibration: Calibration) -> dict[int, float]:
+    """The mean LLR, in nats, of the windows of each clip."""
+    by_clip: dict[int, list[float]] = defaultdict(list)
+    parts = with_correction(windows, correction)
+    for (spectrum, *rest), speech_s, clip in zip(parts, windows.speech_s, windows.clip, strict=True):
+        heard = () if np.isnan(rest[0]) else rest
+        by_clip[int(clip)].append(calibration.llr(speech_s, spectrum, *heard))
+    return {clip: float(np.mean(said)) for clip, said in by_clip.items()}
+
+
+def judging(bundle: Path) -> tuple[np.ndarray | None, Calibration]:
+    """The correction, if it has one, and the calibration of a bundle; raises ModelError as load_known_voices."""
+    calibration = load_known_voices(bundle)[2]
+    return (np.load(bundle / CORRECTION) if (bundle / CORRECTION).is_file() else None), calibration
+
+
+def write_candidate(champion: Path, out: Path, correction: np.ndarray, calibration: Calibration, clips: int) -> None:
+    """Seal the champion's networks and index with another correction and calibration in the directory `out`."""
+    manifest = read_manifest(champion)
+    making = out.with_name(out.name + ".new")
+    for leftover in (making, out):
+        shutil.rmtree(leftover, ignore_errors=True)
+    making.mkdir()
+    for name in manifest["files"]:
+        shutil.copy(champion / name, making)
+    np.save(making / CORRECTION, correction)
+    note = (f"\n## Retrained\n\nFrom {clips} clips that people had confirmed, beside replayed ones. The correction of the "
+            "encoder's score, fusion and calibration were fitted anew; the networks and the index were not. The measured "
+            "numbers above are those of the bundle before.\n")
+    text = (making / CARD).read_text(encoding="utf-8").partition("\n## Retrained\n")[0]
+    (making / CARD).write_text(text + note, encoding="utf-8")
+    training = manifest["training"] | {"retrained_from_clips": clips}
+    write_manifest(making, manifest["name"], calibration, training, {})
+    making.rename(out)
+

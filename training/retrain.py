@@ -1,0 +1,359 @@
+"""One round of the loop: is it due, which clips teach, refit, prove, decide. In doubt the champion stays."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from radd.bundle import load_known_voices, read_manifest
+from radd.dataset import DecodedClips, read_corpus
+from radd.errors import AudioError, ConfigError, RaddError
+from radd.flac import flac_samples
+from radd.index import FlatIndex
+from radd.speech import BLOCK_SAMPLES, SpeechNetwork, SpeechState
+from radd.types import SAMPLE_RATE_HZ
+from training.bundle_maker import Windows, load_networks, score_windows
+from training.curation import Confirmed, admitted, distinct, is_held
+from training.proof import Gate, Model, gates, reviewed_gate, shadow_gate
+from training.recipe import RetrainSettings
+from training.refit import judging, refit, write_candidate
+from training.registry import promote, prune
+from training.replay import CLEAN, REPLAY, Replay, group
+
+SHADOW_CLIPS = 200
+FEW_ALERTS = 5  # fewer after a switch say nothing of their rate
+BEFORE = timedelta(days=7)  # with whose alert rate a new model is compared
+DONE = ("promoted", "refused")
+
+
+class Store(Protocol):
+    """The loop's side of a database; storage/learning.py has the one that ships."""
+
+    lease: Any
+
+    def confirmed(self) -> list: ...
+    def answers(self) -> dict[str, list[str]]: ...
+    def unlabelled(self, limit: int) -> list[str]: ...
+    def sound(self, sha256: str) -> bytes | None: ...
+    def begin(self, why: str, champion: str, candidate: str) -> str: ...
+    def change(self, id: str, **values: Any) -> None: ...
+    def end(self, id: str, state: str, outcome: str, report: str) -> None: ...
+    def retrainings(self) -> list[dict[str, Any]]: ...
+    def decide(
+        self, action: str, model: str, version: str, before: str, reason: str, numbers: Any = None
+    ) -> None: ...
+    def decisions(self) -> list[dict[str, Any]]: ...
+    def alert_rate(self, since: datetime, until: datetime) -> tuple[int, float]: ...
+    def measure_drift(self, first: Any, last: Any) -> None: ...
+    def drifts(self, since: Any) -> list[dict[str, Any]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a round works with besides the database."""
+
+    champion: Path
+    settings: RetrainSettings
+    spoof_p: float
+    """from which probability on a voice is called fake"""
+    work: Path
+    """keeps scores of clips while a round lasts"""
+    copy: Callable[[np.ndarray, np.random.Generator], np.ndarray]
+    """makes a fake of a real recording"""
+    conditions: Mapping[str, Callable]
+    """under which the corpus of `proof` is heard"""
+
+    @property
+    def alarm_llr(self) -> float:
+        return -math.log(self.spoof_p / (1 - self.spoof_p))
+
+
+class OneClip:
+    """A recording for score_windows."""
+
+    def __init__(self, samples: np.ndarray) -> None:
+        """Mono 16 kHz float32 (n,)."""
+        self._samples = samples[: len(samples) // BLOCK_SAMPLES * BLOCK_SAMPLES]
+
+    def __len__(self) -> int:
+        return 1
+
+    def samples(self, index: int) -> np.ndarray:
+        return self._samples
+
+    def speech(self, index: int) -> np.ndarray:
+        return SpeechNetwork().probability(SpeechState(), self._samples[None])[0]
+
+
+class Scorer:
+    """Windows of clips by the champion's networks, kept in `work` so that a killed round goes on."""
+
+    def __init__(self, means: Means) -> None:
+        self._networks = load_networks(means.champion)
+        self.index = load_known_voices(means.champion)[1]
+        self._kept = means.work / read_manifest(means.champion)["version"]
+        self._kept.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def width(self) -> int:
+        return self._networks[1].width
+
+    def windows(self, name: str, samples: Callable[[], np.ndarray]) -> Windows:
+        """Those of the recording `name`, of its samples where they were not scored before."""
+        file = self._kept / f"{name}.npz"
+        if not file.is_file():
+            found = score_windows(OneClip(samples()), *self._networks, self.index, None, 1)
+            aside = file.with_name(f"{name}.new.npz")
+            np.savez(aside, **{column: getattr(found, column) for column in Windows.__slots__})
+            aside.replace(file)
+        with np.load(file, allow_pickle=False) as kept:
+            return Windows(**{column: kept[column] for column in Windows.__slots__})
+
+    def corpus(self, directory: Path, conditions: Mapping[str, Callable], work: Path) -> Replay:
+        """The dev side of a corpus under each condition and as it is."""
+        clips = read_corpus(directory, "dev")
+        if len({clip.label for clip in clips}) < 2:
+            raise ConfigError(f"[retrain] proof = {directory}: its dev side needs clips of both labels")
+        decoded = DecodedClips(clips, work / "decoded", 1)
+        parts = []
+        for name, alter in ({CLEAN: None} | dict(conditions)).items():
+            found = score_windows(decoded, *self._networks, self.index, alter, 1)
+            for i, clip in enumerate(decoded.clips):
+                told = clip.label, clip.system, clip.source, group(clip), len(decoded.samples(i)) / SAMPLE_RATE_HZ
+                mine = found.clip == i
+                of = Windows(*(getattr(found, column)[mine] for column in Windows.__slots__))
+                parts.append((name, told, of))
+        return replayed(parts, self.width)
+
+
+def replayed(parts: list[tuple[str, tuple, Windows]], width: int) -> Replay:
+    """Condition, (label, system, source, group, seconds) and windows of recordings as one Replay, none held back."""
+    columns = {name: np.concatenate([np.zeros((0, *tail)), *(getattr(of, name) for _, _, of in parts)])
+               for name, tail in (("parts", (3,)), ("speech_s", ()), ("embedding", (width,)), ("distance", ()))}
+    sizes = [len(of.clip) for _, _, of in parts]
+    told = list(zip(*(said for _, said, _ in parts), strict=True)) or [()] * 5
+    names = {name: np.array(column, str) for name, column in zip(("label", "system", "source", "group"), told, strict=False)}
+    return Replay(**columns, **names, clip=np.repeat(np.arange(len(parts)), sizes), held=np.zeros(len(parts), bool),
+                  condition=np.repeat(np.array([name for name, _, _ in parts], str), sizes),
+                  length_s=np.array(told[4], np.float32))
+
+
+def due(store: Store, means: Means) -> tuple[str | None, list[Confirmed], list[str]]:
+    """Why a round should begin, None where nothing says so; the clips that may teach; and in words what was left out."""
+    done = [row["began_utc"] for row in store.retrainings() if row["state"] in DONE]
+    clips, told = admitted(store.confirmed(), store.answers(), means.settings.per_source)
+    fresh = [clip for clip in clips if not done or clip.labelled_utc > max(done)]
+    if len(fresh) >= means.settings.min_labels:
+        return f"{len(fresh)} new labels", clips, told
+    if fresh and (far := drifting(store, means)):
+        return f"{far[0]}; {len(fresh)} new labels", clips, told
+    told.append(f"{len(fresh)} new labels of {means.settings.min_labels} ([retrain] min_labels), and no drift with labels")
+    return None, clips, told
+
+
+def drifting(store: Store, means: Means) -> list[str]:
+    """In words, the streams whose sound of the last two days is farther from known voices than it should be."""
+    today = datetime.now(UTC).date()
+    store.measure_drift(today - timedelta(days=1), today)
+    bound = means.settings.drift_factor * usual_distance(means.champion)
+    return [
+        f"drift: {row['source'][:80]!r} was {row['distance']:.3f} from known voices on {row['day']}, bound {bound:.3f}"
+        for row in store.drifts(today - timedelta(days=1)) if row["distance"] > bound
+    ]
+
+
+def usual_distance(bundle: Path) -> float:
+    """The median distance of a bundle's own held-back clips from its references."""
+    held = Replay.read(bundle / REPLAY).chosen(held=True)
+    return float(np.nanmedian(held.distance))
+
+
+def retrain(store: Store, means: Means, say: Callable[[str], None]) -> bool:
+    """One round, if one is due; whether another model is in use now. Raises StorageError where another process is at it."""
+    with store.lease:
+        _finish(store, means)
+        if take_back(store, means, say):
+            return True
+        why, clips, told = due(store, means)
+        for line in told:
+            say(f"left out: {line}" if why else f"nothing to do: {line}")
+        if why is None:
+            return False
+        candidate = means.champion.parent / f"r{datetime.now(UTC):%Y%m%dT%H%M%S}"
+        round = store.begin(why, means.champion.name, candidate.name)
+        say(f"retraining {candidate.name}: {why}")
+        try:
+            return _round(store, means, round, candidate, clips, told, say)
+        except RaddError as error:
+            store.end(round, "failed", str(error), "")
+            raise
+
+
+def _round(
+    store: Store, means: Means, round: str, candidate: Path, clips: list[Confirmed], told: list[str], say: Callable
+) -> bool:
+    known = Replay.read(means.champion / REPLAY)
+    scorer = Scorer(means)
+    teaching, proving, problems = _heard(store, scorer, clips)
+    told = [*told, *problems]
+    store.change(round, step="fit")
+    fresh = replayed([*teaching, *_copies(store, means, scorer, clips)], scorer.width)
+    if not len(fresh.clip):
+        raise ConfigError("none of the confirmed clips holds enough speech to learn from; label longer ones")
+    correction, calibration = refit(known.chosen(held=False), fresh, means.settings.replay)
+    old = Model(*judging(means.champion))
+    calibration = type(calibration)(calibration.speech_s, calibration.alone, calibration.fused, old.calibration.confirmed)
+    new = Model(correction, calibration)
+    write_candidate(means.champion, candidate, correction, calibration, len(teaching))
+    store.change(round, step="prove")
+    held = known.chosen(held=True)
+    if means.settings.proof:
+        held = scorer.corpus(Path(means.settings.proof), means.conditions, means.work)
+        no_leak(held, known, scorer.index, clips)
+    passed = gates(held, old, new, means.alarm_llr)
+    passed.append(reviewed_gate(replayed(proving, scorer.width), old, new))
+    shadow = replayed(_unlabelled(store, scorer), scorer.width)
+    passed.append(shadow_gate(shadow, old, new, means.alarm_llr, means.settings.alert_rate_factor))
+    return _decide(store, means, round, candidate, passed, len(teaching), told, say)
+
+
+def _heard(store: Store, scorer: Scorer, clips: list[Confirmed]) -> tuple[list, list, list[str]]:
+    """Windows of the clips that teach and of those that prove, and in words what was left out."""
+    found, problems = [], []
+    for clip in clips:
+        store.lease.renew()
+        windows = _scored(store, scorer, clip.sha256)
+        if windows is not None and not np.isnan(windows.distance).all():
+            found.append((clip, windows))
+    if len(found) < len(clips):
+        problems.append(f"{len(clips) - len(found)} clips without enough speech")
+    vectors = np.array([np.nanmean(windows.embedding, axis=0) for _, windows in found]).reshape(-1, scorer.width)
+    kept = distinct(vectors)
+    if len(kept) < len(found):
+        problems.append(f"{len(found) - len(kept)} clips that are nearly the same as another")
+    teaching, proving = [], []
+    for clip, windows in (found[i] for i in kept):
+        system = "-" if clip.label == "bonafide" else "unknown"
+        told = clip.label, system, f"{clip.source[:200]} {clip.began_utc:%Y-%m-%d}", clip.stream_id, float(len(windows.clip))
+        (proving if is_held(clip) else teaching).append((CLEAN, told, windows))
+    return teaching, proving, problems
+
+
+def _scored(store: Store, scorer: Scorer, sha256: str) -> Windows | None:
+    flac = store.sound(sha256)
+    if flac is None:
+        return None
+    try:
+        return scorer.windows(sha256, lambda: flac_samples(flac))
+    except AudioError:
+        return None
+
+
+def _copies(store: Store, means: Means, scorer: Scorer, clips: list[Confirmed]) -> list:
+    """A fake of each real clip that teaches: the same words and voice, made by a machine."""
+    made = []
+    for clip in clips:
+        flac = store.sound(clip.sha256) if clip.label == "bonafide" and not is_held(clip) else None
+        if flac is None:
+            continue
+        store.lease.renew()
+        rng = np.random.default_rng(int(clip.sha256[:16], 16))
+        windows = scorer.windows(f"{clip.sha256}-copy", lambda flac=flac, rng=rng: means.copy(flac_samples(flac), rng))
+        made.append((CLEAN, ("spoof", "copy-synthesis", "copies", "copies", float(len(windows.clip))), windows))
+    return made
+
+
+def _unlabelled(store: Store, scorer: Scorer) -> list:
+    found = []
+    for sha256 in store.unlabelled(SHADOW_CLIPS):
+        store.lease.renew()
+        if (windows := _scored(store, scorer, sha256)) is not None:
+            found.append((CLEAN, ("-", "-", "-", sha256, 0.0), windows))
+    return found
+
+
+def no_leak(held: Replay, known: Replay, index: FlatIndex, clips: list[Confirmed]) -> None:
+    """Raises ConfigError where a corpus that is to prove shares systems, speakers or streams with what teaches."""
+    taught = set(known.group[~known.held].tolist()) | {clip.stream_id for clip in clips}
+    taught |= {f"spoof {system}" for system in index.systems()}
+    if shared := sorted(set(held.group.tolist()) & taught):
+        raise ConfigError(f"[retrain] proof: {', '.join(shared[:5])} and the training data are the same: {len(shared)} "
+                          "shared; a proof on what was learned proves nothing, so give another corpus")
+
+
+def _decide(
+    store: Store, means: Means, round: str, candidate: Path, passed: list[Gate], clips: int, told: list[str], say: Callable
+) -> bool:
+    failed = [gate for gate in passed if not gate.passed]
+    outcome = (f"{candidate.name} takes the place of {means.champion.name}: all {len(passed)} gates passed" if not failed else
+               f"{means.champion.name} stays: {candidate.name} failed at {'; '.join(gate.name for gate in failed)}")
+    report = "\n".join([
+        f"# {candidate.name}", "", outcome, "",
+        f"Learned from {clips} clips that people had confirmed and from the replay of {means.champion.name}. Correction, "
+        "fusion and calibration were fitted anew; the networks and the index were not.", "",
+        "| gate, lower = better | champion | candidate | difference, 95 % | |", "|---|---|---|---|---|",
+        *(gate.told() for gate in passed), "", *(f"- left out: {line}" for line in told), "",
+    ])
+    (candidate.parent / f"{candidate.name}.md").write_text(report, encoding="utf-8")
+    numbers = [asdict(gate) | {"champion": _finite(gate.champion), "candidate": _finite(gate.candidate),
+                               "interval": [_finite(edge) for edge in gate.interval]} for gate in passed]
+    manifest = read_manifest(candidate)
+    version = f"{manifest['name']} {manifest['version']}"
+    store.change(round, step="promote", outcome=outcome, report=report)
+    if not failed:
+        promote(candidate)
+    store.decide("refuse" if failed else "promote", candidate.name, version, means.champion.name, outcome, numbers)
+    store.end(round, "refused" if failed else "promoted", outcome, report)
+    prune(candidate.parent, means.settings.keep, {means.champion.name, candidate.name})
+    shutil.rmtree(means.work, ignore_errors=True)
+    say(report)
+    return not failed
+
+
+def _finish(store: Store, means: Means) -> None:
+    """Write down the promotion that a killed round had made without saying so."""
+    for row in store.retrainings():
+        if row["state"] == "running" and row["step"] == "promote" and row["candidate"] == means.champion.name:
+            manifest = read_manifest(means.champion)
+            version = f"{manifest['name']} {manifest['version']}"
+            store.decide("promote", row["candidate"], version, row["champion"], row["outcome"])
+            store.end(row["id"], "promoted", row["outcome"], row["report"])
+
+
+def take_back(store: Store, means: Means, say: Callable[[str], None]) -> bool:
+    """Roll back the latest promotion if alerts have come so much more often since; whether that was done."""
+    made = store.decisions()
+    latest = next((row for row in reversed(made) if row["action"] != "refuse"), None)
+    if latest is None or latest["action"] != "promote" or latest["model"] != means.champion.name:
+        return False
+    switched = latest["decided_utc"]
+    alerts, hours = store.alert_rate(switched, datetime.now(UTC).replace(tzinfo=None))
+    alerts_before, hours_before = store.alert_rate(switched - BEFORE, switched)
+    if alerts < FEW_ALERTS or not hours_before or not hours:
+        return False
+    usual = max(alerts_before, 1) / hours_before
+    if alerts / hours <= means.settings.alert_rate_factor * usual:
+        return False
+    reason = (f"{alerts / hours:.2f} alerts an hour of speech since {switched:%Y-%m-%d %H:%M} UTC, {usual:.2f} before: more "
+              f"than {means.settings.alert_rate_factor:g} times as many ([retrain] alert_rate_factor)")
+    roll_back(store, means.champion.parent / latest["before"], means.champion, reason)
+    say(f"{latest['model']} is taken back, {latest['before']} is in use: {reason}")
+    return True
+
+
+def roll_back(store: Store, to: Path, champion: Path, reason: str) -> str:
+    """Put an earlier bundle to use again; its name and version."""
+    version = promote(to)
+    store.decide("rollback", to.name, version, champion.name, reason)
+    return version
+
+
+def _finite(number: float) -> float | None:
+    return float(number) if math.isfinite(number) else None
