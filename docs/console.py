@@ -10,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 ROOT = Path(__file__).parents[1]
@@ -45,9 +46,9 @@ def shoot(browser, url: str, recording: str) -> None:
         page.goto(f"{url}#/{name}")
         return page
 
-    live = opened("live", "dark", 430)
+    live = opened("live", "dark", 500)
     live.locator(".stream.alarm").wait_for()
-    live.wait_for_timeout(4_000)
+    live.wait_for_timeout(1_000)
     live.screenshot(path=ROOT / "docs/console-live.png")
     check = opened("check", "light", 800)
     check.set_input_files("#file", recording)
@@ -59,6 +60,8 @@ def shoot(browser, url: str, recording: str) -> None:
     review.locator(".sound audio").wait_for()
     review.wait_for_timeout(2_000)
     review.screenshot(path=ROOT / "docs/console-review.png")
+    for picture in (ROOT / "docs").glob("console-*.png"):
+        Image.open(picture).quantize(256).save(picture, optimize=True)
 
 
 if __name__ == "__main__":
