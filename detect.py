@@ -46,12 +46,13 @@ def detect(arguments: argparse.Namespace) -> None:
 
         source = open_source(arguments.source, settings.capture, arguments.realtime, arguments.rate,
                              arguments.channels, arguments.format)
-        detector = load_detector(ROOT / settings.model.bundle, settings.model, settings.gate)
+        bundle = chosen_bundle(settings, arguments)
+        detector = load_detector(bundle, settings.model, settings.gate)
         with choose_display(arguments.json, source) as display:
-            listen(source, detector, settings, display, ending, arguments)
+            listen(source, detector, bundle, settings, display, ending, arguments)
 
 
-def listen(source: Source, detector: RaddDetector, settings: Settings, display: Display, ending: Ending,
+def listen(source: Source, detector: RaddDetector, bundle: Path, settings: Settings, display: Display, ending: Ending,
            arguments: argparse.Namespace) -> None:
     from radd.types import SAMPLE_RATE_HZ
     from stream.monitor import Monitor
@@ -67,7 +68,7 @@ def listen(source: Source, detector: RaddDetector, settings: Settings, display: 
     def open_journal():
         return NoJournal() if arguments.no_store else journal_of(stream_id, source, detector, settings)
 
-    index = None if arguments.no_store else living_index(detector, settings)
+    index = None if arguments.no_store else living_index(detector, bundle, settings, arguments)
     Run(source, monitor, open_journal, display, ending, detector.name, duration_samples, index).listen()
 
 
@@ -76,7 +77,7 @@ def journal_of(stream_id: str, source: Source, detector: RaddDetector, settings:
     from storage.journal import Journal, StreamInfo
     from stream.capture import MicrophoneSource
 
-    aside = ("storage", "review", "serve", "training")
+    aside = ("storage", "review", "serve", "retrain", "training")
     judging = {name: section for name, section in asdict(settings).items() if name not in aside}
     info = StreamInfo(
         id=stream_id,
@@ -91,14 +92,35 @@ def journal_of(stream_id: str, source: Source, detector: RaddDetector, settings:
     return Journal(settings.storage, info)
 
 
-def living_index(detector: RaddDetector, settings: Settings) -> LivingIndex | None:
-    """What tells the detector of references that people confirm in the meantime; None where that is switched off."""
+def chosen_bundle(settings: Settings, arguments: argparse.Namespace) -> Path:
+    """The bundle of --bundle, else the one in use: see radd.bundle.in_use."""
+    from radd.bundle import in_use
+
+    configured = ROOT / settings.model.bundle
+    return configured if arguments.bundle is not None else in_use(configured)
+
+
+def living_index(detector: RaddDetector, bundle: Path, settings: Settings,
+                 arguments: argparse.Namespace) -> LivingIndex | None:
+    """What tells the detector of references that people confirm, and of another bundle; None where that is off."""
+    from radd.bundle import load_detector
     from storage.overlay import OverlayStore
     from stream.living_index import LivingIndex
 
     if not settings.model.overlay_s:
         return None
-    return LivingIndex(OverlayStore(settings.storage.url, detector.encoder_id), detector, settings.model.overlay_s)
+    known = [bundle]
+
+    def newest() -> RaddDetector | None:
+        now = chosen_bundle(settings, arguments)
+        if now == known[-1]:
+            return None
+        fresh = load_detector(now, settings.model, settings.gate)
+        known.append(now)
+        return fresh
+
+    overlays = OverlayStore(settings.storage.url, detector.encoder_id)
+    return LivingIndex(overlays, detector, settings.model.overlay_s, newest)
 
 
 def configure(arguments: argparse.Namespace) -> Settings:

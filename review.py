@@ -134,10 +134,10 @@ def label(reviews: Reviews, arguments: argparse.Namespace, settings: Settings) -
 
 def remember(reviews: Reviews, arguments: argparse.Namespace, settings: Settings) -> None:
     """Bring what is agreed into the index of the bundle; what is in the way is told, and tried again next time."""
-    from radd.bundle import load_known_voices
+    from radd.bundle import in_use, load_known_voices
     from storage.index_command import NOT_HEEDED
 
-    encoder, _, calibration = load_known_voices(arguments.bundle or ROOT / settings.model.bundle)
+    encoder, _, calibration = load_known_voices(arguments.bundle or in_use(ROOT / settings.model.bundle))
     learnt = reviews.remember(encoder)
     if learnt and not calibration.confirmed:
         print(NOT_HEEDED, file=sys.stderr)

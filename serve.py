@@ -36,11 +36,11 @@ def serve(arguments: argparse.Namespace) -> None:
         from console.app import Parts, make_app
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error.name} is not installed; pip install -r requirements-serve.txt") from None
-    from radd.bundle import load_detector, load_known_voices, read_manifest
+    from radd.bundle import in_use, load_detector, load_known_voices, read_manifest
 
     if arguments.bundle is not None:
         settings = replace(settings, model=replace(settings.model, bundle=str(arguments.bundle.absolute())))
-    bundle = ROOT / settings.model.bundle
+    bundle = ROOT / settings.model.bundle if arguments.bundle else in_use(ROOT / settings.model.bundle)
     make_tables(settings.storage.url)
     app = make_app(Parts(
         detector=load_detector(bundle, settings.model, settings.gate),

@@ -64,6 +64,8 @@ class DetectorState:
     past: dict[str, np.ndarray]
     frames: np.ndarray
     """of the latest window but its last hop, float32 (at most (WINDOW_HOPS - 1) * 4, width)"""
+    cnn: SpectralCnn
+    """that made them"""
     vad: SpeechState = field(default_factory=SpeechState)
     spectrum: SpectrumState = field(default_factory=SpectrumState)
     sound: Sound = NO_SOUND
@@ -104,8 +106,13 @@ class RaddDetector:
         """Look up in this index from the next block on; may be called between two pushes, from any thread."""
         self.retrieval = Retrieval(index, RetrievalCache(self._model.cache_blocks))
 
+    def become(self, other: RaddDetector) -> None:
+        """Judge as another detector does, with its index, from the next push on; a stream then begins to listen anew."""
+        for name in ("name", "encoder_id", "_cnn", "_encoder", "_bundled", "_calibration", "_no_frames", "retrieval"):
+            setattr(self, name, getattr(other, name))
+
     def start(self) -> DetectorState:
-        return DetectorState(self._cnn.start(), self._no_frames)
+        return DetectorState(self._cnn.start(), self._no_frames, self._cnn)
 
     def push(
         self, state: DetectorState, samples: np.ndarray, gated: bool = True, longest: bool = False
@@ -115,6 +122,10 @@ class RaddDetector:
         With `gated` False every hop gets a number, also where the gate would refuse. With `longest` only those hops are
         judged whose window is as long as the longest of this call: a whole clip then costs no more than what counts.
         """
+        if state.cnn is not self._cnn:
+            fresh = self.start()
+            for name in DetectorState.__slots__:
+                setattr(state, name, getattr(fresh, name))
         speech = self._vad.probability(state.vad, samples[None])[0]
         spectra = log_spectra(state.spectrum, samples)
         flat = remove_channel(state.spectrum, spectra, speech.repeat(SPEECH_SAMPLES // STEP_SAMPLES))

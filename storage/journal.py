@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ class Journal:
 
     def __init__(self, settings: StorageSettings, info: StreamInfo):
         self._settings = settings
-        self._info = info
+        self._info = self._judge = info
         self._spool = Spool(settings.spool_directory, settings.spool_quota_mb * MEGABYTE)
         retention = Retention(
             settings.clip_quota_mb * MEGABYTE, settings.keep_days_pending, settings.keep_days_labelled
@@ -125,9 +125,13 @@ class Journal:
             self._gaps.append(gap_record(event))
             self._keep_rows()
         elif isinstance(event, Sample):
-            self._keep(Kind.ALERT, sample_record(event, self._info), flac_bytes(event.clip))
+            self._keep(Kind.ALERT, sample_record(event, self._judge), flac_bytes(event.clip))
         elif event.state is not AlertState.INTERRUPTED:
             self._keep_alert(event)
+
+    def judged_by(self, bundle: str) -> None:
+        """Alerts and samples from now on are of this bundle; the row of the stream keeps the one it began with."""
+        self._judge = replace(self._info, bundle=bundle)
 
     @property
     def problem(self) -> str | None:
@@ -158,7 +162,7 @@ class Journal:
         opening = alert.state is AlertState.OPEN
         self._totals["alerts"] += opening
         name = self._open.pop(alert.id, None)
-        name = self._keep(Kind.ALERT, alert_record(alert, self._info), flac_bytes(alert.clip), opening, name)
+        name = self._keep(Kind.ALERT, alert_record(alert, self._judge), flac_bytes(alert.clip), opening, name)
         if opening and name:
             self._open[alert.id] = name
 

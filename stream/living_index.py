@@ -1,10 +1,12 @@
-"""The index of a daemon follows what people confirm: asked for beside the audio path, changed between two chunks."""
+"""A daemon follows what people confirm, and which bundle is in use: asked for beside the audio path, changed between two
+chunks."""
 
 from __future__ import annotations
 
 import logging
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 from radd.errors import RaddError, StorageAway
@@ -21,12 +23,20 @@ class Overlays(Protocol):
         """The overlay as it is now, None where it still has this version; raises StorageAway where nobody can say."""
         ...
 
+    def turn_to(self, encoder_id: str) -> None:
+        """From now on the overlay of this encoder."""
+        ...
+
     def close(self) -> None: ...
 
 
 class Learner(Protocol):
-    """A detector whose index can be changed while it listens; radd/detector.py has the one that ships."""
+    """A detector that can be changed while it listens; radd/detector.py has the one that ships."""
 
+    name: str
+    encoder_id: str
+
+    def become(self, other: Learner) -> None: ...
     def prepare(self, overlay: Overlay) -> ReferenceIndex: ...
     def adopt(self, index: ReferenceIndex) -> None: ...
 
@@ -43,16 +53,24 @@ class BundledIndex:
     def take(self) -> None:
         return None
 
+    def take_model(self) -> None:
+        return None
+
 
 class LivingIndex:
     """Asks for the overlay's version when entered and every `every_s` seconds in a thread of its own.
 
-    The thread makes the new index; `take`, called between two chunks, only puts it in place. Overlays that are away
-    change nothing. An overlay that is refused is told in the log once, and the index stays what it was.
+    The thread makes the new index; `take`, called between two chunks, only puts it in place. `newest` gives a detector
+    where another bundle is in use now; `take_model` puts that in place. Overlays that are away change nothing. An overlay
+    or bundle that is refused is told in the log once, and all stays what it was.
     """
 
-    def __init__(self, overlays: Overlays, detector: Learner, every_s: float):
-        self._overlays, self._detector, self._every_s = overlays, detector, every_s
+    def __init__(self, overlays: Overlays, detector: Learner, every_s: float,
+                 newest: Callable[[], Learner | None] = lambda: None):
+        self._overlays, self._detector, self._every_s, self._newest = overlays, detector, every_s, newest
+        self._latest = detector
+        self._coming: Learner | None = None
+        self._models: deque[Learner] = deque(maxlen=1)
         self._version = 0
         self._ready: deque[tuple[Overlay, ReferenceIndex]] = deque(maxlen=1)  # popping and appending need no lock
         self._adopted: Overlay | None = None
@@ -79,6 +97,13 @@ class LivingIndex:
         before, self._adopted = self._adopted, overlay
         return overlay.version, *overlay.since(before)
 
+    def take_model(self) -> str | None:
+        """Judge with the bundle that is in use now: its name; None where that has not changed. To be called before take."""
+        if not self._models:
+            return None
+        self._detector.become(self._models.pop())
+        return self._detector.name
+
     def _follow(self) -> None:
         while not self._ending.wait(self._every_s):
             self._look()
@@ -86,14 +111,29 @@ class LivingIndex:
     def _look(self) -> None:
         problem = None
         try:
+            self._coming = self._newest() or self._coming
+            if self._coming is not None:
+                self._change_model(self._coming)
+                self._coming = None
             overlay = self._overlays.changed(self._version)
             if overlay is not None:
                 self._version = overlay.version
-                self._ready.append((overlay, self._detector.prepare(overlay)))
+                self._ready.append((overlay, self._latest.prepare(overlay)))
         except StorageAway:
             return
         except RaddError as error:
             problem = str(error)
         if problem not in (None, self._problem):
-            log.warning("the index stays as it is: %s", problem)
+            log.warning("the index stays as it is, and so does the model: %s", problem)
         self._problem = problem
+
+    def _change_model(self, fresh: Learner) -> None:
+        """Have `fresh` ready with its own encoder's overlay; an index that waits was made for the one before."""
+        self._overlays.turn_to(fresh.encoder_id)
+        overlay = self._overlays.changed(-1)
+        if overlay is not None:
+            fresh.adopt(fresh.prepare(overlay))
+            self._version = overlay.version
+        self._ready.clear()
+        self._latest = fresh
+        self._models.append(fresh)

@@ -33,6 +33,14 @@ class IndexChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelChanged:
+    """From here on another bundle judges; its windows grow anew."""
+
+    end: int
+    bundle: str
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """How the run does, once a minute of sound; counts are since the start."""
 
@@ -59,7 +67,7 @@ class Stopped:
     """counts of the run; under `storage` those of the journal"""
 
 
-Notice = Started | IndexChanged | Stats | Stopped
+Notice = Started | IndexChanged | ModelChanged | Stats | Stopped
 
 
 class Display(Protocol):

@@ -17,7 +17,7 @@ from typing import Protocol
 from radd.errors import RaddError
 from radd.types import SAMPLE_RATE_HZ, Alert, AudioChunk, Event, Sink, Source, seconds
 from stream.living_index import BundledIndex, LivingIndex
-from stream.notices import Display, IndexChanged, Started, Stats, Stopped
+from stream.notices import Display, IndexChanged, ModelChanged, Started, Stats, Stopped
 from stream.service import Service
 from stream.sinks import Fanout, Totals
 
@@ -41,6 +41,10 @@ class Journal(Sink, Protocol):
     problem: str | None
     """what keeps events from being stored, in words for the user; None if nothing does"""
 
+    def judged_by(self, bundle: str) -> None:
+        """Alerts and samples from now on are of this bundle."""
+        ...
+
     def stats(self) -> dict[str, int]:
         """Counts so far; `spool_entries` is how many wait to be stored."""
         ...
@@ -59,6 +63,9 @@ class NoJournal:
         pass
 
     def write(self, event: Event) -> None:
+        pass
+
+    def judged_by(self, bundle: str) -> None:
         pass
 
     def stats(self) -> dict[str, int]:
@@ -154,6 +161,9 @@ class Run:
 
     def _chunks(self) -> Iterator[AudioChunk]:
         for chunk in () if self.ending.reason else self.source:
+            if model := self.index.take_model():
+                self.journal.judged_by(model)
+                self.display.write(ModelChanged(self.end, model))
             if changed := self.index.take():
                 self.display.write(IndexChanged(self.end, *changed))
             chunk = self._within_duration(chunk)

@@ -16,7 +16,7 @@ from typing import TextIO
 from radd.errors import StorageError
 from radd.flac import clip_sha256
 from radd.types import Alert, AlertState, Event, Gap, Sample, Score, Sink, seconds
-from stream.notices import IndexChanged, Notice, Started, Stats, Stopped
+from stream.notices import IndexChanged, ModelChanged, Notice, Started, Stats, Stopped
 
 
 class Fanout:
@@ -110,6 +110,8 @@ def as_json(event: Event | Notice) -> dict:
             return _named("started", 0, source=event.source, bundle=event.bundle, native_rate_hz=event.native_rate_hz)
         case IndexChanged(end, version, added, removed):
             return _named("index", end, version=version, added=added, removed=removed)
+        case ModelChanged(end, bundle):
+            return _named("model", end, bundle=bundle)
         case Stats():
             fields = asdict(event)
             return _named("stats", fields.pop("end"), **fields)
@@ -156,6 +158,8 @@ class ConsoleLines(Lines):
                 self._say(0, f"listening to {event.source} at {event.native_rate_hz} Hz with {event.bundle}")
             case IndexChanged(end, version, added, removed):
                 self._say(end, f"index: {added} references came, {removed} went; overlay version {version}")
+            case ModelChanged(end, bundle):
+                self._say(end, f"another model judges from here on: {bundle}")
             case Stats():
                 self._say(event.end, describe_stats(event))
             case Stopped():
