@@ -31,7 +31,7 @@ class Voice:
     name: str
     """as its engine calls it"""
     system: str
-    """engine and kind of synthesis, as the protocol names it"""
+    """as the protocol names it: each variant of an engine's is a system of its own, so that training meets them all"""
     licence: str
     """of the package that holds it"""
     language: str
@@ -48,18 +48,19 @@ _ACCENTS = {
 } | {language: (language,) for language in ("de", "it", "nl", "fi", "sv", "ca", "pl", "ru")}
 _VARIANTS = ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "f1", "f2", "f3", "f4", "f5", "Andy", "Annie", "Gene",
              "Jacky", "Lee", "Mario", "Mike", "Storm", "adam", "anika", "belinda", "boris", "ed", "grandpa", "iven2",
-             "linda", "michel", "norbert", "quincy", "steph", "travis", "zac", "whisper")
-_KLATT = ("klatt", "klatt2", "klatt3", "klatt4", "klatt5", "klatt6")
+             "linda", "michel", "norbert", "quincy", "steph", "travis", "zac", "whisper", "klatt", "klatt2", "klatt3",
+             "klatt4", "klatt5", "klatt6")
+_FLITE = ("kal", "kal16", "awb", "rms", "slt")
 _FESTIVAL = (
-    ("kal_diphone", "festival-diphone", "BSD-like", "en", "ascii"),
-    ("ked_diphone", "festival-diphone", "BSD-like", "en", "ascii"),
-    ("cmu_us_slt_arctic_hts", "festival-hts", "BSD-like", "en", "ascii"),
-    ("lp_diphone", "festival-diphone", "GPL-2.0", "it", "latin-1"),
-    ("pc_diphone", "festival-diphone", "GPL-2.0", "it", "latin-1"),
-    ("suo_fi_lj_diphone", "festival-diphone", "LGPL-2.1", "fi", "latin-1"),
-    ("hy_fi_mv_diphone", "festival-diphone", "LGPL-2.1", "fi", "latin-1"),
-    ("msu_ru_nsh_clunits", "festival-units", "BSD-like", "ru", "utf-8"),
-    ("upc_ca_ona_hts", "festival-hts", "LGPL-2.1", "ca", "latin-1"),
+    ("kal_diphone", "BSD-like", "en", "ascii"),
+    ("ked_diphone", "BSD-like", "en", "ascii"),
+    ("cmu_us_slt_arctic_hts", "BSD-like", "en", "ascii"),
+    ("lp_diphone", "GPL-2.0", "it", "latin-1"),
+    ("pc_diphone", "GPL-2.0", "it", "latin-1"),
+    ("suo_fi_lj_diphone", "LGPL-2.1", "fi", "latin-1"),
+    ("hy_fi_mv_diphone", "LGPL-2.1", "fi", "latin-1"),
+    ("msu_ru_nsh_clunits", "BSD-like", "ru", "utf-8"),
+    ("upc_ca_ona_hts", "LGPL-2.1", "ca", "latin-1"),
 )
 _FESTIVAL_VOICES = Path("/usr/share/festival/voices")
 
@@ -67,24 +68,21 @@ _FESTIVAL_VOICES = Path("/usr/share/festival/voices")
 def espeak_voices() -> list[Voice]:
     """Each accent once with each variant, as far as it has them: asked for another one, it speaks its own English."""
     accents, variants = _told("espeak-ng", "--voices"), _told("espeak-ng", "--voices=variant")
-    kinds = [(v, "espeak-ng") for v in _VARIANTS] + [(v, "espeak-ng-klatt") for v in _KLATT]
-    return [Voice("espeak-ng", f"{accent}+{variant}", system, "GPL-3.0", language)
+    return [Voice("espeak-ng", f"{accent}+{variant}", f"espeak-ng+{variant}", "GPL-3.0", language)
             for language, known in _ACCENTS.items() for accent in known if accent in accents
-            for variant, system in kinds if f"!v/{variant}" in variants]
+            for variant in _VARIANTS if f"!v/{variant}" in variants]
 
 
 def flite_voices() -> list[Voice]:
     """Those that were compiled in; asked for another one, it speaks with its first."""
-    kinds = {"kal": "flite-diphone", "kal16": "flite-diphone", "awb": "flite-clustergen", "rms": "flite-clustergen",
-             "slt": "flite-clustergen"}
     names = _told("flite", "-lv")
-    return [Voice("flite", name, system, "BSD-like", "en", "ascii") for name, system in kinds.items() if name in names]
+    return [Voice("flite", name, f"flite-{name}", "BSD-like", "en", "ascii") for name in _FLITE if name in names]
 
 
 def festival_voices() -> list[Voice]:
     """Those whose packages are installed."""
     there = {p.name for p in _FESTIVAL_VOICES.glob("*/*")}
-    return [Voice("festival", *voice) for voice in _FESTIVAL if voice[0] in there]
+    return [Voice("festival", name, f"festival-{name}", *told) for name, *told in _FESTIVAL if name in there]
 
 
 def _told(*command: str) -> set[str]:
