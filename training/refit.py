@@ -19,7 +19,7 @@ from radd.encoder import corrected
 from training.bundle_maker import balanced, fuse, logistic
 from training.replay import Replay
 
-RIDGE = 0.1  # sklearn's C of the correction, whose vectors are of unit length
+RIDGE = 0.01  # sklearn's C of the correction, whose vectors are of unit length
 
 
 def join(first: Replay, second: Replay) -> Replay:
