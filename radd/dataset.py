@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,8 +158,14 @@ class _Decoded:
 class DecodedClips:
     """Clips as 16-bit mono 16 kHz with their speech probabilities, kept on disk and read through memory mapping."""
 
-    def __init__(self, clips: list[Clip], cache: Path, jobs: int = 2) -> None:
-        """Decode what the directory `cache` does not hold yet; what cannot be read is left out, see `unreadable`."""
+    def __init__(
+        self, clips: list[Clip], cache: Path, jobs: int = 2, emphasis: Mapping[str, float] | None = None
+    ) -> None:
+        """Decode what the directory `cache` does not hold yet; what cannot be read is left out, see `unreadable`.
+
+        `emphasis` has factors by source for `sampling_weights`.
+        """
+        self._emphasis = emphasis or {}
         folders: dict[Path, list[Clip]] = {}
         for clip in clips:
             folders.setdefault(clip.path.parent, []).append(clip)
@@ -195,9 +201,9 @@ class DecodedClips:
         """How often each clip should be met, summing to 1.
 
         Both labels weigh the same; within a label a group of n clips weighs as the root of n, so that neither a large
-        source nor a single clip dominates.
+        source nor a single clip dominates; an emphasis multiplies that.
         """
-        weights = group_weights(self.clips)
+        weights = group_weights(self.clips) * [self._emphasis.get(c.source, 1.0) for c in self.clips]
         spoof = np.array([c.label == "spoof" for c in self.clips])
         for side in (spoof, ~spoof):
             if not side.any():

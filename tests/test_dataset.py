@@ -1,6 +1,7 @@
 """Corpora to learn from: every layout, what is refused, what is decoded, how often each clip is met."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -152,6 +153,12 @@ def test_labels_weigh_the_same_and_groups_by_their_root(corpus):
     weights = dict(zip([c.utt for c in clips.clips], clips.sampling_weights(), strict=True))
     assert weights["fake"] == pytest.approx(0.5)
     assert weights["real"] == pytest.approx(0.5 / (1 + 3)) and weights["many0"] == pytest.approx(weights["real"] / 3)
+    source = clips.clips[0].source
+    assert {c.source for c in clips.clips} == {source}
+    lone = next(c for c in clips.clips if c.utt == "real")
+    other = replace(lone, utt="other", source="elsewhere", path=lone.path)
+    twice = DecodedClips([lone, other, *clips.clips[-1:]], corpus / "cache", 1, {"elsewhere": 4.0}).sampling_weights()
+    assert twice[1] == pytest.approx(4 * twice[0]) and twice[:2].sum() == pytest.approx(0.5)
     (corpus / "protocol.train.txt").write_text("".join(lines))
     alone = DecodedClips(read_corpus(corpus, "train"), corpus / "cache", 1)
     with pytest.raises(ConfigError, match="one label only"):

@@ -1,7 +1,7 @@
 """config.toml, a file of one's own and the environment; what is wrong is named with its place."""
 
 import tomllib
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from typing import get_type_hints
 
 import pytest
@@ -88,6 +88,12 @@ def test_what_is_wrong_in_a_file_is_named_with_its_line(own, text, expected):
 def test_what_is_wrong_in_the_environment_is_named(name, value, expected):
     with pytest.raises(ConfigError, match=expected):
         load(environ={name: value})
+
+
+@pytest.mark.parametrize("emphasis", ["espeak-ng", "espeak-ng=much", "espeak-ng=0", "espeak-ng=-1", "a=1,b=nan"])
+def test_an_emphasis_that_cannot_be_read_is_refused(emphasis):
+    with pytest.raises(ConfigError, match="expected SOURCE=FACTOR"):
+        replace(load().training, emphasis=emphasis)
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path):

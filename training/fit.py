@@ -45,7 +45,7 @@ def fit(
     """
     if out.exists() and any(out.iterdir()) and not (out / CARD).is_file():
         raise ConfigError(f"{out} is not empty and no bundle; name another directory with --out")
-    train, dev = (_decoded(data, side, selection, work, jobs) for side in ("train", "dev"))
+    train, dev = (_decoded(data, side, selection, work, jobs, recipe.factors) for side in ("train", "dev"))
     _forget_others(work, [f"{c.path} {c.label} {c.system}" for c in train.clips], recipe, start)
     making = work / "bundle"
     shutil.rmtree(making, ignore_errors=True)
@@ -120,7 +120,7 @@ def _figures(making: Path, draw: Callable, bonafide: np.ndarray, spoof: np.ndarr
 
 def _forget_others(work: Path, clips: list[str], recipe: RecipeSettings, start: Path | None) -> None:
     """Remove the checkpoints of a run that learned from other clips or began with another network."""
-    told = "\n".join([recipe.encoder, str(recipe.encoder_layer), str(recipe.encoder_frozen), str(start), *clips])
+    told = "\n".join([recipe.encoder, str(recipe.encoder_layer), str(recipe.encoder_frozen), recipe.emphasis, str(start), *clips])
     digest, kept = hashlib.sha256(told.encode()).hexdigest(), work / "learned-from.sha256"
     if kept.is_file() and kept.read_text() != digest:
         for network in NETWORKS:
@@ -128,11 +128,13 @@ def _forget_others(work: Path, clips: list[str], recipe: RecipeSettings, start: 
     kept.write_text(digest)
 
 
-def _decoded(data: list[Path], side: str, selection: Selection, work: Path, jobs: int) -> DecodedClips:
+def _decoded(
+    data: list[Path], side: str, selection: Selection, work: Path, jobs: int, emphasis: Mapping[str, float]
+) -> DecodedClips:
     clips = [clip for directory in data for clip in read_corpus(directory, side)]
     if not clips:
         raise ConfigError(f"no corpus has a {side} side: one at least needs protocol.{side}.txt")
-    decoded = DecodedClips(selection.of(clips), work / "decoded", jobs)
+    decoded = DecodedClips(selection.of(clips), work / "decoded", jobs, emphasis)
     decoded.sampling_weights()  # refuses clips of one label before hours of learning, not after
     print(f"{side}: {len(decoded)} of {len(clips)} clips, {decoded.hours:.1f} h", flush=True)
     return decoded

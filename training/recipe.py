@@ -24,6 +24,7 @@ class RecipeSettings:
     embedding_steps: int
     weight_decay: float
     rawboost: float
+    emphasis: str
     references: int
 
     def __post_init__(self) -> None:
@@ -33,6 +34,19 @@ class RecipeSettings:
         if self.pretrain_steps and self.encoder:
             raise ConfigError(f"[training] pretrain_steps = {self.pretrain_steps}: only the compact encoder learns without "
                               f"labels; set it to 0, or encoder (now {self.encoder!r}) to an empty string")
+        self.factors  # noqa: B018, refuses what it cannot read
+
+    @property
+    def factors(self) -> dict[str, float]:
+        """By source, how many times as often as others its clips are met."""
+        try:
+            pairs = [entry.rsplit("=", 1) for entry in self.emphasis.split(",") if entry.strip()]
+            factors = {source.strip(): float(factor) for source, factor in pairs}
+        except ValueError:
+            factors = {"": 0.0}
+        if not all(0 < factor <= 1000 for factor in factors.values()):
+            raise ConfigError(f"[training] emphasis = {self.emphasis!r}: expected SOURCE=FACTOR, ... with factors up to 1000")
+        return factors
 
 
 @dataclass(frozen=True, slots=True)
