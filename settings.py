@@ -83,8 +83,10 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
         try:
             built[name] = section(**values[name])
         except ConfigError as error:
-            key = str(error).split(" ")[0]
-            raise ConfigError(f"{origin.get((name, key), f'[{name}]')}: {error}") from None
+            key = str(error).split(" ")[0]  # a rule about several keys may name another one than was set
+            place = origin.get((name, key), f"[{name}]")
+            variables = {p for (s, _), p in origin.items() if s == name and p.startswith("environment")} - {place}
+            raise ConfigError(f"{', '.join([place, *sorted(variables)])}: {error}") from None
     return Settings(**built)
 
 

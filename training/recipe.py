@@ -32,7 +32,7 @@ class RecipeSettings:
               encoder_layer=(-1, 100), pretrain_steps=(0, 10**7), embedding_steps=(1, 10**7),
               weight_decay=(0, 1), rawboost=(0, 1), references=(10, 10**7))
         if self.pretrain_steps and self.encoder:
-            raise ConfigError(f"[training] pretrain_steps = {self.pretrain_steps}: only the compact encoder learns without "
+            raise ConfigError(f"pretrain_steps = {self.pretrain_steps}: only the compact encoder learns without "
                               f"labels; set it to 0, or encoder (now {self.encoder!r}) to an empty string")
         self.factors  # noqa: B018, refuses what it cannot read
 
@@ -45,7 +45,7 @@ class RecipeSettings:
         except ValueError:
             factors = {"": 0.0}
         if not all(0 < factor <= 1000 for factor in factors.values()):
-            raise ConfigError(f"[training] emphasis = {self.emphasis!r}: expected SOURCE=FACTOR, ... with factors up to 1000")
+            raise ConfigError(f"emphasis = {self.emphasis!r}: expected SOURCE=FACTOR, ... with factors up to 1000")
         return factors
 
 
