@@ -108,7 +108,7 @@ def _place(file: Path, section: str, key: str | None = None) -> str:
             inside = text.strip("[] ") == section
             if inside and key is None:
                 return f"{file}:{number}"
-        elif inside and key is not None and text.split("=")[0].strip().strip("\"'") == key:
+        elif inside and key is not None and text.split("=")[0].strip().strip("\"'") == key:  # noqa: SIM114
             return f"{file}:{number}"
         elif key is None and text.split("=")[0].strip() == section:
             return f"{file}:{number}"

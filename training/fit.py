@@ -120,7 +120,8 @@ def _figures(making: Path, draw: Callable, bonafide: np.ndarray, spoof: np.ndarr
 
 def _forget_others(work: Path, clips: list[str], recipe: RecipeSettings, start: Path | None) -> None:
     """Remove the checkpoints of a run that learned from other clips or began with another network."""
-    told = "\n".join([recipe.encoder, str(recipe.encoder_layer), str(recipe.encoder_frozen), recipe.emphasis, str(start), *clips])
+    chosen = recipe.encoder, recipe.encoder_layer, recipe.encoder_frozen, recipe.emphasis, start
+    told = "\n".join([*map(str, chosen), *clips])
     digest, kept = hashlib.sha256(told.encode()).hexdigest(), work / "learned-from.sha256"
     if kept.is_file() and kept.read_text() != digest:
         for network in NETWORKS:
