@@ -315,6 +315,7 @@ def test_promote_and_rollback_are_one_command_each(local, models, tmp_path, caps
     (tmp_path / "c.toml").write_text(f'[model]\nbundle = "{models}/default"\n')
     common = ["--url", local.url, "--config", str(tmp_path / "c.toml")]
     assert train.main(["promote", "other", *common]) == 0 and in_use(models / "default").name == "other"
+    assert train.main(["models", str(models)]) == 0 and "every hash holds, in use" in capsys.readouterr().out
     assert train.main(["rollback", *common]) == 0 and in_use(models / "default").name == "default"
     assert train.main(["rollback", *common]) == 2 and train.main(["promote", "../x", *common]) == 2
     assert "no bundle was in use before" in capsys.readouterr().err

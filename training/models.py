@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from radd.bundle import MANIFEST, read_manifest
+from radd.bundle import CHAMPION, MANIFEST, read_manifest
 from radd.errors import ConfigError, ModelError
 
 NUMBERS = {
@@ -38,7 +38,9 @@ def _described(bundle: Path) -> str:
         return f"{bundle}  BROKEN: its manifest lacks {error}; restore the bundle"
     size = sum(path.stat().st_size for path in bundle.iterdir()) / 1e6
     since = date.fromtimestamp((bundle / MANIFEST).stat().st_mtime)
-    lines = [f"{bundle}  {name} {version}, {size:.1f} MB, here since {since}, every hash holds"]
+    alias = bundle.parent / CHAMPION
+    used = ", in use" if alias.is_file() and alias.read_text(encoding="utf-8").strip() == bundle.name else ""
+    lines = [f"{bundle}  {name} {version}, {size:.1f} MB, here since {since}, every hash holds{used}"]
     if learned:
         clips = ", ".join(f"{n} {label}" for label, n in sorted(learned["clips"].items()))
         lines.append(f"  learned from {clips} clips, {learned['hours']} h, {learned['systems']} synthesis systems")
