@@ -73,6 +73,9 @@ def write_card(path: Path, training: dict[str, Any], metrics: dict[str, dict]) -
               for line in (f"![{words}]({figure})", "", words, "")]
     lines += [LIMITS, "## Recipe", ""]
     lines += [f"- {key} = {value}" for key, value in training["recipe"].items()]
+    for earlier in training.get("before", []):
+        lines += ["", "Learning went on from networks that had learned with " +
+                  ", ".join(f"{key} = {value}" for key, value in earlier.items()) + "."]
     lines += ["", "## Licences of the training clips", "", "| licence | clips |", "|---|---|"]
     lines += [f"| {licence} | {n} |" for licence, n in training["licences"].items()]
     lines += ["", "## Sources of the training clips", "", ", ".join(training["sources"]), ""]

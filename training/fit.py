@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from radd.bundle import CARD, ENCODER, FRAMES, SCORE, write_manifest
+from radd.bundle import CARD, ENCODER, FRAMES, SCORE, read_manifest, write_manifest
 from radd.dataset import DecodedClips, read_corpus
 from radd.encoder import BLOCK_SAMPLES
 from radd.errors import ConfigError
@@ -53,7 +53,7 @@ def fit(
     pair = _pair(train, channel, recipe, work, max(1, jobs - 1), start)
     export_cnn(pair.spectral, making / FRAMES, making / SCORE)
     export_encoder(_embedder(pair, train, channel, recipe, work, max(1, jobs - 1)), making / ENCODER)
-    seal(train, dev, making, recipe, channel, draw, selection.licences, conditions)
+    seal(train, dev, making, recipe, channel, draw, selection.licences, conditions, start)
     _replace(making, out)
     for line in train.unreadable + dev.unreadable:
         print(f"left out, cannot be read: {line}")
@@ -88,8 +88,12 @@ def _embedder(
 def seal(
     train: DecodedClips, dev: DecodedClips, making: Path, recipe: RecipeSettings, channel: Callable,
     draw: Callable | None = None, licences: str = "all", conditions: Mapping[str, Callable] | None = None,
+    start: Path | None = None,
 ) -> None:
-    """Give the networks in `making` their index, calibration, replay, card, manifest and, with `draw`, figures."""
+    """Give the networks in `making` their index, calibration, replay, card, manifest and, with `draw`, figures.
+
+    `start` is the bundle that learning went on from; its recipe is told beside this one.
+    """
     spectral, blocks = load_networks(making)
     index = build_index(train, blocks, making, recipe.references, recipe.seed)
 
@@ -104,6 +108,9 @@ def seal(
     if draw is not None:
         _figures(making, draw, *clip_llrs(windows[0], calibration, dev))
     training = describe_data(train, dev, recipe, len(index), licences)
+    if start is not None:
+        earlier = read_manifest(start)["training"]
+        training["before"] = [*earlier.get("before", []), earlier["recipe"]]
     write_card(making / CARD, training, {})
     write_manifest(making, "radd", calibration, training, {})
 
