@@ -16,8 +16,10 @@ torch = pytest.importorskip("torch", reason="torch is not installed: pip install
 transformers = pytest.importorskip("transformers", reason="transformers is not installed: see requirements-train.txt")
 
 import train  # noqa: E402
-from radd.bundle import load_detector, read_manifest  # noqa: E402
+from radd.bundle import FRAMES, SCORE, load_detector, read_manifest  # noqa: E402
+from radd.cnn import SpectralCnn  # noqa: E402
 from radd.encoder import BLOCK_SAMPLES, OnnxEncoder, block_spectra  # noqa: E402
+from radd.features import BINS  # noqa: E402
 from radd.files import load_speech  # noqa: E402
 from settings import load  # noqa: E402
 from training import learn, together  # noqa: E402
@@ -137,6 +139,17 @@ def test_other_clips_are_not_taken_for_learned(corpus, fitted, tmp_path):
 SMALL = {"conv_dim": (16, 16), "conv_kernel": (10, 3), "conv_stride": (160, 2), "num_feat_extract_layers": 2,
          "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32,
          "num_conv_pos_embeddings": 7, "num_conv_pos_embedding_groups": 2}
+
+
+def test_learning_goes_on_from_a_bundle(corpus, fitted, tmp_path):
+    before = fitted[0] / "bundle"
+    run(*arguments_of(corpus, tmp_path, "--start", before, recipe=f"{ONE_STEP}rate = 1e-7\n"))
+    told = read_manifest(tmp_path / "bundle")["training"]
+    assert told["before"] == [read_manifest(before)["training"]["recipe"]] and told["recipe"]["steps"] == 1
+    spectra = np.random.default_rng(0).standard_normal((64, BINS)).astype(np.float32)
+    first, second = (SpectralCnn(bundle / FRAMES, bundle / SCORE) for bundle in (before, tmp_path / "bundle"))
+    frames, more = (cnn.frames(cnn.start(), spectra) for cnn in (first, second))
+    assert np.allclose(frames, more, atol=1e-3) and frames.std() > 0.1
 
 
 def test_self_supervised_learning_comes_before(corpus, fitted, tmp_path):
