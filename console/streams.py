@@ -26,6 +26,7 @@ AT_ONCE_SAMPLES = 64 * HOP_SAMPLES
 OPUS = "opus"
 NORMAL, REFUSED, TRY_LATER = 1000, 1008, 1013
 IDLE_S = 60.0
+PACKETS = 8  # of a stream that wait; then its sender waits
 CLOSE = '{"type": "close"}'
 
 
@@ -55,8 +56,8 @@ class PcmEar:
     def __init__(self, ear: Ear, pcm_format: str, rate_hz: int, channels: int):
         self._ear, self._frames, self._converter = ear, PcmFrames(pcm_format, channels), Converter(rate_hz, channels)
 
-    def push(self, data: bytes) -> list[dict]:
-        arrived = time.monotonic()
+    def push(self, data: bytes, arrived: float) -> list[dict]:
+        """What raw PCM brings; `arrived` is when the first of it came, as time.monotonic() has it."""
         chunk = self._converter.push(self._frames.push(data), arrived)
         return self._ear.hear(chunk.samples, chunk.damaged, arrived)
 
@@ -95,10 +96,31 @@ def routes(desk: Desk, monitor: Callable[[], Monitor], meters: Meters) -> APIRou
 
 
 async def _pcm(socket: WebSocket, ear: PcmEar, desk: Desk) -> None:
-    loop = asyncio.get_running_loop()
-    while (data := await _receive(socket)) is not None:
-        await _tell(socket, await loop.run_in_executor(desk.listeners, ear.push, data))
-    await _tell(socket, await loop.run_in_executor(desk.listeners, ear.flush))
+    """Judge what has come by now at once: a stream that is late costs less, and so catches up."""
+    loop, packets = asyncio.get_running_loop(), asyncio.Queue(PACKETS)
+
+    async def receive() -> None:
+        try:
+            while (data := await _receive(socket)) is not None:
+                await packets.put((data, time.monotonic()))
+        finally:
+            await packets.put(None)
+
+    receiving = asyncio.create_task(receive())
+    try:
+        while (packet := await packets.get()) is not None:
+            (data, arrived), ended = packet, False
+            while not packets.empty() and not ended:
+                more = packets.get_nowait()
+                ended = more is None
+                data += b"" if ended else more[0]
+            await _tell(socket, await loop.run_in_executor(desk.listeners, ear.push, data, arrived))
+            if ended:
+                break
+        await receiving
+        await _tell(socket, await loop.run_in_executor(desk.listeners, ear.flush))
+    finally:
+        receiving.cancel()
 
 
 async def _opus(socket: WebSocket, ear: Ear, desk: Desk) -> None:
