@@ -23,10 +23,12 @@ LIMITS = """\
 
 - It knows the synthesis systems in its training data and what resembles them. A new family of systems may pass, and no
   score of this program is proof by itself: it is evidence that a person weighs.
-- Formant and diphone synthesis (espeak-ng, festival) is not in the training data and passes as a person's voice.
-- A telephone line costs it most: G.711 hides what it listens for, and more fakes are missed.
-- The encoder learned for minutes on two cores, not for days: its references lie close together, so the nearest known
-  voices are hints to a listener at most, and the fusion gives them hardly any weight. The network on the spectrum judges.
+- Speech engines of the old kind are in its training data by the voices that Debian packages (espeak-ng, flite, festival);
+  festival's diphones are still found late or not at all, and other engines may be.
+- A telephone line costs it most: what lies above 3.4 kHz is gone, and more than half of the fakes in calls may be missed.
+- The encoder learned for half an hour on two cores, not for days: by itself it tells hardly more than chance, and the
+  index rests on the other network's frames. The nearest known voices are hints to a listener, and the fusion gives
+  encoder and retrieval little weight.
 - It judges windows of one to four seconds of speech. Shorter speech gets no number.
 - Labels of the training data come from the names of pages and folders; some are wrong.
 - Speech that was enhanced, heavily compressed or converted by a lossy neural codec may be called synthetic, because it
