@@ -9,14 +9,17 @@ from fixtures_scores import scored_trials
 
 import evaluate
 import train
-from radd.bundle import WEIGHTS, read_manifest
+from radd.bundle import MANIFEST, WEIGHTS, read_manifest
 from radd.protocols import Trials
 from radd.score_files import ScoredTrials, write_trials
 
 
 @pytest.fixture
 def bundle(shipped_bundle, tmp_path):
+    """The bundle that ships, before anything was measured of it."""
     shutil.copytree(shipped_bundle, tmp_path / "bundle")
+    manifest = tmp_path / "bundle" / MANIFEST
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"metrics": {}}))
     return tmp_path / "bundle"
 
 
