@@ -77,12 +77,12 @@ class CorrectedEncoder:
         if correction.shape != (encoder.width + 2,) or not np.isfinite(correction).all():
             raise ModelError(f"a correction of shape {correction.shape}; expected {encoder.width + 2} finite numbers: "
                              "restore the bundle")
-        self._encoder, self._correction = encoder, correction
+        self._encoder, self.correction = encoder, correction
         self.id, self.width = encoder.id, encoder.width
 
     def embed(self, block: np.ndarray) -> tuple[np.ndarray, float]:
         vector, score = self._encoder.embed(block)
-        return vector, float(corrected(self._correction, np.array(score), vector))
+        return vector, float(corrected(self.correction, np.array(score), vector))
 
 
 def corrected(correction: np.ndarray, scores: np.ndarray, vectors: np.ndarray) -> np.ndarray:

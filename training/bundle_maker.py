@@ -148,14 +148,20 @@ def fuse(parts: np.ndarray, speech_s: np.ndarray, bonafide: np.ndarray, weigh: C
 
 def clip_llrs(windows: Windows, calibration: Calibration, clips: DecodedClips) -> tuple[np.ndarray, np.ndarray]:
     """Mean LLR of the windows of each clip, in nats: bona fide clips (n,) and spoof clips (m,)."""
-    by_clip: dict[int, list[float]] = defaultdict(list)
-    for (spectrum, *rest), speech_s, clip in zip(windows.parts, windows.speech_s, windows.clip, strict=True):
-        heard = () if np.isnan(rest[0]) else rest
-        by_clip[clip].append(calibration.llr(speech_s, spectrum, *heard))
+    means = mean_llrs(windows.parts, windows.speech_s, windows.clip, calibration)
     return tuple(
-        np.array([np.mean(llrs) for clip, llrs in by_clip.items() if clips.clips[clip].label == label])
+        np.array([llr for clip, llr in means.items() if clips.clips[clip].label == label])
         for label in ("bonafide", "spoof")
     )
+
+
+def mean_llrs(parts: np.ndarray, speech_s: np.ndarray, clip: np.ndarray, calibration: Calibration) -> dict[int, float]:
+    """The mean LLR, in nats, of the windows of each clip; a row each, as Windows has them."""
+    by_clip: dict[int, list[float]] = defaultdict(list)
+    for (spectrum, *rest), length_s, i in zip(parts, speech_s, clip, strict=True):
+        heard = () if np.isnan(rest[0]) else rest
+        by_clip[int(i)].append(calibration.llr(length_s, spectrum, *heard))
+    return {i: float(np.mean(llrs)) for i, llrs in by_clip.items()}
 
 
 def balanced(bonafide: np.ndarray, sources: np.ndarray, clip: np.ndarray) -> np.ndarray:

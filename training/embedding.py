@@ -14,7 +14,7 @@ from training.batches import Batch, Batches
 from training.encoder import EMBEDDING_WIDTH, pooled, supervised_contrast
 from training.learn import Plan, learn
 from training.networks import FRAME_WIDTH
-from training.together import SMOOTHING, Pair
+from training.together import Pair, smoothed
 
 WHITENED = 40  # batches whose embeddings are whitened by
 SHRINKAGE = 0.1  # of their covariance towards a round one (Ledoit and Wolf 2004)
@@ -76,6 +76,6 @@ def _inputs(batch: Batch, embedder: Embedder) -> tuple[Tensor, Tensor]:
 
 def _loss(embedder: Embedder, batch: Batch, _: torch.Generator) -> Tensor:
     embeddings, logits = embedder(*_inputs(batch, embedder))
-    target = torch.from_numpy(batch.bonafide).to(logits.device) * (1 - 2 * SMOOTHING) + SMOOTHING
+    target = smoothed(batch).to(logits.device)
     groups = torch.from_numpy(batch.group).to(logits.device)
     return binary_cross_entropy_with_logits(logits, target) + supervised_contrast(embeddings.float(), groups)

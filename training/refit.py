@@ -7,7 +7,6 @@ confirmed clips, so that no error of an earlier one goes on.
 from __future__ import annotations
 
 import shutil
-from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +14,8 @@ import numpy as np
 
 from radd.bundle import CARD, CORRECTION, load_known_voices, read_manifest, write_manifest
 from radd.calibration import Calibration
-from radd.encoder import corrected
-from training.bundle_maker import balanced, fuse, logistic
+from radd.encoder import CorrectedEncoder, corrected
+from training.bundle_maker import balanced, fuse, logistic, mean_llrs
 from training.replay import Replay
 
 RIDGE = 0.01  # sklearn's C of the correction, whose vectors are of unit length
@@ -63,18 +62,13 @@ def with_correction(windows: Replay, correction: np.ndarray | None) -> np.ndarra
 
 def llrs(windows: Replay, correction: np.ndarray | None, calibration: Calibration) -> dict[int, float]:
     """The mean LLR, in nats, of the windows of each clip."""
-    by_clip: dict[int, list[float]] = defaultdict(list)
-    parts = with_correction(windows, correction)
-    for (spectrum, *rest), speech_s, clip in zip(parts, windows.speech_s, windows.clip, strict=True):
-        heard = () if np.isnan(rest[0]) else rest
-        by_clip[int(clip)].append(calibration.llr(speech_s, spectrum, *heard))
-    return {clip: float(np.mean(said)) for clip, said in by_clip.items()}
+    return mean_llrs(with_correction(windows, correction), windows.speech_s, windows.clip, calibration)
 
 
 def judging(bundle: Path) -> tuple[np.ndarray | None, Calibration]:
     """The correction, if it has one, and the calibration of a bundle; raises ModelError as load_known_voices."""
-    calibration = load_known_voices(bundle)[2]
-    return (np.load(bundle / CORRECTION) if (bundle / CORRECTION).is_file() else None), calibration
+    encoder, _, calibration = load_known_voices(bundle)
+    return (encoder.correction if isinstance(encoder, CorrectedEncoder) else None), calibration
 
 
 def write_candidate(champion: Path, out: Path, correction: np.ndarray, calibration: Calibration, clips: int) -> None:

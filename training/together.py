@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool1d, binary_cross_entropy_with_logits
 
 from radd.cnn import FRAME_SAMPLES
-from radd.encoder import BLOCK_HOPS, BLOCK_SAMPLES
+from radd.encoder import BLOCK_HOPS, BLOCK_SAMPLES, BLOCK_SPEECH
 from radd.types import HOP_SAMPLES
 from training import warm_start
 from training.batches import Batch, Batches, spectra
@@ -24,7 +24,6 @@ from training.networks import FRAME_WIDTH, SpectralNetwork, band_masked
 SMOOTHING = 0.03  # labels come from page names; a few are wrong
 SHORTEST_FRAMES = 24  # of the random window that is scored beside the whole crop
 CONTRAST = 0.3  # weight of the supervised contrast
-SPEECH = 0.5  # share of speech from which a block counts, as in listening
 _FRAMES = HOP_SAMPLES // FRAME_SAMPLES  # of the spectrum's network in one hop
 
 
@@ -53,7 +52,7 @@ def loss(pair: Pair, batch: Batch, chance: torch.Generator) -> Tensor:
     """Cross-entropy of both networks' scores, supervised contrast of the embeddings, distillation of the frames."""
     device = next(pair.parameters()).device
     speech = torch.from_numpy(batch.speech).to(device)
-    target = torch.from_numpy(batch.bonafide).to(device) * (1 - 2 * SMOOTHING) + SMOOTHING
+    target = smoothed(batch).to(device)
     frames, _ = pair.spectral.frames(band_masked(torch.from_numpy(spectra(batch)).to(device), chance))
     score = pair.spectral.score(frames, speech)
     n = frames.shape[1]
@@ -69,13 +68,18 @@ def loss(pair: Pair, batch: Batch, chance: torch.Generator) -> Tensor:
     embeddings, logits = pair.encoder.judge(heard)
     taught = frames.detach()[:, cut].reshape(count, BLOCK_HOPS, _FRAMES, FRAME_WIDTH).mean(2)
     said = adaptive_avg_pool1d(pair.translate(heard).transpose(1, 2), BLOCK_HOPS).transpose(1, 2)
-    spoken = (speech[:, cut].reshape(count, -1).mean(1) >= SPEECH).float()
+    spoken = (speech[:, cut].reshape(count, -1).mean(1) >= BLOCK_SPEECH).float()
     repeat = count // len(target)
     told = (binary_cross_entropy_with_logits(logits, target.repeat_interleave(repeat), spoken)
             + binary_cross_entropy_with_logits(logits, score.detach().sigmoid().repeat_interleave(repeat), spoken)) / 2
     groups = torch.from_numpy(batch.group).to(device).repeat_interleave(repeat)
     return (spectrum + told + CONTRAST * supervised_contrast(embeddings.float(), groups)
             + (said - taught).square().mean() / taught.var())
+
+
+def smoothed(batch: Batch) -> Tensor:
+    """What the logits of a batch are to say, (batch,): the labels, believed but for SMOOTHING."""
+    return torch.from_numpy(batch.bonafide) * (1 - 2 * SMOOTHING) + SMOOTHING
 
 
 def _blocks(frames: int, chance: torch.Generator) -> slice:
