@@ -1,14 +1,15 @@
 # make run      listen; make run ARGS="--source FILE --json"
 # make console  the console in the browser; make console ARGS="--port 8000"
 # make test     run the tests; make test ARGS="-k monitor"; TRAIN=no leaves out those of training, which need PyTorch
-# make bench    measure latency, load and memory
+# make fuzz     try the console with made-up requests and damaged files: make fuzz INPUTS=2000
+# make bench    one table of speed and size with targets and peers; bench/README.md says what ARGS adds
 # make clean    remove what make has made
 
 VENV := .venv
 PYTHON_HERE := $(VENV)/bin/python
 INSTALL := $(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run console test bench clean
+.PHONY: help run console test fuzz bench clean
 
 help:
 	@sed -n '/^# make/s/^# //p' Makefile
@@ -22,8 +23,11 @@ console: $(VENV)/console.stamp
 test: $(VENV)/test.stamp $(if $(filter no,$(TRAIN)),,$(VENV)/train.stamp)
 	@$(PYTHON_HERE) -m pytest -q $(ARGS)
 
+fuzz: $(VENV)/test.stamp
+	@FUZZ_INPUTS=$(or $(INPUTS),2000) $(PYTHON_HERE) -m pytest -q tests/test_console_fuzz.py $(ARGS)
+
 bench: $(VENV)/test.stamp
-	@$(PYTHON_HERE) bench/live.py $(ARGS)
+	@$(PYTHON_HERE) bench/summary.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .hypothesis .ruff_cache

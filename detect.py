@@ -1,4 +1,4 @@
-"""Listens to a microphone, a file or a pipe, and tells as it goes whether the voice is a person's or synthetic."""
+"""Listens to microphones, files or a pipe, and tells as it goes whether the voice is a person's or synthetic."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from radd.detector import RaddDetector
+    from radd.bundle import BundledDetector
     from radd.types import Source
     from settings import Settings
     from storage.journal import Journal
-    from stream.living_index import LivingIndex
+    from stream.engine import Listener
+    from stream.living_index import LivingIndex, Overlays
     from stream.notices import Display
-    from stream.runtime import Ending
+    from stream.runtime import Ending, Stream
 
 ROOT = Path(__file__).parent
 EXIT_CODES = "exit codes: 0 ended, 1 a bug, 2 configuration, 3 device or source, 4 model, 5 storage"
@@ -42,85 +43,156 @@ def detect(arguments: argparse.Namespace) -> None:
     with Ending() as ending:  # before anything slow, so that an early Ctrl-C ends in order too
         settings = configure(arguments)
         from radd.bundle import load_detector
-        from stream.sources import open_source
 
-        source = open_source(arguments.source, settings.capture, arguments.realtime, arguments.rate,
-                             arguments.channels, arguments.format)
+        sources = open_sources(arguments, settings)
         bundle = chosen_bundle(settings, arguments)
         detector = load_detector(bundle, settings.model, settings.gate)
-        with choose_display(arguments.json, source) as display:
-            listen(source, detector, bundle, settings, display, ending, arguments)
+        followed = [drift_watch(bundle, settings), shadow_run(settings, arguments)]
+        streams = [stream_of(source, detector, settings, arguments, followed) for source in sources]
+        with choose_display(arguments.json, streams) as display:
+            listen(streams, detector, bundle, settings, display, ending, arguments)
 
 
-def listen(source: Source, detector: RaddDetector, bundle: Path, settings: Settings, display: Display, ending: Ending,
-           arguments: argparse.Namespace) -> None:
-    from radd.types import SAMPLE_RATE_HZ
+def open_sources(arguments: argparse.Namespace, settings: Settings) -> list[Source]:
+    """One for each --source; raises ConfigError where two would read the same stdin."""
+    from radd.errors import ConfigError
+    from stream.sources import open_source
+
+    specs = arguments.source or ["auto"]
+    if specs.count("-") > 1:
+        raise ConfigError("--source - stands there more than once, but there is one stdin; give the others as files")
+    return [open_source(spec, settings.capture, arguments.realtime, arguments.rate, arguments.channels, arguments.format)
+            for spec in specs]
+
+
+def stream_of(source: Source, detector: BundledDetector, settings: Settings, arguments: argparse.Namespace,
+              followed: list[Callable[[Listener], Listener]]) -> Stream:
     from stream.monitor import Monitor
-    from stream.runtime import NoJournal, Run
+    from stream.runtime import Stream
     from stream.sampling import Sampler
 
     stream_id = str(uuid.uuid4())
-    monitor = Monitor(detector, settings.decision, settings.alerts, stream_id)
+    listener = Monitor(detector, settings.decision, settings.alerts, stream_id)
     if settings.storage.sample_per_hour and not arguments.no_store:
-        monitor = Sampler(monitor, settings.storage.sample_per_hour, stream_id, settings.alerts.neighbours)
+        listener = Sampler(listener, settings.storage.sample_per_hour, stream_id, settings.alerts.neighbours)
+    for follow in followed:
+        listener = follow(listener)
+    return Stream(stream_id, source, listener)
+
+
+def drift_watch(bundle: Path, settings: Settings) -> Callable[[Listener], Listener]:
+    """What tells of sound that is far from all known voices; nothing for a bundle that does not know what is usual."""
+    from radd.bundle import usual_distance
+    from stream.drift import DriftWatch
+
+    usual = usual_distance(bundle)
+    bound = usual and usual * settings.retrain.drift_factor
+    return lambda listener: listener if bound is None else DriftWatch(listener, bound)
+
+
+def shadow_run(settings: Settings, arguments: argparse.Namespace) -> Callable[[Listener], Listener]:
+    """What has a candidate judge beside the bundle in use; nothing where shadow runs are off or nothing is stored."""
+    from radd.bundle import load_detector, proposed
+    from radd.errors import StorageAway
+    from stream.shadow import Shadow, Shadowed
+
+    if not settings.retrain.shadow_hours or arguments.no_store or arguments.bundle is not None:
+        return lambda listener: listener
+    loaded: dict[Path, tuple[BundledDetector, Overlays]] = {}
+    version = 0
+
+    def candidate() -> BundledDetector | None:
+        nonlocal version
+        now = proposed(configured_bundle(settings))
+        if now not in loaded:
+            for _, overlays in loaded.values():
+                overlays.close()
+            loaded.clear()
+            if now is None:
+                return None
+            fresh = load_detector(now, settings.model, settings.gate)
+            loaded[now], version = (fresh, overlays_of(fresh, settings)), 0
+        detector, overlays = loaded[now]
+        try:
+            if (overlay := overlays.changed(version)) is not None:
+                detector.adopt(detector.prepare(overlay))
+                version = overlay.version
+        except StorageAway:
+            pass  # the confirmations that it knows are those of the last stretch
+        return detector
+
+    shadow = Shadow(candidate, settings.decision)
+    return lambda listener: Shadowed(listener, shadow)
+
+
+def listen(streams: list[Stream], detector: BundledDetector, bundle: Path, settings: Settings, display: Display,
+           ending: Ending, arguments: argparse.Namespace) -> None:
+    from radd.types import SAMPLE_RATE_HZ
+    from stream.runtime import NoJournal, Run
+
     duration_samples = arguments.duration and max(1, round(arguments.duration * SAMPLE_RATE_HZ))
 
     def open_journal():
-        return NoJournal() if arguments.no_store else journal_of(stream_id, source, detector, settings)
+        return NoJournal() if arguments.no_store else journal_of(streams, detector, settings)
 
     index = None if arguments.no_store else living_index(detector, bundle, settings, arguments)
-    Run(source, monitor, open_journal, display, ending, detector.name, duration_samples, index).listen()
+    Run(streams, detector, open_journal, display, ending, settings.engine, duration_samples, index).listen()
 
 
-def journal_of(stream_id: str, source: Source, detector: RaddDetector, settings: Settings) -> Journal:
-    """The journal of a stream whose source is open."""
+def journal_of(streams: list[Stream], detector: BundledDetector, settings: Settings) -> Journal:
+    """The journal of streams whose sources are open."""
     from storage.journal import Journal, StreamInfo
     from stream.capture import MicrophoneSource
 
     aside = ("storage", "review", "serve", "retrain", "training")
     judging = {name: section for name, section in asdict(settings).items() if name not in aside}
-    info = StreamInfo(
-        id=stream_id,
-        source=source.name,
-        device=source.name if isinstance(source, MicrophoneSource) else None,
-        native_rate_hz=source.native_rate_hz,
+    config_hash = hashlib.sha256(json.dumps(judging, sort_keys=True).encode()).hexdigest()
+    infos = [StreamInfo(
+        id=stream.id,
+        source=stream.source.name,
+        device=stream.source.name if isinstance(stream.source, MicrophoneSource) else None,
+        native_rate_hz=stream.source.native_rate_hz,
         host=platform.node(),
         bundle=detector.name,
-        config_hash=hashlib.sha256(json.dumps(judging, sort_keys=True).encode()).hexdigest(),
+        config_hash=config_hash,
         started=datetime.now(UTC),
-    )
-    return Journal(settings.storage, info)
+    ) for stream in streams]  # fmt: skip
+    return Journal(settings.storage, *infos)
 
 
 def chosen_bundle(settings: Settings, arguments: argparse.Namespace) -> Path:
     """The bundle of --bundle, else the one in use: see radd.bundle.in_use."""
     from radd.bundle import in_use
 
-    configured = ROOT / settings.model.bundle
+    configured = configured_bundle(settings)
     return configured if arguments.bundle is not None else in_use(configured)
 
 
-def living_index(detector: RaddDetector, bundle: Path, settings: Settings,
+def configured_bundle(settings: Settings) -> Path:
+    from radd.hub import bundle_directory
+
+    return bundle_directory(ROOT, settings.model.bundle)
+
+
+def living_index(detector: BundledDetector, bundle: Path, settings: Settings,
                  arguments: argparse.Namespace) -> LivingIndex | None:
     """What tells the detector of references that people confirm, and of another bundle; None where that is off."""
     from radd.bundle import load_detector
-    from storage.overlay import OverlayStore
-    from stream.living_index import LivingIndex
+    from stream.living_index import LivingIndex, follow
 
     if not settings.model.overlay_s:
         return None
-    known = [bundle]
+    newest = follow(lambda: chosen_bundle(settings, arguments),
+                    lambda now: load_detector(now, settings.model, settings.gate), bundle, detector.kind)
+    return LivingIndex(overlays_of(detector, settings), detector, settings.model.overlay_s, newest)
 
-    def newest() -> RaddDetector | None:
-        now = chosen_bundle(settings, arguments)
-        if now == known[-1]:
-            return None
-        fresh = load_detector(now, settings.model, settings.gate)
-        known.append(now)
-        return fresh
 
-    overlays = OverlayStore(settings.storage.url, detector.encoder_id)
-    return LivingIndex(overlays, detector, settings.model.overlay_s, newest)
+def overlays_of(detector: BundledDetector, settings: Settings) -> Overlays:
+    """What people have confirmed for the index of a detector."""
+    from storage.overlay import OverlayStore
+    from stream.living_index import NoOverlays
+
+    return OverlayStore(settings.storage.url, detector.encoder_id) if detector.encoder_id else NoOverlays()
 
 
 def configure(arguments: argparse.Namespace) -> Settings:
@@ -129,10 +201,12 @@ def configure(arguments: argparse.Namespace) -> Settings:
     settings = load(arguments.config)
     if arguments.bundle is None:
         return settings
-    return replace(settings, model=replace(settings.model, bundle=str(arguments.bundle.absolute())))
+    from radd.hub import bundle_directory
+
+    return replace(settings, model=replace(settings.model, bundle=str(bundle_directory(Path.cwd(), arguments.bundle))))
 
 
-def choose_display(as_json: bool, source: Source) -> Display:
+def choose_display(as_json: bool, streams: list[Stream]) -> Display:
     from stream.sinks import ConsoleLines, JsonLines
 
     if as_json:
@@ -141,7 +215,8 @@ def choose_display(as_json: bool, source: Source) -> Display:
         return ConsoleLines(sys.stdout)
     from stream.live_view import LiveView
 
-    return LiveView(source.stats)
+    sources = {stream.id: stream.source for stream in streams}
+    return LiveView(lambda stream: sources[stream].stats())
 
 
 def show_devices(arguments: argparse.Namespace) -> None:
@@ -162,10 +237,11 @@ def show_devices(arguments: argparse.Namespace) -> None:
 def parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("detect.py", description=__doc__, epilog=EXIT_CODES)
     add = parser.add_argument
-    add("--source", default="auto", metavar="auto|mic|mic:NAME_OR_INDEX|PATH|-",
-        help="auto: the default microphone, or a demo recording where there is none; -: raw PCM on stdin")
+    add("--source", action="append", metavar="auto|mic|mic:NAME_OR_INDEX|PATH|-",
+        help="auto: the default microphone, or a demo recording where there is none; -: raw PCM on stdin; may be given many "
+        "times, each is a stream of its own")
     add("--config", type=Path, metavar="FILE", help="settings that override config.toml")
-    add("--bundle", type=Path, metavar="DIR", help="the model bundle, instead of the configured one")
+    add("--bundle", type=Path, metavar="DIR", help="the model bundle, instead of the configured one; or hf:NAME, see README")
     add("--json", action="store_true", help="print one JSON object a line, see docs/events.schema.json")
     add("--realtime", action="store_true", help="play a file at the speed of its sound, not as fast as possible")
     add("--duration", type=within(0.001, 1e9), metavar="S", help="end after so many seconds of sound")

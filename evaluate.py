@@ -232,21 +232,25 @@ def _scored(path: Path, args: argparse.Namespace) -> ScoredTrials:
 
 
 def _settings(bundle: Path | None) -> tuple[Settings, Path]:
-    """The settings, and the bundle named here or there."""
+    """The settings, and the bundle that is named, else the one in use."""
+    from radd.bundle import in_use
+    from radd.hub import bundle_directory
     from settings import load
 
     settings = load()
-    return settings, (bundle or ROOT / settings.model.bundle).absolute()
+    if bundle:
+        return settings, bundle_directory(Path.cwd(), bundle)
+    return settings, in_use(bundle_directory(ROOT, settings.model.bundle))
 
 
 def _overlay(url: str | None, bundle: Path) -> Overlay | None:
     """What people have confirmed for the encoder of a bundle; raises ConfigError where that is nothing."""
     if url is None:
         return None
-    from radd.bundle import read_manifest
+    from radd.bundle import encoder_of
     from storage.overlay import OverlayStore
 
-    with OverlayStore(url, read_manifest(bundle)["encoder_id"]) as store:
+    with OverlayStore(url, encoder_of(bundle)) as store:
         overlay = store.read()
     if not overlay.version:
         raise ConfigError(f"--overlay: nothing was confirmed there for the encoder {overlay.encoder_id} of {bundle}")

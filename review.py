@@ -134,10 +134,15 @@ def label(reviews: Reviews, arguments: argparse.Namespace, settings: Settings) -
 
 def remember(reviews: Reviews, arguments: argparse.Namespace, settings: Settings) -> None:
     """Bring what is agreed into the index of the bundle; what is in the way is told, and tried again next time."""
-    from radd.bundle import in_use, load_known_voices
+    from radd.bundle import RADD, in_use, load_known_voices, read_manifest
+    from radd.hub import bundle_directory
     from storage.index_command import NOT_HEEDED
 
-    encoder, _, calibration = load_known_voices(arguments.bundle or in_use(ROOT / settings.model.bundle))
+    bundle = arguments.bundle or in_use(bundle_directory(ROOT, settings.model.bundle))
+    if (kind := read_manifest(bundle).get("kind", RADD)) != RADD:
+        print(f"{bundle} is a bundle of kind {kind}, without an index: labels wait for one that has an index", file=sys.stderr)
+        return
+    encoder, _, calibration = load_known_voices(bundle)
     learnt = reviews.remember(encoder)
     if learnt and not calibration.confirmed:
         print(NOT_HEEDED, file=sys.stderr)

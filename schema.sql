@@ -87,7 +87,7 @@ CREATE TABLE gaps (
 CREATE TABLE timeline (
   stream_id  VARCHAR(36) NOT NULL,
   second     INT NOT NULL,          -- 0: the first second of the stream
-  verdict    VARCHAR(16) NOT NULL,  -- the gravest: spoof, suspect, bonafide, gap, too_noisy, no_speech, warming_up
+  verdict    VARCHAR(16) NOT NULL,  -- the gravest: spoof, suspect, bonafide, gap, shed, too_noisy, no_speech, warming_up
   llr        DOUBLE,                -- mean
   level_dbfs DOUBLE NOT NULL,       -- mean power, dB re full scale, at least -120
   distance   DOUBLE,                -- mean of 1 - cosine to the nearest known voice, 0 to 2; NULL: not compared
@@ -160,11 +160,11 @@ CREATE TABLE leases (
 -- One run of train.py retrain that had something to do.
 CREATE TABLE retrainings (
   id        VARCHAR(36) NOT NULL PRIMARY KEY,  -- UUID
-  state     VARCHAR(16) NOT NULL,              -- running, promoted, refused, failed, or interrupted: it was killed
-  step      VARCHAR(16) NOT NULL,              -- how far it came: clips, fit, prove, promote
+  state     VARCHAR(16) NOT NULL,              -- running, shadow, promoted, refused, failed, not_due, or interrupted: it was killed
+  step      VARCHAR(16) NOT NULL,              -- how far it came: due where it was asked for, clips, fit, prove, shadow, promote
   why       TEXT NOT NULL,                     -- why it began
   champion  TEXT NOT NULL,                     -- the bundle in use then, its directory's name
-  candidate TEXT NOT NULL,
+  candidate TEXT NOT NULL,                     -- empty until one is made
   began_utc DATETIME(3) NOT NULL,
   ended_utc DATETIME(3),
   outcome   TEXT,                              -- in a sentence
@@ -174,7 +174,7 @@ CREATE TABLE retrainings (
 -- Which bundle was put to use, taken back or refused.
 CREATE TABLE decisions (
   id          VARCHAR(36) NOT NULL PRIMARY KEY,  -- UUID
-  action      VARCHAR(16) NOT NULL,              -- promote, rollback or refuse
+  action      VARCHAR(16) NOT NULL,              -- promote, rollback, refuse, or shadow: it judges beside the champion
   model       TEXT NOT NULL,                     -- directory of the bundle that it is about
   version     TEXT NOT NULL,                     -- its name and version, as alerts have it
   `before`    TEXT NOT NULL,                     -- directory of the bundle in use until then
@@ -193,8 +193,21 @@ CREATE TABLE drift (
   CONSTRAINT fk_drift_stream FOREIGN KEY (stream_id) REFERENCES streams (id) ON DELETE CASCADE
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
+-- What a candidate has judged beside the bundle in use, without a voice, in one hour of a stream.
+CREATE TABLE shadows (
+  stream_id        VARCHAR(36) NOT NULL,
+  hour_utc         DATETIME(3) NOT NULL,  -- in which it begins
+  candidate        VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,  -- its name and version
+  seconds          DOUBLE NOT NULL,       -- of speech that both have judged
+  difference       DOUBLE NOT NULL,       -- mean LLR, the candidate's less that in use, nats
+  champion_alerts  INT NOT NULL,          -- stretches of 12 s that make an alert by themselves, by the bundle in use ...
+  candidate_alerts INT NOT NULL,          -- ... and by the candidate
+  PRIMARY KEY (stream_id, hour_utc, candidate),
+  CONSTRAINT fk_shadows_stream FOREIGN KEY (stream_id) REFERENCES streams (id) ON DELETE CASCADE
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
 -- Which migration made all this.
 CREATE TABLE alembic_version (
   version_num VARCHAR(32) NOT NULL PRIMARY KEY
 );
-INSERT INTO alembic_version VALUES ('0004');
+INSERT INTO alembic_version VALUES ('0005');

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
 import socket
 import sys
@@ -13,11 +14,14 @@ from pathlib import Path
 ROOT = Path(__file__).parent
 EXIT_CODES = "exit codes: 0 ended, 1 a bug, 2 configuration, 4 model, 5 storage"
 LAST_REQUESTS_S = 5
+M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # of glibc's malloc.h
+MAPPED_BYTES, ARENAS = 1 << 20, 2
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     arguments = parse(argv)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when numpy is imported: the desk's threads are parallel enough
     from stream.runtime import exit_code
 
     return exit_code(lambda: serve(arguments))
@@ -34,24 +38,37 @@ def serve(arguments: argparse.Namespace) -> None:
         import uvicorn
 
         from console.app import Parts, make_app
+        from console.champion import Loaded
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error.name} is not installed; pip install -r requirements-serve.txt") from None
-    from radd.bundle import in_use, load_detector, load_known_voices, read_manifest
+    from radd.bundle import in_use, load_detector
+    from radd.hub import bundle_directory
+    from stream.living_index import follow
 
     if arguments.bundle is not None:
-        settings = replace(settings, model=replace(settings.model, bundle=str(arguments.bundle.absolute())))
-    bundle = ROOT / settings.model.bundle if arguments.bundle else in_use(ROOT / settings.model.bundle)
+        settings = replace(settings, model=replace(settings.model, bundle=str(bundle_directory(Path.cwd(), arguments.bundle))))
+    configured = bundle_directory(ROOT, settings.model.bundle)
+
+    def load_bundle(bundle: Path) -> Loaded:
+        return Loaded(bundle, load_detector(bundle, settings.model, settings.gate))
+
+    def named() -> Path:
+        return in_use(configured) if arguments.bundle is None else configured
+
+    loaded = load_bundle(named())
     make_tables(settings.storage.url)
+    give_memory_back()
     app = make_app(Parts(
-        detector=load_detector(bundle, settings.model, settings.gate),
-        encoder=load_known_voices(bundle)[0],
-        bundle=bundle,
-        manifest=read_manifest(bundle),
+        loaded=loaded,
+        newest=follow(named, load_bundle, loaded.directory, loaded.kind),
+        configured=configured if arguments.bundle is None else None,
+        retrain_command=retrain_command(arguments.config, settings.serve.retrain_work),
         decision=settings.decision,
         alerts=settings.alerts,
         storage=settings.storage,
         review=settings.review,
         serve=settings.serve,
+        retrain=settings.retrain,
         overlay_s=settings.model.overlay_s,
     ))  # fmt: skip
     door = listening(settings.serve.host, settings.serve.port)
@@ -62,11 +79,29 @@ def serve(arguments: argparse.Namespace) -> None:
         ssl_keyfile=settings.serve.key or None,
         ws_max_size=1 << 20,
         ws_max_queue=4,
+        ws_ping_timeout=None,  # an answer waits behind the sound of a stream that is late; streams.IDLE_S finds who has gone
+        ws_per_message_deflate=False,
         timeout_graceful_shutdown=LAST_REQUESTS_S,
         server_header=False,
         access_log=False,
         log_level="warning",
     )).run([door])  # fmt: skip
+
+
+def retrain_command(config: Path | None, work: str) -> list[str]:
+    """What makes a new model, in a process of its own with this one's environment."""
+    options = {"--config": config, "--work": work}
+    given = [text for name, value in options.items() if value for text in (name, str(value))]
+    return [sys.executable, str(ROOT / "train.py"), "retrain", "--once", *given]
+
+
+def give_memory_back() -> None:
+    """Have glibc return to the system what a stream or a recording held; by itself it keeps blocks of their size for the
+    next one, in an arena for each thread. Elsewhere nothing."""
+    with suppress(AttributeError, OSError):
+        set_option = ctypes.CDLL(None).mallopt
+        set_option(M_MMAP_THRESHOLD, MAPPED_BYTES)
+        set_option(M_ARENA_MAX, ARENAS)
 
 
 def make_tables(url: str) -> None:

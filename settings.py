@@ -23,6 +23,7 @@ from storage.journal import StorageSettings
 from storage.review import ReviewSettings
 from stream.alerts import AlertSettings
 from stream.decision import DecisionSettings
+from stream.engine import EngineSettings
 from stream.microphone import CaptureSettings
 from training.recipe import RecipeSettings, RetrainSettings
 
@@ -37,6 +38,7 @@ class Settings:
     capture: CaptureSettings
     model: ModelSettings
     gate: GateSettings
+    engine: EngineSettings
     decision: DecisionSettings
     alerts: AlertSettings
     storage: StorageSettings

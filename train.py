@@ -13,11 +13,16 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from radd.hub import bundle_directory, place_of
 from storage.index_command import add_options
+from training.baselines import MODELS
+from training.recipe import STAGES
 
 ROOT = Path(__file__).parent
+SHIPPED = "radd"
 PROVED = ("telephone-mulaw", "noise10")  # conditions of evaluation that a retrained bundle must not be worse under
 NICE = 15  # retraining waits for what listens
 
@@ -34,18 +39,32 @@ def fit(arguments: argparse.Namespace) -> None:
     from evaluation.conditions import CONDITIONS
     from evaluation.training_figures import draw_training
     from generative.channel import Channel
+    from radd.errors import ConfigError
     from settings import load
-    from training.fit import fit
     from training.selection import Selection
 
-    recipe = load(arguments.config).training
-    channel = (
-        Channel.read(arguments.noise, recipe.rawboost) if arguments.noise else Channel(rawboost=recipe.rawboost)
-    )
+    settings, out = load(arguments.config), arguments.out
+    out = out or ROOT / "models" / ("default" if arguments.model == SHIPPED else arguments.model)
+    recipe = settings.training
+    if arguments.encoder is not None:
+        recipe = replace(recipe, encoder=arguments.encoder)
+    channel = Channel.read(arguments.noise, recipe.rawboost)
     selection = Selection.read(arguments.licences, arguments.exclude)
-    fit(arguments.data, selection, arguments.out, arguments.work, recipe, channel, draw_training, arguments.jobs,
-        arguments.start, {name: CONDITIONS[name] for name in PROVED})
-    print(f"{arguments.out} is ready; measure it with evaluate.py, then: train.py card --bundle {arguments.out} --metrics ...")
+    if arguments.model == SHIPPED:
+        from training.fit import fit
+
+        fit(arguments.data, selection, out, arguments.work, recipe, channel, draw_training, arguments.jobs,
+            arguments.start, {name: CONDITIONS[name] for name in PROVED}, arguments.stage)
+    else:
+        from training.baselines.fit import fit_baseline
+
+        if arguments.start or arguments.stage:
+            raise ConfigError(f"--start and --stage are of the model {SHIPPED}; {arguments.model} learns in one go: drop them")
+        fit_baseline(arguments.model, arguments.data, selection, out, arguments.work, recipe, channel, draw_training,
+                     settings.gate, arguments.jobs)
+    if arguments.stage not in (None, STAGES[-1]):
+        return
+    print(f"{out} is ready; measure it with evaluate.py, then: train.py card --bundle {out} --metrics ...")
 
 
 def engines(arguments: argparse.Namespace) -> None:
@@ -106,7 +125,7 @@ def index(arguments: argparse.Namespace) -> None:
     from storage.confirming import Confirming
 
     settings = load(arguments.config)
-    bundle = arguments.bundle or in_use(ROOT / settings.model.bundle)
+    bundle = arguments.bundle or in_use(bundle_directory(ROOT, settings.model.bundle))
     url = arguments.url or settings.storage.url
     with Confirming(bundle, url) as confirming:
         arguments.action(confirming, arguments)
@@ -115,8 +134,35 @@ def index(arguments: argparse.Namespace) -> None:
 def card(arguments: argparse.Namespace) -> None:
     from training.card import add_metrics
 
-    add_metrics(arguments.bundle, dict(arguments.metrics))
-    print(f"{arguments.bundle / 'card.md'} holds the numbers of {', '.join(name for name, _ in arguments.metrics)}")
+    add_metrics(arguments.bundle, dict(arguments.metrics), arguments.out)
+    told = (arguments.out or arguments.bundle) / "card.md"
+    print(f"{told} holds the numbers of {', '.join(name for name, _ in arguments.metrics)}")
+
+
+def import_from_hub(arguments: argparse.Namespace) -> None:
+    from settings import load
+    from training.hub_import import import_model
+
+    out = arguments.out or place_of(arguments.named)
+    import_model(arguments.named, out, dict(arguments.label), arguments.data, arguments.work, load().gate, arguments.jobs)
+    print(f"{out} is ready; detect.py and evaluate.py take it with --bundle {arguments.out or arguments.named}")
+
+
+def weigh(arguments: argparse.Namespace) -> None:
+    """Measure how much a confirmation says to a bundle that is made already."""
+    from generative.channel import Channel
+    from radd.dataset import DecodedClips, read_corpus
+    from settings import load
+    from training.confirmation import weigh
+
+    recipe = load(arguments.config).training
+    channel = Channel.read(arguments.noise, recipe.rawboost)
+    clips = DecodedClips([clip for directory in arguments.data for clip in read_corpus(directory, "dev")],
+                         arguments.work / "decoded", 1)
+    rows = weigh(arguments.bundle, clips, channel, recipe.seed)
+    for label, (weight, offset, cap) in zip(("real", "fake"), rows, strict=True):
+        counts = f"counts from a closeness of {-offset / weight:.2f} on, up to {cap:.1f} nats" if weight else "says nothing"
+        print(f"a confirmed {label} recording {counts}")
 
 
 def models(arguments: argparse.Namespace) -> None:
@@ -127,18 +173,23 @@ def models(arguments: argparse.Namespace) -> None:
 
 def retrain(arguments: argparse.Namespace) -> None:
     """One round, or one each so often."""
+    from importlib.util import find_spec
+
     from radd.bundle import in_use
-    from radd.errors import RaddError
+    from radd.errors import ConfigError, RaddError
     from settings import load
     from storage.learning import Learning
     from training.retrain import retrain
 
+    if find_spec("sklearn") is None:
+        raise ConfigError("scikit-learn is not installed; pip install -r requirements-retrain.txt")
     settings = load(arguments.config)
+    configured = bundle_directory(ROOT, settings.model.bundle)
     os.nice(NICE)
     with Learning(arguments.url or settings.storage.url) as store:
         while True:
             try:
-                retrain(store, means(settings, in_use(ROOT / settings.model.bundle), arguments.work), say)
+                retrain(store, means(settings, in_use(configured), arguments.work), say, arguments.asked)
             except RaddError as error:
                 if arguments.every is None:
                     raise
@@ -169,24 +220,17 @@ def say(line: str) -> None:
 def choose(arguments: argparse.Namespace) -> None:
     """Put the bundle to use that is named, or with `rollback` the one before."""
     from radd.bundle import in_use
-    from radd.errors import ConfigError
     from settings import load
     from storage.learning import Learning
-    from training.registry import beside, promote
-    from training.retrain import roll_back
+    from training.choosing import put_back, put_to_use
 
     settings = load(arguments.config)
-    configured = ROOT / settings.model.bundle
-    champion = in_use(configured)
+    configured = bundle_directory(ROOT, settings.model.bundle)
     with Learning(arguments.url or settings.storage.url) as store:
         if arguments.name is not None:
-            version = promote(beside(configured, arguments.name))
-            store.decide("promote", arguments.name, version, champion.name, arguments.reason)
+            version = put_to_use(store, configured, arguments.name, arguments.reason)
         else:
-            made = [row for row in store.decisions() if row["action"] == "promote" and row["model"] == champion.name]
-            if not made:
-                raise ConfigError(f"no bundle was in use before {champion.name}; name one with train.py promote NAME")
-            version = roll_back(store, beside(configured, made[-1]["before"]), champion, arguments.reason)
+            version = put_back(store, configured, arguments.reason)
     print(f"{in_use(configured)} is in use: {version}; daemons take it over within [model] overlay_s")
 
 
@@ -194,16 +238,19 @@ def drift(arguments: argparse.Namespace) -> None:
     """Print the drift of the last days, a row a stream and day."""
     from datetime import UTC, datetime, timedelta
 
-    from radd.bundle import in_use
+    from radd.bundle import in_use, usual_distance
+    from radd.errors import ConfigError
     from settings import load
     from storage.learning import Learning
-    from training.retrain import usual_distance
 
     settings = load(arguments.config)
-    usual, today = usual_distance(in_use(ROOT / settings.model.bundle)), datetime.now(UTC).date()
+    champion, today = in_use(bundle_directory(ROOT, settings.model.bundle)), datetime.now(UTC).date()
+    usual = usual_distance(champion)
+    if usual is None:
+        raise ConfigError(f"{champion} does not say what distance is usual: it takes nothing to replay along; make a bundle "
+                          "with train.py fit")
     bound, first = settings.retrain.drift_factor * usual, today - timedelta(days=arguments.days - 1)
     with Learning(arguments.url or settings.storage.url) as store:
-        store.measure_drift(first, today)
         rows = store.drifts(first)
     print(f"distance from known voices: {usual:.4f} is usual, more than {bound:.4f} is drift ([retrain] drift_factor)")
     for row in rows:
@@ -211,6 +258,11 @@ def drift(arguments: argparse.Namespace) -> None:
         source = "".join(c if c.isprintable() else "?" for c in row["source"][:40])
         print(f"{row['day']}  {row['distance']:.4f}  {row['seconds']:6} s  {bar:20} "
               f"{'DRIFT  ' if row['distance'] > bound else ''}{source}")
+    if arguments.plot is not None:
+        from evaluation.days import by_source, draw_days
+
+        draw_days(arguments.plot, [("distance from known voices", by_source(rows))], bound)
+        print(f"{arguments.plot} shows them")
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
@@ -219,17 +271,21 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     making = commands.add_parser("fit", help="train a bundle; goes on where a killed run stopped")
     making.set_defaults(command=fit)
     add = making.add_argument
+    add("--model", choices=(SHIPPED, *MODELS), default=SHIPPED,
+        help=f"what learns: {SHIPPED}, the one that ships, or a baseline to compare it with, see bench/baselines.md")
     add("--data", type=Path, action="append", required=True, metavar="DIR",
         help="a corpus with protocol.train.txt and protocol.dev.txt; may be given many times")
-    add("--out", type=Path, default=ROOT / "models" / "default", metavar="DIR", help="the bundle, default models/default")
+    add("--out", type=Path, metavar="DIR", help=f"the bundle, default models/default of {SHIPPED}, else models/NAME")
     add("--work", type=Path, default=ROOT / "build" / "fit", metavar="DIR", help="decoded audio and checkpoints")
     add("--noise", type=Path, metavar="DIR", help="recorded noises in DIR/noise and room responses in DIR/rir")
     add("--exclude", type=Path, metavar="FILE", help="speakers to leave out, one a line: kept for measuring")
     add("--licences", choices=("all", "permissive"), default="all",
         help="permissive leaves out clips whose licence is unstated, non-commercial or in doubt; default all")
-    add("--start", type=Path, metavar="DIR", help="a bundle whose network on the spectrum learns on; else it begins anew")
+    add("--start", type=Path, metavar="DIR", help="a bundle whose networks learn on; else they begin anew")
+    add("--encoder", metavar="NAME|DIR", help="in place of [training] encoder: a Wav2Vec2-family model, hub name or directory")
     add("--config", type=Path, metavar="FILE", help="settings that override config.toml, section [training]")
     add("--jobs", type=int, default=os.cpu_count(), metavar="N", help="processes, default the number of cores")
+    add("--stage", choices=STAGES, help="this stage alone, from what those before it left in --work; dvc.yaml does so")
     generators = commands.add_parser("generate", help="make synthetic speech to learn from; goes on after a kill")
     generators = generators.add_subparsers(required=True, metavar="GENERATOR")
     generator(generators, "engines", engines, "sentences by the speech engines that are installed")
@@ -248,6 +304,24 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     numbers.add_argument("--bundle", type=Path, default=ROOT / "models" / "default", metavar="DIR")
     numbers.add_argument("--metrics", type=named_file, action="append", required=True, metavar="NAME=FILE",
                          help="metrics.json or stream.json and the name of the run; may be given many times")
+    numbers.add_argument("--out", type=Path, metavar="DIR", help="a copy that has them; the bundle stays as it is")
+    saying = commands.add_parser("weigh", help="measure how much a confirmation says to a bundle; fit does so for its own")
+    saying.set_defaults(command=weigh)
+    saying.add_argument("--bundle", type=Path, default=ROOT / "models" / "default", metavar="DIR")
+    saying.add_argument("--data", type=Path, action="append", required=True, metavar="DIR", help="corpora with a dev side")
+    saying.add_argument("--noise", type=Path, metavar="DIR", help="recorded noises in DIR/noise and room responses in DIR/rir")
+    saying.add_argument("--work", type=Path, default=ROOT / "build" / "fit", metavar="DIR", help="decoded audio")
+    saying.add_argument("--config", type=Path, metavar="FILE", help="settings that override config.toml, section [training]")
+    foreign = commands.add_parser("import", help="an audio classifier of the hub, or saved by transformers, as a bundle")
+    foreign.set_defaults(command=import_from_hub)
+    foreign.add_argument("named", metavar="hf:NAME|hf:DIR")
+    foreign.add_argument("--out", type=Path, metavar="DIR", help="the bundle; default where --bundle hf:NAME looks for it")
+    foreign.add_argument("--label", type=named_label, action="append", default=[], metavar="CLASS=bonafide|spoof",
+                         help="what a class means where its name does not say so; may be given many times")
+    foreign.add_argument("--data", type=Path, action="append", default=[], metavar="DIR",
+                         help="a corpus whose dev side calibrates the scores; may be given many times")
+    foreign.add_argument("--work", type=Path, default=ROOT / "build" / "import", metavar="DIR", help="decoded audio")
+    foreign.add_argument("--jobs", type=at_least(1), default=1, metavar="N", help="processes that decode, default 1")
     shelf = commands.add_parser("models", help="list the bundles that are here and whether they are whole")
     shelf.set_defaults(command=models)
     shelf.add_argument("directory", type=Path, nargs="?", default=ROOT / "models", metavar="DIR", help="default models")
@@ -255,6 +329,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     again.set_defaults(command=retrain)
     often = again.add_mutually_exclusive_group(required=True)
     often.add_argument("--once", action="store_true", help="one round, for a timer")
+    again.add_argument("--asked", metavar="ID", help=argparse.SUPPRESS)  # the console's: the row that tells how it goes
     often.add_argument("--every", type=span, metavar="SPAN", help="a round each so often, as 24h or 30m")
     again.add_argument("--work", type=Path, default=ROOT / "build" / "retrain", metavar="DIR",
                        help="scores of clips while a round lasts")
@@ -266,6 +341,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     far = commands.add_parser("drift", help="how far the sound of each stream and day is from known voices")
     far.set_defaults(command=drift)
     far.add_argument("--days", type=at_least(1), default=14, metavar="N", help="today included, default 14")
+    far.add_argument("--plot", type=Path, metavar="FILE", help="draw them into this SVG file")
     for choosing in (promoting, back):
         choosing.add_argument("--reason", default="", metavar="TEXT")
     for with_database in (again, promoting, back, far):
@@ -313,6 +389,13 @@ def at_least(low: int) -> Callable[[str], int]:
         return int(text)
 
     return number
+
+
+def named_label(text: str) -> tuple[str, str]:
+    name, _, label = text.rpartition("=")
+    if not name or label not in ("bonafide", "spoof"):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected CLASS=bonafide or CLASS=spoof, as in LABEL_0=spoof")
+    return name, label
 
 
 def named_file(text: str) -> tuple[str, Path]:

@@ -1,13 +1,16 @@
 """What each part of training and of the detector is worth: rows that each add one part to the row before, over seeds.
 
     python bench/ablation.py --data CORPUS [--data MORE] --noise NOISE --copies DIR --engines DIR --gan DIR --vae DIR \
-        --work build/ablation [--seeds 1 2 3] [--jobs 2]
+        --work build/ablation [--seeds 1 2 3] [--first 600] [--steps 200] [--clips 300] [--jobs 2]
+    python bench/ablation.py --data CORPUS [--data MORE] --bundle models/default --work build/ablation [--clips 300] --seeds
     python bench/ablation.py --work build/ablation --table > bench/ablation.md
 
-A row is learned from scratch for each seed, in fewer and smaller steps than a bundle that ships; then the dev and the
+For each seed networks learn plainly for --first steps, and from these on every row learns for --steps more, as train.py fit
+learns but in fewer and smaller steps, so that no row pays for the beginning that all have in common; then the dev and the
 eval side (protocol.eval.txt of a corpus) are scored as they are and through fixed conditions of listening, one window a
 clip, and the equal error rates go into one file in --work. A run whose file is there is not repeated, and one that was
-killed goes on. What is worth keeping is decided on the dev side; the eval side is there to be reported.
+killed goes on. With --bundle the parts of a detector that has learned at full length are judged too; --seeds without a
+number learns nothing beside that. What is worth keeping is decided on the dev side; the eval side is there to be reported.
 """
 
 from __future__ import annotations
@@ -43,9 +46,11 @@ from evaluation.audio_folder import AudioFolder  # noqa: E402
 from evaluation.conditions import through  # noqa: E402
 from evaluation.tables import markdown  # noqa: E402
 from generative.channel import CODECS, Channel  # noqa: E402
+from radd.bundle import ENCODER, FRAMES, SCORE, load_known_voices, read_manifest  # noqa: E402
+from radd.cnn import SpectralCnn  # noqa: E402
 from radd.dataset import Clip, DecodedClips, read_corpus  # noqa: E402
 from radd.detector import WINDOW_HOPS  # noqa: E402
-from radd.encoder import BLOCK_SAMPLES, speech_blocks  # noqa: E402
+from radd.encoder import BLOCK_SAMPLES, OnnxEncoder, speech_blocks  # noqa: E402
 from radd.errors import ConfigError, RaddError  # noqa: E402
 from radd.index import FlatIndex  # noqa: E402
 from radd.metrics import eer, error_rates  # noqa: E402
@@ -53,19 +58,23 @@ from radd.protocols import UNKNOWN, read_protocol  # noqa: E402
 from radd.speech import BLOCK_SAMPLES as SPEECH_SAMPLES  # noqa: E402
 from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ  # noqa: E402
 from settings import load  # noqa: E402
-from training import together  # noqa: E402
-from training.batches import Batch, Batches, spectra  # noqa: E402
-from training.bundle_maker import build_index  # noqa: E402
-from training.encoder import BlockEncoder, compact  # noqa: E402
-from training.learn import Plan  # noqa: E402
+from training import embedding, together  # noqa: E402
+from training.batches import Batches, clip_spectra  # noqa: E402
+from training.bundle_maker import build_index, load_networks  # noqa: E402
+from training.encoder import compact  # noqa: E402
+from training.export import export_cnn, export_encoder  # noqa: E402
+from training.learn import Plan, learn  # noqa: E402
 
 FIRST, CHAIN = "plain", ("channel", "RawBoost", "codecs")
-CORPORA = ("copies", "engines", "GAN copies", "VAE fakes", "VAE gains")  # the last two are halves of one corpus
+CORPORA = ("copies", "engines", "GAN", "VAE")
 PARTS = ("spectrum", "encoder", "retrieval")  # of the detector, fused with those before
 RAWBOOST = 0.5
-BATCH, CROP_S, REFERENCES = 16, 2.048, 1000
-CONDITIONS = ("clean", "telephone-mulaw", "noise10", "opus16")
+BATCH, CROP_SAMPLES, REFERENCES = 24, BLOCK_SAMPLES, 500  # short crops: more clips for the same minutes
+LATER = 1000  # added to the seed, so that a row's own batches are not those that it began with
+CONDITIONS = ("clean", "telephone-mulaw", "noise10")
 ALL = "all"
+LEARNED = "bundle.json"  # in --work, beside the files of rows
+REPLICATES = 500
 FAMILIES = {  # by the name of a system; the first pattern that it holds counts, and a name without any has no family
     "voice conversion": r"vc(?!tk)|conversion|VQ-VAE|Disentangled",
     "codec": r"codec|lyra",
@@ -99,8 +108,11 @@ def parse() -> argparse.Namespace:
     for name in ("copies", "engines", "gan", "vae"):
         add(f"--{name}", type=Path, metavar="DIR", help=f"what train.py generate {name} made; without it no such row")
     add("--rows", nargs="+", metavar="NAME", help=f"only these of {', '.join((FIRST, *CHAIN, *CORPORA))}")
-    add("--seeds", type=int, nargs="+", default=[1, 2, 3], metavar="S")
-    add("--steps", type=int, default=300, metavar="N", help="of learning, default 300")
+    add("--bundle", type=Path, metavar="DIR", help="its parts are judged as they are")
+    add("--seeds", type=int, nargs="*", default=[1, 2, 3], metavar="S")
+    add("--first", type=int, default=600, metavar="N", help="plain steps that all rows begin with, default 600")
+    add("--steps", type=int, default=200, metavar="N", help="of each row's own learning, default 200")
+    add("--embedding-steps", type=int, default=40, metavar="N", help="of what the index is made of, default 40")
     add("--clips", type=int, default=300, metavar="N", help="of either side that are scored, default 300")
     add("--jobs", type=int, default=1, metavar="N", help="runs at once, each on one core; default 1")
     add("--table", action="store_true", help="print what was measured so far")
@@ -127,7 +139,8 @@ class Row:
     def plan(self) -> dict:
         """All that decides what is measured, of types that JSON has."""
         a = self.arguments
-        return {"name": self.name, "added": list(self.added), "seed": self.seed, "steps": a.steps, "clips": a.clips,
+        return {"name": self.name, "added": list(self.added), "seed": self.seed, "first": a.first, "steps": a.steps,
+                "embedding_steps": a.embedding_steps, "batch": BATCH, "clips": a.clips,
                 "data": [str(d) for d in a.data], "noise": str(a.noise)}
 
     def is_there(self) -> bool:
@@ -140,30 +153,30 @@ class Row:
             raise ConfigError(f"{self.file} has {'; '.join(other)}; name another --work or remove the file")
         return True
 
+    def learning(self, steps: int) -> Plan:
+        recipe = load(environ={}).training
+        return Plan(steps, BATCH, CROP_SAMPLES, recipe.rate, recipe.weight_decay, self.seed)
+
     def channel(self) -> Callable:
         if "channel" not in self.added:
-            return lambda samples, _: samples
+            return untouched
         chances = RAWBOOST * ("RawBoost" in self.added), CODECS * ("codecs" in self.added)
-        noise = self.arguments.noise
-        return Channel.read(noise, *chances) if noise else Channel((), (), *chances)
+        return Channel.read(self.arguments.noise, *chances)
 
     def clips(self) -> DecodedClips:
         """The train side, and of the generated corpora those that belong to the row."""
         a = self.arguments
         clips = [clip for directory in a.data for clip in read_corpus(directory, "train")]
-        for name, directory in {"copies": a.copies, "engines": a.engines, "GAN copies": a.gan}.items():
+        for name, directory in zip(CORPORA, (a.copies, a.engines, a.gan, a.vae), strict=True):
             if name in self.added:
                 clips += read_corpus(directory, "train")
-        if "VAE fakes" in self.added:
-            made = read_corpus(a.vae, "train")
-            clips += [c for c in made if c.source == "vae" or "VAE gains" in self.added]
         return DecodedClips(clips, a.work / "decoded", 1)
 
 
 def rows(arguments: argparse.Namespace) -> list[Row]:
     """All rows that the corpora allow, each part added to those before; every seed of all rows before the next seed."""
     a = arguments
-    given = dict(zip(CORPORA, (a.copies, a.engines, a.gan, a.vae, a.vae), strict=True))
+    given = dict(zip(CORPORA, (a.copies, a.engines, a.gan, a.vae), strict=True))
     parts = [*CHAIN, *(name for name, directory in given.items() if directory)]
     wanted = a.rows or [FIRST, *parts]
     if unknown := set(wanted) - {FIRST, *parts}:
@@ -176,7 +189,7 @@ def rows(arguments: argparse.Namespace) -> list[Row]:
 def measure(arguments: argparse.Namespace) -> None:
     """Learn and score what is not there yet."""
     missing = [row for row in rows(arguments) if not row.is_there()]
-    if not missing:
+    if not missing and not arguments.bundle:
         return
     torch.set_num_threads(1)
     _clips.update((row.name, row.clips()) for row in {row.name: row for row in missing}.values())
@@ -184,8 +197,15 @@ def measure(arguments: argparse.Namespace) -> None:
     for name, clips in (("dev", dev), ("eval", eval_clips(arguments.data))):
         _sides[name] = Side(clips, arguments)
         print(f"{name}: {len(_sides[name].clips)} clips of {len(clips)}", flush=True)
+    if arguments.bundle:
+        judge_bundle(arguments)
+    if not missing:
+        return
+    _clips[FIRST] = Row((), 0, arguments).clips()
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(arguments.jobs, context) as pool:
+        seeds = sorted({row.seed for row in missing})
+        list(pool.map(begin, [Row((), seed, arguments) for seed in seeds]))
         for done in pool.map(run, missing):
             print(done, flush=True)
 
@@ -230,17 +250,38 @@ class Side:
         }
 
 
+def untouched(samples: np.ndarray, _: np.random.Generator) -> np.ndarray:
+    """The channel of a row without channels."""
+    return samples
+
+
+def beginning(row: Row) -> together.Pair:
+    """Both networks after the plain steps that all rows of a seed begin with; they are learned once."""
+    batches = Batches(_clips[FIRST], untouched, BATCH, CROP_SAMPLES, row.seed)
+    torch.manual_seed(row.seed)
+    plan = row.learning(row.arguments.first)
+    return together.train(compact(), batches, plan, row.arguments.work / f"first-{plan.steps}.{row.seed}", 1)
+
+
+def begin(row: Row) -> None:
+    """As beginning, for another process: networks do not travel."""
+    beginning(row)
+
+
 def run(row: Row) -> str:
     """Learn and score one row and write its file; tells what came out."""
-    begun, folder, recipe = processor_minutes(), row.file.with_suffix(""), load(environ={}).training
-    clips, crop_samples = _clips[row.name], round(CROP_S * SAMPLE_RATE_HZ)
-    plan = Plan(row.arguments.steps, BATCH, crop_samples, recipe.rate, recipe.weight_decay, row.seed)
-    torch.manual_seed(row.seed)
-    batches = Batches(clips, row.channel(), BATCH, crop_samples, row.seed)
-    pair = together.train(compact(), batches, plan, folder, 1)
+    begun, folder, clips = processor_minutes(), row.file.with_suffix(""), _clips[row.name]
+    plan = row.learning(row.arguments.steps)
+    batches = Batches(clips, channel := row.channel(), BATCH, CROP_SAMPLES, row.seed + LATER)
+    pair = learn(beginning(row), together.loss, batches, plan, folder, 1)
+    plan = row.learning(row.arguments.embedding_steps)
+    batches = Batches(clips, channel, BATCH, BLOCK_SAMPLES, row.seed, paired=True)
+    export_encoder(embedding.train(pair, batches, plan, folder / "embedding", 1), folder / ENCODER)
+    export_cnn(pair.spectral, folder / FRAMES, folder / SCORE)
     learned = processor_minutes()
-    index = build_index(clips, Embedder(pair.encoder), folder, REFERENCES, row.seed)
-    parts = {name: {c: judge(pair, index, side, c) for c in CONDITIONS} for name, side in _sides.items()}
+    cnn, encoder = load_networks(folder)
+    index = build_index(clips, encoder, folder, REFERENCES, row.seed)
+    parts = {name: {c: judge(cnn, encoder, index, side, c) for c in CONDITIONS} for name, side in _sides.items()}
     rates = {part: error_rates_of(k + 1, parts) for k, part in enumerate(PARTS)}
     ended = processor_minutes()
     told = {"plan": row.plan(), "learning_min": learned - begun, "scoring_min": ended - learned, "eer": rates,
@@ -252,50 +293,54 @@ def run(row: Row) -> str:
     return f"{row.name}, seed {row.seed}: " + ", ".join(f"{s} {overall(told, PARTS[-1], s):.1f} %" for s in _sides)
 
 
+def judge_bundle(arguments: argparse.Namespace) -> None:
+    """Write the error rates of a bundle's parts, with intervals over the clips, to LEARNED."""
+    directory, manifest = arguments.bundle, read_manifest(arguments.bundle)
+    encoder, index, _ = load_known_voices(directory)
+    cnn = SpectralCnn(directory / FRAMES, directory / SCORE)
+    parts = {name: {c: judge(cnn, encoder, index, side, c) for c in CONDITIONS} for name, side in _sides.items()}
+    fused = [fuse(k + 1, parts) for k in range(len(PARTS))]
+    rng, rates = np.random.default_rng(0), {}
+    for name, side in _sides.items():
+        n = len(side.clips)
+        drawn = [np.arange(n), *rng.integers(n, size=(REPLICATES, n))]
+        rates[name] = [[mean_rate(scores[name][:, chosen], side.bonafide[chosen]) for chosen in drawn] for scores in fused]
+    told = {"bundle": f"{manifest['name']} {manifest['version']}", "eer": rates,
+            "counts": {name: len(side.clips) for name, side in _sides.items()}}
+    (arguments.work / LEARNED).write_text(json.dumps(told))
+
+
+def mean_rate(scores: np.ndarray, bonafide: np.ndarray) -> float:
+    """EER in % of scores (conditions, clips), the mean over the conditions."""
+    return float(np.mean([100 * eer(error_rates(row[bonafide], row[~bonafide]))[0] for row in scores]))
+
+
 def processor_minutes() -> float:
     """Of this process and of those that it has ended."""
     return sum(os.times()[:4]) / 60
 
 
-class Embedder:
-    """The encoder that has just learned as radd.encoder.Encoder."""
-
-    id = "ablation"
-
-    def __init__(self, encoder: BlockEncoder) -> None:
-        self._encoder = encoder
-        self.width = encoder.project.out_features
-
-    @torch.no_grad()
-    def embed(self, block: np.ndarray) -> tuple[np.ndarray, float]:
-        embedding, score = self._encoder(torch.from_numpy(block)[None])
-        return embedding[0].numpy(), float(score)
-
-
-@torch.no_grad()
-def judge(pair: together.Pair, index: FlatIndex, side: Side, condition: str) -> np.ndarray:
+def judge(cnn: SpectralCnn, encoder: OnnxEncoder, index: FlatIndex, side: Side, condition: str) -> np.ndarray:
     """Scores of PARTS (clips, 3) under a condition; without a block of speech the first block is encoded."""
-    sounds, out = side.sounds[condition], np.empty((len(side.clips), len(PARTS)))
-    lengths = np.array([len(sound) for sound in sounds])
-    for length in np.unique(lengths):
-        alike = np.flatnonzero(lengths == length)
-        for chosen in np.array_split(alike, -(-len(alike) // BATCH)):
-            speech, label = np.stack([side.speech[i] for i in chosen]), np.zeros(len(chosen))
-            heard = spectra(Batch(np.stack([sounds[i] for i in chosen]), speech, label, label))
-            frames, _ = pair.spectral.frames(torch.from_numpy(heard))
-            out[chosen, 0] = pair.spectral.score(frames, torch.from_numpy(speech)).numpy()
-    places = [(i, at) for i, speech in enumerate(side.speech) for at in list(speech_blocks(speech)) or [0]]
-    blocks = torch.from_numpy(np.stack([sounds[i][at : at + BLOCK_SAMPLES] for i, at in places]))
-    vectors, scores = (torch.cat(part).numpy() for part in zip(*map(pair.encoder, blocks.split(64)), strict=True))
-    margins = [index.search(vector, 1).margin for vector in vectors]
-    clip = [i for i, _ in places]
-    for k, told in enumerate((scores, margins), 1):
-        out[:, k] = np.bincount(clip, told) / np.bincount(clip)
-    return out
+    out = []
+    for sound, speech in zip(side.sounds[condition], side.speech, strict=True):
+        spectrum = cnn.score(cnn.frames(cnn.start(), clip_spectra(sound, speech))[None], speech[None])[0]
+        blocks = [encoder.embed(sound[at : at + BLOCK_SAMPLES]) for at in list(speech_blocks(speech)) or [0]]
+        told = [(score, index.search(vector, 1).margin) for vector, score in blocks]
+        out.append((spectrum, *np.mean(told, axis=0)))
+    return np.array(out)
 
 
 def error_rates_of(n: int, parts: dict[str, dict[str, np.ndarray]]) -> dict:
-    """EER in % by side, condition and group of systems when the first n parts are fused.
+    """EER in % by side, condition and group of systems when the first n parts are fused."""
+    return {
+        side: {condition: by_family(_sides[side], told) for condition, told in zip(CONDITIONS, scores, strict=True)}
+        for side, scores in fuse(n, parts).items()
+    }
+
+
+def fuse(n: int, parts: dict[str, dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Scores (conditions, clips) of either side when the first n parts are fused.
 
     The fusion is fitted on the dev side under all conditions; there it is applied to sources that it was not fitted on.
     """
@@ -305,11 +350,7 @@ def error_rates_of(n: int, parts: dict[str, dict[str, np.ndarray]]) -> dict:
     folds = StratifiedGroupKFold(5).split(x, y, sources)
     scores = {"dev": cross_val_predict(fusion, x, y, cv=folds, method="decision_function"),
               "eval": fusion.fit(x, y).decision_function(other)}
-    return {
-        name: {condition: by_family(side, told) for condition, told in
-               zip(CONDITIONS, scores[name].reshape(len(CONDITIONS), -1), strict=True)}
-        for name, side in _sides.items()
-    }
+    return {side: told.reshape(len(CONDITIONS), -1) for side, told in scores.items()}
 
 
 def by_family(side: Side, scores: np.ndarray) -> dict[str, float]:
@@ -331,7 +372,7 @@ def overall(told: dict, part: str, side: str) -> float:
 
 def tables(work: Path) -> str:
     """What was measured so far, as Markdown."""
-    told = [json.loads(file.read_text()) for file in sorted(work.glob("*.json"))]
+    told = [json.loads(file.read_text()) for file in sorted(work.glob("*.*.json"))]
     if not told:
         raise ConfigError(f"{work} holds no run yet; make some with --data")
     names = [name for name in (FIRST, *CHAIN, *CORPORA) if any(t["plan"]["name"] == name for t in told)]
@@ -355,7 +396,35 @@ def tables(work: Path) -> str:
         "## The eval side in detail\n\nEqual error rate in % of the whole detector by condition, and of clean clips by "
         "family of systems, each against\nall bona fide clips.",
         markdown(["learned from", *(c if g == ALL else g for c, g in groups)], detail),
+        *learned(work / LEARNED),
     ])
+
+
+def learned(file: Path) -> list[str]:
+    """What judge_bundle measured, if it did."""
+    if not file.is_file():
+        return []
+    told = json.loads(file.read_text())
+    rows = []
+    for k, part in enumerate(PARTS):
+        row = [f"+ {part}" if k else part]
+        for rates in told["eer"].values():
+            now = np.array(rates[k])
+            row += [between(now), between(now - rates[k - 1], "+") if k else ""]
+        rows.append(row)
+    counts = " and ".join(f"{n} clips of the {side} side" for side, n in told["counts"].items())
+    return [
+        "## Listening, by a detector that has learned at full length",
+        textwrap.fill(f"`{told['bundle']}`, {counts}; equal error rate in %, mean over the conditions, and its 95 % interval "
+                      "over clips. Changes are of the same clips. The parts are fused anew on the dev side, as above.", 120),
+        markdown(["judged by", *(c for side in told["eer"] for c in (side, "change"))], rows),
+    ]
+
+
+def between(values: np.ndarray, sign: str = "") -> str:
+    """The first value, and the 95 % interval of the others."""
+    low, high = np.percentile(values[1:], [2.5, 97.5])
+    return f"{values[0]:{sign}.1f} ({low:{sign}.1f} to {high:{sign}.1f})"
 
 
 def shortened(told: dict) -> tuple[str, str]:
@@ -367,9 +436,11 @@ def shortened(told: dict) -> tuple[str, str]:
         "stands half of a 95 % interval over the seeds (Student's t), which says nothing of the choice of clips. "
         "Changes are against the row before, paired by seed, below 0 = better, with the p value of a paired t test. "
         "The dev column decides what is kept.",
-        f"Shortened: every run learns {plan['steps']} batches of {BATCH} crops of {CROP_S} s from scratch, the shipped "
-        f"recipe {recipe.steps} of {recipe.batch} crops of {recipe.crop_s} s; the index has at most {REFERENCES} "
-        f"references instead of {recipe.references}. Scored are {counts['dev']} clips of the dev side and "
+        f"Shortened: all runs of a seed begin with the same networks, which learned {plan['first']} batches plainly; each "
+        f"learns {plan['steps']} more, and the index's vectors {plan['embedding_steps']}, all of {plan['batch']} crops of "
+        f"{CROP_SAMPLES / SAMPLE_RATE_HZ:.3f} s. The shipped recipe has {recipe.steps} and {recipe.embedding_steps} of "
+        f"{recipe.batch} crops of {recipe.crop_s} s. Data: {', '.join(Path(d).name for d in plan['data'])}. The index has at "
+        f"most {REFERENCES} references instead of {recipe.references}. Scored are {counts['dev']} clips of the dev side and "
         f"{counts['eval']} of the eval side, the first {window_s:.1f} s of each in one window without a gate: "
         f"{', '.join(CONDITIONS)}. RawBoost disturbs {RAWBOOST:.0%} of the chains. Minutes are of one core.",
     ))

@@ -1,6 +1,6 @@
 """What the console bears: many people who check recordings at once, many live streams, memory over time.
 
-    python bench/load.py [--users 50] [--seconds 60] [--streams 20] [--queue 64]
+    python bench/load.py [--users 50] [--seconds 60] [--streams 20] [--queue 64] [--minutes 10]
 """
 
 from __future__ import annotations
@@ -47,8 +47,9 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--users", type=int, default=50, help=f"each checks a recording of {RECORDING_S} s, then the next")
-    add("--seconds", type=float, default=60, help="of each of the two parts")
+    add("--seconds", type=float, default=60, help="of each of the first two parts; 0 leaves them out")
     add("--streams", type=int, default=20, help="live streams in real time")
+    add("--minutes", type=int, default=10, help="of the third part: both at once, with a tenth of the users")
     add("--queue", type=int, default=64, help="[serve] queue; below the number of users some are told to come later")
     return parser.parse_args()
 
@@ -59,16 +60,34 @@ async def measure(url: str, pid: int, arguments: argparse.Namespace) -> None:
     await check(url, recording, 2, 5)
     print(f"| {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before | measured |\n|---|---|")
     row("memory at the start, MB", memory_mb(pid))
-    answers, taken = await check(url, recording, arguments.users, arguments.seconds)
-    row(f"recordings of {RECORDING_S} s, {arguments.users} users at once: answers by status", dict(answers))
-    row("recordings a second", answers[200] / arguments.seconds)
-    row("p50, p95 of an answer, s", percentiles(taken))
-    row("memory after it, MB", memory_mb(pid))
-    if arguments.streams:
+    if arguments.seconds:
+        answers, taken = await check(url, recording, arguments.users, arguments.seconds)
+        row(f"recordings of {RECORDING_S} s, {arguments.users} users at once: answers by status", dict(answers))
+        row("recordings a second", answers[200] / arguments.seconds)
+        row("p50, p95 of an answer, s", percentiles(taken))
+        row("memory after it, MB", memory_mb(pid))
         delays, missing = await listen(url, speech, arguments.streams, arguments.seconds)
         row(f"{arguments.streams} streams in real time: scores that did not come", missing)
         row("p50, p95 from a packet to its score, s", percentiles(delays))
         row("memory after it, MB", memory_mb(pid))
+    if arguments.minutes:
+        await endure(url, pid, recording, speech, arguments)
+
+
+async def endure(url: str, pid: int, recording: bytes, speech: np.ndarray, arguments: argparse.Namespace) -> None:
+    """Recordings and streams at once, and the memory at the end of each minute."""
+    users, seconds = max(1, arguments.users // 10), 60.0 * arguments.minutes
+    checking = asyncio.create_task(check(url, recording, users, seconds))
+    listening = asyncio.create_task(listen(url, speech, arguments.streams, seconds))
+    held = []
+    for _ in range(arguments.minutes):
+        await asyncio.sleep(60)
+        held.append(memory_mb(pid))
+    (answers, _), (delays, missing) = await checking, await listening
+    row(f"{users} users and {arguments.streams} streams for {arguments.minutes} minutes: answers by status", dict(answers))
+    row("scores, and those that did not come", f"{len(delays)}, {missing}")
+    row("memory at the end of each minute, MB", ", ".join(f"{mb:.0f}" for mb in held))
+    row("memory when all have gone, MB", memory_mb(pid))
 
 
 def row(name: str, value) -> None:
@@ -108,17 +127,19 @@ async def check(url: str, recording: bytes, users: int, seconds: float) -> tuple
 async def listen(url: str, speech: np.ndarray, streams: int, seconds: float) -> tuple[list[float], int]:
     """How long each score took from the packet that completed it, and how many did not come."""
     pcm, hops = (speech * 32_767).astype("<i2"), int(seconds * SAMPLE_RATE_HZ) // HOP_SAMPLES
-    delays, missing = [], 0
+    delays, missing, over = [], 0, time.monotonic() + seconds
 
     async def stream(number: int) -> None:
         nonlocal missing
         sent, came = [], 0
-        async with websockets.connect(f"ws{url.removeprefix('http')}/v1/stream") as socket:
+        async with websockets.connect(f"ws{url.removeprefix('http')}/v1/stream", ping_interval=None) as socket:
 
             async def speak() -> None:
                 began = time.monotonic() + number * HOP_SAMPLES / SAMPLE_RATE_HZ / streams
                 for hop in range(hops):
                     await asyncio.sleep(max(0.0, began + hop * HOP_SAMPLES / SAMPLE_RATE_HZ - time.monotonic()))
+                    if time.monotonic() > over:  # it could not keep up
+                        break
                     at = hop * HOP_SAMPLES % (len(pcm) - HOP_SAMPLES)
                     sent.append(time.monotonic())
                     await socket.send(pcm[at : at + HOP_SAMPLES].tobytes())
@@ -130,7 +151,7 @@ async def listen(url: str, speech: np.ndarray, streams: int, seconds: float) -> 
                     delays.append(time.monotonic() - sent[came])
                     came += 1
             await speaking
-        missing += hops - came
+        missing += len(sent) - came
 
     await asyncio.gather(*(stream(number) for number in range(streams)))
     return delays, missing

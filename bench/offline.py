@@ -1,6 +1,6 @@
 """What scoring a corpus costs beside AASIST: the same clips, one core, one thread, in turns of ten clips.
 
-    python bench/offline.py --protocol FILE --audio DIR --aasist DIR --weights FILE [--clips 200] [--bundle DIR]
+    python bench/offline.py --protocol FILE --audio DIR --aasist DIR --weights FILE [--clips 200] [--bundle DIR] [--json FILE]
     python bench/offline.py --protocol FILE --audio DIR --aasist DIR --weights FILE --scores FILE
 
 --aasist names a checkout of AASIST (Jung et al. 2022) that you have, with models/AASIST.py, data_utils.py and config/;
@@ -63,7 +63,10 @@ def main() -> int:
         if arguments.scores:
             write_scores(arguments.scores, trials, folder, aasist)
         else:
-            print(speed(trials, folder, aasist, arguments.bundle, arguments.clips))
+            table, figures = speed(trials, folder, aasist, arguments.bundle, arguments.clips)
+            print(table)
+            if arguments.json:
+                arguments.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     except RaddError as error:
         print(f"bench/offline.py: {error}", file=sys.stderr)
         return error.exit_code
@@ -78,6 +81,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--weights", type=Path, required=True, metavar="FILE", help="that a config/*.conf there names")
     parser.add_argument("--clips", type=int, default=200, help="drawn from the protocol and timed, default 200")
     parser.add_argument("--bundle", type=Path, metavar="DIR", help="the model bundle, instead of the configured one")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="the figures, for other programs")
     parser.add_argument("--scores", type=Path, metavar="FILE", help="time nothing: write AASIST's scores of all trials")
     return parser.parse_args()
 
@@ -151,8 +155,10 @@ def _model_config(checkout: Path, weights: Path) -> dict:
                       "weights of that checkout with --weights, such as models/weights/AASIST.pth")
 
 
-def speed(trials: Trials, folder: AudioFolder, aasist: Aasist, bundle: Path | None, clips: int) -> str:
-    """The table of all systems on some clips."""
+def speed(
+    trials: Trials, folder: AudioFolder, aasist: Aasist, bundle: Path | None, clips: int
+) -> tuple[str, dict[str, dict[str, float]]]:
+    """The table of all systems on some clips, and of each its figures."""
     drawn = np.random.default_rng(0).permutation(len(trials))[:clips]
     trials = trials.select(np.sort(drawn))
     find = partial(_find, folder)
@@ -168,18 +174,20 @@ def speed(trials: Trials, folder: AudioFolder, aasist: Aasist, bundle: Path | No
     }
     results, seconds = take_turns(systems, trials.utts)
     medians = {name: 1000 * float(np.median(taken)) for name, taken in seconds.items()}
-    rows = []
+    rows, figures = [], {}
     for name in systems:
+        figures[name] = {"clips": len(trials), "median, ms": medians[name], "p99, ms": 1000 * np.percentile(seconds[name], 99)}
         row = [name, f"{medians[name]:.1f}", f"{len(trials) / sum(seconds[name]):.1f}"]
         if name in (OURS, *TARGETS):
             scored = ScoredTrials(trials, np.array(results[name]))
             rate = eer(error_rates(scored.bonafide(), scored.spoof()))[0]
             target = f"at least {TARGETS[name]}" if name in TARGETS else ""
+            figures[name] |= {"times": medians[name] / medians[OURS], "EER, %": 100 * rate}
             row += [f"{medians[name] / medians[OURS]:.1f}", target, f"{100 * rate:.1f}"]
         rows.append(row + [""] * (6 - len(row)))
     length = sum(soundfile.info(find(utt)).duration for utt in trials.utts) / len(trials)
     header = ["system", "median of a clip, ms", "clips/s", "times RADD", "target", "EER, %"]
-    return f"{markdown(header, rows)}\n\n{len(trials)} clips of {length:.2f} s on average"
+    return f"{markdown(header, rows)}\n\n{len(trials)} clips of {length:.2f} s on average", figures
 
 
 def take_turns(systems: dict[str, Callable], utts: list[str]) -> tuple[dict[str, list], dict[str, list[float]]]:

@@ -86,7 +86,7 @@ def parse() -> argparse.Namespace:
 def measured(clips: DecodedClips, chosen: np.ndarray, arguments: argparse.Namespace) -> list[np.ndarray]:
     """Statistics (n, features) of the chosen clips, raw and as they are trained on."""
     recipe = load().training
-    noise = Channel.read(arguments.noise, recipe.rawboost) if arguments.noise else Channel(rawboost=recipe.rawboost)
+    noise = Channel.read(arguments.noise, recipe.rawboost)
     batches = Batches(clips, noise, 2, int(recipe.crop_s * SAMPLE_RATE_HZ), arguments.seed)
     raw = [statistics(clips.samples(i)) for i in chosen]
     met = [statistics(batches.crop(i, np.random.default_rng([arguments.seed, k]))[0]) for k, i in enumerate(chosen)]

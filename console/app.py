@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 
-from console import live, problems, recordings, reviewing, streams
+from console import live, loop, problems, recordings, reviewing, streams
+from console.champion import Champion, Loaded
 from console.decoding import Decoders, Limits
 from console.desk import Desk
 from console.guard import COOKIE, Guard, Keys, session
@@ -24,18 +24,18 @@ from console.meters import CONTENT_TYPE, Measured, Meters
 from console.problems import Refused
 from console.settings import ServeSettings
 from console.shapes import Health, Model, Ready, Session, Token
-from radd.bundle import CARD, REFERENCES
-from radd.detector import RaddDetector
-from radd.encoder import Encoder
+from console.words import limits
 from radd.errors import StorageError
+from radd.types import Detector
 from storage.journal import StorageSettings
 from storage.overlay import OverlayStore
 from storage.reading import Reader
 from storage.review import Reviews, ReviewSettings
 from stream.alerts import AlertSettings
 from stream.decision import Decider, DecisionSettings
-from stream.living_index import LivingIndex
+from stream.living_index import LivingIndex, NoOverlays
 from stream.monitor import Monitor
+from training.recipe import RetrainSettings
 
 WEB = Path(__file__).parents[1] / "web"
 LOOK_S = 1.0
@@ -47,76 +47,85 @@ log = logging.getLogger(__name__)
 class Parts:
     """What the console is made of."""
 
-    detector: RaddDetector
-    encoder: Encoder
-    """the detector's, for clips that enter the index"""
-    bundle: Path
-    manifest: dict[str, Any]
+    loaded: Loaded
+    """the bundle that judges at first"""
+    newest: Callable[[], Loaded | None]
+    """another bundle once it is in use; None where that has not changed"""
+    configured: Path | None
+    """the bundle beside which others may be put to use; None where that must not be"""
+    retrain_command: Sequence[str]
     decision: DecisionSettings
     alerts: AlertSettings
     storage: StorageSettings
     review: ReviewSettings
     serve: ServeSettings
+    retrain: RetrainSettings
     overlay_s: float
-    """seconds between two looks for references that people confirm; 0: never"""
+    """seconds between two looks for references that people confirm and for another bundle; 0: never"""
 
 
 def make_app(parts: Parts) -> FastAPI:
     """The application, on a database that has its tables; nothing runs and nothing is opened before it is started."""
-    serve, detector = parts.serve, parts.detector
+    serve, champion = parts.serve, Champion(parts.loaded)
 
-    def monitor() -> Monitor:
+    def monitor(detector: Detector) -> Monitor:
         return Monitor(detector, parts.decision, parts.alerts, str(uuid.uuid4()))
 
-    judge = Judge(detector.name, monitor, Decider(parts.decision))
+    judge = Judge(champion, monitor, Decider(parts.decision))
     decoders = Decoders(Limits(serve.decode_s, serve.decode_memory_mb, serve.max_duration_s))
     desk, meters, keys = Desk(judge, decoders, serve), Meters(), Keys(serve)
     reader, reviews = Reader(parts.storage.url), Reviews(parts.storage.url, parts.review.quorum)
+    learning = loop.Loop(parts.storage.url, parts.configured, parts.retrain, parts.retrain_command)
     meters.watch(desk)
 
     @asynccontextmanager
     async def running(app: FastAPI) -> AsyncIterator[None]:
         with decoders:
-            following = asyncio.create_task(_follow(detector, parts))
+            following = asyncio.create_task(_follow(champion, parts))
             yield
             following.cancel()
+            await asyncio.wait([following])
         desk.close()
         reader.close()
         reviews.database.close()
+        learning.close()
 
     app = FastAPI(title="RADD console", version="1", lifespan=running, openapi_url="/v1/openapi.json",
                   docs_url=None, redoc_url=None, description="Whether a voice is a person's or synthetic.")  # fmt: skip
     problems.install(app)
     app.add_middleware(Guard, settings=serve, keys=keys)
     app.add_middleware(Measured, meters=meters)
-    app.include_router(recordings.routes(desk, meters, serve))
-    app.include_router(streams.routes(desk, monitor, meters))
+    app.include_router(recordings.routes(desk, champion, meters, serve))
+    app.include_router(streams.routes(desk, lambda: streams.Ear(champion, monitor), meters))
     app.include_router(live.routes(reader, judge, meters))
-    app.include_router(reviewing.routes(reader, reviews, judge, parts.encoder, meters))
-    _add_state(app, parts, reader, meters)
+    app.include_router(reviewing.routes(reader, reviews, judge, champion, meters))
+    app.include_router(loop.routes(learning, champion, reader))
+    _add_state(app, champion, reader, meters)
     _add_session(app, keys)
     app.mount("/", StaticFiles(directory=WEB, html=True))
     return app
 
 
-async def _follow(detector: RaddDetector, parts: Parts) -> None:
-    """Judge with what people confirm, as the daemons do."""
+async def _follow(champion: Champion, parts: Parts) -> None:
+    """Judge with what people confirm and with the bundle in use, as the daemons do."""
     if not parts.overlay_s:
         return
-    index = LivingIndex(OverlayStore(parts.storage.url, detector.encoder_id), detector, parts.overlay_s)
-    await run_in_threadpool(index.__enter__)
+    overlays = OverlayStore(parts.storage.url, champion.encoder_id) if champion.encoder_id else NoOverlays()
+    index = LivingIndex(overlays, champion, parts.overlay_s, parts.newest)
+    entering = asyncio.create_task(run_in_threadpool(index.__enter__))
     try:
+        await asyncio.shield(entering)
         while True:
+            if name := index.take_model():
+                log.warning("%s judges from now on", name)
             index.take()
             await asyncio.sleep(LOOK_S)
     finally:
+        await entering  # a console that ends while it begins leaves no thread behind
         index.__exit__()
 
 
-def _add_state(app: FastAPI, parts: Parts, reader: Reader, meters: Meters) -> None:
-    manifest, card = parts.manifest, (parts.bundle / CARD).read_text(encoding="utf-8")
-    references = len((parts.bundle / REFERENCES).read_text(encoding="utf-8").splitlines()) - 1
-
+def _add_state(app: FastAPI, champion: Champion, reader: Reader, meters: Meters) -> None:
     @app.get("/health", tags=["state"])
     async def health() -> Health:
         """The process answers."""
@@ -128,7 +137,7 @@ def _add_state(app: FastAPI, parts: Parts, reader: Reader, meters: Meters) -> No
         database = _database(reader)
         if database != "ok":
             response.status_code = 503
-        return Ready(ready=database == "ok", model=parts.detector.name, database=database)
+        return Ready(ready=database == "ok", model=champion.name, database=database)
 
     @app.get("/metrics", tags=["state"], response_class=Response, responses={200: {"content": {"text/plain": {}}}})
     def metrics() -> Response:
@@ -143,9 +152,9 @@ def _add_state(app: FastAPI, parts: Parts, reader: Reader, meters: Meters) -> No
     @app.get("/v1/model", tags=["state"])
     def model() -> Model:
         """The bundle that judges here, with its card and its measured numbers."""
-        same = ("name", "version", "training", "metrics", "calibration", "encoder_id")
-        return Model(**{name: manifest[name] for name in same}, card=card, references=references,
-                     reviews=reader.reviews())
+        now, same = champion.now, ("name", "version", "training", "metrics", "calibration")
+        return Model(**{name: now.manifest[name] for name in same}, encoder_id=now.encoder_id, card=now.card,
+                     limits=limits(now.card), references=now.references, reviews=reader.reviews())
 
 
 def _database(reader: Reader) -> str:

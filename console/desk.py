@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import tempfile
 import time
@@ -64,16 +65,20 @@ class Desk:
     def _work(self, upload: UploadFile) -> Prediction:
         began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="radd-") as directory:
-            _copy(upload, Path(directory) / NAME)
+            sha256 = _copy(upload, Path(directory) / NAME)
             with self.decoders.file(Path(directory)) as sound:
-                prediction = self._judge.judge(sound.blocks())
+                prediction = self._judge.judge(sound.blocks(), sha256)
                 prediction.warnings += [sound.problem] if sound.problem else []
         self._mean_s += 0.1 * (time.monotonic() - began - self._mean_s)
         return prediction
 
 
-def _copy(upload: UploadFile, path: Path) -> None:
+def _copy(upload: UploadFile, path: Path) -> str:
+    """The SHA-256 of what was copied."""
+    digest = hashlib.sha256()
     with open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
         upload.file.seek(0)
         while block := upload.file.read(BLOCK_BYTES):
             file.write(block)
+            digest.update(block)
+    return digest.hexdigest()

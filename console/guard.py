@@ -17,8 +17,8 @@ from console.problems import Refused, problem
 from console.settings import ServeSettings
 
 COOKIE = "radd_session"
-VIEWER, REVIEWER = "viewer", "reviewer"
-RANK = {VIEWER: 1, REVIEWER: 2}
+VIEWER, REVIEWER, ADMIN = "viewer", "reviewer", "admin"
+RANK = {VIEWER: 1, REVIEWER: 2, ADMIN: 3}
 OPEN_PATHS = {"/health", "/ready", "/v1/session", "/v1/openapi.json"}
 READING = {"GET", "HEAD", "OPTIONS"}
 LOCAL_NAMES = {"localhost", "127.0.0.1", "::1"}
@@ -39,11 +39,10 @@ HEADERS = {
 
 
 class Keys:
-    """The tokens and the roles that they open; without any, everyone on this machine is a reviewer."""
+    """The tokens and the roles that they open; without any, everyone on this machine is an admin."""
 
     def __init__(self, settings: ServeSettings):
-        tokens = {VIEWER: settings.viewer_token, REVIEWER: settings.reviewer_token}
-        self._tokens = {role: token for role, token in tokens.items() if token}
+        self._tokens = settings.tokens
 
     @property
     def needed(self) -> bool:
@@ -52,7 +51,7 @@ class Keys:
     def role(self, token: str) -> str | None:
         """The role of a token or of a session cookie made from it; None for any other text."""
         if not self._tokens:
-            return REVIEWER
+            return ADMIN
         for role, known in self._tokens.items():
             if any(hmac.compare_digest(token.encode(), text.encode()) for text in (known, session(known))):
                 return role

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from datetime import UTC, datetime
 
 import numpy as np
 
+from console.champion import Champion
 from console.shapes import Neighbour, Prediction, Segment, Span
+from console.words import in_words
 from radd.errors import AudioError
-from radd.types import SAMPLE_RATE_HZ, Alert, AlertState, AudioChunk, Score, seconds
+from radd.types import SAMPLE_RATE_HZ, Alert, AlertState, AudioChunk, Detector, Score, seconds
 from stream.decision import Decider
 from stream.monitor import Monitor
 
@@ -18,18 +21,19 @@ from stream.monitor import Monitor
 class Judge:
     """Judges whole recordings, each with a fresh monitor; any number at once."""
 
-    def __init__(self, name: str, monitor: Callable[[], Monitor], decider: Decider):
-        """`name` is the model's; `decider` only tells what a score means."""
-        self.name, self._monitor, self._decider = name, monitor, decider
+    def __init__(self, champion: Champion, monitor: Callable[[Detector], Monitor], decider: Decider):
+        """A recording is judged by what is champion when it begins; `decider` only tells what a score means."""
+        self._champion, self._monitor, self._decider = champion, monitor, decider
 
-    def judge(self, blocks: Iterable[np.ndarray]) -> Prediction:
-        """The judgement of sound in blocks, float32 (n,), mono, 16 kHz.
+    def judge(self, blocks: Iterable[np.ndarray], sha256: str) -> Prediction:
+        """The judgement of sound in blocks, float32 (n,), mono, 16 kHz, out of the file of this digest.
 
         Its LLR is that of `evaluate.py score`: the mean over the longest windows that the speech gate lets pass.
         Where it lets none pass nothing is measured, while evaluate.py leaves the gate open and gives a number. Raises
         AudioError where there is no sound at all.
         """
-        monitor, events, end = self._monitor(), [], 0
+        model = self._champion.now
+        monitor, events, end = self._monitor(model.detector), [], 0
         for samples in blocks:
             events += monitor.feed(AudioChunk(samples, end))
             end += len(samples)
@@ -41,16 +45,24 @@ class Judge:
         whole = [score for score in scores if score.window_samples == longest]
         llrs = [score.llr for score in whole if score.llr is not None]
         llr = float(np.mean(llrs)) if llrs else None
+        verdict, reason = (whole[-1].verdict, whole[-1].reason) if llr is None else (self._decider.verdict(llr), None)
+        segments = self._segments(scores, end)
+        alerts = [_span(event) for event in events if isinstance(event, Alert) and event.state is AlertState.CLOSE]
+        headline, confidence = in_words(llr, verdict, reason, alerts, segments)
         return Prediction(
-            verdict=whole[-1].verdict if llr is None else self._decider.verdict(llr),
-            reason=whole[-1].reason if llr is None else None,
+            verdict=verdict,
+            headline=headline,
+            confidence=confidence,
+            reason=reason,
             llr=llr,
             p_spoof=self.p_spoof(llr),
             duration_s=seconds(end),
-            segments=self._segments(scores, end),
-            alerts=[_span(event) for event in events if isinstance(event, Alert) and event.state is AlertState.CLOSE],
+            segments=segments,
+            alerts=alerts,
             neighbours=_clearest(whole, llr),
-            model=self.name,
+            model=model.name,
+            sha256=sha256,
+            judged_utc=datetime.now(UTC),
             warnings=[],
         )
 

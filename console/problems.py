@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -43,7 +44,8 @@ def refusal(error: RaddError) -> Refused:
 
 
 def install(app: FastAPI) -> None:
-    """Let `app` tell all its errors so."""
+    """Let `app` tell all its errors so, and its OpenAPI say that it does."""
+    app.openapi = lambda: _described(app)
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> JSONResponse:
@@ -65,3 +67,20 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def broken(request: Request, error: Exception) -> JSONResponse:
         return problem(500, "this is a bug in RADD, no mistake of yours; the console's log has the details")
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI with every error as a problem; those that are not listed may come from any route."""
+    if app.openapi_schema is None:
+        schema = FastAPI.openapi(app)
+        told = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        for operation in (one for path in schema["paths"].values() for one in path.values()):
+            responses = operation["responses"]
+            for code, response in responses.items():
+                if int(code) >= HTTPStatus.BAD_REQUEST and "Ready" not in str(response.get("content")):
+                    response["content"] = told
+            responses["default"] = {"description": "What is wrong, in a sentence that helps", "content": told}
+        for name in ("HTTPValidationError", "ValidationError"):
+            schema["components"]["schemas"].pop(name, None)
+        app.openapi_schema = schema
+    return app.openapi_schema

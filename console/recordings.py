@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, File, UploadFile
+from fastapi import APIRouter, File, Response, UploadFile
+from starlette.concurrency import run_in_threadpool
 
+from console.champion import Champion
 from console.desk import Desk
 from console.meters import Meters
 from console.problems import Refused, refusal
 from console.settings import ServeSettings
 from console.shapes import Batch, BatchItem, Prediction, Problem
+from console.words import limits
 from radd.errors import RaddError
 
+LONGEST_NAME = 1000
 REFUSALS = {code: {"model": Problem} for code in (400, 401, 413, 422, 429, 503)}
 
 
-def routes(desk: Desk, meters: Meters, settings: ServeSettings) -> APIRouter:
+def routes(desk: Desk, champion: Champion, meters: Meters, settings: ServeSettings) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["recordings"], responses=REFUSALS)
     most_bytes = settings.max_upload_mb * 1_000_000
 
@@ -33,6 +37,19 @@ def routes(desk: Desk, meters: Meters, settings: ServeSettings) -> APIRouter:
         """Judge one recording."""
         return await judge(file)
 
+    @router.post("/report", response_class=Response, responses={200: {"content": {"application/pdf": {}}}})
+    async def make_report(file: Annotated[UploadFile, File(description="as for /v1/predict")]) -> Response:
+        """Judge one recording, as a PDF to print or to keep: what was found, second by second, and what that does not say."""
+        from console.report import report  # 40 MB of memory, from the first report on
+
+        before = champion.now
+        prediction = await judge(file)
+        model = before if before.name == prediction.model else champion.now
+        name = (file.filename or "without a name")[:LONGEST_NAME]
+        pdf = await run_in_threadpool(report, name, prediction, model.manifest["metrics"], limits(model.card))
+        named = {"Content-Disposition": f'attachment; filename="radd-{prediction.sha256[:12]}.pdf"'}
+        return Response(pdf, media_type="application/pdf", headers=named)
+
     @router.post("/predict/batch")
     async def predict_batch(files: Annotated[list[UploadFile], File(description="many recordings")]) -> Batch:
         """Judge many recordings; the results are in their order, and a bad file spoils only its own."""
@@ -41,7 +58,7 @@ def routes(desk: Desk, meters: Meters, settings: ServeSettings) -> APIRouter:
         places = asyncio.Semaphore(settings.workers)
 
         async def item(file: UploadFile) -> BatchItem:
-            name = (file.filename or "")[:1000]
+            name = (file.filename or "")[:LONGEST_NAME]
             try:
                 async with places:
                     return BatchItem(file=name, prediction=await judge(file), problem=None)

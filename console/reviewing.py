@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, BackgroundTasks, Path, Query, Request, Response
 
+from console.champion import Champion
 from console.guard import REVIEWER, require
 from console.judging import Judge
 from console.meters import Meters
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 REFUSALS = {code: {"model": Problem} for code in (400, 401, 403, 404, 422, 429, 503)}
 
 
-def routes(reader: Reader, reviews: Reviews, judge: Judge, encoder: Encoder, meters: Meters) -> APIRouter:
+def routes(reader: Reader, reviews: Reviews, judge: Judge, champion: Champion, meters: Meters) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["review"], responses=REFUSALS)
 
     @router.get("/alerts")
@@ -66,7 +67,7 @@ def routes(reader: Reader, reviews: Reviews, judge: Judge, encoder: Encoder, met
             neighbours=[Known(**neighbour, clip=known.get(neighbour["id"])) for neighbour in row["neighbours"]
                         if neighbour["similarity"] is not None],
             labels=[Said(**{name: said[name] for name in Said.model_fields}) for said in row["labels"]],
-            blocks_in_index=sum(one["blocks"] for one in row["index"] if one["encoder_id"] == encoder.id),
+            blocks_in_index=sum(one["blocks"] for one in row["index"] if one["encoder_id"] == champion.encoder_id),
         )
 
     @router.get("/clips/{id}/sound", response_class=Response, responses={200: {"content": {"audio/flac": {}}}})
@@ -85,7 +86,8 @@ def routes(reader: Reader, reviews: Reviews, judge: Judge, encoder: Encoder, met
             raise _unknown(id)
         outcome = reviews.label([id], answer.label, answer.reviewer, answer.reason)
         meters.labels.labels(answer.label.value).inc()
-        after.add_task(_remember, reviews, encoder)
+        if encoder := champion.now.encoder:
+            after.add_task(_remember, reviews, encoder)
         return Outcome(review=outcome[id])
 
     return router

@@ -19,6 +19,7 @@ class ServeSettings:
     port: int
     viewer_token: str
     reviewer_token: str
+    admin_token: str
     certificate: str
     key: str
     workers: int
@@ -30,6 +31,13 @@ class ServeSettings:
     decode_s: int
     decode_memory_mb: int
     requests_a_minute: int
+    retrain_work: str
+
+    @property
+    def tokens(self) -> dict[str, str]:
+        """By role, those that are set."""
+        tokens = {"viewer": self.viewer_token, "reviewer": self.reviewer_token, "admin": self.admin_token}
+        return {role: token for role, token in tokens.items() if token}
 
     def __post_init__(self) -> None:
         check(
@@ -37,18 +45,19 @@ class ServeSettings:
             max_duration_s=(1, 86_400), max_batch=(1, 1_000), decode_s=(1, 3_600), decode_memory_mb=(64, 65_536),
             requests_a_minute=(1, 1_000_000),
         )  # fmt: skip
-        for name in ("viewer_token", "reviewer_token"):
-            if 0 < len(getattr(self, name)) < SHORTEST_TOKEN:
-                raise ConfigError(f"{name} is too short to be safe: expected {SHORTEST_TOKEN} characters or more, say "
+        for role, token in self.tokens.items():
+            if len(token) < SHORTEST_TOKEN:
+                raise ConfigError(f"{role}_token is too short to be safe: expected {SHORTEST_TOKEN} characters or more, say "
                                   "those that `openssl rand -hex 16` prints")
-        if self.viewer_token and self.viewer_token == self.reviewer_token:
-            raise ConfigError("viewer_token is the reviewer_token too: expected a token for each role")
+        if len(set(self.tokens.values())) < len(self.tokens):
+            raise ConfigError(f"the tokens of {', '.join(self.tokens)} are not all different: expected one for each role")
         if bool(self.certificate) != bool(self.key):
             raise ConfigError("certificate and key belong together: expected both or neither")
-        if not self.is_local and not (self.viewer_token or self.reviewer_token):
+        if not self.is_local and not self.tokens:
             raise ConfigError(
                 f"host = {self.host!r} can be reached from other machines, so a token is needed: set "
-                "RADD_SERVE_REVIEWER_TOKEN (and RADD_SERVE_VIEWER_TOKEN) to the output of `openssl rand -hex 16`"
+                "RADD_SERVE_ADMIN_TOKEN, RADD_SERVE_REVIEWER_TOKEN or RADD_SERVE_VIEWER_TOKEN to the output of "
+                "`openssl rand -hex 16`"
             )
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -59,6 +59,8 @@ class Prediction(BaseModel):
     """The judgement of one recording."""
 
     verdict: Verdict
+    headline: str = Field(description="what was found, in a word or two")
+    confidence: str = Field(description="what to make of it, in sentences")
     reason: str | None = Field(description="why nothing could be measured; null where something was")
     llr: float | None = LLR
     p_spoof: float | None = P_SPOOF
@@ -67,13 +69,19 @@ class Prediction(BaseModel):
     alerts: list[Span] = Field(description="evidence that lasted, wherever in the recording it is")
     neighbours: list[Neighbour] = Field(description="closest known voices where the verdict is clearest")
     model: str
+    sha256: str = Field(description="of the file, in hexadecimal digits")
+    judged_utc: datetime
     warnings: list[str] = Field(description="what is wrong with the file, though it could be judged")
 
     model_config = ConfigDict(json_schema_extra={"example": {
-        "verdict": "spoof", "reason": None, "llr": -3.1, "p_spoof": 0.957, "duration_s": 2.0,
+        "verdict": "spoof", "headline": "Synthetic", "confidence": "Over the whole recording there is moderate evidence for "
+        "a synthetic voice: this sound is about 22 times as likely from a synthetic voice as from a person. It is a reason to "
+        "look, not a proof.", "reason": None, "llr": -3.1, "p_spoof": 0.957, "duration_s": 2.0,
         "segments": [{"start": 0.0, "end": 1.0, "p_spoof": 0.94, "verdict": "spoof"},
                      {"start": 1.0, "end": 2.0, "p_spoof": 0.97, "verdict": "spoof"}],
-        "alerts": [], "neighbours": [REFERENCE], "model": "radd ca0f0ea2a71b", "warnings": [],
+        "alerts": [], "neighbours": [REFERENCE], "model": "radd ca0f0ea2a71b",
+        "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "judged_utc": "2026-05-03T14:02:11Z",
+        "warnings": [],
     }})  # fmt: skip
 
 
@@ -174,10 +182,136 @@ class Model(BaseModel):
     training: dict[str, Any]
     metrics: dict[str, Any]
     calibration: dict[str, Any]
-    encoder_id: str
+    encoder_id: str | None = Field(description="null: the bundle has no index")
     references: int = Field(description="known voices that the bundle's index came with")
     reviews: dict[str, int] = Field(description="stored clips by what people have said of them")
     card: str = Field(description="Markdown")
+    limits: list[str] = Field(description="what this program cannot say, and what this model cannot do")
+
+
+class Gate(BaseModel):
+    """One comparison of a candidate with the model in use, lower = better."""
+
+    name: str
+    champion: float | None
+    candidate: float | None
+    interval: tuple[float | None, float | None] = Field(description="of candidate less champion, 95 %")
+    passed: bool
+
+
+class Decision(BaseModel):
+    """A bundle was put to use, taken back or refused."""
+
+    id: str
+    action: str = Field(description="promote, rollback, refuse, or shadow: it judges beside the model in use first")
+    model: str = Field(description="directory of the bundle that it is about")
+    version: str
+    before: str = Field(description="directory of the bundle in use until then")
+    reason: str = Field(description="who said so, and why")
+    decided_utc: datetime
+    gates: list[Gate] = Field(description="what it was decided on; empty where a person decided")
+
+
+class Retraining(BaseModel):
+    """A try to make a better model of what people have labelled."""
+
+    id: str
+    state: str = Field(description="running, shadow: it passed all gates and judges beside the model in use, without a "
+                       "voice, promoted, refused, failed, not_due, or interrupted: it was killed")  # fmt: skip
+    step: str = Field(description="how far it came: due, clips, fit, prove, shadow, promote")
+    why: str
+    champion: str = Field(description="directory of the bundle in use when it began")
+    candidate: str = Field(description="directory of the new bundle; empty until there is one")
+    began_utc: datetime
+    ended_utc: datetime | None
+    outcome: str | None = Field(description="in a sentence")
+    report: str | None = Field(description="Markdown")
+    gates: list[Gate]
+
+
+class Bundle(BaseModel):
+    """A model bundle that is here."""
+
+    directory: str
+    name: str | None
+    version: str | None
+    in_use: bool
+    since: date = Field(description="of its file here")
+    size_mb: float
+    problem: str | None = Field(description="why it will not load; null: every hash holds")
+    learned: dict[str, Any] | None = Field(description="clips, hours and synthesis systems that it learned from")
+    metrics: dict[str, Any]
+    calibration: dict[str, Any] | None
+
+
+class Waiting(BaseModel):
+    """Labels that wait to be learned from."""
+
+    new: int = Field(description="clips that people have agreed on and no retraining has met")
+    needed: int = Field(description="from which a retraining begins")
+    left_out: list[str] = Field(description="in words, what teaches nothing and why")
+    reviews: dict[str, int] = Field(description="stored clips by what people have said of them")
+
+
+class Models(BaseModel):
+    """The bundles, and what was decided about them; decisions and retrainings are the newest first."""
+
+    in_use: str | None = Field(description="directory of the bundle in use; null: the file that names it is broken")
+    judging: str = Field(description="name and version of what judges in this console now")
+    follows: bool = Field(description="whether this console takes over what is put to use")
+    bundles: list[Bundle]
+    labels: Waiting
+    decisions: list[Decision]
+    retrainings: list[Retraining]
+
+
+class Wish(BaseModel):
+    """Who wants something done, and why; both stay in the history."""
+
+    person: str = Field(min_length=1, max_length=200, pattern=r"\S")
+    reason: str = Field("", max_length=5_000)
+
+    model_config = ConfigDict(json_schema_extra={"example": {"person": "Ada", "reason": "forty new labels"}})
+
+
+class Choice(Wish):
+    """Who chooses a bundle, and why."""
+
+    instead_of: str | None = Field(None, max_length=200, description="directory of the bundle that is believed to be in "
+                                   "use; where another one is, nothing is done")  # fmt: skip
+
+    model_config = ConfigDict(json_schema_extra={"example": {"person": "Ada", "reason": "", "instead_of": "default"}})
+
+
+class InUse(BaseModel):
+    """The bundle in use from now on; what listens takes it over within [model] overlay_s."""
+
+    in_use: str | None
+    model: str = Field(description="its name and version")
+
+
+class DriftDay(BaseModel):
+    day: date
+    seconds: int = Field(description="of speech that was compared")
+    distance: float = Field(description="1 - cosine to the nearest known voice, mean")
+    is_drift: bool = Field(description="beyond the bound")
+
+
+class DriftSource(BaseModel):
+    """The days of one source, oldest first; a day without speech is left out."""
+
+    source: str
+    days: list[DriftDay]
+
+
+class Drift(BaseModel):
+    """How far what is heard is from all known voices."""
+
+    first: date
+    last: date
+    usual: float | None = Field(description="median distance of the bundle's own clips; null: it does not say")
+    bound: float | None = Field(description="beyond it is drift: usual times [retrain] drift_factor")
+    sources: list[DriftSource]
 
 
 class Token(BaseModel):
@@ -187,7 +321,7 @@ class Token(BaseModel):
 class Session(BaseModel):
     """What this browser may do."""
 
-    role: str | None = Field(description="viewer or reviewer; null: a token is needed first")
+    role: str | None = Field(description="viewer, reviewer or admin; null: a token is needed first")
     token_needed: bool = Field(description="whether this console has tokens at all")
 
 

@@ -12,13 +12,15 @@ from typing import Annotated
 import numpy as np
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 
+from console.champion import Champion, Follower
 from console.desk import Desk
 from console.meters import Meters
 from console.problems import Refused
 from radd.errors import AudioError, ConfigError, RaddError
 from radd.resampling import Converter
-from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, AudioChunk, seconds
+from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, AudioChunk, Detector, seconds
 from stream.monitor import Monitor
+from stream.notices import ModelChanged
 from stream.pcm import PcmFrames
 from stream.sinks import as_json
 
@@ -33,16 +35,20 @@ CLOSE = '{"type": "close"}'
 class Ear:
     """One stream: sound as it comes -> objects to send, as detect.py --json prints them. For one thread at a time."""
 
-    def __init__(self, monitor: Monitor):
-        self._monitor = monitor
+    def __init__(self, champion: Champion, monitor: Callable[[Detector], Monitor]):
+        self._detector = Follower(champion)
+        self._monitor = monitor(self._detector)
         self.end = 0
 
     def hear(self, samples: np.ndarray, damaged: int = 0, arrived: float | None = None) -> list[dict]:
         """What float32 (n,), mono, 16 kHz brings; the last two as AudioChunk has them."""
         events = []
         for at in range(0, len(samples), AT_ONCE_SAMPLES):
-            part = samples[at : at + AT_ONCE_SAMPLES]
-            events += self._monitor.feed(AudioChunk(part, self.end, None, damaged, arrived))
+            part, model = samples[at : at + AT_ONCE_SAMPLES], self._detector.name
+            heard = self._monitor.feed(AudioChunk(part, self.end, None, damaged, arrived))
+            if self._detector.name != model:
+                events.append(ModelChanged(self.end, self._detector.name))
+            events += heard
             self.end += len(part)
         return [as_json(event) for event in events]
 
@@ -65,7 +71,7 @@ class PcmEar:
         return self._ear.hear(self._converter.flush().samples) + self._ear.flush()
 
 
-def routes(desk: Desk, monitor: Callable[[], Monitor], meters: Meters) -> APIRouter:
+def routes(desk: Desk, open_ear: Callable[[], Ear], meters: Meters) -> APIRouter:
     router = APIRouter(prefix="/v1")
 
     @router.websocket("/stream")
@@ -77,7 +83,7 @@ def routes(desk: Desk, monitor: Callable[[], Monitor], meters: Meters) -> APIRou
     ) -> None:
         """Judge sound as it comes; `{"type": "close"}` flushes and ends."""
         await socket.accept()
-        ear = Ear(monitor())
+        ear = open_ear()
         try:
             async with desk.stream():
                 if format == OPUS:
@@ -103,8 +109,10 @@ async def _pcm(socket: WebSocket, ear: PcmEar, desk: Desk) -> None:
         try:
             while (data := await _receive(socket)) is not None:
                 await packets.put((data, time.monotonic()))
-        finally:
+        except Exception:  # not where this task is cancelled: then nobody takes what is put
             await packets.put(None)
+            raise
+        await packets.put(None)
 
     receiving = asyncio.create_task(receive())
     try:

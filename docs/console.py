@@ -50,7 +50,7 @@ def shoot(browser, url: str, recording: str) -> None:
     live.locator(".stream.alarm").wait_for()
     live.wait_for_timeout(1_000)
     live.screenshot(path=ROOT / "docs/console-live.png")
-    check = opened("check", "light", 800)
+    check = opened("check", "light", 860)
     check.set_input_files("#file", recording)
     check.locator(".result .facts").wait_for()
     check.wait_for_timeout(500)

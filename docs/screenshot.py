@@ -15,7 +15,7 @@ from radd.types import SAMPLE_RATE_HZ
 from settings import load
 from stream.live_view import LiveView
 from stream.monitor import Monitor
-from stream.runtime import Ending, NoJournal, Run
+from stream.runtime import Ending, NoJournal, Run, Stream
 from stream.sources import FileSource
 
 ROOT = Path(__file__).parents[1]
@@ -25,11 +25,12 @@ def main(path: str, duration_s: str) -> None:
     settings = load()
     detector = load_detector(ROOT / settings.model.bundle, settings.model, settings.gate)
     source = FileSource(path, realtime=True)
-    monitor = Monitor(detector, settings.decision, settings.alerts, str(uuid.uuid4()))
-    view = LiveView(source.stats, Console(file=io.StringIO()))
+    stream_id = str(uuid.uuid4())
+    stream = Stream(stream_id, source, Monitor(detector, settings.decision, settings.alerts, stream_id))
+    view = LiveView(lambda stream: source.stats(), Console(file=io.StringIO()))
     duration_samples = round(float(duration_s) * SAMPLE_RATE_HZ)
     with Ending() as ending, view:
-        Run(source, monitor, NoJournal, view, ending, detector.name, duration_samples).listen()
+        Run([stream], detector, NoJournal, view, ending, settings.engine, duration_samples).listen()
     console = Console(file=io.StringIO(), record=True, width=80)
     console.print(view.draw())
     console.save_svg(str(ROOT / "docs/live-view.svg"), title="python detect.py")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 from functools import partial
 from pathlib import Path
 
 from evaluation.conditions import CONDITIONS
+from evaluation.workers import processors
 from radd.protocols import FORMATS
 
 
@@ -79,11 +79,11 @@ def _detector() -> argparse.ArgumentParser:
     group = argparse.ArgumentParser(add_help=False)
     group.add_argument("--audio", type=Path, required=True, metavar="DIR", help="the sound of the trials")
     group.add_argument("--out", type=Path, required=True, metavar="DIR")
-    group.add_argument("--bundle", type=Path, metavar="DIR", help="the model bundle, instead of the configured one")
+    group.add_argument("--bundle", type=Path, metavar="DIR", help="a bundle, or hf:NAME, instead of the configured one")
     group.add_argument("--condition", choices=CONDITIONS, default="clean", help="what the sound passes first")
     group.add_argument("--overlay", metavar="URL", help="database of references that people confirmed; by default none")
-    group.add_argument("--jobs", type=partial(_whole, least=1), default=os.cpu_count() or 1, metavar="N",
-                       help="processes; by default one a processor")
+    group.add_argument("--jobs", type=partial(_whole, least=1), default=processors(), metavar="N",
+                       help="processes; by default one a processor that this one may use")
     return group
 
 

@@ -41,6 +41,7 @@ STYLE = {
     "legend.frameon": False,
 }
 NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+CURVE_POINTS = 800
 PROBIT = NormalDist().inv_cdf
 TICKS = (0.0001, 0.001, 0.01, 0.05, 0.2, 0.4, 0.7, 0.9, 0.99)
 
@@ -80,7 +81,7 @@ def paint_det(systems: dict[str, ErrorRates]) -> Callable:
             floor = 0.5 / max(rates.n_bonafide, rates.n_spoof)
             rate = eer(rates)[0]
             lowest, worst = min(lowest, floor), max(worst, rate)
-            chosen = rates.thinned(800)
+            chosen = rates.thinned(CURVE_POINTS)
             x, y = (np.clip(p[chosen], floor, 1 - floor) for p in (rates.p_fa, rates.p_miss))
             axes.plot([PROBIT(v) for v in x], [PROBIT(v) for v in y], color=_colour(i), lw=2,
                       label=f"{name}  EER {100 * rate:.2f} %")
@@ -104,7 +105,7 @@ def paint_roc(systems: dict[str, ErrorRates]) -> Callable:
     """Receiver operating characteristic: fakes caught against real voices called fake."""
     def paint(axes):
         for i, (name, rates) in enumerate(systems.items()):
-            chosen = rates.thinned(800)
+            chosen = rates.thinned(CURVE_POINTS)
             caught, called = 1 - rates.p_fa[chosen], rates.p_miss[chosen]
             area = float(np.trapezoid(1 - rates.p_fa, rates.p_miss))
             axes.plot(100 * called, 100 * caught, color=_colour(i), lw=2, label=f"{name}  AUC {area:.4f}")

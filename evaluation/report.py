@@ -11,7 +11,7 @@ from string import Template
 import numpy as np
 
 from evaluation.conditions import Hearing
-from evaluation.plots import draw, paint_det, paint_histogram, paint_reliability, paint_roc, score_range
+from evaluation.plots import CURVE_POINTS, draw, paint_det, paint_histogram, paint_reliability, paint_roc, score_range
 from evaluation.summary import reliability
 from radd.metrics import BAYES_THRESHOLD_LLR, ErrorRates, error_rates
 from radd.score_files import ScoredTrials
@@ -25,7 +25,7 @@ COLUMNS = {"n_bonafide": "real", "n_spoof": "fake", "false_alarm_percent": "wron
 
 def write_report(folder: Path, name: str, scored: ScoredTrials, summary: dict,
                  player: Callable[[str], str | None]) -> None:
-    """Write report.html and its figures as PNG and SVG into `folder`.
+    """Write report.html and its figures as PNG and SVG into `folder`, and the DET curve as det.csv too.
 
     `summary` is what summarise() says of the same trials; `player` gives the sound of a trial as a data URL, or None.
     """
@@ -50,6 +50,14 @@ def write_report(folder: Path, name: str, scored: ScoredTrials, summary: dict,
         data=json.dumps(data, separators=(",", ":")),
     )
     (folder / "report.html").write_text(page, encoding="utf-8")
+    _write_det(folder / "det.csv", rates)
+
+
+def _write_det(file: Path, rates: ErrorRates) -> None:
+    """Both error rates, 0 to 1, along the curve that the figure shows."""
+    chosen = rates.thinned(CURVE_POINTS)
+    lines = [f"{fa:.6g},{miss:.6g}" for fa, miss in zip(rates.p_fa[chosen], rates.p_miss[chosen], strict=True)]
+    file.write_text("\n".join(["false_alarm_rate,miss_rate", *lines, ""]), encoding="utf-8")
 
 
 def _subtitle(summary: dict) -> str:

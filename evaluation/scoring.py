@@ -16,11 +16,14 @@ from radd.files import open_audio
 from radd.resampling import Converter
 from radd.types import HOP_SAMPLES, Detector, Judgement
 
-HOPS_AT_ONCE = 64  # as many as a full window or more: only a clip that has none is then scored by a shorter one
+HOPS_AT_ONCE = 64  # or as many as a full window has: only a clip that has none is then scored by a shorter one
 
 
 class OfflineDetector(Detector, Protocol):
     """A detector whose speech gate can be left open, and that can be asked for the longest windows only."""
+
+    window_hops: int
+    """of its longest window"""
 
     def push(
         self, state: object, samples: np.ndarray, gated: bool = True, longest: bool = False
@@ -70,17 +73,18 @@ class ClipScorer:
 
     def _longest(self, utt: str, path: Path, gated: bool) -> list[Judgement]:
         """The judgements of all full windows, or of the last and longest one; raises AudioError as open_audio."""
-        state, hops = self._detector.start(), _hops(self._hearing.of(blocks(path), utt))
+        at_once = max(HOPS_AT_ONCE, self._detector.window_hops)
+        state, hops = self._detector.start(), _hops(self._hearing.of(blocks(path), utt), at_once)
         return [one for samples in hops for one in self._detector.push(state, samples, gated=gated, longest=True)]
 
 
-def _hops(sound: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """Blocks of any length as whole hops, many at once but never all of a long clip; at least one hop."""
+def _hops(sound: Iterator[np.ndarray], at_once: int) -> Iterator[np.ndarray]:
+    """Blocks of any length as whole hops, `at_once` or more but never all of a long clip; at least one hop."""
     heard, waiting, size = 0, [], 0
     for samples in sound:
         waiting.append(samples)
         size += len(samples)
-        if size >= HOPS_AT_ONCE * HOP_SAMPLES:
+        if size >= at_once * HOP_SAMPLES:
             sound = np.concatenate(waiting)
             whole = size - size % HOP_SAMPLES
             yield sound[:whole]

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
 from evaluation.plots import ACCENT, BONAFIDE, SPOOF, draw, paint_histogram
 
+MOST_FEATURES = 20
+
 
 def draw_training(
-    folder: Path, losses: dict[str, list[tuple[int, float]]], bonafide: np.ndarray, spoof: np.ndarray
+    folder: Path, losses: dict[str, list[tuple[int, float]]], bonafide: np.ndarray, spoof: np.ndarray,
+    importances: Mapping[str, float] = MappingProxyType({}),
 ) -> None:
-    """Write loss.png and dev_scores.png, and both as .svg, into a folder.
+    """Write dev_scores.png, and loss.png and importances.png as far as there are any, and all as .svg, into a folder.
 
     `losses` are (step, loss) by network; the scores (n,) and (m,) are LLRs of the dev side's clips in nats, higher =
-    bona fide. Equal input gives equal bytes.
+    bona fide; `importances` are those of named features. Equal input gives equal bytes.
     """
-    draw(folder, "loss", paint_losses(losses))
+    if losses:
+        draw(folder, "loss", paint_losses(losses))
+    if importances:
+        draw(folder, "importances", paint_importances(importances))
     draw(folder, "dev_scores", paint_histogram(bonafide, spoof, 0.0))
 
 
@@ -33,4 +40,14 @@ def paint_losses(losses: dict[str, list[tuple[int, float]]]) -> Callable:
         axes.set_xlabel("% of the steps")
         axes.set_ylabel("loss")
         axes.legend(fontsize=9)
+    return paint
+
+
+def paint_importances(importances: Mapping[str, float]) -> Callable:
+    """The features that matter most, the first on top."""
+    def paint(axes):
+        chosen = sorted(importances.items(), key=lambda item: -item[1])[:MOST_FEATURES][::-1]
+        axes.barh([name for name, _ in chosen], [value for _, value in chosen], color=ACCENT)
+        axes.tick_params(axis="y", labelsize=7)
+        axes.set_xlabel("importance")
     return paint

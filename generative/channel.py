@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from generative.rawboost import convolutive, impulsive, series, stationary
+from radd.errors import ConfigError
 from radd.files import decoded, encoded, load_speech
 from radd.resampling import resample
 from radd.types import SAMPLE_RATE_HZ
@@ -185,14 +186,24 @@ class Channel:
         ]
 
     @classmethod
-    def read(cls, directory: Path, rawboost: float = 0.0, codecs: float = CODECS) -> Channel:
-        """Noises from DIRECTORY/noise and impulse responses from DIRECTORY/rir, FLAC or WAV, any rate and depth."""
+    def read(cls, directory: Path | None, rawboost: float = 0.0, codecs: float = CODECS) -> Channel:
+        """Noises from DIRECTORY/noise and impulse responses from DIRECTORY/rir, FLAC or WAV, any rate and depth; made ones
+        alone without a directory.
+
+        Raises ConfigError where there is neither.
+        """
+        if directory is None:
+            return cls(rawboost=rawboost, codecs=codecs)
+
         def sounds(folder: str) -> list[np.ndarray]:
             files = sorted(p for p in (directory / folder).rglob("*") if p.suffix in (".flac", ".wav"))
             return [load_speech(p) for p in files]
 
-        rooms = [r[int(np.argmax(np.abs(r))) :] for r in sounds("rir")]
-        return cls(sounds("noise"), [r / (np.abs(r).max() + 1e-9) for r in rooms], rawboost, codecs)
+        noise, rooms = sounds("noise"), [r[int(np.argmax(np.abs(r))) :] for r in sounds("rir")]
+        if not noise and not rooms:
+            raise ConfigError(f"{directory} has no FLAC or WAV in noise/ or rir/; name another directory with --noise, or "
+                              "leave it out to train with made noises and rooms alone")
+        return cls(noise, [r / (np.abs(r).max() + 1e-9) for r in rooms], rawboost, codecs)
 
     def __call__(self, samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """`samples` after a random chain; the same Generator state gives the same chain."""

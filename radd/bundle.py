@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,15 +17,21 @@ from radd.detector import ModelSettings, RaddDetector
 from radd.encoder import CorrectedEncoder, Encoder, OnnxEncoder
 from radd.errors import ModelError
 from radd.gate import GateSettings
-from radd.index import FlatIndex
+from radd.index import FlatIndex, ReferenceIndex
 from radd.overlay import Overlay
+from radd.types import Detector, Judgement
+from radd.window_detector import WindowDetector, WindowModel, WindowNetwork
 
 FORMAT = 1
+RADD, WINDOW = KINDS = "radd", "window"  # of detectors; a manifest that names none is of the first kind
 MANIFEST = "manifest.json"
+NETWORK = "network.onnx"  # of a bundle of kind window
 FRAMES, SCORE, ENCODER = "cnn_frames.onnx", "cnn_score.onnx", "encoder.onnx"
 VECTORS, REFERENCES, CARD = "index.npy", "references.csv", "card.md"
 CORRECTION = "correction.npy"  # of the encoder's score, in bundles that were retrained from labels
 CHAMPION = "champion"  # a file beside the bundles that names the one in use
+CANDIDATE = "candidate"  # and one that names a bundle which judges beside it, without a voice
+REPLAY = "replay.npz"  # the dev side, scored: what labels are learned beside, and what is usual
 WEIGHTS = (FRAMES, SCORE, ENCODER, VECTORS, REFERENCES)  # what a version is made of; the card may gain numbers later
 
 
@@ -40,16 +46,32 @@ def feature_settings() -> dict[str, float]:
 
 def write_manifest(directory: Path, name: str, calibration: Calibration, training: dict[str, Any], metrics: dict) -> None:
     """Seal all files of `directory` with a manifest; the version is the digest of weights, index and calibration."""
+    encoder_id = sha256(directory / ENCODER)[:16]
+    own = {"encoder_id": encoder_id, "index_encoder_id": encoder_id, "features": feature_settings()}
+    _seal(directory, name, own, (*WEIGHTS, CORRECTION), calibration, training, metrics)
+
+
+def write_window_manifest(
+    directory: Path, name: str, model: WindowModel, calibration: Calibration, training: dict[str, Any], metrics: dict
+) -> None:
+    """As write_manifest, of a bundle whose file NETWORK judges a window as a whole."""
+    own = {"kind": WINDOW, "model": asdict(model)}
+    _seal(directory, name, own, (NETWORK,), calibration, training, metrics)
+
+
+def _seal(
+    directory: Path, name: str, own: dict[str, Any], weights: tuple[str, ...], calibration: Calibration,
+    training: dict[str, Any], metrics: dict,
+) -> None:
     names = sorted(p.name for p in directory.iterdir() if p.name != MANIFEST)
     digests = {file: sha256(directory / file) for file in names}
-    parts = [digests[file] for file in (*WEIGHTS, CORRECTION) if file in digests] + [json.dumps(asdict(calibration))]
+    told = [own["model"]] if "model" in own else []
+    parts = [digests[file] for file in weights if file in digests] + [json.dumps(p) for p in (*told, asdict(calibration))]
     manifest = {
         "format": FORMAT,
         "name": name,
         "version": hashlib.sha256("".join(parts).encode()).hexdigest()[:12],
-        "encoder_id": digests[ENCODER][:16],
-        "index_encoder_id": digests[ENCODER][:16],
-        "features": feature_settings(),
+        **own,
         "calibration": asdict(calibration),
         "training": training,
         "metrics": metrics,
@@ -63,36 +85,58 @@ def in_use(configured: Path) -> Path:
 
     Raises ModelError where that file names no directory beside it.
     """
-    alias = configured.parent / CHAMPION
+    return _named(configured.parent / CHAMPION) or configured
+
+
+def proposed(configured: Path) -> Path | None:
+    """The bundle that the file CANDIDATE beside the configured one names; None where there is none. Raises as in_use."""
+    return _named(configured.parent / CANDIDATE)
+
+
+def _named(alias: Path) -> Path | None:
     try:
         name = alias.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
-        return configured
+        return None
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"cannot read {alias}: {error}; name a bundle anew with train.py promote") from None
-    if name != Path(name).name or not (alias.parent / name).is_dir():
+    if not name or name != Path(name).name or not (alias.parent / name).is_dir():
         raise ModelError(f"{alias} names {name!r}, which is no bundle beside it; name one with train.py promote")
     return alias.parent / name
+
+
+def usual_distance(directory: Path) -> float | None:
+    """The median distance, 1 - cosine, of a bundle's own held-back clips from its references; None where it has none."""
+    if not (directory / REPLAY).is_file():
+        return None
+    try:
+        with np.load(directory / REPLAY, allow_pickle=False) as kept:
+            return float(np.nanmedian(kept["distance"][kept["held"][kept["clip"]]]))
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"{directory / REPLAY} cannot be read ({error}); restore the bundle") from None
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:
     """The manifest of a bundle whose files are all there, unchanged.
 
-    Raises ModelError for a missing directory, manifest or file, another format, other features or a hash that does not
+    Raises ModelError for a missing directory, manifest or file, another format, kind or features, or a hash that does not
     hold.
     """
     if not (directory / MANIFEST).is_file():
         raise ModelError(f"{directory} is no model bundle: there is no {MANIFEST}; name one with --bundle DIR")
     try:
         manifest = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
-        found, files, made_with = manifest["format"], manifest["files"], manifest["features"]
-    except (ValueError, KeyError, TypeError) as error:
+        found, files, kind = manifest["format"], manifest["files"], manifest.get("kind", RADD)
+        made_with = manifest["features"] if kind == RADD else None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{directory / MANIFEST} is damaged ({error}); restore the bundle") from None
     if found != FORMAT:
         raise ModelError(f"{directory} has bundle format {found}, this program reads format {FORMAT}")
-    if made_with != feature_settings():
+    if kind not in KINDS:
+        raise ModelError(f"{directory} is a bundle of kind {kind!r}, this program reads {' and '.join(KINDS)}")
+    if kind == RADD and made_with != feature_settings():
         raise ModelError(f"{directory} was trained on features {made_with}, this program computes {feature_settings()}")
-    for file in dict.fromkeys((*WEIGHTS, CARD, *files)):
+    for file in dict.fromkeys((*(WEIGHTS if kind == RADD else (NETWORK,)), CARD, *files)):
         path = directory / file
         if not path.is_file():
             raise ModelError(f"the bundle {directory} lacks {file}; restore it")
@@ -101,36 +145,100 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     return manifest
 
 
+class BundledDetector(Detector, Protocol):
+    """The detector of a bundle, of whatever kind."""
+
+    kind: str
+    """one of KINDS"""
+    encoder: Encoder | None
+    """that its index asks; None for a detector without an index"""
+    encoder_id: str | None
+    """of that encoder"""
+    window_hops: int
+    """the sound that a judgement rests on, at most"""
+
+    def push(
+        self, state: object, samples: np.ndarray, gated: bool = True, longest: bool = False
+    ) -> list[Judgement]:
+        """As Detector has it; with `gated` False every hop gets a number, also where the gate would refuse. With
+        `longest` only those hops are judged whose window is as long as the longest of this call."""
+        ...
+
+    def become(self, other: BundledDetector) -> None: ...
+    def prepare(self, overlay: Overlay) -> ReferenceIndex: ...
+    def adopt(self, index: ReferenceIndex) -> None: ...
+
+
 def load_detector(
     directory: Path, model: ModelSettings, gate: GateSettings, overlay: Overlay | None = None
-) -> RaddDetector:
+) -> BundledDetector:
     """The detector of the bundle `directory`, with an overlay if one is given.
 
-    Raises ModelError where the bundle is damaged or its parts do not belong together.
+    Raises ModelError where the bundle is damaged or its parts do not belong together, and for an overlay that does not
+    fit.
     """
     manifest = read_manifest(directory)
-    encoder, index, calibration = _known_voices(directory, manifest)
-    cnn = SpectralCnn(directory / FRAMES, directory / SCORE)
     name = f"{manifest['name']} {manifest['version']}"
-    detector = RaddDetector(name, cnn, encoder, index, calibration, model, gate)
+    detector = _DETECTORS[manifest.get("kind", RADD)](directory, manifest, name, model, gate)
     if overlay is not None:
         detector.adopt(detector.prepare(overlay))
     return detector
 
 
+def _radd_detector(
+    directory: Path, manifest: dict[str, Any], name: str, model: ModelSettings, gate: GateSettings
+) -> RaddDetector:
+    encoder, index, calibration = _known_voices(directory, manifest)
+    cnn = SpectralCnn(directory / FRAMES, directory / SCORE)
+    return RaddDetector(name, cnn, encoder, index, calibration, model, gate)
+
+
+def _window_detector(
+    directory: Path, manifest: dict[str, Any], name: str, model: ModelSettings, gate: GateSettings
+) -> WindowDetector:
+    described = WindowModel.read(manifest.get("model"))
+    network = WindowNetwork(directory / NETWORK, described, model.runtime)
+    return WindowDetector(name, network, described, _calibration(directory, manifest), gate)
+
+
+_DETECTORS = {RADD: _radd_detector, WINDOW: _window_detector}
+
+
 def load_known_voices(directory: Path) -> tuple[Encoder, FlatIndex, Calibration]:
-    """What a bundle compares voices with; raises ModelError as load_detector."""
+    """What a bundle compares voices with; raises ModelError as load_detector, and for a bundle without an index."""
     return _known_voices(directory, read_manifest(directory))
 
 
-def _known_voices(directory: Path, manifest: dict[str, Any]) -> tuple[Encoder, FlatIndex, Calibration]:
+def encoder_of(directory: Path) -> str:
+    """The id of the encoder that a bundle's index asks; raises ModelError as load_known_voices."""
+    return _encoder_ids(directory, read_manifest(directory))[0]
+
+
+def _encoder_ids(directory: Path, manifest: dict[str, Any]) -> tuple[str, str]:
+    """Those of the bundle's encoder and of the one that made its index."""
+    if (kind := manifest.get("kind", RADD)) != RADD:
+        raise ModelError(f"{directory} is a bundle of kind {kind}: it has no index of known voices, so nothing can be added "
+                         "to it, looked up in it or learnt from labels; name a bundle that has one with --bundle DIR")
+    try:
+        return manifest["encoder_id"], manifest["index_encoder_id"]
+    except KeyError as error:
+        raise ModelError(f"{directory / MANIFEST} lacks {error}; restore the bundle") from None
+
+
+def _calibration(directory: Path, manifest: dict[str, Any]) -> Calibration:
     try:
         fitted = manifest["calibration"]
-        calibration = Calibration(*(_tuples(fitted[key]) for key in ("speech_s", "alone", "fused")),
-                                  _tuples(fitted.get("confirmed", ())))
-        encoder_id, index_encoder = manifest["encoder_id"], manifest["index_encoder_id"]
+        return Calibration(*(_tuples(fitted[key]) for key in ("speech_s", "alone", "fused")),
+                           _tuples(fitted.get("confirmed", ())))
     except (KeyError, TypeError) as error:
         raise ModelError(f"{directory / MANIFEST} lacks {error}; restore the bundle") from None
+
+
+def _known_voices(directory: Path, manifest: dict[str, Any]) -> tuple[Encoder, FlatIndex, Calibration]:
+    encoder_id, index_encoder = _encoder_ids(directory, manifest)
+    calibration = _calibration(directory, manifest)
+    if not calibration.fused:
+        raise ModelError(f"{directory / MANIFEST} lacks the fused rows of its calibration; restore the bundle")
     encoder: Encoder = OnnxEncoder(directory / ENCODER, encoder_id)
     if CORRECTION in manifest["files"]:
         encoder = CorrectedEncoder(encoder, _correction(directory / CORRECTION))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -24,15 +24,18 @@ class RetrievalCache(Generic[T]):
         self._kept: OrderedDict[bytes, T] = OrderedDict()
         self.hits = self.misses = 0
 
-    def get(self, block: np.ndarray, compute: Callable[[np.ndarray], T]) -> T:
-        """The result for this very block, computed where it is not known."""
-        key = hashlib.blake2b(block.tobytes(), digest_size=16).digest()
-        if key in self._kept:
-            self.hits += 1
-            self._kept.move_to_end(key)
-            return self._kept[key]
-        self.misses += 1
-        result = self._kept[key] = compute(block)
-        if len(self._kept) > self._capacity:
+    def get(self, blocks: Sequence[np.ndarray], compute: Callable[[list[np.ndarray]], Sequence[T]]) -> list[T]:
+        """The results for these very blocks; `compute` is told those that are not known, each once."""
+        keys = [hashlib.blake2b(block.tobytes(), digest_size=16).digest() for block in blocks]
+        found = {key: result for key in keys if (result := self._kept.get(key)) is not None}
+        missing = {key: block for key, block in zip(keys, blocks, strict=True) if key not in found}
+        self.misses += len(missing)
+        self.hits += len(keys) - len(missing)
+        if missing:
+            found |= zip(missing, compute(list(missing.values())), strict=True)
+        for key in keys:
+            self._kept.pop(key, None)
+            self._kept[key] = found[key]
+        while len(self._kept) > self._capacity:
             self._kept.popitem(last=False)
-        return result
+        return [found[key] for key in keys]

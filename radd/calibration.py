@@ -17,7 +17,8 @@ PARTS = ("spectrum", "encoder", "retrieval")
 class Calibration:
     """Affine logistic fusion (Brummer and du Preez 2006) at a few lengths of speech, interpolated between them.
 
-    `alone` judges by the spectrum while no block has been encoded; `fused` by all parts. Each row is the weights of
+    `alone` judges by the spectrum while no block has been encoded, or by the single score of a detector that has no
+    other; `fused` by all parts. Each row is the weights of
     its parts and then the offset; the result is in nats, higher = bona fide.
     """
 
@@ -25,8 +26,8 @@ class Calibration:
     """lengths of speech at which it was fitted, ascending (n,)"""
     alone: tuple[tuple[float, float], ...]
     """(n, 2)"""
-    fused: tuple[tuple[float, float, float, float], ...]
-    """(n, 4)"""
+    fused: tuple[tuple[float, float, float, float], ...] = ()
+    """(n, 4); empty for a detector that has a single score"""
     confirmed: tuple[tuple[float, float, float], ...] = ()
     """(2, 3): weight, offset and cap of the closeness to confirmed real and to confirmed fake references (see
     radd/overlay.py); empty where that was not measured"""
@@ -34,7 +35,8 @@ class Calibration:
     def __post_init__(self) -> None:
         n = len(self.speech_s)
         shapes = np.shape(self.alone), np.shape(self.fused)
-        if n == 0 or shapes != ((n, 2), (n, 1 + len(PARTS))) or np.any(np.diff(self.speech_s) <= 0):
+        expected = {((n, 2), (n, 1 + len(PARTS))), ((n, 2), (0,))}
+        if n == 0 or shapes not in expected or np.any(np.diff(self.speech_s) <= 0):
             raise ModelError(f"calibration of shapes {shapes} for {n} lengths; expected ascending lengths and one row each")
         shape = np.shape(self.confirmed)
         if shape not in ((0,), (2, 3)) or any(w < 0 or w * FAR + offset > 0 for w, offset, _ in self.confirmed):
@@ -50,13 +52,10 @@ class Calibration:
     def overrule(self, llr: float, closeness: Sequence[float]) -> float:
         """The LLR once people's confirmations have been heard.
 
-        A confirmed fake divides the probability of a person, at equal odds, by the likelihood ratio of its closeness,
-        however sure the networks are; a confirmed person's voice divides that of a fake. A ratio counts from 1 to the
-        exponential of its cap, so that a confirmation never speaks against its own label.
+        The closeness to a confirmed reference is evidence of its own, and its log likelihood ratio is added: that of a
+        confirmed fake speaks for a fake, that of a confirmed person's voice for a person. It counts from 0 to its cap,
+        so that a confirmation never speaks against its own label.
         """
         for direction, near, (weight, offset, cap) in zip((1, -1), closeness, self.confirmed, strict=False):
-            evidence = min(cap, weight * near + offset)
-            if evidence > 0:
-                other = evidence + np.logaddexp(0, direction * llr)  # -log of the other label's probability
-                llr = float(direction * (other + np.log1p(-np.exp(-other))))
+            llr += direction * max(0.0, min(cap, weight * near + offset))
         return llr

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -145,25 +146,36 @@ class _Decoded:
 
     def __init__(self, clips: list[Clip], cache: Path, jobs: int) -> None:
         names = "\n".join(f"{c.path} {c.path.stat().st_size}" for c in clips)
-        folder = cache / hashlib.sha256(names.encode()).hexdigest()[:16]
+        digest = hashlib.sha256(names.encode()).hexdigest()[:16]
+        folder, self._kept = cache / "samples" / digest, cache / "speech" / f"{digest}.npy"
         if not (folder / "bounds.npy").is_file():
             folder.mkdir(parents=True, exist_ok=True)
             _decode(clips, folder, jobs)
         self.bounds = np.load(folder / "bounds.npy").tolist()
         self.samples = np.load(folder / "samples.npy", mmap_mode="r")
-        self.speech = np.load(folder / "speech.npy", mmap_mode="r")
         self.unreadable = (folder / "unreadable.txt").read_text().splitlines()
+
+    @cached_property
+    def speech(self) -> np.ndarray:
+        if not self._kept.is_file():
+            self._kept.parent.mkdir(parents=True, exist_ok=True)
+            part = self._kept.with_suffix(".part.npy")
+            np.save(part, _speech(self.samples, self.bounds))
+            part.replace(self._kept)
+        return np.load(self._kept, mmap_mode="r")
 
 
 class DecodedClips:
     """Clips as 16-bit mono 16 kHz with their speech probabilities, kept on disk and read through memory mapping."""
 
     def __init__(
-        self, clips: list[Clip], cache: Path, jobs: int = 2, emphasis: Mapping[str, float] | None = None
+        self, clips: list[Clip], cache: Path, jobs: int = 2, emphasis: Mapping[str, float] | None = None,
+        listened: bool = True,
     ) -> None:
         """Decode what the directory `cache` does not hold yet; what cannot be read is left out, see `unreadable`.
 
-        `emphasis` has factors by source for `sampling_weights`.
+        `emphasis` has factors by source for `sampling_weights`. Unless it is `listened` to now, speech is looked for
+        when `speech` is first asked.
         """
         self._emphasis = emphasis or {}
         folders: dict[Path, list[Clip]] = {}
@@ -175,6 +187,8 @@ class DecodedClips:
         for together in folders.values():
             decoded = _Decoded(together, cache, jobs)
             self.unreadable += decoded.unreadable
+            if listened:
+                decoded.speech  # noqa: B018, computed here and not by every process that is forked later
             for clip, begin, end in zip(together, decoded.bounds, decoded.bounds[1:], strict=False):
                 if end > begin:
                     self.clips.append(clip)
@@ -228,21 +242,21 @@ def _decode(clips: list[Clip], folder: Path, jobs: int) -> None:
     audio = [np.zeros(0, np.int16) if isinstance(d, str) else d for d in decoded]
     bounds = np.concatenate([[0], np.cumsum([len(a) for a in audio])])
     np.save(folder / "samples.npy", np.concatenate(audio))
-    np.save(folder / "speech.npy", _speech(audio, bounds))
     (folder / "unreadable.txt").write_text("".join(f"{line}\n" for line in unreadable))
     np.save(folder / "bounds.npy", bounds)
 
 
-def _speech(audio: list[np.ndarray], bounds: np.ndarray) -> np.ndarray:
+def _speech(samples: np.ndarray, bounds: list[int]) -> np.ndarray:
     """Speech probabilities of all clips, uint8, computed in batches of similar length."""
     network = SpeechNetwork()
     out = np.zeros(bounds[-1] // BLOCK_SAMPLES, np.uint8)
-    order = sorted(range(len(audio)), key=lambda i: len(audio[i]))
+    lengths = np.diff(bounds)
+    order = np.argsort(lengths, kind="stable").tolist()
     for begin in range(0, len(order), _BATCH):
         batch = order[begin : begin + _BATCH]
-        padded = np.zeros((len(batch), len(audio[batch[-1]])), np.float32)
+        padded = np.zeros((len(batch), lengths[batch[-1]]), np.float32)
         for row, i in zip(padded, batch, strict=True):
-            row[: len(audio[i])] = audio[i] / np.float32(32768)
+            row[: lengths[i]] = samples[bounds[i] : bounds[i + 1]] / np.float32(32768)
         probability = network.probability(SpeechState.batch(len(batch)), padded)
         for row, i in zip(probability, batch, strict=True):
             first, last = bounds[i] // BLOCK_SAMPLES, bounds[i + 1] // BLOCK_SAMPLES

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -14,14 +16,16 @@ from radd.encoder import BLOCK_HOPS, BLOCK_SAMPLES, BLOCK_SPEECH, Encoder
 from radd.features import BINS, STEP_SAMPLES, SpectrumState, log_spectra, remove_channel
 from radd.gate import NO_SOUND, GateSettings, Sound, refuse, speech_seconds
 from radd.index import FlatIndex, ReferenceIndex
+from radd.networks import AUTO, RUNTIMES
 from radd.overlay import OverlaidIndex, Overlay
-from radd.ranges import check
+from radd.ranges import check, check_choice
 from radd.speech import BLOCK_SAMPLES as SPEECH_SAMPLES
 from radd.speech import SpeechNetwork, SpeechState
-from radd.types import HOP_SAMPLES, Judgement, Neighbour
+from radd.types import HOP_SAMPLES, Detector, Judgement, Neighbour, Part, Shed, Verdict
 
 WINDOW_HOPS = 32  # 4.096 s, the longest window
 _FRAMES = HOP_SAMPLES // SPEECH_SAMPLES  # frames, and speech probabilities, in one hop
+_SHED = Verdict.SHED, "the stream was late: of the hops that had come only the last was scored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +36,11 @@ class ModelSettings:
     neighbours: int
     cache_blocks: int
     overlay_s: float
+    runtime: str
 
     def __post_init__(self) -> None:
         check(self, neighbours=(1, 50), cache_blocks=(0, 100_000), overlay_s=(0, 3_600))
+        check_choice(self, runtime=(AUTO, *RUNTIMES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +84,26 @@ class DetectorState:
     """judged so far"""
 
 
-class RaddDetector:
+@dataclass(slots=True)
+class _Heard:
+    """A part of a stream on its way through push_many."""
+
+    part: Part
+    windows: list[slice]
+    """of each hop, as frames of what the state knows; the first of a stream are short and grow"""
+    skipped: int
+    """hops that get no judgement"""
+    first: int
+    """hop from which on the gate was asked"""
+    refusals: list[tuple[Verdict, str] | None]
+    scores: list[float | None]
+
+
+class RaddDetector(Detector):
     """The Detector of a bundle: CNN at every hop, encoder and index once a block, fused and calibrated."""
+
+    kind = "radd"
+    window_hops = WINDOW_HOPS
 
     def __init__(
         self,
@@ -92,7 +116,7 @@ class RaddDetector:
         gate: GateSettings,
     ) -> None:
         self.name, self.encoder_id = name, encoder.id
-        self._cnn, self._encoder, self._bundled, self._calibration = cnn, encoder, index, calibration
+        self._cnn, self.encoder, self._bundled, self._calibration = cnn, encoder, index, calibration
         self._model, self._gate = model, gate
         self._vad = SpeechNetwork()
         self._no_frames = cnn.frames(cnn.start(), np.zeros((2, BINS), np.float32))[:0]
@@ -108,7 +132,7 @@ class RaddDetector:
 
     def become(self, other: RaddDetector) -> None:
         """Judge as another detector does, with its index, from the next push on; a stream then begins to listen anew."""
-        for name in ("name", "encoder_id", "_cnn", "_encoder", "_bundled", "_calibration", "_no_frames", "retrieval"):
+        for name in ("name", "encoder_id", "_cnn", "encoder", "_bundled", "_calibration", "_no_frames", "retrieval"):
             setattr(self, name, getattr(other, name))
 
     def start(self) -> DetectorState:
@@ -122,73 +146,111 @@ class RaddDetector:
         With `gated` False every hop gets a number, also where the gate would refuse. With `longest` only those hops are
         judged whose window is as long as the longest of this call: a whole clip then costs no more than what counts.
         """
-        if state.cnn is not self._cnn:
-            fresh = self.start()
-            for name in DetectorState.__slots__:
-                setattr(state, name, getattr(fresh, name))
-        speech = self._vad.probability(state.vad, samples[None])[0]
-        spectra = log_spectra(state.spectrum, samples)
-        flat = remove_channel(state.spectrum, spectra, speech.repeat(SPEECH_SAMPLES // STEP_SAMPLES))
-        state.frames = np.concatenate([state.frames, self._cnn.frames(state.past, flat)])
-        state.sound = state.sound.join(Sound.measure(samples, speech))
-        hops = samples.reshape(-1, HOP_SAMPLES)
-        windows = self._windows(len(state.sound.speech) // _FRAMES, len(hops))
+        return self.push_many([Part(state, samples)], gated, longest)[0]
+
+    def push_many(self, parts: Sequence[Part], gated: bool = True, longest: bool = False) -> list[list[Judgement]]:
+        """As push, of different streams; speech, spectra, scores and blocks of all are computed together.
+
+        The convolutions of the CNN are not: they gain nothing from it, see bench/streams.md.
+        """
+        for state, *_ in parts:
+            if state.cnn is not self._cnn:
+                fresh = self.start()
+                for name in DetectorState.__slots__:
+                    setattr(state, name, getattr(fresh, name))
+        for length in {len(part.samples) for part in parts}:
+            self._hear([part for part in parts if len(part.samples) == length])
+        heard = [self._gate_part(part, gated, longest) for part in parts]
+        self._score(heard)
+        self._listen(heard)
+        return [self._judge_part(one) for one in heard]
+
+    def _hear(self, parts: Sequence[Part]) -> None:
+        """Frames and speech of parts of equal length."""
+        states, samples = [part.state for part in parts], np.stack([part.samples for part in parts])
+        vad, spectrum = SpeechState.together([s.vad for s in states]), SpectrumState.together([s.spectrum for s in states])
+        speech = self._vad.probability(vad, samples)
+        spectra = log_spectra(spectrum, samples)
+        flat = remove_channel(spectrum, spectra, speech.repeat(SPEECH_SAMPLES // STEP_SAMPLES, axis=1))
+        sound = Sound.measure(samples, speech)
+        for k, state in enumerate(states):
+            state.vad, state.spectrum = vad.row(k), spectrum.row(k)
+            state.frames = np.concatenate([state.frames, self._cnn.frames(state.past, flat[k])])
+            state.sound = state.sound.join(sound.row(k))
+
+    def _gate_part(self, part: Part, gated: bool, longest: bool) -> _Heard:
+        known, hops = len(part.state.sound.speech) // _FRAMES, len(part.samples) // HOP_SAMPLES
+        windows = [slice(max(0, end - WINDOW_HOPS) * _FRAMES, end * _FRAMES) for end in range(known - hops + 1, known + 1)]
         skipped = sum(_length(w) < _length(windows[-1]) for w in windows) if longest else 0
-        refusals = [refuse(state.sound.part(w), self._gate) if gated else None for w in windows[skipped:]]
-        judged = [w for w, refusal in zip(windows[skipped:], refusals, strict=True) if refusal is None]
-        scores = iter(self._spectrum_scores(state, judged))
+        first = hops - 1 if part.shed else skipped
+        refusals = [refuse(part.state.sound.part(w), self._gate) if gated else None for w in windows[first:]]
+        return _Heard(part, windows, skipped, first, refusals, [None] * len(refusals))
+
+    def _score(self, heard: list[_Heard]) -> None:
+        """The CNN's scores of the windows that the gate let pass, those of one length in one call."""
+        groups = defaultdict(list)
+        for one in heard:
+            for k, refusal in enumerate(one.refusals):
+                if refusal is None:
+                    window = one.windows[one.first + k]
+                    groups[_length(window)].append((one, k, window))
+        for group in groups.values():
+            frames = np.stack([one.part.state.frames[window] for one, _, window in group])
+            speech = np.stack([one.part.state.sound.speech[window] for one, _, window in group])
+            for (one, k, _), score in zip(group, self._cnn.score(frames, speech).tolist(), strict=True):
+                one.scores[k] = score
+
+    def _listen(self, heard: list[_Heard]) -> None:
+        """Encode and look up the blocks with speech in them that the parts have filled."""
+        filled = []
+        for state, samples, shed in (one.part for one in heard):
+            before, sound = state.hops, np.concatenate([state.unblocked, samples])
+            first = before - len(state.unblocked) // HOP_SAMPLES
+            state.hops += len(samples) // HOP_SAMPLES
+            whole = len(sound) // BLOCK_SAMPLES
+            state.unblocked = sound[whole * BLOCK_SAMPLES :].copy()
+            for k in range(whole if shed < Shed.BLOCKS else 0):
+                at = first + (k + 1) * BLOCK_HOPS
+                end = len(state.sound.speech) - (state.hops - at) * _FRAMES
+                speech = state.sound.speech[end - BLOCK_HOPS * _FRAMES : end]
+                if (speech >= self._gate.speech_threshold).mean() >= BLOCK_SPEECH:
+                    filled.append((state, at, sound[k * BLOCK_SAMPLES : (k + 1) * BLOCK_SAMPLES]))
+        found = self._look_up([block for _, _, block in filled])
+        for (state, at, _), block in zip(filled, found, strict=True):
+            state.blocks.append((at, block))
+
+    def _look_up(self, blocks: list[np.ndarray]) -> list[EncodedBlock]:
+        index, cache = self.retrieval
+
+        def compute(blocks: list[np.ndarray]) -> list[EncodedBlock]:
+            vectors, scores = self.encoder.embed_many(np.stack(blocks))
+            return [EncodedBlock(float(score), *index.search(vector, self._model.neighbours))
+                    for vector, score in zip(vectors, scores, strict=True)]
+
+        return cache.get(blocks, compute)
+
+    def _judge_part(self, heard: _Heard) -> list[Judgement]:
+        state, windows = heard.part.state, heard.windows
+        begin = state.hops - len(windows) + 1
         out = []
-        for k, (hop, window) in enumerate(zip(hops, windows, strict=True), -skipped):
-            self._listen(state, hop, state.sound.part(window))
-            if k >= 0:
-                out.append(self._judge(state, window, refusals[k], next(scores) if refusals[k] is None else None))
+        for k in range(heard.skipped, len(windows)):
+            at, scored = begin + k, k - heard.first
+            blocks = [block for then, block in state.blocks if at - WINDOW_HOPS + BLOCK_HOPS <= then <= at]
+            shed = scored < 0
+            refusal = _SHED if shed else heard.refusals[scored]
+            out.append(self._judge(state.sound.part(windows[k]), blocks, refusal, None if shed else heard.scores[scored]))
         keep = (WINDOW_HOPS - 1) * _FRAMES
         state.frames = state.frames[-keep:].copy()
         state.sound = state.sound.part(slice(max(0, len(state.sound.speech) - keep), None))
+        state.blocks = [(at, block) for at, block in state.blocks if at >= state.hops - WINDOW_HOPS + BLOCK_HOPS]
         return out
 
-    def _windows(self, known: int, hops: int) -> list[slice]:
-        """The window of each new hop as frames of what is known; the first are short and grow."""
-        ends = range(known - hops + 1, known + 1)
-        return [slice(max(0, end - WINDOW_HOPS) * _FRAMES, end * _FRAMES) for end in ends]
-
-    def _spectrum_scores(self, state: DetectorState, windows: list[slice]) -> list[float]:
-        """The CNN's scores of the windows, those of one length in one call."""
-        scores: dict[int, float] = {}
-        for length in {_length(w) for w in windows}:
-            group = [i for i, w in enumerate(windows) if _length(w) == length]
-            frames = np.stack([state.frames[windows[i]] for i in group])
-            speech = np.stack([state.sound.speech[windows[i]] for i in group])
-            scores |= zip(group, self._cnn.score(frames, speech).tolist(), strict=True)
-        return [scores[i] for i in range(len(windows))]
-
-    def _listen(self, state: DetectorState, hop: np.ndarray, window: Sound) -> None:
-        """Count the hop; where it fills a block with speech in it, encode and look it up."""
-        state.hops += 1
-        state.unblocked = np.concatenate([state.unblocked, hop])
-        if len(state.unblocked) == BLOCK_SAMPLES:
-            if (window.speech[-BLOCK_HOPS * _FRAMES :] >= self._gate.speech_threshold).mean() >= BLOCK_SPEECH:
-                state.blocks.append((state.hops, self._look_up(state.unblocked)))
-            state.unblocked = state.unblocked[:0]
-        oldest = state.hops - WINDOW_HOPS + BLOCK_HOPS
-        state.blocks = [(at, block) for at, block in state.blocks if at >= oldest]
-
-    def _look_up(self, block: np.ndarray) -> EncodedBlock:
-        index, cache = self.retrieval
-
-        def compute(block: np.ndarray) -> EncodedBlock:
-            embedding, score = self._encoder.embed(block)
-            return EncodedBlock(score, *index.search(embedding, self._model.neighbours))
-
-        return cache.get(block, compute)
-
-    def _judge(self, state: DetectorState, window: slice, refusal: tuple | None, score: float | None) -> Judgement:
-        sound = state.sound.part(window)
+    def _judge(self, sound: Sound, blocks: list[EncodedBlock], refusal: tuple | None, score: float | None) -> Judgement:
         speech_s = speech_seconds(sound, self._gate.speech_threshold)
         llr = None
         if score is not None:
-            blocks = [block for _, block in state.blocks]
-            parts = [float(np.mean(p)) for p in ([b.score for b in blocks], [b.margin for b in blocks])] if blocks else []
+            n = len(blocks)
+            parts = [sum(b.score for b in blocks) / n, sum(b.margin for b in blocks) / n] if blocks else []
             llr = self._calibration.llr(speech_s, score, *parts)
             if blocks:
                 llr = self._calibration.overrule(llr, np.mean([b.closeness for b in blocks], axis=0))
@@ -196,7 +258,7 @@ class RaddDetector:
             llr=llr,
             refusal=refusal[0] if refusal else None,
             reason=refusal[1] if refusal else None,
-            neighbours=state.blocks[-1][1].neighbours if state.blocks else (),
+            neighbours=blocks[-1].neighbours if blocks else (),
             window_samples=len(sound.speech) * SPEECH_SAMPLES,
             speech_s=speech_s,
             level_dbfs=sound.part(slice(-_FRAMES, None)).level_dbfs(),

@@ -18,6 +18,7 @@ BLOCK_HOPS = 8
 BLOCK_SAMPLES = BLOCK_HOPS * HOP_SAMPLES  # 1.024 s
 BLOCK_SPEECH = 0.5  # share of speech from which a block is worth encoding
 SPEECH_THRESHOLD = 0.5
+_AT_ONCE = 4  # blocks a run: more are no faster and take more memory
 
 
 def speech_blocks(speech: np.ndarray, step_hops: int = BLOCK_HOPS) -> Iterator[int]:
@@ -38,17 +39,25 @@ class Encoder(Protocol):
 
     def embed(self, block: np.ndarray) -> tuple[np.ndarray, float]:
         """Unit vector float32 (width,) and uncalibrated score, higher = bona fide, of float32 (BLOCK_SAMPLES,)."""
+        vectors, scores = self.embed_many(block[None])
+        return vectors[0], float(scores[0])
+
+    def embed_many(self, blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Vectors (n, width) and scores (n,) of blocks (n, BLOCK_SAMPLES), the same as one by one."""
         ...
 
 
 def block_spectra(block: np.ndarray) -> np.ndarray:
-    """Spectra without their channel, float32 (64, BINS), of a block alone, so that equal blocks have equal spectra."""
-    state = SpectrumState()
+    """Spectra without their channel, float32 (..., 64, BINS), of each block alone, so that equal blocks have equal ones.
+
+    Blocks are float32 (..., BLOCK_SAMPLES).
+    """
+    state = SpectrumState.fresh(block.shape[:-1])
     spectra = log_spectra(state, block)
-    return remove_channel(state, spectra, np.ones(len(spectra), np.float32))
+    return remove_channel(state, spectra, np.ones(spectra.shape[:-1], np.float32))
 
 
-class OnnxEncoder:
+class OnnxEncoder(Encoder):
     """An Encoder in ONNX Runtime: the frames of both networks of a bundle, pooled over the block."""
 
     def __init__(self, path: Path, id: str) -> None:
@@ -57,16 +66,17 @@ class OnnxEncoder:
         self.id = id
         self.width = self.embed(np.zeros(BLOCK_SAMPLES, np.float32))[0].size
 
-    def embed(self, block: np.ndarray) -> tuple[np.ndarray, float]:
-        embedding, score = self._model.run(samples=block[None], **self._spectra(block))
-        return embedding[0], float(score[0])
+    def embed_many(self, blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        parts = [self._run(blocks[k : k + _AT_ONCE]) for k in range(0, len(blocks), _AT_ONCE)]
+        vectors, scores = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return vectors, scores
 
-    def _spectra(self, block: np.ndarray) -> dict[str, np.ndarray]:
-        """The block's spectra for a network that asks for them."""
-        return {"spectra": block_spectra(block)[None]} if "spectra" in self._model.inputs else {}
+    def _run(self, blocks: np.ndarray) -> list[np.ndarray]:
+        spectra = {"spectra": block_spectra(blocks)} if "spectra" in self._model.inputs else {}
+        return self._model.run(samples=blocks, **spectra)
 
 
-class CorrectedEncoder:
+class CorrectedEncoder(Encoder):
     """An Encoder whose score people's labels have corrected; its vectors, and so its id, stay what they were."""
 
     def __init__(self, encoder: Encoder, correction: np.ndarray) -> None:
@@ -80,9 +90,9 @@ class CorrectedEncoder:
         self._encoder, self.correction = encoder, correction
         self.id, self.width = encoder.id, encoder.width
 
-    def embed(self, block: np.ndarray) -> tuple[np.ndarray, float]:
-        vector, score = self._encoder.embed(block)
-        return vector, float(corrected(self.correction, np.array(score), vector))
+    def embed_many(self, blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        vectors, scores = self._encoder.embed_many(blocks)
+        return vectors, corrected(self.correction, scores, vectors)
 
 
 def corrected(correction: np.ndarray, scores: np.ndarray, vectors: np.ndarray) -> np.ndarray:

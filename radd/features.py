@@ -5,6 +5,7 @@ Both are computed chunk by chunk with a small state, so that a chunk costs a chu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -34,40 +35,55 @@ _NEW, _OLD = _trailing(_DECAY, STEPS)
 
 @dataclass(slots=True)
 class SpectrumState:
-    """What one stream remembers of its spectra."""
+    """What one stream remembers of its spectra; several together have one more axis in front."""
 
     tail: np.ndarray = field(default_factory=lambda: np.zeros(FFT_SAMPLES - STEP_SAMPLES, np.float32))
     total: np.ndarray = field(default_factory=lambda: np.zeros(BINS))
-    """decaying, speech-weighted sum of log spectra (BINS,)"""
-    weight: float = 0.0
-    """the same sum of the weights"""
+    """decaying, speech-weighted sum of log spectra (..., BINS)"""
+    weight: np.ndarray = field(default_factory=lambda: np.zeros(()))
+    """the same sum of the weights (...)"""
+
+    @classmethod
+    def fresh(cls, shape: tuple[int, ...]) -> SpectrumState:
+        """The states of streams that have just begun, of these axes in front."""
+        return cls(np.zeros((*shape, FFT_SAMPLES - STEP_SAMPLES), np.float32), np.zeros((*shape, BINS)), np.zeros(shape))
+
+    @classmethod
+    def together(cls, states: Sequence[SpectrumState]) -> SpectrumState:
+        return cls(*(np.stack([getattr(state, name) for state in states]) for name in cls.__slots__))
+
+    def row(self, k: int) -> SpectrumState:
+        """The state of one stream of several."""
+        return SpectrumState(self.tail[k].copy(), self.total[k].copy(), self.weight[k].copy())
 
 
 def log_spectra(state: SpectrumState, samples: np.ndarray) -> np.ndarray:
-    """Natural-log power spectra float32 (n, BINS) of samples float32 (n * STEP_SAMPLES,), one every 16 ms.
+    """Natural-log power spectra float32 (..., n, BINS) of samples float32 (..., n * STEP_SAMPLES), one every 16 ms.
 
-    Spectrum k sees the 512 samples that end with step k; before the stream's start there was silence.
+    Spectrum k sees the 512 samples that end with step k; before the stream's start there was silence. Axes in front are
+    streams, as in the state.
     """
-    joined = np.concatenate([state.tail, samples])
-    state.tail = joined[len(joined) - len(state.tail) :].copy()
-    frames = np.lib.stride_tricks.sliding_window_view(joined, FFT_SAMPLES)[::STEP_SAMPLES]
-    spectrum = np.fft.rfft(frames * _WINDOW, axis=1)[:, 1:]
+    joined = np.concatenate([state.tail, samples], axis=-1)
+    state.tail = joined[..., -state.tail.shape[-1] :].copy()
+    halves = joined.reshape(*joined.shape[:-1], -1, STEP_SAMPLES)
+    frames = np.concatenate([halves[..., :-1, :], halves[..., 1:, :]], axis=-1)
+    spectrum = np.fft.rfft(frames * _WINDOW)[..., 1:]
     return np.log(spectrum.real**2 + spectrum.imag**2 + np.float32(FLOOR)).astype(np.float32)
 
 
 def remove_channel(state: SpectrumState, spectra: np.ndarray, speech: np.ndarray) -> np.ndarray:
-    """Log spectra less their trailing mean over speech, float32 (n, BINS); n a multiple of STEPS.
+    """Log spectra less their trailing mean over speech, float32 (..., n, BINS); n a multiple of STEPS.
 
-    `speech`, (n,), is the probability of speech at each spectrum. A linear channel is a constant in the log spectrum,
+    `speech`, (..., n), is the probability of speech at each spectrum. A linear channel is a constant in the log spectrum,
     so this is cepstral mean normalisation (Atal 1974) with a memory of MEAN_S.
     """
     out = np.empty_like(spectra)
-    weights = PAUSE_WEIGHT + (1 - PAUSE_WEIGHT) * speech.astype(np.float64)
-    for begin in range(0, len(spectra), STEPS):
+    weights = PAUSE_WEIGHT + (1 - PAUSE_WEIGHT) * speech.astype(np.float64)[..., None]
+    for begin in range(0, spectra.shape[-2], STEPS):
         now = slice(begin, begin + STEPS)
-        w = weights[now, None]
-        total = _NEW @ (w * spectra[now]) + _OLD * state.total
-        weight = _NEW @ w + _OLD * state.weight
-        out[now] = spectra[now] - total / weight
-        state.total, state.weight = total[-1], float(weight[-1, 0])
+        w = weights[..., now, :]
+        total = _NEW @ (w * spectra[..., now, :]) + _OLD * state.total[..., None, :]
+        weight = _NEW @ w + _OLD * state.weight[..., None, None]
+        out[..., now, :] = spectra[..., now, :] - total / weight
+        state.total, state.weight = total[..., -1, :], weight[..., -1, 0]
     return out

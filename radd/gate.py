@@ -32,7 +32,7 @@ class GateSettings:
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """What the gate knows of consecutive blocks of 32 ms; arrays (n,)."""
+    """What the gate knows of consecutive blocks of 32 ms; arrays (n,), of several streams (streams, n)."""
 
     speech: np.ndarray
     """probability of speech, 0 to 1"""
@@ -43,15 +43,19 @@ class Sound:
 
     @classmethod
     def measure(cls, samples: np.ndarray, speech: np.ndarray) -> Sound:
-        """Of samples (n * BLOCK_SAMPLES,) with speech probabilities (n,)."""
-        blocks = samples.reshape(-1, BLOCK_SAMPLES)
-        return cls(speech, blocks.var(axis=1), (np.abs(blocks) >= _CLIPPED).mean(axis=1))
+        """Of samples (..., n * BLOCK_SAMPLES) with speech probabilities (..., n)."""
+        blocks = samples.reshape(*speech.shape, BLOCK_SAMPLES)
+        return cls(speech, blocks.var(axis=-1), (np.abs(blocks) >= _CLIPPED).mean(axis=-1))
 
     def join(self, later: Sound) -> Sound:
         return Sound(*(np.concatenate([getattr(self, name), getattr(later, name)]) for name in self.__slots__))
 
     def part(self, window: slice) -> Sound:
         return Sound(self.speech[window], self.power[window], self.clipped[window])
+
+    def row(self, k: int) -> Sound:
+        """Of one stream of several."""
+        return Sound(self.speech[k], self.power[k], self.clipped[k])
 
     def level_dbfs(self) -> float:
         return max(QUIETEST_DBFS, 10 * float(np.log10(self.power.mean() + 1e-12)))

@@ -1,10 +1,14 @@
-"""Known real and known fake speech: the one door of FAISS."""
+"""Known real and known fake speech: the one door of FAISS.
+
+Up to EXACT_BELOW references every one is compared. Beyond, those of a side are sorted into clusters, the nearest clusters
+are scanned in a code of 4 bits a pair of numbers (product quantisation, Jégou et al. 2011; fast scan, André et al. 2017),
+and what looks nearest is compared exactly: a similarity that is told is always the true one, and in a hundred neighbours
+at most one is another than it should be (bench/index.md).
+"""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -12,27 +16,24 @@ import faiss
 import numpy as np
 
 from radd.errors import ModelError
+from radd.references import Reference, References, read_references
 from radd.types import Neighbour
 
 LABELS = ("bonafide", "spoof")
 MARGIN_NEIGHBOURS = 5  # of each side; their mean similarities are compared
-COLUMNS = ("id", "label", "system", "source", "licence", "start_s")
 FAR = -20.0  # a closeness below all that two unit vectors can have
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """Where one vector of the index comes from."""
-
-    id: str
-    label: str
-    """bonafide or spoof"""
-    system: str
-    source: str
-    licence: str
-    start_s: float
-    """seconds into its recording"""
-
+EXACT_BELOW = 50_000  # references of both sides together
+LEAST_CLUSTERED = 5_000  # a side with fewer references stays exact
+CLUSTERS = 512  # of a side, each of MEMBERS or more
+MEMBERS = 100
+PROBED = 0.4  # share of the clusters that are scanned, and at least LEAST_PROBED
+LEAST_PROBED = 16
+COMPARED = 100  # of what was scanned, compared exactly, at least ...
+ONE_OF = 2000  # ... and one of so many that a side has
+TAIL = 10_000  # references that came or went since the clusters were made; beyond it they are made anew
+TAUGHT = 40_000  # vectors that clusters and code are learned from
+PORTION = 65_536  # vectors that are read at once
+CLUSTERS_FILE = "clusters_{}.faiss"  # beside the vectors, by label
 
 Hit = tuple[float, Reference]  # a reference and before it its cosine to what was looked up
 
@@ -48,6 +49,14 @@ class Found(NamedTuple):
     """how near a confirmed real and a confirmed fake reference is, FAR to 13: see radd/overlay.py"""
 
 
+class Memory(NamedTuple):
+    """What references take, in bytes."""
+
+    held: int
+    mapped: int
+    """of a file, which the system reads and forgets as it likes"""
+
+
 class ReferenceIndex(Protocol):
     """Labelled vectors of one encoder that can be searched."""
 
@@ -56,13 +65,49 @@ class ReferenceIndex(Protocol):
         ...
 
 
-class Side:
-    """References of one label, searched exactly."""
+class Side(Protocol):
+    """References of one label. Never changes, so it may be searched while another thread makes the next one of it."""
 
-    def __init__(self, vectors: np.ndarray, references: Sequence[Reference]) -> None:
-        """Vectors float32 (n, width) of unit length, one reference each; n may be 0."""
-        self.references = references
-        self._vectors = faiss.IndexFlatIP(vectors.shape[1])
+    kind: str
+    """exact or clustered"""
+    width: int
+    references: References
+
+    def __len__(self) -> int: ...
+
+    def nearest(self, embedding: np.ndarray, n: int) -> list[Hit]:
+        """The n nearest, or of all where there are fewer, nearest first."""
+        ...
+
+    def changed(self, gone: Set[str], vectors: np.ndarray, references: References) -> Side:
+        """Without the references of the ids `gone`, and then with these, vectors float32 (n, width) of unit length."""
+        ...
+
+    def closest(self, embedding: np.ndarray) -> np.ndarray:
+        """The vectors of the COMPARED nearest or more, or of all where there are fewer, float32 (n, width), in no order."""
+        ...
+
+    def vectors(self, step: int = 1) -> np.ndarray:
+        """float32 (n, width), one a reference, or of every step-th one."""
+        ...
+
+    def memory(self) -> Memory: ...
+
+    @property
+    def scanned_bytes(self) -> int:
+        """That a search reads at least."""
+        ...
+
+
+class ExactSide:
+    """Compares every vector."""
+
+    kind = "exact"
+
+    def __init__(self, vectors: np.ndarray, references: References) -> None:
+        """Vectors (n, width) of unit length, one reference each; n may be 0."""
+        self.width, self.references = vectors.shape[1], references
+        self._vectors = faiss.IndexFlatIP(self.width)
         self._vectors.add(np.ascontiguousarray(vectors, np.float32))
         faiss.omp_set_num_threads(1)
 
@@ -70,56 +115,226 @@ class Side:
         return self._vectors.ntotal
 
     def nearest(self, embedding: np.ndarray, n: int) -> list[Hit]:
-        """The n nearest, or of all where there are fewer, nearest first."""
         if not len(self):
             return []
         similarity, order = self._vectors.search(embedding[None], min(n, len(self)))
         return [(float(s), self.references[i]) for s, i in zip(similarity[0], order[0], strict=True)]
 
-    def vectors(self) -> np.ndarray:
-        return self._vectors.reconstruct_n(0, len(self))
+    def changed(self, gone: Set[str], vectors: np.ndarray, references: References) -> ExactSide:
+        stays = ~self.references.of(gone)
+        return ExactSide(_joined(self.vectors()[stays], vectors), self.references.part(stays).joined(references))
+
+    def closest(self, embedding: np.ndarray) -> np.ndarray:
+        order = self._vectors.search(embedding[None], min(COMPARED, len(self)))[1][0] if len(self) else []
+        return self._vectors.reconstruct_batch(order) if len(order) else self.vectors()
+
+    def vectors(self, step: int = 1) -> np.ndarray:
+        held = self._vectors.reconstruct_n(0, len(self)) if len(self) else np.zeros((0, self.width), np.float32)
+        return held[::step]
+
+    def memory(self) -> Memory:
+        return Memory(self.scanned_bytes + self.references.nbytes, 0)
+
+    @property
+    def scanned_bytes(self) -> int:
+        return 4 * self.width * len(self)
+
+
+class ClusteredSide:
+    """Compares the vectors that look nearest. What came since the clusters were made is a tail of its own, and exact."""
+
+    kind = "clustered"
+
+    def __init__(
+        self, vectors: np.ndarray, rows: np.ndarray, references: References, clusters: faiss.IndexIVF | None = None
+    ) -> None:
+        """Those rows of vectors (n, width) that belong to this side, float16 or float32 of unit length, in memory or
+        mapped; one reference a row. Clusters that were made of them before save the making."""
+        self.width = vectors.shape[1]
+        self._vectors, self._rows, self._base = vectors, rows, references
+        self._clusters = _clusters(vectors, rows) if clusters is None else clusters
+        self._compared = max(COMPARED, len(rows) // ONE_OF)
+        self._stays: np.ndarray | None = None
+        self._tail = ExactSide(np.zeros((0, self.width), np.float32), References())
+
+    def __len__(self) -> int:
+        return (len(self._base) if self._stays is None else int(self._stays.sum())) + len(self._tail)
+
+    @property
+    def references(self) -> References:
+        return (self._base if self._stays is None else self._base.part(self._stays)).joined(self._tail.references)
+
+    def nearest(self, embedding: np.ndarray, n: int) -> list[Hit]:
+        found = self._scan(embedding, n, self._clusters.nprobe)
+        if len(found) < n:
+            found = self._scan(embedding, n, self._clusters.nlist)
+        similarity = np.asarray(self._vectors[self._rows[found]], np.float32) @ embedding
+        best = np.argsort(-similarity, kind="stable")[:n]
+        hits = [(float(similarity[i]), self._base[found[i]]) for i in best]
+        return sorted(hits + self._tail.nearest(embedding, n), key=lambda hit: -hit[0])[:n]
+
+    def _scan(self, embedding: np.ndarray, n: int, probed: int) -> np.ndarray:
+        """Rows of the base that look nearest in the nearest clusters."""
+        settings = faiss.SearchParametersIVF(nprobe=probed)
+        if self._stays is not None:
+            settings.sel = faiss.IDSelectorBitmap(np.packbits(self._stays, bitorder="little"))
+        found = self._clusters.search(embedding[None], max(n, self._compared), params=settings)[1][0]
+        return found[found >= 0]
+
+    def changed(self, gone: Set[str], vectors: np.ndarray, references: References) -> Side:
+        made = ClusteredSide(self._vectors, self._rows, self._base, self._clusters)
+        made._tail = self._tail.changed(gone, vectors, references)
+        stays = ~self._base.of(gone)
+        stays = stays if self._stays is None else stays & self._stays
+        made._stays = None if stays.all() else stays
+        if len(made._tail) + len(stays) - int(stays.sum()) > TAIL:
+            return (clustered if len(made) >= LEAST_CLUSTERED else ExactSide)(made.vectors(), made.references)
+        return made
+
+    def closest(self, embedding: np.ndarray) -> np.ndarray:
+        rows = self._rows[self._scan(embedding, self._compared, self._clusters.nprobe)]
+        both = _joined(np.asarray(self._vectors[rows], np.float32), self._tail.closest(embedding))
+        return both[np.argsort(-(both @ embedding))[: self._compared]]
+
+    def vectors(self, step: int = 1) -> np.ndarray:
+        rows = self._rows if self._stays is None else self._rows[self._stays]
+        return _joined(np.asarray(self._vectors[rows[::step]], np.float32), self._tail.vectors(step))
+
+    def memory(self) -> Memory:
+        codes = len(self._base) * (self._clusters.code_size + 8) + 4 * self._clusters.nlist * self.width
+        held = codes + self._base.nbytes + self._rows.nbytes + self._tail.memory().held
+        share = self._vectors.itemsize * self._vectors.shape[1] * len(self._rows)
+        return Memory(held, share) if isinstance(self._vectors, np.memmap) else Memory(held + share, 0)
+
+    @property
+    def scanned_bytes(self) -> int:
+        share = min(1, self._clusters.nprobe / self._clusters.nlist)
+        whole = 4 * self.width * (self._clusters.nlist + self._compared) + self._tail.scanned_bytes
+        return round(share * len(self._base)) * self._clusters.code_size + whole
+
+    def save(self, path: Path) -> None:
+        """The clusters of what was there when they were made, for read_clusters."""
+        faiss.write_index(self._clusters, str(path))
+
+
+def clustered(vectors: np.ndarray, references: References) -> ClusteredSide:
+    """A side of all these vectors."""
+    return ClusteredSide(vectors, np.arange(len(vectors)), references)
+
+
+def fitting(sides: Sequence[Side]) -> tuple[Side, ...]:
+    """The same references, as exact or clustered as their number asks for."""
+    total = sum(map(len, sides))
+    return tuple(_fitting(side, total) for side in sides)
+
+
+def _fitting(side: Side, total: int) -> Side:
+    kind = _kind(len(side), total)
+    if kind == side.kind:
+        return side
+    return (clustered if kind == ClusteredSide.kind else ExactSide)(side.vectors(), side.references)
+
+
+def _kind(n: int, total: int) -> str:
+    return (ClusteredSide if total >= EXACT_BELOW and n >= LEAST_CLUSTERED else ExactSide).kind
+
+
+def _clusters(vectors: np.ndarray, rows: np.ndarray) -> faiss.IndexIVFPQFastScan:
+    faiss.omp_set_num_threads(1)
+    width = vectors.shape[1]
+    lists = min(CLUSTERS, max(1, len(rows) // MEMBERS))
+    index = faiss.IndexIVFPQFastScan(
+        faiss.IndexFlatIP(width), width, lists, width // (2 - width % 2), 4, faiss.METRIC_INNER_PRODUCT
+    )
+    index.by_residual, index.nprobe = False, max(LEAST_PROBED, round(PROBED * lists))
+    index.cp.niter, index.cp.spherical = 6, True
+    index.cp.min_points_per_centroid = index.pq.cp.min_points_per_centroid = 1
+    taught = np.sort(np.random.default_rng(0).permutation(len(rows))[:TAUGHT])
+    index.train(np.asarray(vectors[rows[taught]], np.float32))
+    for begin in range(0, len(rows), PORTION):
+        index.add(np.asarray(vectors[rows[begin : begin + PORTION]], np.float32))
+    return index
+
+
+def read_clusters(path: Path, n: int) -> faiss.IndexIVF:
+    """Of n vectors; raises ModelError where the file is damaged or of other vectors."""
+    try:
+        clusters = faiss.read_index(str(path))
+    except RuntimeError as error:
+        raise ModelError(f"the clusters {path} cannot be read ({error}); restore the bundle") from None
+    if clusters.ntotal != n:
+        raise ModelError(f"the clusters {path} hold {clusters.ntotal} vectors, the index {n}; restore the bundle")
+    return clusters
+
+
+def _joined(vectors: np.ndarray, more: np.ndarray) -> np.ndarray:
+    return np.concatenate([vectors, more]) if len(more) else vectors
+
+
+def check_unit(vectors: np.ndarray, message: str) -> None:
+    """Raises ModelError with the message unless all vectors (n, width) are of unit length."""
+    for begin in range(0, len(vectors), PORTION):
+        part = np.asarray(vectors[begin : begin + PORTION], np.float32)
+        if not np.allclose(np.linalg.norm(part, axis=1), 1, atol=1e-3):
+            raise ModelError(message)
 
 
 class FlatIndex:
-    """Exact cosine search, real and fake speech apart, so that the larger side does not crowd the other out."""
+    """The references of a bundle, real and fake apart, so that the larger side does not crowd the other out."""
 
-    def __init__(self, encoder_id: str, vectors: np.ndarray, references: list[Reference]) -> None:
-        """Vectors float32 (n, width) of unit length, one reference each.
+    def __init__(
+        self, encoder_id: str, vectors: np.ndarray, references: Sequence[Reference],
+        clusters: Sequence[faiss.IndexIVF | None] = (None, None),
+    ) -> None:
+        """Vectors (n, width) of unit length, float16 or float32, in memory or mapped, one reference each; the clusters
+        of a side where they were made before.
 
         Raises ModelError where counts differ, a side has too few references or a vector is not of unit length.
         """
         if len(vectors) != len(references):
             raise ModelError(f"the index has {len(vectors)} vectors, {len(references)} references; rebuild the bundle")
-        if len(vectors) and not np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3):
-            raise ModelError("the index holds vectors that are not of unit length; rebuild the bundle")
-        self.encoder_id, self.width, self._sides = encoder_id, vectors.shape[1], []
-        labels = np.array([r.label for r in references], str)
-        for label in LABELS:
-            side = Side(vectors[labels == label], [r for r in references if r.label == label])
+        check_unit(vectors, "the index holds vectors that are not of unit length; rebuild the bundle")
+        known = references if isinstance(references, References) else References(references)
+        labels, sides = known.labels, []
+        for label, made in zip(LABELS, clusters, strict=True):
+            rows = np.flatnonzero(labels == label)
+            if _kind(len(rows), len(known)) == ClusteredSide.kind:
+                sides.append(ClusteredSide(vectors, rows, known.part(rows), made))
+            else:
+                sides.append(ExactSide(vectors[rows], known.part(rows)))
+        self._take(encoder_id, vectors.shape[1], sides)
+
+    def _take(self, encoder_id: str, width: int, sides: Sequence[Side]) -> None:
+        for label, side in zip(LABELS, sides, strict=True):
             if len(side) < MARGIN_NEIGHBOURS:
                 raise ModelError(f"the index has {len(side)} {label} references, expected {MARGIN_NEIGHBOURS} or more")
-            self._sides.append(side)
+        self.encoder_id, self.width, self.sides = encoder_id, width, tuple(sides)
 
     def __len__(self) -> int:
-        return sum(len(side) for side in self._sides)
+        return sum(map(len, self.sides))
+
+    def sample(self, n: int) -> list[np.ndarray]:
+        """Vectors of the real and of the fake references, all or n of them at even distances, float32 (n, width)."""
+        return [side.vectors(-(-len(side) // n)) for side in self.sides]
 
     def ids(self) -> set[str]:
-        return {r.id for side in self._sides for r in side.references}
+        return self.sides[0].references.ids() | self.sides[1].references.ids()
 
     def systems(self) -> set[str]:
         """Of the fake references."""
-        return {r.system for r in self._sides[1].references}
+        return self.sides[1].references.systems()
 
     def without(self, ids: Set[str]) -> FlatIndex:
         """The index that is left when the references of these ids are gone; raises ModelError where that is too few."""
-        vectors = np.concatenate([side.vectors() for side in self._sides])
-        references = [r for side in self._sides for r in side.references]
-        kept = [i for i, r in enumerate(references) if r.id not in ids]
-        return FlatIndex(self.encoder_id, vectors[kept], [references[i] for i in kept])
+        nothing = np.zeros((0, self.width), np.float32)
+        left = FlatIndex.__new__(FlatIndex)
+        left._take(self.encoder_id, self.width, [side.changed(ids, nothing, References()) for side in self.sides])
+        return left
 
     @classmethod
     def load(cls, vectors: Path, references: Path, index_encoder: str, encoder_id: str) -> FlatIndex:
-        """The index of the files `vectors` (.npy, float16 or float32) and `references` (CSV with COLUMNS).
+        """The index of the files `vectors` (.npy, float16 or float32) and `references` (CSV with COLUMNS), and of the
+        clusters beside them where there are some. Vectors of clusters stay on disk, mapped.
 
         Raises ModelError where `index_encoder`, which made the vectors, is not the encoder that will ask, or a file is
         damaged.
@@ -130,12 +345,21 @@ class FlatIndex:
                 "vectors of two encoders do not compare: rebuild the index with train.py fit"
             )
         try:
-            known = np.load(vectors).astype(np.float32)
-            with references.open(newline="", encoding="utf-8") as lines:
-                rows = [Reference(**{**row, "start_s": float(row["start_s"])}) for row in csv.DictReader(lines)]
-        except (OSError, ValueError, TypeError, KeyError) as error:
+            known, rows = np.load(vectors, mmap_mode="r"), read_references(references)
+        except (OSError, ValueError, TypeError) as error:
             raise ModelError(f"the index {vectors} cannot be read ({error}); restore the bundle") from None
-        return cls(encoder_id, known, rows)
+        files, labels = [vectors.parent / CLUSTERS_FILE.format(label) for label in LABELS], rows.labels
+        made = [read_clusters(file, int((labels == label).sum())) if file.exists() else None
+                for label, file in zip(LABELS, files, strict=True)]
+        return cls(encoder_id, known, rows, made)
+
+    def save_clusters(self, directory: Path) -> None:
+        """Beside vectors and references, so that `load` need not make them: a file a side that has clusters, no other."""
+        for label, side in zip(LABELS, self.sides, strict=True):
+            file = directory / CLUSTERS_FILE.format(label)
+            file.unlink(missing_ok=True)
+            if isinstance(side, ClusteredSide):
+                side.save(file)
 
     def search(self, embedding: np.ndarray, n: int) -> Found:
         real, fake = self.sides_near(embedding, n)
@@ -145,7 +369,7 @@ class FlatIndex:
         """The n nearest real and the n nearest fake references, or MARGIN_NEIGHBOURS of each where n is less."""
         if embedding.shape != (self.width,):
             raise ModelError(f"a vector of shape {embedding.shape} was looked up, expected {self.width} numbers each")
-        return [side.nearest(embedding, max(n, MARGIN_NEIGHBOURS)) for side in self._sides]
+        return [side.nearest(embedding, max(n, MARGIN_NEIGHBOURS)) for side in self.sides]
 
 
 def margin(real: list[Hit], fake: list[Hit]) -> float:
@@ -158,11 +382,3 @@ def nearest(found: list[Hit], n: int) -> tuple[Neighbour, ...]:
     """The n of highest cosine, as people are shown them."""
     closest = sorted(found, key=lambda pair: -pair[0])[:n]
     return tuple(Neighbour(r.id, r.label, r.system, round(s, 4)) for s, r in closest)
-
-
-def write_references(path: Path, references: list[Reference]) -> None:
-    """One line of provenance a vector, as `FlatIndex.load` reads it."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows([getattr(r, column) for column in COLUMNS] for r in references)

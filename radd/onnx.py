@@ -5,16 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 from radd.errors import ModelError
+
+try:
+    import onnxruntime
+except ModuleNotFoundError:  # a small device may have LiteRT alone, see radd/networks.py
+    onnxruntime = None
+
+INSTALLED = onnxruntime is not None
 
 
 class OnnxModel:
     """A network that runs on one thread of the CPU; weights without memory, safe to share between streams."""
 
     def __init__(self, path: Path) -> None:
-        """Load the file `path`; raises ModelError where it is no ONNX network."""
+        """Load the file `path`; raises ModelError where it is no ONNX network or ONNX Runtime is not installed."""
+        if onnxruntime is None:
+            raise ModelError(f"{path} needs ONNX Runtime; install it: pip install -r requirements.txt")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3

@@ -1,28 +1,36 @@
 """What people have confirmed since a bundle was made: references that come on top of its index, and some that leave it.
 
 The bundle's margin stays what its calibration was fitted on. A confirmed reference speaks through its closeness: the
-natural log of d_other / d_confirmed, the distances (1 - cosine) to the nearest known reference of the other label and
-to the nearest confirmed one of this label. Above 0 the voice is more like what was confirmed than like anything known
-of the other label. That ratio needs no scale of its own: it was made for matching descriptors (Lowe 2004).
+cosine of two vectors after the mean of the other label's known references was taken off and the spread that each label
+has within itself was made equal in all directions, as linear discriminant analysis does it for one example (Hariharan,
+Malik and Ramanan 2012). What all real speech has in common then counts for nothing, what sets a confirmed fake apart
+from it counts, and other recordings of the same system come near.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import permutations
+from typing import NamedTuple
 
 import numpy as np
 
 from radd.encoder import BLOCK_SAMPLES, Encoder, speech_blocks
 from radd.errors import ModelError
-from radd.index import FAR, LABELS, FlatIndex, Found, Hit, Reference, Side, margin, nearest
+from radd.index import FAR, LABELS, ExactSide, FlatIndex, Found, Side, check_unit, fitting, margin, nearest
+from radd.references import Reference, References
 from radd.speech import BLOCK_SAMPLES as SPEECH_SAMPLES
 from radd.speech import SpeechNetwork, SpeechState
 from radd.types import seconds
 
-NO_DISTANCE = 1e-5  # closer vectors count as equal, so that sound which comes again bit by bit has a finite closeness
+SHRINKAGE = 1.0  # of the spread towards one that is equal in all directions, as a share of its mean
+MEASURED = 20_000  # references of a label, at most, whose spread is measured
 ID_DIGITS = 12
+DAMAGED, ANEW = "the confirmed references are damaged", "remove and add them anew with train.py index"
 STEP_HOPS = 2  # between the blocks of a confirmed recording: wherever it is heard again, one of them is near
 
 
@@ -37,24 +45,85 @@ class Provenance:
     licence: str
 
 
+class Recording(NamedTuple):
+    """What tells one confirmed recording from another under the same id."""
+
+    label: str
+    confirmed: datetime | None
+    """None where nobody noted it"""
+    blocks: int
+
+
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """The confirmed references of one encoder at one moment."""
+    """The confirmed references of one encoder at one moment.
+
+    Never changes: `changed` makes the next one of it, which shares what stays, so that a small change of a large overlay
+    takes little time and memory.
+    """
 
     encoder_id: str
     version: int
     """grows with every change; 0 where nothing was ever confirmed"""
-    references: tuple[Reference, ...]
-    vectors: np.ndarray
-    """float32 (n, width) of unit length, one a reference"""
+    sides: tuple[Side, ...]
+    """confirmed real and confirmed fake references"""
+    recordings: Mapping[str, Recording]
+    """by id"""
     removed: frozenset[str]
     """ids of the bundle's references that are taken for wrong"""
 
+    @classmethod
+    def empty(cls, encoder_id: str) -> Overlay:
+        nothing = ExactSide(np.zeros((0, 0), np.float32), References())
+        return cls(encoder_id, 0, (nothing, nothing), {}, frozenset())
+
+    @classmethod
+    def of(cls, encoder_id: str, references: Iterable[Reference], vectors: np.ndarray) -> Overlay:
+        """Version 1, of these references with their vectors float32 (n, width); raises ModelError as `changed`."""
+        known = References(references)
+        blocks = Counter((r.id, r.label) for r in known)
+        recordings = {id: Recording(label, None, n) for (id, label), n in blocks.items()}
+        return cls.empty(encoder_id).changed(1, recordings, known, vectors, frozenset())
+
+    def changed(
+        self, version: int, recordings: Mapping[str, Recording], references: References, vectors: np.ndarray,
+        removed: frozenset[str],
+    ) -> Overlay:
+        """The overlay that holds `recordings`; given are the references of those that are `unknown` here, with their
+        vectors float32 (n, width).
+
+        Raises ModelError unless all vectors are of unit length and as wide as those that are there.
+        """
+        if len(vectors) != len(references):
+            raise ModelError(f"{DAMAGED}: {len(vectors)} vectors of {len(references)} blocks; {ANEW}")
+        check_unit(vectors, f"{DAMAGED}: a vector is not of unit length; {ANEW}")
+        gone = {id: recording.label for id, recording in self.recordings.items() if recordings.get(id) != recording}
+        labels, sides = references.labels, []
+        for label, side in zip(LABELS, self.sides, strict=True):
+            came, went = np.flatnonzero(labels == label), {id for id, its in gone.items() if its == label}
+            if len(came) and len(side) and side.width != vectors.shape[1]:
+                raise ModelError(f"{DAMAGED}: vectors of {side.width} and of {vectors.shape[1]} numbers; {ANEW}")
+            if len(came) and not len(side):
+                side = ExactSide(vectors[came], references.part(came))
+            elif len(came) or went:
+                side = side.changed(went, vectors[came], references.part(came))
+            sides.append(side)
+        return Overlay(self.encoder_id, version, fitting(sides), recordings, removed)
+
+    def unknown(self, recordings: Mapping[str, Recording]) -> list[str]:
+        """The ids of those recordings that are not here, or not so."""
+        return [id for id, recording in recordings.items() if self.recordings.get(id) != recording]
+
     def since(self, before: Overlay | None) -> tuple[int, int]:
         """How many references came and went since `before`, or since the bundle was made."""
-        now, then = set(self.references), set(before.references if before else ())
-        gone, gone_then = self.removed, before.removed if before else frozenset()
-        return len(now - then) + len(gone_then - gone), len(then - now) + len(gone - gone_then)
+        if before is None or before.encoder_id != self.encoder_id:
+            before = Overlay.empty(self.encoder_id)
+        came = sum(self.recordings[id].blocks for id in before.unknown(self.recordings))
+        went = sum(before.recordings[id].blocks for id in self.unknown(before.recordings))
+        return came + len(before.removed - self.removed), went + len(self.removed - before.removed)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.sides))
 
 
 class OverlaidIndex:
@@ -67,50 +136,66 @@ class OverlaidIndex:
                 f"the confirmed references were made by encoder {overlay.encoder_id}, the index by "
                 f"{bundled.encoder_id}; vectors of two encoders do not compare: add the recordings anew"
             )
-        shape = len(overlay.references), bundled.width
-        vectors = overlay.vectors if overlay.references else np.zeros(shape, np.float32)
-        if vectors.shape != shape or not np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3):
-            raise ModelError(f"the confirmed references are damaged: expected {shape[0]} unit vectors of {shape[1]} "
-                             "numbers; remove and add them anew with train.py index")
+        for side in overlay.sides:
+            if len(side) and side.width != bundled.width:
+                raise ModelError(f"{DAMAGED}: vectors of {side.width} numbers, expected {bundled.width}; {ANEW}")
         self._bundled = bundled.without(overlay.removed) if overlay.removed else bundled
-        labels = np.array([r.label for r in overlay.references], str)
-        self._confirmed = [
-            Side(vectors[labels == label], [r for r in overlay.references if r.label == label])
-            for label in LABELS
-        ]
+        self._confirmed = overlay.sides
+        self._spreads = [Spread(*sides) for sides in permutations(self._bundled.sample(MEASURED))]
+        self._marks = [spread.of(side.vectors()) if len(side) and side.kind == ExactSide.kind else None
+                       for spread, side in zip(self._spreads, self._confirmed, strict=True)]
 
     def search(self, embedding: np.ndarray, n: int) -> Found:
         known = self._bundled.sides_near(embedding, n)
         confirmed = [side.nearest(embedding, n) for side in self._confirmed]
         both = [k + c for k, c in zip(known, confirmed, strict=True)]
-        close = tuple(closeness(mine, other) for mine, other in zip(confirmed, reversed(both), strict=True))
+        close = tuple(self._closeness(embedding, side) for side in range(len(LABELS)))
         return Found(margin(*known), nearest(both[0] + both[1], n), close)
 
+    def _closeness(self, embedding: np.ndarray, side: int) -> float:
+        """To the nearest confirmed reference of a side; where there are many, to the nearest among those of highest cosine."""
+        if not len(self._confirmed[side]):
+            return FAR
+        spread, marks = self._spreads[side], self._marks[side]
+        if marks is None:
+            marks = spread.of(self._confirmed[side].closest(embedding))
+        return float((marks @ spread.of(embedding)).max())
 
-def closeness(confirmed: list[Hit], other: list[Hit]) -> float:
-    """Of the nearest confirmed references of a label and the nearest known ones of the other; FAR without the first."""
-    if not confirmed:
-        return FAR
-    mine, others = (max(1 - max(similarity for similarity, _ in hits), NO_DISTANCE) for hits in (confirmed, other))
-    return math.log(others / mine)
+
+class Spread:
+    """How known references of one label lie around those of the other."""
+
+    def __init__(self, label: np.ndarray, other: np.ndarray) -> None:
+        """Vectors float32 (n, width) and (m, width)."""
+        self._middle = other.mean(axis=0)
+        within = sum(np.cov(side.T) * len(side) for side in (label, other)) / (len(label) + len(other))
+        even = SHRINKAGE * np.trace(within) / len(within) * np.eye(len(within))
+        self._even_out = np.linalg.cholesky(np.linalg.inv(within + even)).astype(np.float32)
+
+    def of(self, vectors: np.ndarray) -> np.ndarray:
+        """Vectors (..., width) as directions from the other label's middle, float32 (..., width) of unit length."""
+        directions = (vectors - self._middle) @ self._even_out
+        return directions / np.maximum(np.linalg.norm(directions, axis=-1, keepdims=True), 1e-9)
 
 
 def references_of(
-    samples: np.ndarray, speech: np.ndarray, encoder: Encoder, known: Provenance
+    samples: np.ndarray, speech: np.ndarray, encoder: Encoder, known: Provenance, first: int = 0
 ) -> tuple[list[Reference], np.ndarray]:
-    """The blocks of a recording that hold speech, and their vectors float32 (n, width).
+    """The blocks of a recording that hold speech, from sample `first` on, and their vectors float32 (n, width).
 
     `samples` and `speech` are as DecodedClips has them. All blocks have the same id: the first digits of the SHA-256
     of the sound.
     """
     id = hashlib.sha256(samples.tobytes()).hexdigest()[:ID_DIGITS]
-    starts = list(speech_blocks(speech, STEP_HOPS))
+    starts = [at for at in speech_blocks(speech, STEP_HOPS) if at >= first]
     vectors = [encoder.embed(samples[at : at + BLOCK_SAMPLES])[0] for at in starts]
     references = [Reference(id, known.label, known.system, known.source, known.licence, seconds(at)) for at in starts]
     return references, np.array(vectors, np.float32).reshape(len(starts), encoder.width)
 
 
-def references_in(samples: np.ndarray, encoder: Encoder, known: Provenance) -> tuple[list[Reference], np.ndarray]:
+def references_in(
+    samples: np.ndarray, encoder: Encoder, known: Provenance, first: int = 0
+) -> tuple[list[Reference], np.ndarray]:
     """As references_of, of mono 16 kHz sound float32 (n,) whose speech is still to be found."""
     whole = samples[: len(samples) // SPEECH_SAMPLES * SPEECH_SAMPLES]
-    return references_of(whole, SpeechNetwork().probability(SpeechState(), whole[None])[0], encoder, known)
+    return references_of(whole, SpeechNetwork().probability(SpeechState(), whole[None])[0], encoder, known, first)

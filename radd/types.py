@@ -6,10 +6,10 @@ A number is something that was measured: everything else is a Verdict with a rea
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Protocol
+from enum import IntEnum, StrEnum
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -54,6 +54,7 @@ class Verdict(StrEnum):
     TOO_NOISY = "too_noisy"
     GAP = "gap"
     WARMING_UP = "warming_up"
+    SHED = "shed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +168,34 @@ class Sample:
         return self.start + len(self.clip)
 
 
-Event = Score | Gap | Alert | Sample
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """The latest minutes of a stream's speech are farther from all known voices than is usual."""
+
+    end: int
+    distance: float
+    """their mean of 1 - cosine to the nearest reference, 0 to 2"""
+    bound: float
+    """from which on it is told"""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A candidate has judged some speech beside the champion, without a voice."""
+
+    end: int
+    candidate: str
+    """name and version of its bundle"""
+    heard_s: float
+    """seconds of speech that both have judged"""
+    difference: float
+    """mean LLR of the candidate less the champion's, nats"""
+    champion_alert: bool
+    """whether an alert would have come of this speech alone, by the champion's scores"""
+    candidate_alert: bool
+
+
+Event = Score | Gap | Alert | Sample | Drift | Compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +205,7 @@ class Judgement:
     llr: float | None
     """natural-log likelihood ratio, higher = bona fide; None if it could not judge"""
     refusal: Verdict | None
-    """NO_SPEECH, TOO_NOISY or WARMING_UP where llr is None, else None"""
+    """NO_SPEECH, TOO_NOISY, WARMING_UP or SHED where llr is None, else None"""
     reason: str | None
     """the refusal in words a user understands, with the numbers found; None where llr is a number"""
     neighbours: tuple[Neighbour, ...]
@@ -187,8 +215,30 @@ class Judgement:
     level_dbfs: float
 
 
+class Shed(IntEnum):
+    """What is left out of the work on a part of a stream that is late; each step leaves out what is above it too."""
+
+    NOTHING = 0
+    HOPS = 1
+    """the scores of all hops of the part but the last: their verdict is SHED"""
+    BLOCKS = 2
+    """what else a detector can do without; RaddDetector then encodes no block and looks none up"""
+
+
+class Part(NamedTuple):
+    """Sound of one stream for Detector.push_many."""
+
+    state: object
+    samples: np.ndarray
+    """whole hops, float32 (n * HOP_SAMPLES,), n from 1"""
+    shed: Shed = Shed.NOTHING
+
+
 class Detector(Protocol):
-    """Weights without memory, shared by any number of streams; what remembers is the state that start() makes."""
+    """Weights without memory, shared by any number of streams; what remembers is the state that start() makes.
+
+    A detector that gains nothing from several streams at once inherits push_many from here.
+    """
 
     name: str
     """bundle name and version, as a person reads it"""
@@ -203,6 +253,10 @@ class Detector(Protocol):
         How the hops are grouped into calls changes nothing beyond rounding (1e-4).
         """
         ...
+
+    def push_many(self, parts: Sequence[Part]) -> list[list[Judgement]]:
+        """push() for parts of different streams, the same within 1e-4; what Part.shed names may be left out."""
+        return [self.push(part.state, part.samples) for part in parts]
 
 
 class Source(Protocol):
@@ -231,4 +285,6 @@ class Sink(Protocol):
 
     def __enter__(self) -> Sink: ...
     def __exit__(self, *exc) -> None: ...
-    def write(self, event: Event) -> None: ...
+    def write(self, event: Event, stream: str | None = None) -> None:
+        """Take an event of the stream with this id; None where there is only one."""
+        ...

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from radd.bundle import load_known_voices
 from radd.errors import AudioError
 from radd.files import load_speech
+from radd.index import Side
 from radd.overlay import Provenance, references_in
 from storage.overlay import Confirmed, OverlayStore, Review
 
@@ -56,14 +57,26 @@ class Confirming:
         ]
 
     def stats(self) -> dict[str, int]:
-        """Counts of the index, by what is counted."""
+        """Counts of the index, and how each of its parts is searched, by what is counted."""
         overlay = self._store.read()
-        labels = Counter(reference.label for reference in overlay.references)
+        real, fake = map(len, overlay.sides)
         return {
             "references of the bundle": len(self._index),
             "hidden by people": len(overlay.removed),
-            "recordings added": len({reference.id for reference in overlay.references}),
-            "blocks added, real": labels["bonafide"],
-            "blocks added, fake": labels["spoof"],
+            "recordings added": len(overlay.recordings),
+            "blocks added, real": real,
+            "blocks added, fake": fake,
             "overlay version": overlay.version,
+            **_memory("the bundle's", self._index.sides),
+            **_memory("the added", overlay.sides),
         }
+
+
+def _memory(whose: str, sides: Sequence[Side]) -> dict[str, int]:
+    """Megabytes of those sides that hold something, by how they are searched."""
+    found = {}
+    for label, side in zip(("real", "fake"), sides, strict=True):
+        held, mapped = (round(n / 1e6) for n in side.memory())
+        if len(side):
+            found[f"MB for {whose} {label} references, {side.kind}" + (f", and {mapped} MB on disk" * bool(mapped))] = held
+    return found

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from storage.database import Database
 from storage.overlay import leave
 from storage.review import find
-from storage.tables import alerts, clips, drift, gaps, labels, overlay_references, streams, timeline
+from storage.tables import alerts, clips, drift, gaps, labels, overlay_references, shadows, streams, timeline
 
 AT_ONCE = 500
 
@@ -43,7 +43,7 @@ def delete(
                 removed[name] += count
         for id in gone:
             removed["seconds"] += connection.execute(timeline.delete().where(timeline.c.stream_id == id)).rowcount
-            for told in (gaps, drift):
+            for told in (gaps, drift, shadows):
                 connection.execute(told.delete().where(told.c.stream_id == id))
             over = streams.c.id == id, streams.c.state != "running"
             removed["streams"] += connection.execute(streams.delete().where(*over)).rowcount

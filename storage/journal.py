@@ -10,10 +10,11 @@ from typing import Any
 from radd.errors import StorageError
 from radd.flac import flac_bytes
 from radd.ranges import check
-from radd.types import Alert, AlertState, Event, Gap, Sample, Score
+from radd.types import Alert, AlertState, Compared, Event, Gap, Sample, Score
 from storage.database import parse_url
 from storage.delivery import Delivery
 from storage.entry import Kind
+from storage.growing import Drifts, Shadows
 from storage.records import (
     StreamInfo,
     alert_record,
@@ -29,6 +30,7 @@ from storage.timeline import Timeline
 
 MEGABYTE = 1_000_000
 ROWS_TOGETHER = 10
+STREAMS_A_SECOND = 8  # so many live ones are told of every second; where there are more, each is told of less often
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,27 +63,37 @@ class StorageSettings:
         return Path("radd-spool")
 
 
+class _Book:
+    """What is written of one stream."""
+
+    def __init__(self, info: StreamInfo):
+        self.info = self.judge = info
+        self.timeline = Timeline()
+        self.drifts, self.shadows = Drifts(info), Shadows(info)
+        self.gaps: list[dict[str, Any]] = []
+        self.open: dict[str, str] = {}
+        self.entry = ""
+        self.totals = {"length_samples": 0, "lost_samples": 0, "scores": 0, "judged": 0, "alerts": 0, "gaps": 0}
+        self.ended = False
+
+
 class Journal:
-    """Keeps the events of one stream; a Sink, to be entered before listening begins.
+    """Keeps the events of a daemon's streams; a Sink, to be entered before listening begins.
 
     An alert is durable when `write` returns. Entering raises StorageError where another daemon has the spool, or the
     database is there but not usable (password, name, schema); a database that is away is no error. After entering,
     `recovered` holds the alerts that a killed daemon left open, with state INTERRUPTED.
     """
 
-    def __init__(self, settings: StorageSettings, info: StreamInfo):
+    def __init__(self, settings: StorageSettings, *streams: StreamInfo):
         self._settings = settings
-        self._info = self._judge = info
+        self._books = {info.id: _Book(info) for info in streams}
+        self._live_rows = min(ROWS_TOGETHER, -(-len(streams) // STREAMS_A_SECOND))
         self._spool = Spool(settings.spool_directory, settings.spool_quota_mb * MEGABYTE)
         retention = Retention(
             settings.clip_quota_mb * MEGABYTE, settings.keep_days_pending, settings.keep_days_labelled
         )
         self._delivery = Delivery(self._spool, settings.url, retention)
-        self._timeline = Timeline()
-        self._gaps: list[dict[str, Any]] = []
-        self._open: dict[str, str] = {}
-        self._stream = ""
-        self._totals = {"length_samples": 0, "lost_samples": 0, "scores": 0, "judged": 0, "alerts": 0, "gaps": 0}
         self._spool_problem: str | None = None
         self.recovered: tuple[Alert, ...] = ()
 
@@ -91,47 +103,65 @@ class Journal:
             left = [entry for entry in self._spool.left() if entry.kind is Kind.ALERT]
             self._delivery.start()
             undo.callback(self._delivery.close, 0)
-            self._stream = self._spool.put(Kind.STREAM, stream_record(self._info), live=True)
+            for book in self._books.values():
+                book.entry = self._spool.put(Kind.STREAM, stream_record(book.info), live=True)
             self._delivery.wake()
             self.recovered = tuple(interrupted_alert(entry) for entry in left)
             undo.pop_all()
         return self
 
     def __exit__(self, kind, *exc) -> None:
-        """Deliver for at most the configured time; what the database did not take by then stays in the spool."""
-        self._keep_rows(to_the_end=True)
-        ended = moment(self._info, self._totals["length_samples"])
-        state = {"state": "ended" if kind is None else "interrupted", "ended_utc": ended}
-        self._keep(Kind.STREAM, stream_record(self._info) | self._totals | state, name=self._stream)
+        """End the streams that go on, then deliver for at most the configured time; the rest stays in the spool."""
+        for stream in self._books:
+            self.end(stream, kind is not None)
         self._delivery.close(self._settings.flush_s)
         self._spool.__exit__()
 
-    def write(self, event: Event) -> None:
+    def end(self, stream: str, interrupted: bool) -> None:
+        """The stream with this id is over; nothing is written of it any more. Once it has ended this does nothing."""
+        book = self._books[stream]
+        if book.ended:
+            return
+        book.ended = True
+        self._keep_rows(book, to_the_end=True)
+        ended = moment(book.info, book.totals["length_samples"])
+        state = {"state": "interrupted" if interrupted else "ended", "ended_utc": ended}
+        self._keep(Kind.STREAM, stream_record(book.info) | book.totals | state, name=book.entry)
+
+    def write(self, event: Event, stream: str | None = None) -> None:
         """Keep one event; an alert is durable on return.
 
         Never raises for want of space or database: what is lost is counted in `stats` and told by `problem`.
         """
-        totals = self._totals
+        book = self._books[stream or next(iter(self._books))]
+        totals = book.totals
         totals["length_samples"] = max(totals["length_samples"], event.end)
         if isinstance(event, Score):
             totals["scores"] += 1
             totals["judged"] += event.llr is not None
-            self._timeline.push(event)
-            if len(self._timeline) >= (ROWS_TOGETHER if event.latency_ms is None else 1):  # live: somebody may watch
-                self._keep_rows()
+            book.timeline.push(event)
+            live = event.latency_ms is not None  # somebody may watch
+            if len(book.timeline) >= (self._live_rows if live else ROWS_TOGETHER):
+                self._keep_rows(book)
         elif isinstance(event, Gap):
             totals["gaps"] += 1
             totals["lost_samples"] += event.end - event.start
-            self._gaps.append(gap_record(event))
-            self._keep_rows()
+            book.gaps.append(gap_record(event))
+            self._keep_rows(book)
         elif isinstance(event, Sample):
-            self._keep(Kind.ALERT, sample_record(event, self._judge), flac_bytes(event.clip))
-        elif event.state is not AlertState.INTERRUPTED:
-            self._keep_alert(event)
+            self._keep(Kind.ALERT, sample_record(event, book.judge), flac_bytes(event.clip))
+        elif isinstance(event, Compared):
+            row = {"timeline": [], "gaps": [], "shadows": [book.shadows.add(event)]}
+            self._keep(Kind.ROWS, {"stream_id": book.info.id} | row)
+        elif isinstance(event, Alert) and event.state is not AlertState.INTERRUPTED:
+            self._keep_alert(book, event)
 
     def judged_by(self, bundle: str) -> None:
-        """Alerts and samples from now on are of this bundle; the row of the stream keeps the one it began with."""
-        self._judge = replace(self._info, bundle=bundle)
+        """Alerts and samples from now on are of this bundle; a stream's row keeps the one that it began with."""
+        for book in self._books.values():
+            self._keep_rows(book)
+            book.judge = replace(book.info, bundle=bundle)
+            book.drifts.restart()
 
     @property
     def problem(self) -> str | None:
@@ -158,17 +188,18 @@ class Journal:
             "damaged": self._spool.damaged,
         }
 
-    def _keep_alert(self, alert: Alert) -> None:
+    def _keep_alert(self, book: _Book, alert: Alert) -> None:
         opening = alert.state is AlertState.OPEN
-        self._totals["alerts"] += opening
-        name = self._open.pop(alert.id, None)
-        name = self._keep(Kind.ALERT, alert_record(alert, self._judge), flac_bytes(alert.clip), opening, name)
+        book.totals["alerts"] += opening
+        name = book.open.pop(alert.id, None)
+        name = self._keep(Kind.ALERT, alert_record(alert, book.judge), flac_bytes(alert.clip), opening, name)
         if opening and name:
-            self._open[alert.id] = name
+            book.open[alert.id] = name
 
-    def _keep_rows(self, to_the_end: bool = False) -> None:
-        record = {"stream_id": self._info.id, "timeline": self._timeline.take(to_the_end), "gaps": self._gaps}
-        self._gaps = []
+    def _keep_rows(self, book: _Book, to_the_end: bool = False) -> None:
+        heard = book.timeline.take(to_the_end)
+        record = {"stream_id": book.info.id, "timeline": heard, "gaps": book.gaps, "drift": book.drifts.add(heard)}
+        book.gaps = []
         if record["timeline"] or record["gaps"]:
             self._keep(Kind.ROWS, record)
 

@@ -7,7 +7,7 @@ import math
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,9 +15,8 @@ import sqlalchemy as sa
 from storage.database import Database
 from storage.lease import Lease
 from storage.records import SAMPLE, storable
-from storage.review import IN_INDEX, person, utc_now
-from storage.rows import upsert
-from storage.tables import alerts, clips, decisions, drift, labels, retrainings, streams, timeline
+from storage.review import IN_INDEX, Label, person, utc_now
+from storage.tables import alerts, clips, decisions, drift, labels, retrainings, shadows, streams, timeline
 
 RETRAINING = "retraining"
 
@@ -35,16 +34,18 @@ class Confirmed:
     labelled_utc: datetime
     reviewers: frozenset[str]
     """who said so"""
+    first: int
+    """sample of the clip from which on that is so: of a fake only what the alert is about"""
 
 
 class Learning:
     """The loop's side of a database; a context manager that makes the tables where there are none.
 
-    Errors of every method are those of Database.
+    With `reads_only` what would change something is refused. Errors of every method are those of Database.
     """
 
-    def __init__(self, url: str):
-        self._database = Database(url)
+    def __init__(self, url: str, reads_only: bool = False):
+        self._database = Database(url, reads_only)
         self.lease = Lease(self._database, RETRAINING)
 
     def __enter__(self) -> Learning:
@@ -52,12 +53,16 @@ class Learning:
         return self
 
     def __exit__(self, *exc) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._database.close()
 
     def confirmed(self) -> list[Confirmed]:
         """The clips that may be learned from, in the order of their labels."""
+        before = (alerts.c.began_samples - alerts.c.clip_start_samples).label("before")
         chosen = (
-            sa.select(alerts.c["clip_sha256", "review", "stream_id", "began_utc"], streams.c.source)
+            sa.select(alerts.c["clip_sha256", "review", "stream_id", "began_utc"], before, streams.c.source)
             .join(clips, clips.c.sha256 == alerts.c.clip_sha256).join(streams, streams.c.id == alerts.c.stream_id)
             .where(alerts.c.review.in_(list(IN_INDEX)), clips.c.state == "stored").order_by(alerts.c.began_utc)
         )  # fmt: skip
@@ -69,7 +74,8 @@ class Learning:
             agreeing = {who: when for who, (label, when) in said.get(sha256, {}).items() if label == row.review}
             if agreeing:
                 made.append(Confirmed(sha256, IN_INDEX[row.review], row.source, row.stream_id, row.began_utc,
-                                      max(agreeing.values()), frozenset(agreeing)))
+                                      max(agreeing.values()), frozenset(agreeing),
+                                      row.before if row.review == Label.FAKE else 0))
         return sorted(made, key=lambda clip: (clip.labelled_utc, clip.sha256))
 
     def answers(self) -> dict[str, list[str]]:
@@ -97,15 +103,30 @@ class Learning:
         with self._database.transaction() as connection:
             return connection.scalar(sa.select(clips.c.flac).where(clips.c.sha256 == sha256))
 
-    def begin(self, why: str, champion: str, candidate: str) -> str:
-        """The id of a new retraining; one that was left running is interrupted, as only one goes at a time."""
-        id = str(uuid.uuid4())
+    def ask(self, why: str, champion: str) -> str:
+        """The id of a retraining that somebody asks for; a process that is given it finds out whether it is due."""
+        id, now = str(uuid.uuid4()), utc_now()
+        row = {"id": id, "state": "running", "step": "due", "why": storable(why), "champion": champion, "candidate": ""}
         with self._database.transaction() as connection:
-            left = retrainings.update().where(retrainings.c.state == "running")
+            connection.execute(retrainings.insert().values(**row, began_utc=now))
+        return id
+
+    def begin(self, why: str, champion: str, candidate: str, asked: str | None = None) -> str:
+        """The id of a new retraining, or of the one that was asked for, which then goes on.
+
+        Others that were left running are interrupted, as only one goes at a time.
+        """
+        mine = retrainings.c.id == asked
+        with self._database.transaction() as connection:
+            left = retrainings.update().where(retrainings.c.state == "running", ~mine if asked else sa.true())
             connection.execute(left.values(state="interrupted", ended_utc=utc_now()))
-            connection.execute(retrainings.insert().values(
-                id=id, state="running", step="clips", why=why, champion=champion, candidate=candidate, began_utc=utc_now(),
-            ))  # fmt: skip
+            row = {"state": "running", "step": "clips", "champion": champion, "candidate": candidate}
+            said = connection.scalar(sa.select(retrainings.c.why).where(mine)) if asked else None
+            if said is not None:
+                connection.execute(retrainings.update().where(mine).values(**row, why=f"{said}; {why}"))
+                return asked
+            id = str(uuid.uuid4())
+            connection.execute(retrainings.insert().values(**row, id=id, why=why, began_utc=utc_now()))
         return id
 
     def change(self, id: str, **values: Any) -> None:
@@ -115,6 +136,11 @@ class Learning:
 
     def end(self, id: str, state: str, outcome: str, report: str) -> None:
         self.change(id, state=state, outcome=outcome, report=report, ended_utc=utc_now())
+
+    def retraining(self, id: str) -> dict[str, Any] | None:
+        """The retraining of this id; None where there is none."""
+        found = self._all(sa.select(retrainings).where(retrainings.c.id == id))
+        return found[0] if found else None
 
     def retrainings(self) -> list[dict[str, Any]]:
         """All of them, oldest first."""
@@ -143,21 +169,15 @@ class Learning:
                 judged += connection.scalar(sa.select(sa.func.count()).select_from(timeline).where(*within))
         return count, judged / 3600
 
-    def measure_drift(self, first: date, last: date) -> None:
-        """Bring the rows of `drift` up to date for these days, both included."""
+    def shadow(self, candidate: str) -> tuple[float, float, int, int]:
+        """What daemons have stored of a candidate (name and version): the seconds of speech that it judged beside the
+        champion, the mean difference of the LLRs, and the alerts of the champion and of the candidate in them."""
+        heard = sa.func.sum(shadows.c.seconds)
+        weighted = sa.func.sum(shadows.c.seconds * shadows.c.difference)
+        alerts_of = (sa.func.sum(shadows.c[f"{who}_alerts"]) for who in ("champion", "candidate"))
         with self._database.transaction() as connection:
-            for back in range((last - first).days + 1):
-                day = last - timedelta(days=back)
-                since = datetime.combine(day, datetime.min.time())
-                made = []
-                for id, begin, end in self._spans(connection, since, since + timedelta(days=1)):
-                    means = sa.select(sa.func.count(timeline.c.distance), sa.func.avg(timeline.c.distance))
-                    count, mean = connection.execute(
-                        means.where(timeline.c.stream_id == id, timeline.c.second.between(begin, end))
-                    ).one()
-                    if count:
-                        made.append({"stream_id": id, "day": day, "seconds": count, "distance": float(mean)})
-                upsert(connection, drift, made)
+            row = connection.execute(sa.select(heard, weighted, *alerts_of).where(shadows.c.candidate == candidate)).one()
+        return (float(row[0]), float(row[1] / row[0]), int(row[2]), int(row[3])) if row[0] else (0.0, 0.0, 0, 0)
 
     def drifts(self, since: date) -> list[dict[str, Any]]:
         """The rows of `drift` from a day on, with the source of the stream, oldest first."""

@@ -27,13 +27,19 @@ class Lease:
         with self._database.transaction() as connection:
             mine = sa.select(leases).where(leases.c.name == self._name).with_for_update()
             row = connection.execute(mine).one_or_none()
-            if row is not None and row.until_utc > utc_now() and not _is_gone(row.holder):
+            if _is_held(row):
                 raise StorageError(f"process {row.holder} is at it already: {self._name} goes one at a time; wait until "
                                    "it has ended")
             if row is not None:
                 connection.execute(leases.delete().where(leases.c.name == self._name))
             connection.execute(leases.insert().values(name=self._name, holder=self._holder, until_utc=utc_now() + LASTS))
         return self
+
+    def holder(self) -> str | None:
+        """The process that holds it, as number and machine; None where none does."""
+        with self._database.transaction() as connection:
+            row = connection.execute(sa.select(leases).where(leases.c.name == self._name)).one_or_none()
+        return row.holder if _is_held(row) else None
 
     def renew(self) -> None:
         """Hold it for longer; raises StorageError where somebody else took it, because this process had stood still."""
@@ -47,6 +53,10 @@ class Lease:
         mine = (leases.c.name == self._name) & (leases.c.holder == self._holder)
         with self._database.transaction() as connection:
             connection.execute(leases.delete().where(mine))
+
+
+def _is_held(row: sa.Row | None) -> bool:
+    return row is not None and row.until_utc > utc_now() and not _is_gone(row.holder)
 
 
 def _is_gone(holder: str) -> bool:

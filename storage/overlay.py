@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, sqlite
 
 from radd.errors import ConfigError, StorageError
-from radd.index import Reference
-from radd.overlay import Overlay
+from radd.overlay import Overlay, Recording
+from radd.references import Reference, References
 from radd.types import SAMPLE_RATE_HZ, seconds
 from storage.database import Database
 from storage.tables import overlay_references as added
@@ -21,6 +21,7 @@ from storage.tables import overlay_removals as removals
 from storage.tables import overlay_versions as versions
 
 FLOAT32 = np.dtype("<f4")
+TOGETHER = 200  # recordings whose blocks are read at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class OverlayStore:
     def __init__(self, url: str, encoder_id: str):
         self._database = Database(url)
         self._encoder_id = encoder_id
+        self._latest = Overlay.empty(encoder_id)
         self._prepared = False
 
     def __enter__(self) -> OverlayStore:
@@ -68,27 +70,47 @@ class OverlayStore:
 
     def turn_to(self, encoder_id: str) -> None:
         """From now on the overlay of this encoder."""
-        self._encoder_id = encoder_id
+        self._encoder_id, self._latest = encoder_id, Overlay.empty(encoder_id)
 
     def read(self) -> Overlay:
         """The overlay as it is now."""
         return self.changed(-1)
 
     def changed(self, version: int) -> Overlay | None:
-        """The overlay as it is now; None where it still has this version."""
+        """The overlay as it is now; None where it still has this version. Only what is new is read."""
         with self._transaction() as connection:
             now = connection.scalar(sa.select(versions.c.version).where(self._mine(versions))) or 0
             if now == version:
                 return None
-            rows = connection.execute(
-                sa.select(added).where(self._mine(added)).order_by(added.c.id, added.c.start_samples)
-            ).all()
+            columns = added.c.id, added.c.label, added.c.added_utc
+            there = sa.select(*columns, sa.func.count()).where(self._mine(added)).group_by(*columns).order_by(*columns)
+            recordings = {id: Recording(*rest) for id, *rest in connection.execute(there)}
+            known, vectors = self._blocks(connection, self._latest.unknown(recordings))
             removed = frozenset(connection.scalars(sa.select(removals.c.reference_id).where(self._mine(removals))))
-        references = tuple(
-            Reference(row.id, row.label, row.system, row.source, row.licence, seconds(row.start_samples))
-            for row in rows
-        )
-        return Overlay(self._encoder_id, now, references, _vectors([row.embedding for row in rows]), removed)
+        self._latest = self._latest.changed(now, recordings, known, vectors, removed)
+        return self._latest
+
+    def _blocks(self, connection: sa.Connection, ids: Sequence[str]) -> tuple[References, np.ndarray]:
+        """Of these recordings, with vectors float32 (n, width)."""
+        names = "id", "label", "system", "source", "licence", "start_samples", "embedding"
+        read, widths = bytearray(), set()
+
+        def rows() -> Iterator[Reference]:
+            for begin in range(0, len(ids), TOGETHER):
+                mine = self._mine(added), added.c.id.in_(ids[begin : begin + TOGETHER])
+                chosen = sa.select(*(added.c[name] for name in names)).where(*mine)
+                for *told, start_samples, embedding in connection.execute(
+                    chosen.order_by(added.c.id, added.c.start_samples)
+                ):
+                    read.extend(embedding)
+                    widths.add(len(embedding))
+                    yield Reference(*told, seconds(start_samples))
+
+        known = References(rows())
+        if len(widths) > 1:
+            raise StorageError(f"the confirmed references have embeddings of {sorted(widths)} bytes, expected one "
+                               "length; remove and add them anew with train.py index")
+        return known, np.frombuffer(read, FLOAT32).reshape(len(known), -1 if len(known) else 0)
 
     def recordings(self) -> list[Confirmed]:
         """What was added, in the order of time."""
@@ -192,14 +214,6 @@ def _grow(connection: sa.Connection, encoder_id: str) -> None:
         connection.execute(sqlite.insert(versions).values(first).on_conflict_do_update(["encoder_id"], set_=grown))
     else:
         connection.execute(mysql.insert(versions).values(first).on_duplicate_key_update(grown))
-
-
-def _vectors(embeddings: list[bytes]) -> np.ndarray:
-    widths = {len(embedding) for embedding in embeddings}
-    if len(widths) > 1:
-        raise StorageError(f"the confirmed references have embeddings of {sorted(widths)} bytes, expected one length; "
-                           "remove and add them anew with train.py index")
-    return np.frombuffer(b"".join(embeddings), FLOAT32).reshape(len(embeddings), -1 if embeddings else 0)
 
 
 def _now() -> datetime:

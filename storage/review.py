@@ -252,13 +252,16 @@ class Reviews:
         return done
 
     def _enter(self, sha256: str, encoder: Encoder) -> int:
-        clip = sa.select(alerts.c.review, streams.c.source, clips.c.flac).select_from(alerts).join(clips).join(streams)
+        """Of a fake only what the alert is about: before it, in a call that is taken over, a person speaks."""
+        before = (alerts.c.began_samples - alerts.c.clip_start_samples).label("before")
+        clip = sa.select(alerts.c.review, before, streams.c.source, clips.c.flac).select_from(alerts).join(clips).join(streams)
         with self.database.transaction() as connection:
             row = connection.execute(clip.where(clips.c.sha256 == sha256).limit(1)).one_or_none()
         if row is None or row.review not in IN_INDEX or row.flac is None:
             return 0
         known = Provenance(IN_INDEX[row.review], "-" if row.review == Label.REAL else "unknown", row.source, "private")
-        references, vectors = references_in(flac_samples(row.flac), encoder, known)
+        first = row.before if row.review == Label.FAKE else 0
+        references, vectors = references_in(flac_samples(row.flac), encoder, known, first)
         with self.database.transaction() as connection:
             said = [label for label in self.lock(connection, [sha256]).get(sha256, []) if label["label"] == row.review]
             now = connection.scalar(sa.select(alerts.c.review).where(alerts.c.clip_sha256 == sha256).limit(1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -74,6 +74,8 @@ def _store_rows(connection: sa.Connection, entry: Entry) -> None:
     stream = {"stream_id": entry.record["stream_id"]}
     upsert(connection, tables.timeline, [stream | row for row in entry.record["timeline"]])
     upsert(connection, tables.gaps, [stream | row for row in entry.record["gaps"]])
+    upsert(connection, tables.drift, [stream | row for row in entry.record.get("drift", ())])
+    upsert(connection, tables.shadows, [stream | row for row in entry.record.get("shadows", ())])
 
 
 def upsert(
@@ -95,7 +97,11 @@ def upsert(
 
 
 def _value(column: sa.Column, value: Any) -> Any:
-    return datetime.fromisoformat(value) if isinstance(column.type, sa.DateTime) and isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    moments = {sa.DateTime: datetime, sa.Date: date}
+    kind = next((made for sort, made in moments.items() if isinstance(column.type, sort)), None)
+    return value if kind is None else kind.fromisoformat(value)
 
 
 STORES = {Kind.STREAM: _store_stream, Kind.ALERT: _store_alert, Kind.ROWS: _store_rows}

@@ -6,7 +6,7 @@ Wall clock is UTC without a zone, to the millisecond; `_samples` count 16 kHz sa
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-SCHEMA = "0004"
+SCHEMA = "0005"
 """the newest migration; four digits, so that old and new can be told apart"""
 
 METADATA = sa.MetaData()
@@ -222,5 +222,18 @@ drift = sa.Table(
     sa.Column("day", sa.Date, primary_key=True),
     sa.Column("seconds", sa.Integer, nullable=False),
     sa.Column("distance", sa.Double, nullable=False),
+    **MYSQL,
+)
+
+shadows = sa.Table(
+    "shadows",
+    METADATA,
+    sa.Column("stream_id", sa.ForeignKey("streams.id", name="fk_shadows_stream", ondelete="CASCADE"), primary_key=True),
+    sa.Column("hour_utc", Moment, primary_key=True),
+    sa.Column("candidate", Exact, primary_key=True),
+    sa.Column("seconds", sa.Double, nullable=False),
+    sa.Column("difference", sa.Double, nullable=False),
+    sa.Column("champion_alerts", sa.Integer, nullable=False),
+    sa.Column("candidate_alerts", sa.Integer, nullable=False),
     **MYSQL,
 )

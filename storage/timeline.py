@@ -14,6 +14,7 @@ GRAVITY = (
     Verdict.SUSPECT,
     Verdict.BONAFIDE,
     Verdict.GAP,
+    Verdict.SHED,
     Verdict.TOO_NOISY,
     Verdict.NO_SPEECH,
     Verdict.WARMING_UP,

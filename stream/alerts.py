@@ -86,6 +86,13 @@ class Recorder:
             self._evidence.add_sound(hop)
             self._evidence.add_score(score)
 
+    def forget(self, end: int, began: int) -> None:
+        """Keep no more of what was heard up to sample `end` than an alert needs whose evidence begins at `began`."""
+        first = began - self._pre_roll
+        self._sound.hold(end - first + HOP_SAMPLES)  # the next hop comes before the next look
+        while self._scores and self._scores[0].end <= first:
+            self._scores.popleft()
+
     def alert(self, decision: Decision, gaps: int) -> Alert:
         """The event of a decision about the hop recorded last (OPEN) or about any sound since (CLOSE).
 

@@ -79,6 +79,11 @@ class Decider:
         self._began = self._turned = self._measured = self._bonafide = 0
         self._quiet_until = 0
 
+    @property
+    def began(self) -> int | None:
+        """Where the evidence begins of which an alert may come, in samples; None without any."""
+        return self._began if self.evidence and not self.is_open else None
+
     def p_spoof(self, llr: float) -> float:
         """Posterior probability of spoof at the configured prior, 0 to 1, for one LLR (higher = bona fide)."""
         log_odds = llr + self._prior_log_odds
@@ -97,21 +102,22 @@ class Decider:
             return Verdict.SPOOF
         return Verdict.SUSPECT if p_spoof >= self._settings.suspect_p else Verdict.BONAFIDE
 
-    def update(self, end: int, llr: float | None, window_samples: int) -> Decision | None:
+    def update(self, end: int, llr: float | None, window_samples: int, hops: int = 1) -> Decision | None:
         """Take in the hop that ends at sample `end`; the Decision, if an alert begins or ends with it.
 
-        A hop is worth its share of its window, because windows overlap. llr None (nothing measured) only lets time
-        pass; close_silence_s of that ends an alert and forgets the evidence.
+        A hop is worth its share of its window, because windows overlap; `hops` is how many it stands for, itself and
+        those before it that were shed. llr None (nothing measured) only lets time pass; close_silence_s of that ends an
+        alert and forgets the evidence.
         """
         if llr is None:
             is_silent = end - self._measured >= self._settings.close_silence_s * SAMPLE_RATE_HZ
             return self.close(end) if is_silent else None
         self._measured = end
         bounded = max(-self._settings.max_llr, min(self._settings.max_llr, llr))
-        share = HOP_SAMPLES / max(window_samples, SHORTEST_WINDOW_SAMPLES)
+        share = hops * HOP_SAMPLES / max(window_samples, SHORTEST_WINDOW_SAMPLES)
         step = -share * (bounded + self._settings.drift_llr)
         if self.is_open:
-            return self._listen_on(end, step)
+            return self._listen_on(end, step, hops)
         if end <= self._quiet_until:
             return None
         return self._add(end, step, window_samples)
@@ -134,11 +140,11 @@ class Decider:
         self.is_open, self._turned, self._bonafide = True, end, 0
         return Decision(AlertState.OPEN, self._began, end)
 
-    def _listen_on(self, end: int, step: float) -> Decision | None:
+    def _listen_on(self, end: int, step: float, hops: int) -> Decision | None:
         """While an alert is open: evidence for bona fide without a break closes it, anything else keeps it open."""
         if step >= 0:
             self._turned, self._bonafide = end, 0
             return None
-        self._bonafide += HOP_SAMPLES
+        self._bonafide += hops * HOP_SAMPLES
         is_over = self._bonafide >= self._settings.close_bonafide_s * SAMPLE_RATE_HZ
         return self.close(end) if is_over else None

@@ -6,7 +6,7 @@ A thread of its own draws it a few times a second, so that the path of a chunk o
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 
 from rich.align import Align
@@ -16,12 +16,13 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from radd.types import SAMPLE_RATE_HZ, Alert, AlertState, Event, Score, Verdict, seconds
+from radd.types import SAMPLE_RATE_HZ, Alert, AlertState, Drift, Event, Score, Verdict, seconds
 from stream.notices import Notice, Started, Stopped
-from stream.sinks import Pace, Totals, clock_time, describe_end
+from stream.sinks import Labels, Pace, Totals, clock_time, describe_drift, describe_end
 
 REDRAWS_PER_S = 8
 CHART_COLUMNS, CHART_ROWS = 60, 4
+STREAM_ROWS = 12
 BLOCKS = " ▁▂▃▄▅▆▇█"
 FLOOR_DBFS = -60.0
 WORDS = {
@@ -32,54 +33,23 @@ WORDS = {
     Verdict.TOO_NOISY: ("too noisy to judge", "bright_black"),
     Verdict.GAP: ("sound was lost", "magenta"),
     Verdict.WARMING_UP: ("listening, more speech is needed", "cyan"),
+    Verdict.SHED: ("this machine is too busy", "magenta"),
 }
 LABEL_STYLES = {"bonafide": "green", "spoof": "red"}
 NONE = Text("none", "dim")
 
 
-class LiveView:
-    """A display that draws what happens; `counts` is asked for the drops, overruns and queue of the source.
+class Seen:
+    """What is drawn of one stream."""
 
-    What follows the end of the run is printed below the last picture.
-    """
-
-    def __init__(self, counts: Callable[[], dict[str, int | float]], console: Console | None = None):
-        self.console = console or Console()
-        self.counts = counts
-        self.closed = False
-        self.started: Started | None = None
+    def __init__(self, started: Started):
+        self.started, self.pace = started, Pace(started.length_samples)
         self.score: Score | None = None
         self.minute: deque[tuple[int, float | None]] = deque(maxlen=CHART_COLUMNS)
-        self.alerts: deque[Alert] = deque(maxlen=4)
-        self.latencies_ms: deque[float] = deque(maxlen=100)
         self.totals = Totals()
-        self.live = Live(get_renderable=self.draw, console=self.console, refresh_per_second=REDRAWS_PER_S)
+        self.stopped = False
 
-    def __enter__(self) -> LiveView:
-        return self
-
-    def __exit__(self, *exc) -> None:
-        self.live.stop()
-
-    def write(self, event: Event | Notice) -> None:
-        self.totals.write(event)
-        match event:
-            case Score():
-                self._note(event)
-            case Alert():
-                open_before = [alert.id for alert in self.alerts]
-                if event.id in open_before:
-                    self.alerts[open_before.index(event.id)] = event
-                else:
-                    self.alerts.append(event)
-            case Started():
-                self.started, self.pace = event, Pace(event.length_samples)
-                self.live.start()
-            case Stopped():
-                self.live.stop()
-                self.console.print(Text(describe_end(event), "dim"))
-
-    def _note(self, score: Score) -> None:
+    def note(self, score: Score) -> None:
         """The chart has a column a second: the highest probability in it, None as long as nothing was measured."""
         self.score = score
         column = (score.end - 1) // SAMPLE_RATE_HZ
@@ -88,81 +58,184 @@ class LiveView:
             self.minute[-1] = (column, max(known, default=None))
         else:
             self.minute.append((column, score.p_spoof))
-        if score.latency_ms is not None:
-            self.latencies_ms.append(score.latency_ms)
+
+
+class LiveView:
+    """A display that draws what happens; `counts` is asked for the drops, overruns and queue of a stream's source.
+
+    One stream has the whole picture, several have a line each. What follows the end of the run is printed below the last
+    picture.
+    """
+
+    def __init__(self, counts: Callable[[str | None], dict[str, int | float]], console: Console | None = None):
+        self.console = console or Console()
+        self.counts = counts
+        self.closed = False
+        self.seen: dict[str | None, Seen] = {}
+        self.labels = Labels()
+        self.alerts: deque[tuple[str | None, Alert]] = deque(maxlen=4)
+        self.latencies_ms: deque[float] = deque(maxlen=100)
+        self.live = Live(get_renderable=self.draw, console=self.console, refresh_per_second=REDRAWS_PER_S)
+
+    def __enter__(self) -> LiveView:
+        return self
+
+    def __exit__(self, *exc) -> None:
+        self.live.stop()
+
+    def write(self, event: Event | Notice, stream: str | None = None) -> None:
+        if isinstance(event, Started):
+            self.labels.add(stream, event.source)
+            self.seen[stream] = Seen(event)
+            self.live.start()
+        seen = self.seen.get(stream)
+        if seen is not None:
+            seen.totals.write(event)
+        match event:
+            case Score() if seen is not None:
+                seen.note(event)
+                if event.latency_ms is not None:
+                    self.latencies_ms.append(event.latency_ms)
+            case Alert():
+                open_before = [alert.id for _, alert in self.alerts]
+                if event.id in open_before:
+                    self.alerts[open_before.index(event.id)] = stream, event
+                else:
+                    self.alerts.append((stream, event))
+            case Drift():
+                named = f"{self.labels[stream]}: " if len(self.seen) > 1 else ""
+                self.console.print(Text(named + describe_drift(event), "yellow"))
+            case Stopped():
+                self._stop(event, stream)
+
+    def _stop(self, stopped: Stopped, stream: str | None) -> None:
+        if stream in self.seen:
+            self.seen[stream].stopped = True
+        if all(seen.stopped for seen in self.seen.values()):
+            self.live.stop()
+        named = f"{self.labels[stream]}: " if len(self.seen) > 1 else ""
+        self.console.print(Text(named + describe_end(stopped), "dim"))
 
     def draw(self) -> RenderableType:
-        if self.started is None:
+        if not self.seen:
             return Text("")
+        if len(self.seen) > 1:
+            return Group(self._many_header(), self._streams(), self._alerts(), self._footer())
+        [seen] = self.seen.values()
         below = Table.grid(expand=True)
         below.add_column(ratio=5)
         below.add_column(ratio=4)
-        below.add_row(self._neighbours(), self._alerts())
-        return Group(self._header(), self._voice(), self._chart(), below, self._footer())
+        below.add_row(_neighbours(seen), self._alerts())
+        return Group(_header(seen), _voice(seen), _chart(seen), below, self._footer())
 
-    def _header(self) -> RenderableType:
+    def _many_header(self) -> RenderableType:
+        seen = list(self.seen.values())
+        going_on = sum(not one.stopped for one in seen)
+        end = max(one.score.end if one.score else 0 for one in seen)
+        text = Text.assemble(("RADD ", "bold"), f"{going_on} of {len(seen)} sources", (f"  {seen[0].started.bundle}", "dim"))
         line = Table.grid(expand=True)
         line.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         line.add_column(justify="right", no_wrap=True)
-        end = self.score.end if self.score else 0
-        title = Text.assemble(("RADD ", "bold"), self.started.source,
-                              (f"  {self.started.native_rate_hz} Hz · {self.started.bundle}", "dim"))
-        known_end = self.started.length_samples is not None
-        line.add_row(title, " " + (self.pace.describe(end) if known_end else clock_time(seconds(end))))
+        line.add_row(text, " " + clock_time(seconds(end)))
         return line
 
-    def _voice(self) -> RenderableType:
-        score = self.score
-        words, style = WORDS[score.verdict if score else Verdict.WARMING_UP]
-        found = ""
-        if score and score.llr is not None and score.p_spoof is not None:
-            found = f"{score.p_spoof:.0%} synthetic · LLR {score.llr:+.1f} · {score.speech_s:.1f} s of speech"
-        elif score:
-            found = score.reason or ""
+    def _streams(self) -> RenderableType:
+        """A line a stream, those with an open alert first."""
+        opened = {stream for stream, alert in self.alerts if alert.state is AlertState.OPEN}
+        order = sorted(list(self.seen), key=lambda stream: (stream not in opened, self.seen[stream].stopped))
+        shown = order if len(order) <= STREAM_ROWS else order[: STREAM_ROWS - 1]
         rows = Table.grid(padding=(0, 1), expand=True)
-        rows.add_column(width=8)
         rows.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-        rows.add_row("level", _meter(score.level_dbfs if score else FLOOR_DBFS))
-        rows.add_row("voice", Text(f" {words} ", style))
-        rows.add_row("", Text(found, "dim"))
-        return Panel(rows, title="now", title_align="left")
-
-    def _chart(self) -> RenderableType:
-        columns = dict(self.minute)
-        last = max(columns, default=-1)
-        shown = [columns.get(column) for column in range(last - CHART_COLUMNS + 1, last + 1)]
-        rows = Table.grid(padding=(0, 1))
-        for row in reversed(range(CHART_ROWS)):
-            scale = {CHART_ROWS - 1: "100 %", 0: "0 %"}.get(row, "")
-            rows.add_row(Align.right(Text(scale, "dim"), width=6), Text.assemble(*(_cell(p, row) for p in shown)))
-        return Panel(rows, title="probability of a synthetic voice, last minute", title_align="left")
-
-    def _neighbours(self) -> RenderableType:
-        rows = Table.grid(padding=(0, 1), expand=True)
-        rows.add_column(justify="right", no_wrap=True)
-        rows.add_column(no_wrap=True)
-        rows.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-        for neighbour in (self.score.neighbours if self.score else ())[:4]:
-            name = neighbour.id if neighbour.system == "-" else f"{neighbour.system} {neighbour.id}"
-            label = Text(neighbour.label, LABEL_STYLES.get(neighbour.label, ""))
-            rows.add_row(f"{neighbour.similarity:.2f}", label, Text(name))
-        return Panel(rows if rows.row_count else NONE, title="nearest references", title_align="left", height=6)
+        for _ in range(3):
+            rows.add_column(no_wrap=True)
+        for stream in shown:
+            rows.add_row(self.labels[stream], *_in_brief(self.seen[stream]))
+        if len(order) > len(shown):
+            rows.add_row(Text(f"and {len(order) - len(shown)} more", "dim"))
+        return Panel(rows, title="streams", title_align="left")
 
     def _alerts(self) -> RenderableType:
         rows = Table.grid(padding=(0, 1), expand=True)
-        for alert in list(self.alerts):
+        for stream, alert in list(self.alerts):
             style = "bold red" if alert.state is AlertState.OPEN else ""
             span = f"{clock_time(seconds(alert.began))} for {seconds(alert.end - alert.began):.0f} s"
-            rows.add_row(Text(f"{span}  {alert.peak_p_spoof:.0%}  {alert.state.value}", style, no_wrap=True))
+            named = f"  {self.labels[stream]}" if len(self.seen) > 1 else ""
+            rows.add_row(Text(f"{span}  {alert.peak_p_spoof:.0%}  {alert.state.value}{named}", style, no_wrap=True))
         return Panel(rows if rows.row_count else NONE, title="alerts", title_align="left", height=6)
 
     def _footer(self) -> RenderableType:
-        counts = self.counts()
+        counts = Counter()
+        for stream, seen in list(self.seen.items()):
+            totals = seen.totals
+            counts.update(self.counts(stream) | {"lost": totals.lost_samples, "gaps": totals.gaps, "shed": totals.shed})
         latencies_ms = sorted(self.latencies_ms)
         latency = f"latency {latencies_ms[len(latencies_ms) // 2]:.0f} ms · " if latencies_ms else ""
-        return Text(f" {latency}lost {seconds(self.totals.lost_samples):.1f} s in {self.totals.gaps} gaps · "
-                    f"drops {counts.get('drops', 0)} · overruns {counts.get('overruns', 0)} · "
-                    f"queue {counts.get('queue_depth', 0)}", "dim", no_wrap=True, overflow="ellipsis")
+        shed = f" · shed {counts['shed']}" if counts["shed"] else ""
+        return Text(f" {latency}lost {seconds(counts['lost']):.1f} s in {counts['gaps']} gaps · "
+                    f"drops {counts['drops']} · overruns {counts['overruns']} · queue {counts['queue_depth']}{shed}",
+                    "dim", no_wrap=True, overflow="ellipsis")
+
+
+def _header(seen: Seen) -> RenderableType:
+    line = Table.grid(expand=True)
+    line.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    line.add_column(justify="right", no_wrap=True)
+    end = seen.score.end if seen.score else 0
+    title = Text.assemble(("RADD ", "bold"), seen.started.source,
+                          (f"  {seen.started.native_rate_hz} Hz · {seen.started.bundle}", "dim"))
+    known_end = seen.started.length_samples is not None
+    line.add_row(title, " " + (seen.pace.describe(end) if known_end else clock_time(seconds(end))))
+    return line
+
+
+def _voice(seen: Seen) -> RenderableType:
+    score = seen.score
+    words, style = WORDS[score.verdict if score else Verdict.WARMING_UP]
+    found = ""
+    if score and score.llr is not None and score.p_spoof is not None:
+        found = f"{score.p_spoof:.0%} synthetic · LLR {score.llr:+.1f} · {score.speech_s:.1f} s of speech"
+    elif score:
+        found = score.reason or ""
+    rows = Table.grid(padding=(0, 1), expand=True)
+    rows.add_column(width=8)
+    rows.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    rows.add_row("level", _meter(score.level_dbfs if score else FLOOR_DBFS))
+    rows.add_row("voice", Text(f" {words} ", style))
+    rows.add_row("", Text(found, "dim"))
+    return Panel(rows, title="now", title_align="left")
+
+
+def _chart(seen: Seen) -> RenderableType:
+    columns = dict(seen.minute)
+    last = max(columns, default=-1)
+    shown = [columns.get(column) for column in range(last - CHART_COLUMNS + 1, last + 1)]
+    rows = Table.grid(padding=(0, 1))
+    for row in reversed(range(CHART_ROWS)):
+        scale = {CHART_ROWS - 1: "100 %", 0: "0 %"}.get(row, "")
+        rows.add_row(Align.right(Text(scale, "dim"), width=6), Text.assemble(*(_cell(p, row) for p in shown)))
+    return Panel(rows, title="probability of a synthetic voice, last minute", title_align="left")
+
+
+def _neighbours(seen: Seen) -> RenderableType:
+    rows = Table.grid(padding=(0, 1), expand=True)
+    rows.add_column(justify="right", no_wrap=True)
+    rows.add_column(no_wrap=True)
+    rows.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    for neighbour in (seen.score.neighbours if seen.score else ())[:4]:
+        name = neighbour.id if neighbour.system == "-" else f"{neighbour.system} {neighbour.id}"
+        label = Text(neighbour.label, LABEL_STYLES.get(neighbour.label, ""))
+        rows.add_row(f"{neighbour.similarity:.2f}", label, Text(name))
+    return Panel(rows if rows.row_count else NONE, title="nearest references", title_align="left", height=6)
+
+
+def _in_brief(seen: Seen) -> tuple[Text, Text, Text]:
+    """The latest probability, the voice in words, and what was lost or shed."""
+    score = seen.score
+    words, style = ("ended", "dim") if seen.stopped else WORDS[score.verdict if score else Verdict.WARMING_UP]
+    found = f"{score.p_spoof:4.0%}" if score and score.p_spoof is not None else "   ·"
+    counts = ((f"lost {seconds(seen.totals.lost_samples):.1f} s", seen.totals.lost_samples),
+              (f"shed {seen.totals.shed}", seen.totals.shed), (f"alerts {seen.totals.alerts}", seen.totals.alerts))
+    return Text(found), Text(words, style), Text(" ".join(text for text, count in counts if count), "dim")
 
 
 def _meter(level_dbfs: float, width: int = 48) -> Text:

@@ -7,9 +7,10 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, TypeVar
 
-from radd.errors import RaddError, StorageAway
+from radd.errors import ModelError, RaddError, StorageAway
 from radd.index import ReferenceIndex
 from radd.overlay import Overlay
 
@@ -31,14 +32,58 @@ class Overlays(Protocol):
 
 
 class Learner(Protocol):
-    """A detector that can be changed while it listens; radd/detector.py has the one that ships."""
+    """A detector that can be changed while it listens; radd/bundle.py loads such ones."""
 
     name: str
-    encoder_id: str
+    encoder_id: str | None
 
     def become(self, other: Learner) -> None: ...
     def prepare(self, overlay: Overlay) -> ReferenceIndex: ...
     def adopt(self, index: ReferenceIndex) -> None: ...
+
+
+class Kind(Protocol):
+    """What is loaded from a bundle, and of which kind that is."""
+
+    kind: str
+
+
+Loaded = TypeVar("Loaded", bound=Kind)
+
+
+def follow(in_use: Callable[[], Path], load: Callable[[Path], Loaded], known: Path, kind: str) -> Callable[[], Loaded | None]:
+    """`newest` of a LivingIndex: what `load` makes of the bundle in use, once that is another than `known`.
+
+    One that does not load is tried again at the next look; one of another kind than `kind` raises ModelError, once.
+    """
+    latest = known
+
+    def newest() -> Loaded | None:
+        nonlocal latest
+        now = in_use()
+        if now == latest:
+            return None
+        fresh = load(now)
+        latest = now
+        if fresh.kind != kind:
+            raise ModelError(f"{now} is a bundle of kind {fresh.kind}, the one in use is of kind {kind}; a restart takes it "
+                             "over")
+        return fresh
+
+    return newest
+
+
+class NoOverlays:
+    """Overlays for a detector without an index: nothing can be confirmed for it."""
+
+    def changed(self, version: int) -> None:
+        return None
+
+    def turn_to(self, encoder_id: None) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
 
 
 class BundledIndex:
@@ -90,9 +135,10 @@ class LivingIndex:
 
     def take(self) -> tuple[int, int, int] | None:
         """Use what is ready: the version and how many references came and went; None where nothing has changed."""
-        if not self._ready:
+        try:
+            overlay, index = self._ready.pop()
+        except IndexError:  # nothing, or what was ready was made for a model that has just been replaced
             return None
-        overlay, index = self._ready.pop()
         self._detector.adopt(index)
         before, self._adopted = self._adopted, overlay
         return overlay.version, *overlay.since(before)

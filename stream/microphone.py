@@ -64,7 +64,14 @@ class Binding(Protocol):
 
 
 class SoundDevice:
-    """The sounddevice binding."""
+    """The sounddevice binding.
+
+    It lists devices anew only while nothing listens in this process: listing would end every stream that is open, so a
+    device that comes back beside others is found only where it has kept its place.
+    """
+
+    _listening = 0
+    """streams that are open"""
 
     def __init__(self):
         try:
@@ -74,6 +81,8 @@ class SoundDevice:
         except OSError:
             raise DeviceError(_MISSING_LIBRARY) from None
         self._library = sounddevice
+        if SoundDevice._listening:
+            return
         try:
             while sounddevice._initialized:  # PortAudio lists devices when it is initialised, and never again
                 sounddevice._terminate()
@@ -105,6 +114,7 @@ class SoundDevice:
         except self._library.PortAudioError as error:
             stream.close()
             raise _refused(device, rate_hz, channels, error) from None
+        SoundDevice._listening += 1
         return _SoundDeviceStream(stream)
 
     def close(self) -> None:
@@ -121,6 +131,7 @@ class _SoundDeviceStream:
     def close(self) -> None:
         self._stream.abort(ignore_errors=True)
         self._stream.close(ignore_errors=True)
+        SoundDevice._listening -= 1
 
 
 class PyAudio:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
 
 from radd.types import HOP_SAMPLES, AudioChunk, Detector, Event, Gap, Judgement, Score, Verdict, seconds
 from stream.alerts import AlertSettings, Recorder
 from stream.decision import Decider, DecisionSettings
-from stream.windower import Windower
+from stream.windower import Hops, Windower
 
 SILENCE_DBFS = -120.0
 DAMAGED = Judgement(
@@ -20,6 +23,24 @@ DAMAGED = Judgement(
     speech_s=0.0,
     level_dbfs=SILENCE_DBFS,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A chunk on its way through a stream, between what it completed and what is made of it."""
+
+    state: object
+    """the detector's memory of the stream"""
+    hops: Hops
+    events: list[Event]
+    """of a loss before the hops"""
+    arrived: float | None
+    """as AudioChunk has it"""
+
+    @property
+    def samples(self) -> np.ndarray:
+        """What a detector is to judge, whole hops, float32 (n * HOP_SAMPLES,), n from 0."""
+        return self.hops.samples[self.hops.damaged :].reshape(-1)
 
 
 class Monitor:
@@ -47,6 +68,7 @@ class Monitor:
         self._end = 0
         self._gaps = 0
         self._gap_end = -1
+        self._shed = 0
 
     def feed(self, chunk: AudioChunk) -> list[Event]:
         """The events of the hops that `chunk` completes: a Score each, an Alert after the Score that made it.
@@ -54,20 +76,30 @@ class Monitor:
         A loss before the chunk yields the close of an open alert, a Gap, and a Score with the verdict GAP at its end.
         Raises ValueError for a chunk that begins before the end of the one before.
         """
+        heard = self.hear(chunk)
+        return self.judged(heard, self._detector.push(heard.state, heard.samples) if len(heard.samples) else [])
+
+    def hear(self, chunk: AudioChunk) -> Heard:
+        """The first half of feed(): what a detector is to judge of `chunk`; judged() has to follow before the next."""
         hops = self._windower.push(chunk)
         events = self._lose(hops.gap, hops.unjudged) if hops.gap else []
         if hops.damaged:
             self._state = self._detector.start()
-        judgements = [DAMAGED] * hops.damaged
-        if hops.damaged < len(hops.samples):
-            judgements += self._detector.push(self._state, hops.samples[hops.damaged :].reshape(-1))
-        latency_ms = None if chunk.arrived is None else 1000.0 * (self._clock() - chunk.arrived)
-        for hop, judgement in zip(hops.samples, judgements, strict=True):
+        return Heard(self._state, hops, events, chunk.arrived)
+
+    def judged(self, heard: Heard, judgements: Sequence[Judgement]) -> list[Event]:
+        """The second half of feed(): the events, once a detector has judged heard.samples."""
+        hops, events = heard.hops, heard.events
+        latency_ms = None if heard.arrived is None else 1000.0 * (self._clock() - heard.arrived)
+        for hop, judgement in zip(hops.samples, [*[DAMAGED] * hops.damaged, *judgements], strict=True):
             self._end += len(hop)
             score = self._score(judgement, latency_ms)
             self._recorder.record(hop, score)
-            decision = self._decider.update(self._end, score.llr, score.window_samples)
+            decision = self._decider.update(self._end, score.llr, score.window_samples, 1 + self._shed)
+            self._shed = self._shed + 1 if score.verdict is Verdict.SHED else 0
             events += [score] if decision is None else [score, self._recorder.alert(decision, self._gaps)]
+            began = self._decider.began
+            self._recorder.forget(self._end, self._end - score.window_samples - HOP_SAMPLES if began is None else began)
         return events
 
     def flush(self) -> list[Event]:
@@ -85,6 +117,7 @@ class Monitor:
         events = self._close()
         self._recorder.reset()
         self._state = self._detector.start()
+        self._shed = 0
         self._gaps += gap.start != self._gap_end  # a loss that is still going on is told in adjoining parts
         self._end = self._gap_end = gap.end
         reason = f"{seconds(gap.end - gap.start):.3f} s lost: {gap.cause}"

@@ -1,4 +1,4 @@
-"""What is told of the run itself, and what a display must be to be told it."""
+"""What is told of the run itself, a stream at a time, and what a display must be to be told it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from radd.types import Event
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """Listening has begun."""
+    """Listening to a source has begun."""
 
     source: str
     bundle: str
@@ -42,7 +42,7 @@ class ModelChanged:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """How the run does, once a minute of sound; counts are since the start."""
+    """How a stream does, once a minute of its sound; counts are since its start."""
 
     end: int
     chunks: int
@@ -53,28 +53,35 @@ class Stats:
     real_time_factor: float
     """seconds of work for a second of sound in the last minute; below 1 keeps up"""
     memory_mb: float
-    """resident memory"""
+    """resident memory of the process"""
+    shed_hops: int = 0
+    """that were not scored, because the stream was late"""
+    brief_hops: int = 0
+    """that were judged without what Shed.BLOCKS leaves out, because the stream was very late"""
 
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """Listening has ended, in order."""
+    """Listening to a source has ended, in order."""
 
     end: int
     reason: str
     """end, duration, sigint, sigterm, output_closed or error"""
     totals: dict[str, int | float | dict[str, int]]
-    """counts of the run; under `storage` those of the journal"""
+    """counts of the stream; under `storage` those of the journal, of all streams"""
 
 
 Notice = Started | IndexChanged | ModelChanged | Stats | Stopped
 
 
 class Display(Protocol):
-    """A Sink that takes notices too; `closed` once nobody can read it any more."""
+    """A Sink that takes notices too; `closed` once nobody can read it any more.
+
+    Of each stream it is told a Started first, and what its source is called with that.
+    """
 
     closed: bool
 
     def __enter__(self) -> Display: ...
     def __exit__(self, *exc) -> None: ...
-    def write(self, event: Event | Notice) -> None: ...
+    def write(self, event: Event | Notice, stream: str | None = None) -> None: ...

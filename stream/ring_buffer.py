@@ -1,4 +1,4 @@
-"""The latest sound of a stream, in memory that never grows."""
+"""The latest sound of a stream, in memory that never outgrows its capacity."""
 
 from __future__ import annotations
 
@@ -6,43 +6,53 @@ import numpy as np
 
 
 class RingBuffer:
-    """The last `capacity` samples written, float32; memory is allocated once."""
+    """The last `capacity` samples written, float32, or as many of them as hold() asks for."""
 
     def __init__(self, capacity: int):
         if capacity < 1:
             raise ValueError(f"capacity is {capacity} samples; expected at least 1")
+        self.capacity = capacity
         self._buffer = np.zeros(capacity, np.float32)
         self.total = 0
         """samples written since the start or the last reset()"""
-
-    @property
-    def capacity(self) -> int:
-        return len(self._buffer)
+        self._kept = 0
 
     def __len__(self) -> int:
         """Samples that last() can return now, 0 to capacity."""
-        return min(self.total, self.capacity)
+        return self._kept
 
     def write(self, samples: np.ndarray) -> None:
         """Append float32 (n,), n from 0 to any length; the oldest samples give way."""
         self.total += len(samples)
-        kept = samples[-self.capacity :]
-        start = (self.total - len(kept)) % self.capacity
-        head = min(len(kept), self.capacity - start)
+        size = len(self._buffer)
+        kept = samples[-size:]
+        start = (self.total - len(kept)) % size
+        head = min(len(kept), size - start)
         self._buffer[start : start + head] = kept[:head]
         self._buffer[: len(kept) - head] = kept[head:]
+        self._kept = min(self._kept + len(samples), size)
 
     def last(self, n: int) -> np.ndarray:
-        """A copy of the last n samples, oldest first, float32 (min(n, total),).
+        """A copy of the last n samples, oldest first, float32 (min(n, len(self)),).
 
         Raises ValueError for n outside 0 to capacity: older sound is gone.
         """
         if not 0 <= n <= self.capacity:
             raise ValueError(f"last({n}) of a ring buffer of {self.capacity} samples")
-        n = min(n, self.total)
-        start = (self.total - n) % self.capacity
-        return np.concatenate((self._buffer[start : start + n], self._buffer[: max(0, start + n - self.capacity)]))
+        n, size = min(n, self._kept), len(self._buffer)
+        start = (self.total - n) % size
+        return np.concatenate((self._buffer[start : start + n], self._buffer[: max(0, start + n - size)]))
+
+    def hold(self, n: int) -> None:
+        """Have memory for at least the last n samples from now on, at most for `capacity`, and for few more."""
+        n, size = min(max(n, 1), self.capacity), len(self._buffer)
+        if n <= size <= 2 * n:
+            return
+        kept = self.last(min(n, self._kept))
+        self._buffer = np.zeros(min(n + n // 2, self.capacity), np.float32)
+        self.total, self._kept = self.total - len(kept), 0
+        self.write(kept)
 
     def reset(self) -> None:
         """Forget everything."""
-        self.total = 0
+        self.total = self._kept = 0

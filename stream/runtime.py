@@ -1,4 +1,4 @@
-"""The loop that carries sound from a source through the monitor to the sinks, and ends in order."""
+"""The loop that carries sound from sources through the detector to the sinks, and ends in order."""
 
 from __future__ import annotations
 
@@ -9,28 +9,24 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Protocol
 
 from radd.errors import RaddError
-from radd.types import SAMPLE_RATE_HZ, Alert, AudioChunk, Event, Sink, Source, seconds
+from radd.types import SAMPLE_RATE_HZ, Alert, AudioChunk, Detector, Event, Shed, Sink, Source, seconds
+from stream.engine import EngineSettings, Fed, Listener, feed
+from stream.inlet import Arrival, Inlet
 from stream.living_index import BundledIndex, LivingIndex
 from stream.notices import Display, IndexChanged, ModelChanged, Started, Stats, Stopped
 from stream.service import Service
 from stream.sinks import Fanout, Totals
 
 STATS_EVERY_SAMPLES = 60 * SAMPLE_RATE_HZ
+CALM_S = 5.0  # without a late stream, until the machine counts as fast enough
 
 log = logging.getLogger(__name__)
-
-
-class Listener(Protocol):
-    """What turns chunks into events; stream/monitor.py has the one that ships."""
-
-    def feed(self, chunk: AudioChunk) -> Iterable[Event]: ...
-    def flush(self) -> Iterable[Event]: ...
 
 
 class Journal(Sink, Protocol):
@@ -43,6 +39,10 @@ class Journal(Sink, Protocol):
 
     def judged_by(self, bundle: str) -> None:
         """Alerts and samples from now on are of this bundle."""
+        ...
+
+    def end(self, stream: str, interrupted: bool) -> None:
+        """The stream with this id is over, `interrupted` by an error or not."""
         ...
 
     def stats(self) -> dict[str, int]:
@@ -62,10 +62,13 @@ class NoJournal:
     def __exit__(self, *exc) -> None:
         pass
 
-    def write(self, event: Event) -> None:
+    def write(self, event: Event, stream: str | None = None) -> None:
         pass
 
     def judged_by(self, bundle: str) -> None:
+        pass
+
+    def end(self, stream: str, interrupted: bool) -> None:
         pass
 
     def stats(self) -> dict[str, int]:
@@ -77,7 +80,7 @@ class Ending:
 
     def __init__(self):
         self.reason: str | None = None
-        self.source: Source | None = None
+        self.sources: list[Source] = []
 
     def __enter__(self) -> Ending:
         self.before = {number: signal.signal(number, self._heard) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -90,46 +93,62 @@ class Ending:
     def ask(self, reason: str) -> None:
         """End the run soon; the first reason counts. May be called from a signal handler."""
         self.reason = self.reason or reason
-        if self.source is not None:
-            self.source.stop()
+        for source in self.sources:
+            source.stop()
 
     def _heard(self, number: int, frame) -> None:
         signal.signal(number, signal.SIG_DFL)
         self.ask(signal.Signals(number).name.lower())
 
 
-class Run:
-    """One run over one source, until the sound ends, `duration_samples` are over or `ending` is asked for.
+class Stream:
+    """One source of a run, what listens to it, and what was counted of it."""
 
-    `open_journal` is called when the source is open. Every event reaches the journal before the display.
+    def __init__(self, id: str, source: Source, listener: Listener):
+        """`id` is a UUID, by which events, rows and alerts name their stream."""
+        self.id, self.source, self.listener = id, source, listener
+        self.totals = Totals()
+        self.reason: str | None = None
+        """why it is over, None while it goes on"""
+        self.end = 0
+        self.busy_s = 0.0
+        self.brief_hops = 0
+        self.stats_end, self.stats_busy_s = 0, 0.0
+
+
+class Run:
+    """One run over one or more sources, each until its sound ends or `duration_samples` are over, or `ending` is asked for.
+
+    `open_journal` is called when the sources are open. Every event reaches the journal before the display. A source that
+    fails ends its own stream; the others go on, and what it raised is raised at the end.
     """
 
-    def __init__(self, source: Source, monitor: Listener, open_journal: Callable[[], Journal], display: Display,
-                 ending: Ending, bundle: str, duration_samples: int | None = None,
+    def __init__(self, streams: Sequence[Stream], detector: Detector, open_journal: Callable[[], Journal],
+                 display: Display, ending: Ending, engine: EngineSettings, duration_samples: int | None = None,
                  index: BundledIndex | LivingIndex | None = None):
-        self.source, self.monitor, self.open_journal, self.display = source, monitor, open_journal, display
-        self.ending, self.bundle, self.duration_samples = ending, bundle, duration_samples
+        self.streams, self.detector, self.open_journal, self.display = streams, detector, open_journal, display
+        self.ending, self.engine, self.duration_samples = ending, engine, duration_samples
         self.index = index or BundledIndex()
-        self.totals = Totals()
         self.service = Service()
         self.journal: Journal | None = None
         self.problem: str | None = None
-        self.end = 0
-        self.busy_s = 0.0
-        self.stats_end, self.stats_busy_s = 0, 0.0
+        self.error: Exception | None = None
+        self.untold: list[Stream] = []
+        self.shedding, self.shed_until = False, 0.0
 
     def listen(self) -> None:
-        """Carry the sound to the sinks; then close the last alert, flush the journal and tell the totals.
+        """Carry the sound to the sinks; then close the last alerts, flush the journal and tell the totals.
 
         Raises what source, journal and output raise, after everything that can still end in order has ended.
         """
-        with self._telling(), self.source, self.open_journal() as self.journal, self.index:
-            sinks = Fanout(self.journal, self.totals, self.display)
-            with self._flushing(sinks):
+        with self._telling(), ExitStack() as sources:
+            for stream in self.streams:
+                sources.enter_context(stream.source)
+            with self.open_journal() as self.journal, self.index, self._flushing():
                 self._start()
-                for chunk in self._chunks():
-                    for event in self.monitor.feed(chunk):
-                        sinks.write(event)
+                self._carry()
+        if self.error is not None:
+            raise self.error
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
@@ -139,48 +158,114 @@ class Run:
             self.ending.ask("error")
             raise
         finally:
-            if self.ending.source is not None:
-                self.display.write(Stopped(self.end, self.ending.reason or "end", self._totals()))
+            for stream in self.untold:
+                self._tell_end(stream)
 
     @contextmanager
-    def _flushing(self, sinks: Fanout) -> Iterator[None]:
+    def _flushing(self) -> Iterator[None]:
         try:
             yield
         finally:
             self.service.stopping()
-            for event in self.monitor.flush():
-                sinks.write(event)
+            for stream in self._going_on():
+                self._flush(stream)
 
     def _start(self) -> None:
-        self.ending.source = self.source
-        length_samples = getattr(self.source, "length_samples", None)
-        self.display.write(Started(self.source.name, self.bundle, self.source.native_rate_hz, length_samples))
+        self.ending.sources = [stream.source for stream in self.streams]
+        for stream in self.streams:
+            length_samples = getattr(stream.source, "length_samples", None)
+            name, rate_hz = stream.source.name, stream.source.native_rate_hz
+            self.untold.append(stream)
+            self.display.write(Started(name, self.detector.name, rate_hz, length_samples), stream.id)
         for alert in self.journal.recovered:
             self.display.write(alert)
-        self.service.ready(f"listening to {self.source.name}")
+        names = [stream.source.name for stream in self.streams]
+        self.service.ready(f"listening to {names[0] if len(names) == 1 else f'{len(names)} sources'}")
 
-    def _chunks(self) -> Iterator[AudioChunk]:
-        for chunk in () if self.ending.reason else self.source:
-            if model := self.index.take_model():
-                self.journal.judged_by(model)
-                self.display.write(ModelChanged(self.end, model))
-            if changed := self.index.take():
-                self.display.write(IndexChanged(self.end, *changed))
-            chunk = self._within_duration(chunk)
-            began = time.perf_counter()
-            yield chunk
-            self.busy_s += time.perf_counter() - began
-            self.end = chunk.end
-            self.service.alive()
-            self._warn(self.journal.problem)
-            if self.end - self.stats_end >= STATS_EVERY_SAMPLES:
-                self.display.write(self._stats())
-            if self.display.closed:
-                self.ending.ask("output_closed")
-                return
-            if self.end == self.duration_samples:
-                self.ending.ask("duration")
-                return
+    def _carry(self) -> None:
+        if self.ending.reason:
+            return
+        with Inlet([stream.source for stream in self.streams], self.engine.late_ms / 1000) as inlet:
+            while self._going_on() and not self.display.closed:
+                self._follow_index()
+                self._feed(inlet.take(self.engine.streams_at_once))
+                self.service.alive()
+                self._warn(self.journal.problem)
+        if self.display.closed:
+            self.ending.ask("output_closed")
+
+    def _feed(self, arrivals: Sequence[Arrival]) -> None:
+        began, fed = time.perf_counter(), []
+        for number, chunk, shed, error in arrivals:
+            stream = self.streams[number]
+            if stream.reason is not None:  # its duration is over
+                continue
+            if chunk is None:
+                self._finish(stream, self.ending.reason or "end", error)
+            else:
+                fed.append((stream, Fed(stream.listener, self._within_duration(chunk), shed)))
+        for (stream, (_, chunk, shed)), events in zip(fed, feed(self.detector, [one for _, one in fed]), strict=True):
+            if isinstance(events, RaddError):
+                self._finish(stream, "error", events)
+                continue
+            hops = stream.totals.scores
+            self._write(stream, events)
+            stream.end = chunk.end
+            stream.brief_hops += (stream.totals.scores - hops) * (shed is Shed.BLOCKS)
+            self._tell_shedding(stream, shed)
+        for stream, _ in fed:
+            stream.busy_s += (time.perf_counter() - began) / len(fed)
+            if stream.end - stream.stats_end >= STATS_EVERY_SAMPLES:
+                self.display.write(self._stats(stream), stream.id)
+            if stream.reason is None and stream.end == self.duration_samples:
+                self._finish(stream, "duration")
+
+    def _write(self, stream: Stream, events: Iterable[Event]) -> None:
+        sinks = Fanout(self.journal, stream.totals, self.display)
+        for event in events:
+            sinks.write(event, stream.id)
+
+    def _flush(self, stream: Stream) -> None:
+        self._write(stream, stream.listener.flush())
+
+    def _finish(self, stream: Stream, reason: str, error: Exception | None = None) -> None:
+        """The stream is over; its end is told now where others go on, else when the journal is closed."""
+        stream.reason = "error" if error else reason
+        stream.source.stop()
+        self._flush(stream)
+        self.journal.end(stream.id, error is not None)
+        self.error = self.error or error
+        if not self._going_on() or self.ending.reason:
+            return
+        if error:
+            log.warning("%s: %s; the other streams go on", stream.source.name, error)
+        self.untold.remove(stream)
+        self._tell_end(stream)
+
+    def _tell_end(self, stream: Stream) -> None:
+        reason = stream.reason or self.ending.reason or "end"
+        self.display.write(Stopped(stream.end, reason, self._totals(stream)), stream.id)
+
+    def _tell_shedding(self, stream: Stream, shed: Shed) -> None:
+        """Say it once when the machine becomes too slow, and once when it is fast enough again."""
+        if shed and not self.shedding:
+            log.warning("%s is late: this machine is too busy, hops are shed", stream.source.name)
+        self.shed_until = time.monotonic() + CALM_S if shed else self.shed_until
+        if self.shedding and time.monotonic() > self.shed_until:
+            log.warning("no stream is late any more: %d hops were shed so far", sum(s.totals.shed for s in self.streams))
+        self.shedding = time.monotonic() <= self.shed_until
+
+    def _going_on(self) -> list[Stream]:
+        return [stream for stream in self.streams if stream.reason is None]
+
+    def _follow_index(self) -> None:
+        if model := self.index.take_model():
+            self.journal.judged_by(model)
+            for stream in self._going_on():
+                self.display.write(ModelChanged(stream.end, model), stream.id)
+        if changed := self.index.take():
+            for stream in self._going_on():
+                self.display.write(IndexChanged(stream.end, *changed), stream.id)
 
     def _warn(self, problem: str | None) -> None:
         if problem != self.problem:
@@ -193,20 +278,21 @@ class Run:
         start = min(chunk.start, self.duration_samples)
         return replace(chunk, start=start, samples=chunk.samples[: self.duration_samples - start])
 
-    def _stats(self) -> Stats:
-        counts = self.source.stats()
+    def _stats(self, stream: Stream) -> Stats:
+        counts = stream.source.stats()
         queues = {"capture": counts.get("queue_depth", 0), "spool": self.journal.stats().get("spool_entries", 0)}
-        factor = (self.busy_s - self.stats_busy_s) / seconds(self.end - self.stats_end)
-        self.stats_end, self.stats_busy_s = self.end, self.busy_s
-        return Stats(self.end, counts["chunks"], counts.get("drops", 0), counts.get("overruns", 0), queues,
-                     round(factor, 4), round(resident_mb(), 1))
+        factor = (stream.busy_s - stream.stats_busy_s) / seconds(stream.end - stream.stats_end)
+        stream.stats_end, stream.stats_busy_s = stream.end, stream.busy_s
+        return Stats(stream.end, counts["chunks"], counts.get("drops", 0), counts.get("overruns", 0), queues,
+                     round(factor, 4), round(resident_mb(), 1), stream.totals.shed, stream.brief_hops)
 
-    def _totals(self) -> dict[str, int | float | dict[str, int]]:
-        counts, totals = self.source.stats(), self.totals
-        return {"sound_s": seconds(self.end), "chunks": counts["chunks"], "scores": totals.scores,
+    def _totals(self, stream: Stream) -> dict[str, int | float | dict[str, int]]:
+        counts, totals = stream.source.stats(), stream.totals
+        return {"sound_s": seconds(stream.end), "chunks": counts["chunks"], "scores": totals.scores,
                 "measured": totals.measured, "alerts": totals.alerts, "gaps": totals.gaps,
                 "lost_s": seconds(totals.lost_samples), "drops": counts.get("drops", 0),
-                "overruns": counts.get("overruns", 0), "storage": self.journal.stats()}
+                "overruns": counts.get("overruns", 0), "shed_hops": totals.shed, "brief_hops": stream.brief_hops,
+                "storage": self.journal.stats()}
 
 
 def resident_mb() -> float:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from radd.types import HOP_SAMPLES, Alert, AlertState, AudioChunk, Event, Gap, Sample, Score, seconds
-from stream.runtime import Listener
+from radd.types import HOP_SAMPLES, Alert, AlertState, AudioChunk, Event, Gap, Judgement, Sample, Score, seconds
+from stream.engine import Listener
+from stream.monitor import Heard
+from stream.stretch import CurrentStretch
 
 STRETCH_HOPS = 64
 STRETCH_SAMPLES = STRETCH_HOPS * HOP_SAMPLES  # 8.192 s
@@ -31,28 +33,31 @@ class Sampler:
         self._neighbours = neighbours
         self._alert_open = False
         self._gaps, self._gap_end = 0, -1
-        self._begin(0, np.zeros(0, np.float32))
+        self._stretch = CurrentStretch(STRETCH_HOPS)
+        self._flagged = False
 
-    def feed(self, chunk: AudioChunk) -> list[Event]:
-        if chunk.start > self._start + len(self._sound):
-            self._begin(chunk.start, self._sound[:0])
-        self._sound = np.concatenate((self._sound, chunk.samples))
-        return self._with_samples(self._listener.feed(chunk))
+    def hear(self, chunk: AudioChunk) -> Heard:
+        if self._stretch.hear(chunk):
+            self._flagged = self._alert_open
+        return self._listener.hear(chunk)
+
+    def judged(self, heard: Heard, judgements: Sequence[Judgement]) -> list[Event]:
+        return self._with_samples(self._listener.judged(heard, judgements))
 
     def flush(self) -> list[Event]:
         events = self._with_samples(self._listener.flush())
-        return events + (self._draw() if len(self._scores) == STRETCH_HOPS else [])
+        return events + (self._draw() if self._stretch.is_whole else [])
 
     def _with_samples(self, events: Iterable[Event]) -> list[Event]:
         told = []
         for event in events:
             match event:
                 case Score():
-                    if len(self._scores) == STRETCH_HOPS:  # only now, as an alert may follow the score that opens it
+                    if self._stretch.is_whole:  # only now, as an alert may follow the score that opens it
                         told += self._draw()
-                        self._begin(self._start + STRETCH_SAMPLES, self._sound[STRETCH_SAMPLES:])
-                    if event.end > self._start:
-                        self._scores.append(event)
+                        self._stretch.end()
+                        self._flagged = self._alert_open
+                    self._stretch.judge(event)
                 case Alert():
                     self._alert_open = event.state is AlertState.OPEN
                     self._flagged = True
@@ -62,24 +67,19 @@ class Sampler:
             told.append(event)
         return told
 
-    def _begin(self, start: int, sound: np.ndarray) -> None:
-        """A stretch begins; `sound` is what was heard of it so far."""
-        self._start, self._sound = start, sound
-        self._scores: list[Score] = []
-        self._flagged = self._alert_open
-
     def _draw(self) -> list[Sample]:
-        measured = [score for score in self._scores if score.llr is not None]
+        stretch = self._stretch
+        measured = [score for score in stretch.scores if score.llr is not None]
         if self._flagged or len(measured) < MEASURED * STRETCH_HOPS or self._rng.random() >= self._share:
             return []
         peak = min(measured, key=lambda score: score.llr)
         return [Sample(
-            id=str(uuid.uuid5(self._stream_id, f"sample {self._start}")),
-            start=self._start,
+            id=str(uuid.uuid5(self._stream_id, f"sample {stretch.start}")),
+            start=stretch.start,
             peak_p_spoof=peak.p_spoof,
             min_llr=peak.llr,
-            clip=self._sound[:STRETCH_SAMPLES].copy(),
-            trace=tuple((score.end, score.llr) for score in self._scores),
+            clip=stretch.samples,
+            trace=tuple((score.end, score.llr) for score in stretch.scores),
             neighbours=peak.neighbours[: self._neighbours],
             gaps=self._gaps,
         )]  # fmt: skip

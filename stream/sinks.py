@@ -9,13 +9,14 @@ import json
 import math
 import os
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import TextIO
 
 from radd.errors import StorageError
 from radd.flac import clip_sha256
-from radd.types import Alert, AlertState, Event, Gap, Sample, Score, Sink, seconds
+from radd.types import Alert, AlertState, Compared, Drift, Event, Gap, Sample, Score, Sink, Verdict, seconds
 from stream.notices import IndexChanged, ModelChanged, Notice, Started, Stats, Stopped
 
 
@@ -25,23 +26,24 @@ class Fanout:
     def __init__(self, *sinks: Sink):
         self.sinks = sinks
 
-    def write(self, event: Event) -> None:
+    def write(self, event: Event, stream: str | None = None) -> None:
         for sink in self.sinks:
-            sink.write(event)
+            sink.write(event, stream)
 
 
 class Totals:
     """A sink that counts; a loss that is told in adjoining parts is one gap."""
 
     def __init__(self):
-        self.scores = self.measured = self.alerts = self.gaps = self.lost_samples = 0
+        self.scores = self.measured = self.shed = self.alerts = self.gaps = self.lost_samples = 0
         self._gap_end = -1
 
-    def write(self, event: Event) -> None:
+    def write(self, event: Event, stream: str | None = None) -> None:
         match event:
             case Score():
                 self.scores += 1
                 self.measured += event.llr is not None
+                self.shed += event.verdict is Verdict.SHED
             case Alert():
                 self.alerts += event.state is AlertState.OPEN
             case Gap(start, end):
@@ -87,8 +89,9 @@ class Lines:
 class JsonLines(Lines):
     """One JSON object a line, as docs/events.schema.json describes it."""
 
-    def write(self, event: Event | Notice) -> None:
-        self.print(json.dumps(as_json(event), allow_nan=False))
+    def write(self, event: Event | Notice, stream: str | None = None) -> None:
+        named = {} if stream is None else {"stream": stream}
+        self.print(json.dumps(as_json(event) | named, allow_nan=False))
 
 
 def as_json(event: Event | Notice) -> dict:
@@ -106,6 +109,11 @@ def as_json(event: Event | Notice) -> dict:
         case Sample():
             return _named("sample", event.end, id=event.id, began=seconds(event.start),
                           clip_sha256=clip_sha256(event.clip))
+        case Drift(end, distance, bound):
+            return _named("drift", end, distance=distance, bound=bound)
+        case Compared(end):
+            return _named("shadow", end, candidate=event.candidate, heard_s=event.heard_s, difference=event.difference,
+                          champion_alert=event.champion_alert, candidate_alert=event.candidate_alert)
         case Started():
             return _named("started", 0, source=event.source, bundle=event.bundle, native_rate_hz=event.native_rate_hz)
         case IndexChanged(end, version, added, removed):
@@ -133,48 +141,76 @@ def _finite(number: float | None) -> float | None:
     return number if number is not None and math.isfinite(number) else None
 
 
+class Labels:
+    """What people call each stream of a run: its source, and where that is not the only one of its name, a number."""
+
+    def __init__(self):
+        self._labels: dict[str | None, str] = {}
+        self._sources: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def __getitem__(self, stream: str | None) -> str:
+        return self._labels.get(stream, "")
+
+    def add(self, stream: str | None, source: str) -> None:
+        self._sources[source] += 1
+        number = self._sources[source]
+        self._labels[stream] = source if number == 1 else f"{source} #{number}"
+
+
 class ConsoleLines(Lines):
-    """A line for each thing that happens, and for a verdict only when it changes; for logs and pipes."""
+    """A line for each thing that happens, and for a verdict only when it changes; for logs and pipes.
+
+    Where there are several streams each line names its own.
+    """
 
     def __init__(self, out: TextIO, clock: Callable[[], float] = time.monotonic):
         super().__init__(out)
         self.clock = clock
-        self.verdict = None
-        self.pace = None
+        self.labels = Labels()
+        self.verdicts: dict[str | None, Verdict] = {}
+        self.paces: dict[str | None, Pace] = {}
 
-    def write(self, event: Event | Notice) -> None:
+    def write(self, event: Event | Notice, stream: str | None = None) -> None:
         match event:
             case Score():
-                self._score(event)
+                self._score(event, stream)
             case Gap(start, end, cause):
-                self._say(end, f"gap: {seconds(end - start):.2f} s lost, {cause}")
+                self._say(end, f"gap: {seconds(end - start):.2f} s lost, {cause}", stream)
             case Alert():
-                self._say(event.end, describe_alert(event))
+                self._say(event.end, describe_alert(event), stream)
             case Sample():
                 since = clock_time(seconds(event.start))
-                self._say(event.end, f"a sample of the speech since {since} is kept for review; sample {event.id}")
+                self._say(event.end, f"a sample of the speech since {since} is kept for review; sample {event.id}", stream)
+            case Drift():
+                self._say(event.end, describe_drift(event), stream)
             case Started():
-                self.pace = Pace(event.length_samples, self.clock)
-                self._say(0, f"listening to {event.source} at {event.native_rate_hz} Hz with {event.bundle}")
+                self.paces[stream] = Pace(event.length_samples, self.clock)
+                self.labels.add(stream, event.source)
+                self._say(0, f"listening to {event.source} at {event.native_rate_hz} Hz with {event.bundle}", stream)
             case IndexChanged(end, version, added, removed):
-                self._say(end, f"index: {added} references came, {removed} went; overlay version {version}")
+                self._say(end, f"index: {added} references came, {removed} went; overlay version {version}", stream)
             case ModelChanged(end, bundle):
-                self._say(end, f"another model judges from here on: {bundle}")
+                self._say(end, f"another model judges from here on: {bundle}", stream)
             case Stats():
-                self._say(event.end, describe_stats(event))
+                self._say(event.end, describe_stats(event), stream)
             case Stopped():
-                self._say(event.end, describe_end(event))
+                self._say(event.end, describe_end(event), stream)
 
-    def _score(self, score: Score) -> None:
-        if score.verdict is not self.verdict:
-            self.verdict = score.verdict
+    def _score(self, score: Score, stream: str | None) -> None:
+        if score.verdict not in (self.verdicts.get(stream), Verdict.SHED):  # what is shed is told in sum
+            self.verdicts[stream] = score.verdict
             told = score.reason if score.p_spoof is None else f"p_spoof {score.p_spoof:.2f}, llr {score.llr:+.2f}"
-            self._say(score.end, f"{score.verdict.value}: {told}")
-        if self.pace is not None and self.pace.passed_a_tenth(score.end):
-            self._say(score.end, self.pace.describe(score.end))
+            self._say(score.end, f"{score.verdict.value}: {told}", stream)
+        pace = self.paces.get(stream)
+        if pace is not None and pace.passed_a_tenth(score.end):
+            self._say(score.end, pace.describe(score.end), stream)
 
-    def _say(self, end: int, text: str) -> None:
-        self.print(f"{clock_time(seconds(end))}  {text}")
+    def _say(self, end: int, text: str, stream: str | None) -> None:
+        named = f"{self.labels[stream]}: " if len(self.labels) > 1 and self.labels[stream] else ""
+        self.print(f"{clock_time(seconds(end))}  {named}{text}")
 
 
 class Pace:
@@ -213,10 +249,17 @@ def describe_alert(alert: Alert) -> str:
             return f"the last run broke off during an alert, synthetic voice {since}; alert {alert.id}"
 
 
+def describe_drift(drift: Drift) -> str:
+    """A notice of drift in a line for people."""
+    return (f"notice: the voices of the last minutes are unlike those that the model knows: distance {drift.distance:.3f}, "
+            f"expected up to {drift.bound:.3f}; scores may be wrong, see train.py drift")
+
+
 def describe_stats(stats: Stats) -> str:
     """How the run does in a line for people."""
     queues = "".join(f", {depth} in the {name} queue" for name, depth in stats.queue_depths.items())
-    return (f"{stats.chunks} chunks, {stats.drops} dropped, {stats.overruns} overruns{queues}, "
+    shed = f", {stats.shed_hops} hops shed" if stats.shed_hops else ""
+    return (f"{stats.chunks} chunks, {stats.drops} dropped, {stats.overruns} overruns{shed}{queues}, "
             f"{stats.real_time_factor:.3f} of real time, {stats.memory_mb:.0f} MB")
 
 
@@ -224,10 +267,11 @@ def describe_end(stopped: Stopped) -> str:
     """The end of a run in a line for people; of the journal's counts only those that are not zero."""
     counts = stopped.totals
     stored = "".join(f", {name.replace('_', ' ')} {count}" for name, count in counts["storage"].items() if count)
+    shed = f", {counts['shed_hops']} hops shed" if counts["shed_hops"] else ""
     return (f"stopped ({stopped.reason.replace('_', ' ')}) after {counts['sound_s']:.1f} s of sound: "
             f"{counts['measured']} of {counts['scores']} scores measured, {counts['alerts']} alerts, "
             f"{counts['lost_s']:.1f} s lost in {counts['gaps']} gaps, {counts['drops']} chunks dropped, "
-            f"{counts['overruns']} overruns{stored}")
+            f"{counts['overruns']} overruns{shed}{stored}")
 
 
 def clock_time(span_s: float) -> str:

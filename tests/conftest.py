@@ -10,4 +10,6 @@ pytest_plugins = [
     "fixtures_mariadb",
     "fixtures_storage",
     "fixtures_console",
+    "fixtures_fuzz",
+    "fixtures_window_bundle",
 ]

@@ -1,24 +1,27 @@
 """The console: as an application in this process with any settings, and as serve.py in a process of its own."""
 
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from fixtures_detector import STREAM_ID
 
-from radd.bundle import load_detector, load_known_voices, read_manifest
+from radd.bundle import MANIFEST, load_detector, read_manifest, write_manifest
+from radd.calibration import Calibration
 from radd.types import AudioChunk, Event
 from serve import make_tables
 from settings import load
 
 ROOT = Path(__file__).parents[1]
 BUNDLE = ROOT / "models/default"
-VIEWER, REVIEWER = "viewer-0123456789", "reviewer-0123456789"
+VIEWER, REVIEWER, ADMIN = "viewer-0123456789", "reviewer-0123456789", "admin-0123456789"
 
 
 class Serve:
@@ -43,52 +46,72 @@ class Serve:
 
 
 @pytest.fixture(scope="session")
-def bundle_parts():
-    """What of the console is loaded once: detector, encoder and manifest of the shipped bundle."""
+def loaded():
+    """The shipped bundle, loaded once."""
     pytest.importorskip("fastapi", reason="the console's packages are missing: pip install -r requirements-serve.txt")
+    from console.champion import Loaded
+
     shipped = load(environ={})
-    return {"detector": load_detector(BUNDLE, shipped.model, shipped.gate), "encoder": load_known_voices(BUNDLE)[0],
-            "bundle": BUNDLE, "manifest": read_manifest(BUNDLE)}
+    return Loaded(BUNDLE, load_detector(BUNDLE, shipped.model, shipped.gate))
 
 
 @pytest.fixture(scope="session")
-def events_of(bundle_parts):
+def events_of(loaded):
     """What detect.py's monitor makes of a whole sound, float32 (n,)."""
     from stream.monitor import Monitor
 
     def listen(samples: np.ndarray) -> list[Event]:
         shipped = load(environ={})
-        monitor = Monitor(bundle_parts["detector"], shipped.decision, shipped.alerts, STREAM_ID)
+        monitor = Monitor(loaded.detector, shipped.decision, shipped.alerts, STREAM_ID)
         return monitor.feed(AudioChunk(samples, 0)) + monitor.flush()
 
     return listen
 
 
 @pytest.fixture
-def console(bundle_parts, tmp_path):
-    """Makes a client of a console: of the database `url`, by default one of its own, with changes to [serve]."""
+def console(loaded, tmp_path):
+    """Makes a client of a console: of the database `url`, by default one of its own, with changes to its parts and to
+    [serve]."""
     from starlette.testclient import TestClient
 
     from console.app import Parts, make_app
 
     with ExitStack() as running:
 
-        def make(url: str | None = None, quorum: int = 1, **changes) -> TestClient:
+        def make(url: str | None = None, quorum: int = 1, parts: dict[str, Any] | None = None, **changes) -> TestClient:
             shipped, url = load(environ={}), url or f"sqlite:///{tmp_path}/console.db"
             make_tables(url)
+            of_the_bundle = {"loaded": loaded, "newest": lambda: None, "configured": None, "retrain_command": ["false"],
+                             "overlay_s": 0.0}
             app = make_app(Parts(
-                **bundle_parts,
                 decision=shipped.decision,
                 alerts=shipped.alerts,
                 storage=replace(shipped.storage, url=url),
                 review=replace(shipped.review, quorum=quorum),
                 serve=replace(shipped.serve, **changes),
-                overlay_s=0.0,
+                retrain=shipped.retrain,
+                **of_the_bundle | (parts or {}),
             ))  # fmt: skip
             client = TestClient(app, "http://localhost", raise_server_exceptions=False)
             return running.enter_context(client)
 
         yield make
+
+
+@pytest.fixture
+def models(tmp_path):
+    """The directory of the shipped bundle and of another one, which calls everything synthetic."""
+    for name in ("default", "r20260101T000000"):
+        shutil.copytree(BUNDLE, tmp_path / "models" / name, copy_function=os.link)
+    other = tmp_path / "models" / "r20260101T000000"
+    manifest = read_manifest(other)
+    (other / MANIFEST).unlink()
+    fitted = Calibration(*([tuple(row) if isinstance(row, list) else row for row in manifest["calibration"][name]]
+                           for name in ("speech_s", "alone", "fused")))  # fmt: skip
+    sure = replace(fitted, alone=[(*row[:-1], -20.0) for row in fitted.alone],
+                   fused=[(*row[:-1], -20.0) for row in fitted.fused])  # fmt: skip
+    write_manifest(other, "radd", sure, manifest["training"], {})
+    return tmp_path / "models"
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ SILENT_DBFS = -60.0
 FIRST_HOPS, WINDOW_HOPS = 8, 32
 
 
-class BrightnessDetector:
+class BrightnessDetector(Detector):
     """Calls bright noise synthetic and dull noise bona fide, from the energy of the sound's first difference.
 
     Windows grow from 8 to 32 hops; a window with a quiet last hop is refused, and so is one that clips.

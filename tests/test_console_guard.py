@@ -27,7 +27,8 @@ def test_no_other_machine_is_let_in_without_a_token(host):
 
 
 @pytest.mark.parametrize("environ", [
-    {"VIEWER_TOKEN": "short"}, {"VIEWER_TOKEN": VIEWER, "REVIEWER_TOKEN": VIEWER}, {"KEY": "key.pem"},
+    {"VIEWER_TOKEN": "short"}, {"ADMIN_TOKEN": "short"}, {"ADMIN_TOKEN": VIEWER, "VIEWER_TOKEN": VIEWER},
+    {"VIEWER_TOKEN": VIEWER, "REVIEWER_TOKEN": VIEWER}, {"KEY": "key.pem"},
     {"WORKERS": "0"}, {"PORT": "70000"},
 ])  # fmt: skip
 def test_settings_that_are_not_safe_are_refused(environ):
@@ -56,6 +57,10 @@ def test_a_browser_enters_once_and_leaves(console):
     assert client.get("/v1/session").json()["role"] == "viewer" and client.get("/v1/clips").status_code == 200
     client.delete("/v1/session")
     problem(client.get("/v1/clips"), 401)
+
+
+def test_without_any_token_all_on_this_machine_are_admins(console):
+    assert console().get("/v1/session").json() == {"role": "admin", "token_needed": False}
 
 
 def test_other_sites_can_neither_post_nor_open_a_stream(console):

@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 import soundfile
 from fixtures_storage import until
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
 
 from radd.files import encoded, load_speech
 
@@ -63,14 +61,14 @@ def takeover(speech):
 
 @pytest.mark.parametrize("kind", [*FORMS, "m4a"])
 def test_law_predict_gives_the_score_of_evaluate_and_the_alerts_of_detect(
-    console, bundle_parts, events_of, takeover, tmp_path, kind
+    console, loaded, events_of, takeover, tmp_path, kind
 ):
     data = as_file(takeover, kind)
     path = tmp_path / f"clip.{kind}"
     path.write_bytes(data)
     found = predict(console(), data, path.name).json()
 
-    scored = ClipScorer(bundle_parts["detector"], AudioFolder(tmp_path)).score("clip")
+    scored = ClipScorer(loaded.detector, AudioFolder(tmp_path)).score("clip")
     assert found["llr"] == pytest.approx(scored.llr, abs=1e-4)
 
     events = events_of(load_speech(path))
@@ -78,7 +76,7 @@ def test_law_predict_gives_the_score_of_evaluate_and_the_alerts_of_detect(
     assert [(alert["began"], alert["ended"]) for alert in found["alerts"]] == [
         (event.began / SAMPLE_RATE_HZ, event.end / SAMPLE_RATE_HZ) for event in closed
     ]
-    assert closed and found["model"] == bundle_parts["detector"].name and found["warnings"] == []
+    assert closed and found["model"] == loaded.detector.name and found["warnings"] == []
 
 
 def test_segments_are_one_a_second_without_gaps_and_say_which_part_is_synthetic(console, takeover):
@@ -125,7 +123,9 @@ def test_a_batch_keeps_its_order_and_one_bad_file_spoils_no_other(console, takeo
     answer = console().post("/v1/predict/batch", files=[("files", one) for one in sent])
     first, second, third = answer.json()["results"]
     assert [first["file"], third["file"]] == ["first.ogg", "third.ogg"]
-    assert first["prediction"] == third["prediction"] is not None and first["problem"] is None
+    for judged in (first, third):
+        del judged["prediction"]["judged_utc"]  # one after the other
+    assert first["prediction"] == third["prediction"] and first["problem"] is None
     assert second["prediction"] is None and second["problem"]["status"] == 422
 
 
@@ -173,30 +173,3 @@ def test_who_comes_when_all_places_are_taken_is_told_when_to_come_again(console,
     busy.join()
     assert answers[0].status_code == 200
     assert "try again" in problem(refused, 503) and int(refused.headers["retry-after"]) >= 1
-
-
-@pytest.fixture(scope="module")
-def two_seconds_as(takeover):
-    """The bytes of a file of each kind, by its name."""
-    return {kind: as_file(takeover[: 2 * SAMPLE_RATE_HZ], kind) for kind in [*FORMS, "m4a"]}.__getitem__
-
-
-@example("m4a", 51, 51, b"-\xf4U\xd0?\xe8L\x8eH7\x96\x9d\x06\xe3\xbe\x03", True)  # not one sample is left
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(kind=st.sampled_from([*FORMS, "m4a"]), cut=st.integers(0, 4000), at=st.integers(0, 3000),
-       junk=st.binary(max_size=40), tail=st.booleans())  # fmt: skip
-def test_no_damage_to_a_file_brings_anything_but_a_judgement_or_a_refusal(
-    console_once, two_seconds_as, kind, cut, at, junk, tail
-):
-    data = two_seconds_as(kind)
-    data = data[:at] + junk + data[at + len(junk):]
-    data = data[: len(data) - cut] if tail else data[cut:]
-    answer = predict(console_once, data)
-    if answer.status_code != 200:
-        problem(answer, 422)
-
-
-@pytest.fixture
-def console_once(console, request):
-    """One console for all examples of a test."""
-    return console(requests_a_minute=1_000_000)

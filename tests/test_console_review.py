@@ -115,14 +115,14 @@ def test_the_console_cannot_change_what_it_reads(settings):
     assert len(rows(settings.url, tables.alerts)) == 1
 
 
-def test_the_live_page_is_told_each_second_once_and_nothing_unmeasured_has_a_number(bundle_parts, settings):
+def test_the_live_page_is_told_each_second_once_and_nothing_unmeasured_has_a_number(loaded, settings):
     from console.judging import Judge
     from console.live import Watcher
     from settings import load
     from storage.reading import Reader
     from stream.decision import Decider
 
-    judge = Judge("here", None, Decider(load(environ={}).decision))
+    judge = Judge(None, None, Decider(load(environ={}).decision))
     reader = Reader(settings.url)
     info = stream_info(started=datetime.now(UTC) - timedelta(seconds=10))
     with Journal(settings, info) as journal:

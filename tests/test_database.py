@@ -12,11 +12,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from fixtures_mariadb import PASSWORD, PASSWORD_IN_URL
-from fixtures_storage import STARTED, SumEncoder, alert, rows, score, stream_info
+from fixtures_storage import SumEncoder, alert, rows, score, stream_info
 
 from radd.errors import ConfigError, StorageAway, StorageError
 from radd.index import Reference
-from radd.types import AlertState, Gap
+from radd.types import AlertState, Compared, Gap
 from storage import tables
 from storage.database import ALEMBIC, Database, parse_url
 from storage.journal import Journal
@@ -72,7 +72,7 @@ def test_an_unusable_url_is_a_configuration_error_without_its_password(url):
 def test_an_empty_database_gets_its_tables_and_a_second_look_changes_nothing(database_url, open_database):
     for _ in range(2):
         open_database(database_url).prepare()
-    assert [rows(database_url, table) for table in tables.METADATA.sorted_tables] == [[]] * 15
+    assert [rows(database_url, table) for table in tables.METADATA.sorted_tables] == [[]] * 16
 
 
 def test_the_newest_migration_is_the_schema_that_the_program_expects():
@@ -123,12 +123,12 @@ def test_migrations_go_down_and_up_on_a_filled_database(settings, by_hand, open_
         journal.write(alert(AlertState.CLOSE, of=opened))
         journal.write(replace(score(2_048), neighbours=opened.neighbours))
         journal.write(Gap(2_048, 4_096, "overrun"))
+        journal.write(Compared(4_096, "radd 2", 12.3, 0.1, False, True))
     confirm(settings.url)
     with Learning(settings.url) as learning:
         learning.lease.__enter__()
         learning.begin("20 new labels", "default", "r1")
         learning.decide("refuse", "r1", "radd 1", "default", "worse on the telephone")
-        learning.measure_drift(STARTED.date(), STARTED.date())
     with Reviews(settings.url, 1) as reviews:
         reviews.label([opened.id], Label.FAKE, "ann", "")
         assert list(reviews.remember(SumEncoder()).values()) == [0], "noise is no speech"

@@ -32,6 +32,7 @@ def test_help_is_instant(command):
     (["--source", "-", "--channels", "0"], "--channels"),
     (["--source", "-", "--format", "s99"], "expected one of u8, s16le"),
     (["--source", "mic:"], "--list-devices"),
+    (["--source", "-", "--source", "-"], "more than once"),
     (["--config", "none.toml"], "none.toml"),
 ])
 def test_a_wrong_command_line_is_refused(call, arguments, word):

@@ -57,6 +57,23 @@ def test_stdin_gives_what_the_file_gives(command, speech, speech_pcm):
     assert numbers[0] == pytest.approx(numbers[1], abs=1e-4)
 
 
+def test_several_sources_are_told_apart_and_one_that_breaks_off_is_told_at_the_end(command, speech, speech_pcm):
+    command.environ["RADD_STORAGE_URL"] = url = f"sqlite:///{command.directory}/radd.db"
+    (command.directory / "cut.wav").write_bytes(speech.read_bytes()[:120_000])
+    events = command.events("--source", speech, "--source", "cut.wav", "--source", "-", stdin=speech_pcm, code=3)
+    ids = {event["source"]: event["stream"] for event in of_type(events, "started")}
+    scores = {source: [e for e in of_type(events, "score") if e["stream"] == id] for source, id in ids.items()}
+    whole, part, piped = (scores[source] for source in (str(speech), "cut.wav", "-"))
+    assert len(whole) == len(piped) == 55 and len(part) == 29
+    for other in (part, piped):
+        for one, two in zip(whole, other, strict=False):
+            assert (one["verdict"], one["llr"]) == (two["verdict"], two["llr"] and pytest.approx(two["llr"], abs=1e-4))
+    reasons = {event["stream"]: event["reason"] for event in of_type(events, "stopped")}
+    assert reasons == {ids[str(speech)]: "end", ids["cut.wav"]: "error", ids["-"]: "end"}
+    states = {row["id"]: row["state"] for row in rows(url, tables.streams)}
+    assert states == {ids[str(speech)]: "ended", ids["cut.wav"]: "interrupted", ids["-"]: "ended"}
+
+
 def test_raw_sound_of_another_rate_and_format(command, speech_pcm):
     options = ["--source", "-", "--rate", 8_000, "--channels", 2, "--format", "u8"]
     (stopped,) = of_type(command.events("--no-store", *options, stdin=bytes([128]) * 32_000), "stopped")

@@ -18,8 +18,9 @@ from radd.encoder import BLOCK_SAMPLES
 from radd.errors import ModelError
 from radd.features import BINS, SpectrumState, log_spectra, remove_channel
 from radd.gate import GateSettings, Sound, refuse
-from radd.index import FlatIndex, Reference
+from radd.index import FlatIndex
 from radd.onnx import OnnxModel
+from radd.references import Reference
 from radd.speech import SpeechNetwork, SpeechState
 from radd.types import HOP_SAMPLES, Verdict
 from settings import load
@@ -103,8 +104,8 @@ def test_the_cache_never_changes_a_result_and_stays_within_its_size(capacity, or
     cache, computed = RetrievalCache(capacity), []
     for k in order:
         block = np.full(4, k, np.float32)
-        assert cache.get(block, lambda b: computed.append(b[0]) or b.sum()) == 4 * k
-    assert cache.hits + cache.misses == len(order) and cache.misses == len(computed)
+        assert cache.get([block, block], lambda bs: [computed.append(b[0]) or b.sum() for b in bs]) == [4 * k] * 2
+    assert cache.hits + cache.misses == 2 * len(order) and cache.misses == len(computed)
     if capacity >= 9:
         assert cache.misses == len(set(order))
 

@@ -38,13 +38,13 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
-@pytest.fixture(scope="session", params=["brightness", "shipped"])
+@pytest.fixture(scope="session", params=["brightness", "shipped_bundle", "window_bundle"])
 def live_and_open(request):
     """A detector as detect.py uses it, and the same one as evaluate.py does."""
     if request.param == "brightness":
         return BrightnessDetector(), OpenBrightness()
     chosen = load()
-    detector = load_detector(request.getfixturevalue("shipped_bundle"), chosen.model, chosen.gate)
+    detector = load_detector(request.getfixturevalue(request.param), chosen.model, chosen.gate)
     return detector, detector
 
 
@@ -214,3 +214,14 @@ def test_memory_does_not_grow_with_a_long_file(tmp_path):
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < peaks[0] + 6_000_000
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system does not let a process choose processors")
+def test_as_many_processes_as_this_one_may_use():
+    allowed = os.sched_getaffinity(0)
+    assert workers.processors() == len(allowed)
+    os.sched_setaffinity(0, {max(allowed)})
+    try:
+        assert workers.processors() == 1
+    finally:
+        os.sched_setaffinity(0, allowed)

@@ -133,6 +133,18 @@ def test_rawboost_joins_the_channel_only_where_it_is_asked_for():
     assert sum(a != b for a, b in zip(plain, heard(Channel(rawboost=1.0)), strict=True)) >= 6
 
 
+def test_recorded_noises_are_heard_and_a_directory_without_any_is_refused(tmp_path):
+    voice, chances = np.sin(np.arange(16000) / 9, dtype=np.float32), range(20)
+    (tmp_path / "noise").mkdir()
+    with pytest.raises(ConfigError, match="no FLAC or WAV in noise/ or rir/"):
+        Channel.read(tmp_path)
+    hum = np.sin(np.arange(16000) / 3, dtype=np.float32) / 4
+    (tmp_path / "noise" / "hum.flac").write_bytes(flac_bytes(hum))
+    channels = Channel(), Channel.read(tmp_path)
+    made, recorded = ([c.background(voice, np.random.default_rng(k)) for k in chances] for c in channels)
+    assert any(not np.array_equal(*pair) for pair in zip(made, recorded, strict=True))
+
+
 @law
 @given(st.sampled_from(sorted(PHRASES)), st.integers(1, 150), st.integers(0, 9999))
 def test_sentences_are_whole_and_long_enough(language, least, seed):

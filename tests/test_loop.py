@@ -16,12 +16,14 @@ from fixtures_storage import rows, score
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install -r requirements-train.txt")
 
+import evaluate  # noqa: E402
 import train  # noqa: E402
-from radd.bundle import CARD, WEIGHTS, in_use, load_detector, write_manifest  # noqa: E402
+from radd.bundle import CARD, WEIGHTS, in_use, load_detector, proposed, read_manifest, write_manifest  # noqa: E402
 from radd.calibration import Calibration  # noqa: E402
-from radd.errors import ModelError, StorageError  # noqa: E402
+from radd.errors import ConfigError, ModelError, StorageError  # noqa: E402
 from radd.files import load_speech  # noqa: E402
-from radd.types import Neighbour  # noqa: E402
+from radd.flac import flac_bytes  # noqa: E402
+from radd.types import Compared, Neighbour  # noqa: E402
 from settings import load  # noqa: E402
 from storage import tables  # noqa: E402
 from storage.learning import Learning  # noqa: E402
@@ -32,15 +34,15 @@ from training.curation import ONE_SIDED, admitted, distinct, is_held  # noqa: E4
 from training.proof import Model, gates, reviewed_gate  # noqa: E402
 from training.recipe import RetrainSettings  # noqa: E402
 from training.refit import llrs, refit  # noqa: E402
-from training.registry import promote, prune  # noqa: E402
+from training.registry import promote, propose, prune, version_of  # noqa: E402
 from training.replay import REPLAY, Replay, hold_back  # noqa: E402
 from training.retrain import Means, retrain, take_back  # noqa: E402
 
 WIDTH = 128
 NOW = datetime.now(UTC).replace(tzinfo=None)
 PLAIN = Calibration((1.0,), ((1.0, 0.0),), ((1.0, 0.0, 0.0, 0.0),))
-SETTINGS = RetrainSettings(min_labels=6, replay=0.8, per_source=20, proof="", drift_factor=1.3, alert_rate_factor=3.0,
-                           keep=2)
+SETTINGS = RetrainSettings(min_labels=6, replay=0.8, per_source=20, proof="", shadow_hours=0.0, drift_factor=1.3,
+                           alert_rate_factor=3.0, keep=2)
 
 
 def replay(tells: dict[str, float], clips: int = 80, seed: int = 0) -> Replay:
@@ -88,10 +90,10 @@ def pieces(speech) -> list[np.ndarray]:
             for piece in np.split(load_speech(path), range(32_000, 400_000, 32_000)) if len(piece) == 32_000][:12]
 
 
-def label(settings, pieces, label=None, reviewer="ann", source="mic", hours=1) -> None:
-    """Alerts about these sounds, an hour apart, every second one called fake unless `label` says."""
+def label(settings, pieces, label=None, reviewer="ann", source="mic", hours=1, before=0) -> None:
+    """Alerts about these sounds, from sample `before` on, an hour apart, every second one called fake unless `label` says."""
     for k, piece in enumerate(pieces):
-        alert = flagged(seed=k, clip=piece)
+        alert = flagged(seed=k, clip=piece, clip_start=32_000 - before)
         keep(settings, alert, source=source, started=datetime.now(UTC) - timedelta(hours=hours * (k + 1)))
         with Reviews(settings.url, 1) as reviews:
             reviews.label([alert.id], label or (Label.FAKE if k % 2 else Label.REAL), reviewer, "<b>'; DROP TABLE clips; --")
@@ -119,6 +121,87 @@ def test_labels_make_a_candidate_and_the_decision_is_a_row_and_a_report(settings
     assert round_of(settings, models)[1][-1].startswith("nothing to do: 0 new labels of 6"), "each label starts one round"
 
 
+def test_who_spoke_before_the_alert_teaches_nothing(local, models, pieces):
+    label(local, pieces[:4], before=len(pieces[0]) - 8_000)
+    label(local, pieces[4:8])
+    said = round_of(local, models)[1]
+    assert "left out: 2 clips without enough speech" in said[-1], "of two fakes half a second was left"
+
+
+def in_shadow(url, models) -> str:
+    """A round has ended with a candidate in its shadow run; its name and version."""
+    candidate = models / "r20260101T000000"
+    shutil.copytree(models / "default", candidate)
+    version = version_of(read_manifest(candidate))
+    with Learning(url) as store:
+        round = store.begin("20 new labels", "default", candidate.name)
+        store.change(round, step="shadow")
+        propose(candidate)
+        store.decide("shadow", candidate.name, version, "default", "passed", [{"name": "clean: EER"}])
+        store.end(round, "shadow", "passed all gates", "# report\n")
+    return version
+
+
+@pytest.mark.parametrize(("alerts", "promoted"), [(3, True), (4, False)])
+def test_a_candidate_takes_the_place_only_after_its_shadow_run(local, models, alerts, promoted):
+    version = in_shadow(local.url, models)
+    done, said = round_of(local, models, shadow_hours=0.05)
+    assert not done and "0.00 of 0.05 hours" in said[0] and proposed(models / "default").name == "r20260101T000000"
+    keep(local, *(Compared(16_000 * k, version, 40.0, 0.1, k == 1, k <= alerts) for k in range(1, 6)))
+    assert round_of(local, models, shadow_hours=0.05)[0] is promoted
+    assert in_use(models / "default").name == ("r20260101T000000" if promoted else "default")
+    assert proposed(models / "default") is None
+    with Learning(local.url) as store:
+        decision, row = store.decisions()[-1], store.retrainings()[0]
+    assert decision["action"] == ("promote" if promoted else "refuse") and row["state"] == decision["action"] + "d"
+    assert [gate["name"] for gate in decision["numbers"]][0] == "clean: EER" and decision["numbers"][-1]["candidate"] == alerts
+    assert "0.06 hours of speech" in (models / "r20260101T000000.md").read_text()
+
+
+def test_a_shadow_run_is_over_where_another_model_is_put_to_use(local, models):
+    in_shadow(local.url, models)
+    shutil.copytree(models / "default", models / "other")
+    promote(models / "other")
+    assert not round_of(local, models, shadow_hours=0.05)[0] and proposed(models / "default") is None
+    (row,) = rows(local.url, tables.retrainings)
+    assert row["state"] == "refused" and "other was put to use meanwhile" in row["outcome"]
+
+
+@pytest.fixture
+def corpus(tmp_path, pieces):
+    """Writes a corpus to prove on; fakes are of the system that is given."""
+    def write(system, real=4):
+        (tmp_path / "proof").mkdir()
+        lines = [f"p{k} r{k} - - bonafide\n" for k in range(real)] + [f"- f{k} - {system} spoof\n" for k in range(4)]
+        for piece, line in zip(pieces, lines, strict=False):
+            (tmp_path / "proof" / f"{line.split()[1]}.flac").write_bytes(flac_bytes(piece))
+        (tmp_path / "proof" / "protocol.dev.txt").write_text("".join(lines))
+        return str(tmp_path / "proof")
+    return write
+
+
+def test_another_corpus_may_prove(local, models, pieces, corpus):
+    label(local, pieces)
+    round_of(local, models, min_labels=4, proof=corpus("nobody-knows-it"))
+    report = rows(local.url, tables.retrainings)[0]["report"]
+    assert "clean: EER" in report and "telephone" not in report, "not the bundle's own part"
+
+
+@pytest.mark.parametrize(("system", "real", "words"), [("VITS", 4, "are the same"), ("x", 0, "clips of both labels")])
+def test_a_corpus_that_proves_nothing_is_refused(local, models, pieces, corpus, system, real, words):
+    label(local, pieces)
+    with pytest.raises(ConfigError, match=words):
+        round_of(local, models, min_labels=4, proof=corpus(system, real))
+    assert rows(local.url, tables.retrainings)[0]["state"] == "failed" and in_use(models / "default").name == "default"
+
+
+def test_evaluation_is_of_the_bundle_in_use_too(models, monkeypatch):
+    monkeypatch.setenv("RADD_MODEL_BUNDLE", str(models / "default"))
+    shutil.copytree(models / "default", models / "other")
+    promote(models / "other")
+    assert evaluate._settings(None)[1] == models / "other" and evaluate._settings(models / "default")[1] == models / "default"
+
+
 def test_too_few_labels_start_nothing_and_it_says_why(local, models, pieces):
     label(local, pieces[:3])
     assert round_of(local, models) == (False, ["nothing to do: 3 new labels of 6 ([retrain] min_labels), and no drift "
@@ -137,7 +220,7 @@ def test_a_reviewer_who_calls_all_real_teaches_nothing_alone(local, models, piec
     assert len(pieces) >= ONE_SIDED
     label(local, pieces, Label.REAL)
     done, said = round_of(local, models)
-    assert not done and "nobody else has agreed" in said[0] and in_use(models / "default").name == "default"
+    assert not done and "have a second reviewer agree" in said[0] and in_use(models / "default").name == "default"
 
 
 @dataclass(frozen=True)
@@ -151,9 +234,19 @@ class Clip:
 
 
 def test_one_sided_answers_count_where_another_reviewer_agrees():
-    clips = [Clip("a"), Clip("b", reviewers=frozenset({"ann", "ben"}))]
-    answers = {"ann": ["spoof"] * ONE_SIDED, "ben": ["spoof", "bonafide"]}
-    assert [clip.sha256 for clip in admitted(clips, answers, 20)[0]] == ["b"]
+    clips = [Clip("a"), Clip("b", reviewers=frozenset({"ann", "ben"})), Clip("c", reviewers=frozenset({"ann", "cid"}))]
+    answers = {"ann": ["spoof"] * ONE_SIDED, "ben": ["spoof", "bonafide"], "cid": ["spoof"] * ONE_SIDED}
+    found, told = admitted(clips, answers, 20)
+    assert [clip.sha256 for clip in found] == ["b", "c"] and "have a second reviewer agree" in told[0]
+
+
+@pytest.mark.parametrize("voices", ["bonafide", "spoof"])
+def test_where_only_one_kind_of_voice_comes_up_the_replay_keeps_what_was_known(voices):
+    known, fresh, held = replay({"clean": 1.0}, 400), replay({"clean": 0.0}, 60, seed=1), replay({"clean": 1.0}, 400, seed=2)
+    judge = refit(known, fresh.rows(fresh.label[fresh.clip] == voices), 0.8)
+    real = held.label == "bonafide"
+    for sign, side in ((1, real), (-1, ~real)):
+        assert np.mean([sign * llr > 0 for clip, llr in llrs(held, *judge).items() if side[clip]]) > 0.7
 
 
 def test_a_thousand_near_copies_are_one_clip():
@@ -327,9 +420,13 @@ def test_drift_is_stored_by_stream_and_day_and_told(settings, models, tmp_path, 
     for source, known in (("far\x1b[2J", far), ("near", near)):
         keep(settings, *(replace(score(k * 16_000), neighbours=known) for k in range(1, 9)), source=source, started=began)
     (tmp_path / "c.toml").write_text(f'[model]\nbundle = "{models}/default"\n')
-    assert train.main(["drift", "--url", settings.url, "--config", str(tmp_path / "c.toml")]) == 0
+    plot = tmp_path / "drift.svg"
+    command = ["drift", "--url", settings.url, "--config", str(tmp_path / "c.toml"), "--plot", str(plot)]
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install -r requirements-evaluate.txt")
+    assert train.main(command) == 0
     told = capsys.readouterr().out.splitlines()
-    assert sum("DRIFT  far?[2J" in line for line in told) == 1 and len(told) == 3 and "0.0500" in "".join(told)
+    assert "far?[2J" in plot.read_text() and "<svg" in plot.read_text()
+    assert sum("DRIFT  far?[2J" in line for line in told) == 1 and len(told) == 4 and "0.0500" in "".join(told)
     found = sorted(rows(settings.url, tables.drift), key=lambda row: row["distance"])
     assert [row["seconds"] for row in found] == [8, 8] and found[1]["distance"] == pytest.approx(0.5)
 

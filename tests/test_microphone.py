@@ -101,6 +101,19 @@ def test_hears_bit_for_bit_what_is_played(virtual_microphone, backend):
     assert (stats["drops"], stats["reopened"]) == (0, 0) and stats["chunks"] == len(listening.chunks)
 
 
+def test_two_sources_hear_at_once_and_the_end_of_one_leaves_the_other(virtual_microphone, backend):
+    first, second = (MicrophoneSource(settings(backend, **EXACT), virtual_microphone.device) for _ in range(2))
+    with first, Listening(first) as one:
+        with second, Listening(second) as other:
+            one.wait_for(sounds)
+            other.wait_for(sounds)
+        played = noise(0.5, 3)
+        virtual_microphone.play(played)
+        one.wait_for(lambda chunk: sounds(chunk) and chunk.samples.any())
+        one.wait_for(lambda chunk: sounds(chunk) and not chunk.samples.any())
+    position(timeline(one.chunks), played)
+
+
 def test_converts_from_the_devices_own_rate_and_channels(virtual_microphone, backend):
     played = np.convolve(noise(1.0, 2), np.ones(8) / 8, "same").astype(np.float32)
     with MicrophoneSource(settings(backend), virtual_microphone.device) as source, Listening(source) as listening:

@@ -259,17 +259,31 @@ def test_a_confirmed_clip_is_in_the_index_until_minds_change(settings, reviews, 
     assert learnt == sha256 and blocks > 3
     with OverlayStore(settings.url, encoder.id) as store:
         overlay = store.read()
-        assert {(r.label, r.system, r.source) for r in overlay.references} == {("spoof", "unknown", "call 7")}
-        assert len(overlay.references) == blocks
+        assert {(r.label, r.system, r.source) for r in overlay.sides[1].references} == {("spoof", "unknown", "call 7")}
+        assert len(overlay) == blocks
         (recording,) = store.recordings()
         assert (recording.reviewer, recording.reason) == ("ann", "sounds metallic")
         reviews.label([heard.id], Label.REAL, "bob", "")
         assert one(settings.url, tables.alerts, id=heard.id)["review"] == "conflict"
-        assert store.read().references == () and store.read().version > overlay.version
+        assert len(store.read()) == 0 and store.read().version > overlay.version
         reviews.label([heard.id], Label.REAL, "ann", "it was the line")
-        assert reviews.remember(encoder) == {sha256: blocks}
-        assert {r.label for r in store.read().references} == {"bonafide"}
+        ((learnt, blocks),) = reviews.remember(encoder).items()
+        assert learnt == sha256 and {r.label for r in store.read().sides[0].references} == {"bonafide"}
     assert [entry["blocks"] for entry in reviews.show(heard.id)["index"]] == [blocks]
+
+
+def test_who_spoke_before_the_alert_is_no_fake(settings, reviews, spoken, encoder):
+    before = 48_000
+    heard = flagged(clip=spoken, clip_start=0, began=before)
+    keep(settings, heard)
+    entered = {}
+    for label, side in ((Label.REAL, 0), (Label.FAKE, 1)):
+        reviews.label([heard.id], label, "ann", "")
+        reviews.remember(encoder)
+        with OverlayStore(settings.url, encoder.id) as store:
+            entered[label] = {r.start_s for r in store.read().sides[side].references}
+    assert entered[Label.FAKE] == {start for start in entered[Label.REAL] if start >= before / 16_000}
+    assert 0 < len(entered[Label.FAKE]) < len(entered[Label.REAL]), "a person's label is about the whole clip"
 
 
 def test_another_encoder_learns_what_is_agreed_too(settings, reviews, spoken, encoder):

@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stream.ring_buffer import RingBuffer
 
@@ -44,3 +46,25 @@ def test_more_than_the_capacity_is_refused(n):
 def test_no_capacity_is_refused():
     with pytest.raises(ValueError, match="at least 1"):
         RingBuffer(0)
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 60)), max_size=30))
+def test_it_holds_at_least_what_it_is_asked_to_hold_and_forgets_the_oldest_first(steps):
+    ring, history = RingBuffer(50), np.empty(0, np.float32)
+    for asked, length in steps:
+        before = len(ring)
+        ring.hold(asked)
+        assert min(before, asked) <= len(ring) <= before
+        expected = min(asked, len(ring) + length)
+        written = np.arange(len(history), len(history) + length, dtype=np.float32)
+        ring.write(written)
+        history = np.concatenate((history, written))
+        assert expected <= len(ring) <= 50
+        assert np.array_equal(ring.last(50), history[len(history) - len(ring) :])
+
+
+def test_what_is_not_held_takes_no_memory():
+    ring = RingBuffer(1_000_000)
+    ring.hold(1_000)
+    ring.write(np.ones(500_000, np.float32))
+    assert 1_000 <= len(ring) <= 2_000

@@ -11,21 +11,24 @@ import numpy as np
 import pytest
 
 from radd.errors import AudioError, ConfigError, DeviceError, ModelError, StorageError
-from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, Alert, AlertState, AudioChunk, Gap, Judgement, Score
+from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, Alert, AlertState, AudioChunk, Detector, Gap, Judgement, Score
 from stream.alerts import AlertSettings
 from stream.decision import DecisionSettings
+from stream.engine import EngineSettings
+from stream.inlet import AHEAD_SAMPLES
 from stream.monitor import Monitor
 from stream.notices import Started, Stats, Stopped
-from stream.runtime import Ending, NoJournal, Run, exit_code, resident_mb
+from stream.runtime import Ending, NoJournal, Run, Stream, exit_code, resident_mb
 from stream.service import Service
 from stream.sinks import JsonLines
 
 DECISION = DecisionSettings(prior=0.5, suspect_p=0.5, spoof_p=0.9, open_evidence=4.0, drift_llr=0.5, max_llr=6.0,
                             close_bonafide_s=1.0, close_silence_s=10.0, refractory_s=1.0)
+ENGINE = EngineSettings(streams_at_once=8, late_ms=400)
 ALERTS = AlertSettings(pre_roll_s=1.0, max_clip_s=20.0, neighbours=3)
 
 
-class LoudIsFake:
+class LoudIsFake(Detector):
     """A detector without weights: loud hops are synthetic, quiet ones a person's."""
 
     name = "loud-is-fake 1"
@@ -79,7 +82,7 @@ class Kept(NoJournal):
     def __exit__(self, *exc) -> None:
         self.order.append("journal closed")
 
-    def write(self, event) -> None:
+    def write(self, event, stream=None) -> None:
         self.order.append(("kept", event))
 
     def stats(self) -> dict[str, int]:
@@ -100,7 +103,7 @@ class Shown:
     def __exit__(self, *exc) -> None:
         pass
 
-    def write(self, event) -> None:
+    def write(self, event, stream=None) -> None:
         self.order.append(("shown", event))
 
 
@@ -113,9 +116,9 @@ def sound(level: float, hops: int, start_hops: int = 0, cause: str | None = None
 def listen(source: ArraySource, recovered=(), duration_samples=None, ending=None, display=None) -> list:
     order = []
     ending = ending or Ending()
-    monitor = Monitor(LoudIsFake(), DECISION, ALERTS, str(uuid.UUID(int=3)))
-    run = Run(source, monitor, lambda: Kept(order, recovered), display or Shown(order), ending, "loud-is-fake 1",
-              duration_samples)
+    detector, stream_id = LoudIsFake(), str(uuid.UUID(int=3))
+    stream = Stream(stream_id, source, Monitor(detector, DECISION, ALERTS, stream_id))
+    run = Run([stream], detector, lambda: Kept(order, recovered), display or Shown(order), ending, ENGINE, duration_samples)
     with ending:
         try:
             run.listen()
@@ -158,7 +161,7 @@ def test_a_signal_ends_in_order(number):
     source = ArraySource(sound(0.9, 50), lambda told: os.kill(os.getpid(), number) if told == 10 else None)
     order = listen(source)
     (stopped,) = shown(order, Stopped)
-    assert stopped.reason == number.name.lower() and stopped.totals["scores"] <= 11
+    assert stopped.reason == number.name.lower() and stopped.totals["scores"] < 50
     assert shown(order, Alert)[-1].state is AlertState.CLOSE and not source.is_open
     assert signal.getsignal(number) is before
 
@@ -188,7 +191,7 @@ def test_stats_come_once_a_minute_of_sound():
     order = listen(ArraySource(sound(0.1, 1_500)))
     stats = shown(order, Stats)
     assert [round(each.end / SAMPLE_RATE_HZ) for each in stats] == [60, 120, 180]
-    assert stats[0].queue_depths == {"capture": 0, "spool": 3} and stats[0].chunks == 469
+    assert stats[0].queue_depths == {"capture": 0, "spool": 3} and 469 <= stats[0].chunks <= 480  # read ahead
     assert 0 < stats[0].real_time_factor < 1 and stats[0].memory_mb > 10
 
 
@@ -215,7 +218,7 @@ def test_a_reader_that_goes_away_ends_the_run():
     with os.fdopen(writer, "w") as out:
         source = ArraySource(sound(0.1, 50))
         order = listen(source, display=JsonLines(out))
-    assert source.told == 1 and order[-1] == "journal closed"
+    assert source.told <= 1 + AHEAD_SAMPLES // HOP_SAMPLES + 1 and order[-1] == "journal closed"
 
 
 @pytest.mark.parametrize(("error", "code"), [

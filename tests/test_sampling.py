@@ -11,6 +11,7 @@ from radd.types import HOP_SAMPLES, Alert, AudioChunk, Gap, Sample
 from storage.journal import Journal
 from storage.records import SAMPLE
 from storage.tables import alerts, clips, evidence
+from stream.engine import Fed, feed
 from stream.sampling import STRETCH_SAMPLES, Sampler
 from stream.sinks import as_json
 
@@ -19,7 +20,7 @@ ALL = 3600 * 16_000 / STRETCH_SAMPLES
 
 def heard(detector, chunks, per_hour=ALL, stream_id=STREAM_ID):
     sampler = Sampler(monitor(detector, stream_id), per_hour, stream_id, 5)
-    return [event for chunk in chunks for event in sampler.feed(chunk)] + sampler.flush()
+    return [event for chunk in chunks for event in feed(detector, [Fed(sampler, chunk)])[0]] + sampler.flush()
 
 
 def samples(events):

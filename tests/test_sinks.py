@@ -17,9 +17,9 @@ from rich.console import Console
 from radd.errors import StorageError
 from radd.flac import clip_sha256
 from radd.types import Alert, AlertState, Gap, Neighbour, Score, Verdict
-from stream.live_view import CHART_COLUMNS, LiveView
+from stream.live_view import CHART_COLUMNS, LiveView, Seen
 from stream.notices import Started, Stats, Stopped
-from stream.sinks import ConsoleLines, Fanout, JsonLines, Pace
+from stream.sinks import ConsoleLines, Fanout, JsonLines
 
 SCHEMA = json.loads((Path(__file__).parent.parent / "docs/events.schema.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA, format_checker=jsonschema.FormatChecker())
@@ -35,7 +35,7 @@ SCORES = st.builds(
     Score, end=SAMPLES, verdict=st.sampled_from(["bonafide", "suspect", "spoof"]).map(Verdict), reason=st.none(),
     llr=st.floats(allow_nan=False, allow_infinity=False), p_spoof=PROBABILITY, **REST,
 ) | st.builds(
-    Score, end=SAMPLES, verdict=st.sampled_from(["no_speech", "too_noisy", "gap", "warming_up"]).map(Verdict),
+    Score, end=SAMPLES, verdict=st.sampled_from(["no_speech", "too_noisy", "gap", "warming_up", "shed"]).map(Verdict),
     reason=WORDS, llr=st.none(), p_spoof=st.none(), **REST,
 )
 ALERTS = st.builds(
@@ -45,12 +45,13 @@ ALERTS = st.builds(
 )
 GAPS = st.tuples(SAMPLES, SAMPLES, WORDS).map(lambda g: Gap(min(g[:2]), max(g[:2]), g[2]))
 TOTALS = {"sound_s": 1.5, "chunks": 2, "scores": 2, "measured": 1, "alerts": 1, "gaps": 0, "lost_s": 0.0, "drops": 0,
-          "overruns": 0, "storage": {"delivered": 2, "alerts_lost": 0}}
+          "overruns": 0, "shed_hops": 0, "brief_hops": 0, "storage": {"delivered": 2, "alerts_lost": 0}}
 NOTICES = st.one_of(
     st.builds(Started, source=WORDS, bundle=WORDS, native_rate_hz=st.integers(1, 192_000),
               length_samples=st.none() | SAMPLES),
     st.builds(Stats, end=SAMPLES, chunks=SAMPLES, drops=SAMPLES, overruns=SAMPLES, real_time_factor=st.floats(0, 9),
-              queue_depths=st.dictionaries(WORDS, SAMPLES, max_size=3), memory_mb=st.floats(0, 1e5)),
+              queue_depths=st.dictionaries(WORDS, SAMPLES, max_size=3), memory_mb=st.floats(0, 1e5), shed_hops=SAMPLES,
+              brief_hops=SAMPLES),
     st.builds(Stopped, end=SAMPLES, reason=st.sampled_from(["end", "sigterm", "error"]), totals=st.just(TOTALS)),
 )
 ANYTHING = st.one_of(SCORES, ALERTS, GAPS, NOTICES)
@@ -121,8 +122,8 @@ def test_plain_lines_and_live_view_take_any_events(events):
     out = io.StringIO()
     plain = ConsoleLines(out)
     console = Console(file=io.StringIO(), width=80, height=24, force_terminal=True)
-    view = LiveView(dict, console)
-    view.started, view.pace = Started("a", "b", 16_000, 48_000), Pace(48_000)
+    view = LiveView(lambda stream: {}, console)
+    view.seen[None] = Seen(Started("a", "b", 16_000, 48_000))
     for event in events:
         plain.write(event)
         if not isinstance(event, (Started, Stopped)):
@@ -155,8 +156,8 @@ def test_plain_lines_tell_how_much_of_a_long_file_is_left():
 
 def test_live_view_shows_the_unmeasured_as_a_dot_and_a_measured_zero_as_a_bar():
     console = Console(file=io.StringIO(), width=80, height=24)
-    view = LiveView(lambda: {"drops": 3}, console)
-    view.started = Started("Microphone", "default", 48_000, None)
+    view = LiveView(lambda stream: {"drops": 3}, console)
+    view.seen[None] = Seen(Started("Microphone", "default", 48_000, None))
     for second, p_spoof in enumerate([None, 0.0, 1.0], 1):
         view.write(a_score(second * 16_000, p_spoof))
     console.print(view.draw())
@@ -168,7 +169,7 @@ def test_live_view_shows_the_unmeasured_as_a_dot_and_a_measured_zero_as_a_bar():
 
 def test_live_view_starts_with_the_source_and_prints_the_totals_below():
     console = Console(file=io.StringIO(), width=80, height=24, force_terminal=True)
-    with LiveView(dict, console) as view:
+    with LiveView(lambda stream: {}, console) as view:
         view.write(Started("Microphone", "default", 48_000, None))
         assert view.live.is_started
         view.write(a_score(2_048, 0.9))
@@ -184,7 +185,7 @@ def test_fanout_keeps_before_it_announces():
         def __init__(self, name):
             self.name = name
 
-        def write(self, event):
+        def write(self, event, stream=None):
             order.append((self.name, event))
 
     order, gap = [], Gap(0, 10, "x")

@@ -22,10 +22,11 @@ from radd.encoder import BLOCK_SAMPLES, OnnxEncoder, block_spectra  # noqa: E402
 from radd.features import BINS  # noqa: E402
 from radd.files import load_speech  # noqa: E402
 from settings import load  # noqa: E402
-from training import learn, together  # noqa: E402
+from training import learn, together, warm_start  # noqa: E402
 from training.embedding import Embedder  # noqa: E402
 from training.encoder import pretrained  # noqa: E402
 from training.networks import SpectralNetwork  # noqa: E402
+from training.recipe import STAGES  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 TINY = """[training]
@@ -136,6 +137,17 @@ def test_other_clips_are_not_taken_for_learned(corpus, fitted, tmp_path):
     assert content(tmp_path / "bundle")["cnn_score.onnx"] != content(fitted[0] / "bundle")["cnn_score.onnx"]
 
 
+def test_the_stages_one_by_one_make_the_same_bundle(corpus, fitted, tmp_path):
+    shutil.copytree(fitted[0] / "work", tmp_path / "work", ignore=shutil.ignore_patterns("bundle", "decoded"))
+    for stage in STAGES:
+        assert not (tmp_path / "bundle").exists()
+        said = run(*arguments_of(corpus, tmp_path, "--stage", stage))
+        assert "networks: step" not in said, "what the checkpoints hold was learned again"
+        assert (tmp_path / "work" / "decoded" / "speech").exists() == (stage != "prepare")
+    assert content(tmp_path / "bundle") == content(fitted[0] / "bundle")
+    assert not list((tmp_path / "work").rglob("checkpoint.pt")), "asked for again, the stage would not learn anew"
+
+
 SMALL = {"conv_dim": (16, 16), "conv_kernel": (10, 3), "conv_stride": (160, 2), "num_feat_extract_layers": 2,
          "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32,
          "num_conv_pos_embeddings": 7, "num_conv_pos_embedding_groups": 2}
@@ -150,6 +162,10 @@ def test_learning_goes_on_from_a_bundle(corpus, fitted, tmp_path):
     first, second = (SpectralCnn(bundle / FRAMES, bundle / SCORE) for bundle in (before, tmp_path / "bundle"))
     frames, more = (cnn.frames(cnn.start(), spectra) for cnn in (first, second))
     assert np.allclose(frames, more, atol=1e-3) and frames.std() > 0.1
+    sound = 0.1 * torch.randn(2, BLOCK_SAMPLES)
+    with torch.no_grad():
+        heard, still = (warm_start.block_encoder(b).eval().hidden(sound) for b in (before, tmp_path / "bundle"))
+    assert torch.allclose(heard, still, atol=1e-3) and heard.std() > 0.1
 
 
 def test_self_supervised_learning_comes_before(corpus, fitted, tmp_path):
@@ -189,6 +205,7 @@ def test_a_model_in_the_form_of_the_hub_is_exported_as_it_is(corpus, kind, tmp_p
     (["--data", "nowhere"], "protocol.train.txt is missing"),
     (["--exclude", "nobody.txt"], "cannot read the speakers to leave out"),
     (["--out", str(ROOT / "docs")], "no bundle"),
+    (["--stage", "index"], "nothing has learned yet; first comes --stage train"),
 ])
 def test_mistakes(corpus, tmp_path, capsys, change, words):
     assert train.main([str(argument) for argument in [*arguments_of(corpus, tmp_path), *change]]) == 2

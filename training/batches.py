@@ -11,8 +11,10 @@ from radd.dataset import DecodedClips
 from radd.features import STEP_SAMPLES, SpectrumState, log_spectra, remove_channel
 from radd.speech import BLOCK_SAMPLES
 
-PAD_LEVEL = 1e-4  # of the noise that stands where a clip is shorter than the crop
+PAD_LEVEL = 1e-4  # of the noise that stands where a crop is longer than its clip
 SPEECH_SHARE = 0.6  # of a crop, where the clip allows
+EDGED = 0.5  # of all crops have silence put before and after them, ...
+EDGE_SHARE = 0.2  # ... each of at most this share of the crop: where a clip begins and ends must not tell its label
 SPECTRA_PER_BLOCK = BLOCK_SAMPLES // STEP_SAMPLES
 
 
@@ -58,30 +60,39 @@ class Batches:
     def crop(self, index: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """A crop of clip `index` after a channel, float32 (crop_samples,), and its speech (crop_samples / 512,)."""
         samples, speech = self._clips.samples(index), self._clips.speech(index)
-        room = (len(samples) - self.crop_samples) // BLOCK_SAMPLES
+        blocks = self.crop_samples // BLOCK_SAMPLES
+        longest = int(EDGE_SHARE * blocks) if rng.random() < EDGED else 0
+        before, after = (int(n) for n in rng.integers(longest + 1, size=2))
+        wanted = blocks - before - after
+        room = len(speech) - wanted
         if room >= 0:
-            first = self._begin(speech, room, rng)
-            samples = samples[first * BLOCK_SAMPLES :][: self.crop_samples]
-            speech = speech[first:][: self.crop_samples // BLOCK_SAMPLES]
+            first = self._begin(speech, room, wanted, rng)
+            samples, speech = samples[first * BLOCK_SAMPLES :][: wanted * BLOCK_SAMPLES], speech[first:][:wanted]
         else:
-            before = int(rng.integers(1 - room))
-            pad = (before, -room - before)
-            samples = np.pad(samples, [p * BLOCK_SAMPLES for p in pad])
+            earlier = int(rng.integers(1 - room))
+            before, after = before + earlier, after - room - earlier
+        if before or after:
+            samples = np.pad(samples, (before * BLOCK_SAMPLES, after * BLOCK_SAMPLES))
             samples = samples + rng.standard_normal(len(samples)).astype(np.float32) * np.float32(PAD_LEVEL)
-            speech = np.pad(speech, pad)
+            speech = np.pad(speech, (before, after))
         return self._channel(samples, rng), speech
 
-    def _begin(self, speech: np.ndarray, room: int, rng: np.random.Generator) -> int:
-        """A random first block from which the crop is mostly speech, as what is judged live is; any if none is."""
-        heard = np.convolve(speech, np.ones(self.crop_samples // BLOCK_SAMPLES, np.float32), "valid")[: room + 1]
-        spoken = np.flatnonzero(heard >= SPEECH_SHARE * self.crop_samples / BLOCK_SAMPLES)
+    def _begin(self, speech: np.ndarray, room: int, wanted: int, rng: np.random.Generator) -> int:
+        """A random first block of `wanted` that are mostly speech, as what is judged live is; any if none are."""
+        heard = np.convolve(speech, np.ones(wanted, np.float32), "valid")[: room + 1]
+        spoken = np.flatnonzero(heard >= SPEECH_SHARE * wanted)
         return int(rng.choice(spoken)) if len(spoken) else int(rng.integers(room + 1))
 
 
+def clip_spectra(samples: np.ndarray, speech: np.ndarray) -> np.ndarray:
+    """Spectra without their channel, float32 (time, BINS), of sound from its beginning, by the very code that listens.
+
+    `speech` is its probability in each BLOCK_SAMPLES of `samples`.
+    """
+    state = SpectrumState()
+    return remove_channel(state, log_spectra(state, samples), speech.repeat(SPECTRA_PER_BLOCK))
+
+
 def spectra(batch: Batch) -> np.ndarray:
-    """Spectra without their channel, float32 (batch, time, BINS), by the very code that listens."""
-    out = []
-    for samples, speech in zip(batch.samples, batch.speech, strict=True):
-        state = SpectrumState()
-        out.append(remove_channel(state, log_spectra(state, samples), speech.repeat(SPECTRA_PER_BLOCK)))
-    return np.stack(out)
+    """`clip_spectra` of each, float32 (batch, time, BINS)."""
+    return np.stack([clip_spectra(*one) for one in zip(batch.samples, batch.speech, strict=True)])

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from radd.bundle import ENCODER, FRAMES, REFERENCES, SCORE, VECTORS, sha256
 from radd.calibration import Calibration
@@ -18,10 +17,11 @@ from radd.dataset import DecodedClips
 from radd.detector import WINDOW_HOPS
 from radd.encoder import BLOCK_HOPS, BLOCK_SAMPLES, SPEECH_THRESHOLD, Encoder, OnnxEncoder, speech_blocks
 from radd.errors import ConfigError
-from radd.features import STEP_SAMPLES, SpectrumState, log_spectra, remove_channel
-from radd.index import FlatIndex, Reference, ReferenceIndex, write_references
+from radd.index import FlatIndex, ReferenceIndex
+from radd.references import Reference, write_references
 from radd.speech import BLOCK_SAMPLES as SPEECH_SAMPLES
 from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ
+from training.batches import clip_spectra
 
 SPEECH_S = (1.0, 1.5, 2.0, 3.0)  # lengths of speech that are calibrated
 RIDGE = 0.1  # sklearn's C, on unscaled parts: a part that hardly varies gets hardly any weight, whatever it says
@@ -41,7 +41,7 @@ class Windows:
     """The parts' scores of many windows, one row each."""
 
     parts: np.ndarray
-    """(n, 3): spectrum, encoder, retrieval; NaN where no block was encoded"""
+    """(n, 3): spectrum, encoder, retrieval; NaN where no block was encoded; of other models (n, 1): their score"""
     speech_s: np.ndarray
     clip: np.ndarray
     """index of the clip (n,)"""
@@ -68,7 +68,9 @@ def build_index(clips: DecodedClips, encoder: Encoder, directory: Path, limit: i
     half = np.array(vectors, np.float16)
     np.save(directory / VECTORS, half)
     write_references(directory / REFERENCES, references)
-    return FlatIndex(encoder.id, half.astype(np.float32), references)
+    index = FlatIndex(encoder.id, half, references)
+    index.save_clusters(directory)
+    return index
 
 
 def score_windows(
@@ -89,9 +91,7 @@ def score_windows(
             continue
         if alter is not None:
             samples = alter(samples, np.random.default_rng([seed, i])).astype(np.float32)
-        spectrum = SpectrumState()
-        flat = remove_channel(spectrum, log_spectra(spectrum, samples), speech.repeat(SPEECH_SAMPLES // STEP_SAMPLES))
-        frames = cnn.frames(cnn.start(), flat)
+        frames = cnn.frames(cnn.start(), clip_spectra(samples, speech))
         blocks = {at // HOP_SAMPLES + BLOCK_HOPS: encoder.embed(samples[at : at + BLOCK_SAMPLES])
                   for at in speech_blocks(speech)}
         judged = {at: (score, vector, index.search(vector, 1)) for at, (vector, score) in blocks.items()}
@@ -135,11 +135,12 @@ def fuse(parts: np.ndarray, speech_s: np.ndarray, bonafide: np.ndarray, weigh: C
     for k, shortest in enumerate(SPEECH_S):
         longest = SPEECH_S[k + 1] if k + 1 < len(SPEECH_S) else np.inf
         near = (speech_s >= shortest) & (speech_s < longest)
-        whole = near & ~np.isnan(parts[:, 1])
+        whole = near & ~np.isnan(parts).any(axis=1)
         if len(set(bonafide[whole])) == 2:
             lengths.append(shortest)
             alone.append(logistic(parts[near, :1], bonafide[near], weigh(near)))
-            fused.append(logistic(parts[whole], bonafide[whole], weigh(whole)))
+            if parts.shape[1] > 1:
+                fused.append(logistic(parts[whole], bonafide[whole], weigh(whole)))
     if not lengths:
         raise ConfigError(f"the dev side has no windows of both labels with {SPEECH_S[0]} s of speech or more to "
                           "calibrate on; give it longer clips")
@@ -159,7 +160,7 @@ def mean_llrs(parts: np.ndarray, speech_s: np.ndarray, clip: np.ndarray, calibra
     """The mean LLR, in nats, of the windows of each clip; a row each, as Windows has them."""
     by_clip: dict[int, list[float]] = defaultdict(list)
     for (spectrum, *rest), length_s, i in zip(parts, speech_s, clip, strict=True):
-        heard = () if np.isnan(rest[0]) else rest
+        heard = () if np.isnan(rest).any() else rest
         by_clip[int(i)].append(calibration.llr(length_s, spectrum, *heard))
     return {i: float(np.mean(llrs)) for i, llrs in by_clip.items()}
 
@@ -181,6 +182,8 @@ def balanced(bonafide: np.ndarray, sources: np.ndarray, clip: np.ndarray) -> np.
 
 def logistic(parts: np.ndarray, bonafide: np.ndarray, weights: np.ndarray, ridge: float = RIDGE) -> tuple[float, ...]:
     """Weights of the parts and offset of a logistic regression."""
+    from sklearn.linear_model import LogisticRegression  # here, as the console promotes and rolls back without it
+
     model = LogisticRegression(C=ridge, max_iter=1000).fit(parts, bonafide, weights)
     return (*model.coef_[0].tolist(), float(model.intercept_[0]))
 

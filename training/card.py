@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +17,8 @@ from training.recipe import RecipeSettings
 
 FIGURES = {
     "dev_scores.svg": "Scores of the dev side's clips as they are; calibration has seen them, so new sound does worse.",
+    "importances.svg": "What a feature is worth: the part of the area under the ROC curve that sources which were not "
+                       "learned from lose where its values are shuffled. importances.csv has them all.",
     "loss.svg": "Losses in training. Labels are smoothed and channels rough, so no loss comes near zero.",
 }
 LIMITS = """\
@@ -23,9 +26,8 @@ LIMITS = """\
 
 - It knows the synthesis systems in its training data and what resembles them. A new family of systems may pass, and no
   score of this program is proof by itself: it is evidence that a person weighs.
-- Formant and diphone synthesis (espeak-ng, festival) is in its training data, too rarely: most of it still passes as a
-  person's voice. Meeting it four times as often cured that, with 3 false alarms for 1 on the dev side, so it was not done.
-- A telephone line costs it most: what lies above 3.4 kHz is gone, and more than half of the fakes in calls may be missed.
+- Diphone synthesis (the voice kal of festival and flite) may pass as a person's voice, though it is in the training data.
+- A telephone line costs it most: what lies above 3.4 kHz is gone, and twice as many fakes in calls are missed or more.
 - The encoder learned for half an hour on two cores, not for days: by itself it tells hardly more than chance, and the
   index rests on the other network's frames. The nearest known voices are hints to a listener, and the fusion gives
   encoder and retrieval little weight.
@@ -34,6 +36,15 @@ LIMITS = """\
 - Speech that was enhanced, heavily compressed or converted by a lossy neural codec may be called synthetic, because it
   partly is.
 - It does not say who speaks, and it was not tested for equal accuracy over languages, ages and sexes.
+"""
+WINDOW_LIMITS = """\
+## What it cannot do
+
+- It is a baseline: a model of simpler projects, trained here to compare with. bench/baselines.md has what it is worth.
+- It judges a window of sound as a whole, has no index of known voices and cannot learn from labels.
+- It knows the synthesis systems in its training data and what resembles them; no score is proof by itself.
+- Labels of the training data come from the names of pages and folders; some are wrong.
+- It was not tested for equal accuracy over languages, ages and sexes.
 """
 
 
@@ -58,6 +69,11 @@ def describe_data(
 
 def write_card(path: Path, training: dict[str, Any], metrics: dict[str, dict]) -> None:
     """Write the card: data, recipe, measured numbers by name of the run, limits."""
+    numbers = ["## Measured numbers", ""]
+    numbers += told(metrics) if metrics else ["None yet: `train.py card --metrics NAME=FILE` copies them in.", ""]
+    if "imported" in training:
+        path.write_text("\n".join([*_imported(training), *numbers]), encoding="utf-8")
+        return
     lines = ["# Model card", "", "Tells speech of a person (bona fide) from synthetic speech (spoof); scores are",
              "natural-log likelihood ratios, higher = bona fide.", "", "## Data", ""]
     for side in ("train", "dev"):
@@ -67,13 +83,15 @@ def write_card(path: Path, training: dict[str, Any], metrics: dict[str, dict]) -
                      f"{of['sources']} sources, {of['languages']} languages")
     if training.get("licences_chosen") == "permissive":
         lines.append("- of both sides only clips whose licence allows any use, trade included: `--licences permissive`")
-    lines += [f"- index: {training['references']} references from the train side",
-              "- networks and index learned from the train side; fusion and calibration from the dev side", ""]
-    lines += ["## Measured numbers", ""]
-    lines += told(metrics) if metrics else ["None yet: `train.py card --metrics NAME=FILE` copies them in.", ""]
+    if "model" in training:
+        lines += [f"- the model {training['model']} learned from the train side; calibration from the dev side", ""]
+    else:
+        lines += [f"- index: {training['references']} references from the train side",
+                  "- networks and index learned from the train side; fusion and calibration from the dev side", ""]
+    lines += numbers
     lines += [line for figure, words in FIGURES.items() if (path.parent / figure).is_file()
               for line in (f"![{words}]({figure})", "", words, "")]
-    lines += [LIMITS, "## Recipe", ""]
+    lines += [WINDOW_LIMITS if "model" in training else LIMITS, "## Recipe", ""]
     lines += [f"- {key} = {value}" for key, value in training["recipe"].items()]
     for earlier in training.get("before", []):
         lines += ["", "Learning went on from networks that had learned with " +
@@ -84,11 +102,47 @@ def write_card(path: Path, training: dict[str, Any], metrics: dict[str, dict]) -
     path.write_text("\n".join(lines), encoding="utf-8")
 
 
-def add_metrics(bundle: Path, files: dict[str, Path]) -> None:
+def _imported(training: dict[str, Any]) -> list[str]:
+    """What is known of a model of somebody else."""
+    sources = training["calibrated_on"]
+    classes = [f"- {label}: its class{'es' if len(names) > 1 else ''} {', '.join(names)}"
+               for label, names in training["classes"].items()]
+    return [
+        "# Model card", "",
+        f"{training['imported']}, a model of kind {training['kind']} with {training['parameters']:,} parameters, converted as",
+        "it is. What its makers say of data, licence and limits holds here too.", "", *classes,
+        f"- Its scores are differences of its logits, calibrated on clips of {', '.join(sources)}." if sources else
+        "- Its scores are differences of its logits. Nobody has calibrated them, so probabilities and alerts may be off;\n"
+        "  the Cllr of `evaluate.py score` says by how much, and `train.py import --data CORPUS` calibrates.", "",
+    ]
+
+
+def refuse_other(out: Path) -> None:
+    """Raise ConfigError where a directory holds something that is no bundle."""
+    if out.exists() and any(out.iterdir()) and not (out / CARD).is_file():
+        raise ConfigError(f"{out} is not empty and no bundle; name another directory with --out")
+
+
+def replace_bundle(made: Path, out: Path) -> None:
+    """Copy a finished bundle to `out` in one step, so that nobody loads half of one."""
+    refuse_other(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    fresh, old = out.with_name(out.name + ".new"), out.with_name(out.name + ".old")
+    for leftover in (fresh, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    shutil.copytree(made, fresh)
+    if out.exists():
+        out.rename(old)
+    fresh.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def add_metrics(bundle: Path, files: dict[str, Path], out: Path | None = None) -> None:
     """Copy measured numbers into the card and manifest of `bundle`; the weights and their version stay what they are.
 
-    `files` are metrics.json or stream.json files of evaluate.py by the name of the run. Raises ConfigError for a file
-    that holds none of the known numbers.
+    `files` are metrics.json or stream.json files of evaluate.py by the name of the run. With `out` the bundle stays as it
+    is, and a copy there has the numbers. Raises ConfigError for a file that holds none of the known numbers, and where
+    `out` holds something that is no bundle.
     """
     manifest = read_manifest(bundle)
     metrics = dict(manifest["metrics"])
@@ -101,6 +155,9 @@ def add_metrics(bundle: Path, files: dict[str, Path]) -> None:
             raise ConfigError(f"{file} holds none of {', '.join(NUMBERS)}; "
                               "expected metrics.json or stream.json of evaluate.py")
         metrics[run] = kept
+    if out is not None:
+        replace_bundle(bundle, out)
+        bundle = out
     write_card(bundle / CARD, manifest["training"], metrics)
     manifest["metrics"] = metrics
     manifest["files"][CARD] = sha256(bundle / CARD)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from radd.bundle import load_known_voices, read_manifest, write_manifest
 from radd.dataset import DecodedClips
 from radd.encoder import BLOCK_SAMPLES, Encoder, speech_blocks
 from radd.index import LABELS, FlatIndex
 from radd.overlay import OverlaidIndex, Overlay, Provenance, references_of
 
-CLIPS = 400  # of a label, at most, that are confirmed and that are heard
+CLIPS = 400  # of a label, at most, that are heard
+CONFIRMED = 100  # about as many as people confirm in a month: the more there are, the nearer is the nearest
 BLOCKS = 4  # in a full window
-UNRELATED = 0.99  # share of the other label's speech that a confirmation must leave alone
+UNRELATED = 0.9  # share of the other label's speech that a confirmation must leave alone; more of it hides new systems
 
 Row = tuple[float, float, float]
 NOTHING: Row = (0.0, 0.0, 0.0)  # no evidence: there was nothing to measure it on, or it says nothing
@@ -45,10 +49,22 @@ def fit_confirmed(
     return tuple(rows)
 
 
+def weigh(bundle: Path, clips: DecodedClips, channel: Callable, seed: int) -> tuple[Row, ...]:
+    """Measure the rows of Calibration.confirmed of a bundle that is made already and seal it anew with them.
+
+    The version changes with them. Raises ModelError for a bundle without an index of known voices.
+    """
+    encoder, index, calibration = load_known_voices(bundle)
+    rows = fit_confirmed(clips, encoder, index, channel, seed)
+    manifest = read_manifest(bundle)
+    write_manifest(bundle, manifest["name"], replace(calibration, confirmed=rows), manifest["training"], manifest["metrics"])
+    return rows
+
+
 def fit_row(again: np.ndarray, same: np.ndarray, other: np.ndarray) -> Row:
     """Weight, offset and cap from the closeness of the same recordings, of the same systems and of the other label.
 
-    The logistic fit counts from where all but a hundredth of the other label's speech does not reach, up to the
+    The logistic fit counts from where all but a tenth of the other label's speech does not reach, up to the
     evidence that so few clips can show. All zero, no evidence, where the fit does not rise.
     """
     if not (len(again) and len(same) and len(other)):
@@ -69,8 +85,8 @@ def overlay_of(clips: DecodedClips, chosen: list[int], encoder: Encoder, index: 
         clip = clips.clips[i]
         known = Provenance(clip.label, clip.system, clip.source, clip.licence)
         found.append(references_of(clips.samples(i), clips.speech(i), encoder, known))
-    references = tuple(reference for blocks, _ in found for reference in blocks)
-    return Overlay(index.encoder_id, 1, references, np.concatenate([vectors for _, vectors in found]), frozenset())
+    references = (reference for blocks, _ in found for reference in blocks)
+    return Overlay.of(index.encoder_id, references, np.concatenate([vectors for _, vectors in found]))
 
 
 def _draw(clips: DecodedClips, label: str, rng: np.random.Generator) -> tuple[list[int], list[int], list[int]]:
@@ -81,9 +97,13 @@ def _draw(clips: DecodedClips, label: str, rng: np.random.Generator) -> tuple[li
             groups[clips.clips[i].group].append(i)
         else:
             unrelated.append(i)
-    halves = [(group[: len(group) // 2], group[len(group) // 2 :]) for group in groups.values() if len(group) > 1]
-    confirmed, others = ([i for pair in halves for i in pair[side]][:CLIPS] for side in (0, 1))
-    return confirmed, others, unrelated[:CLIPS]
+    confirmed, others = [], []
+    for group in groups.values():
+        half = len(group) // 2
+        if half and len(confirmed) + half <= CONFIRMED:
+            confirmed += group[:half]
+            others += group[half:]
+    return confirmed, others[:CLIPS], unrelated[:CLIPS]
 
 
 def _closeness(

@@ -24,6 +24,7 @@ class Confirmed(Protocol):
     stream_id: str
     began_utc: datetime
     reviewers: frozenset[str]
+    first: int
 
 
 def one_sided(answers: Mapping[str, Sequence[str]]) -> set[str]:
@@ -34,13 +35,17 @@ def one_sided(answers: Mapping[str, Sequence[str]]) -> set[str]:
 def admitted(
     clips: Sequence[Confirmed], answers: Mapping[str, Sequence[str]], per_source: int
 ) -> tuple[list[Confirmed], list[str]]:
-    """The clips that may teach, in order, and in words what was left out."""
+    """The clips that may teach, in order, and in words what was left out.
+
+    Where only real or only fake voices come up, honest answers are all the same, as those of a poisoner are: they teach
+    where two people have given them.
+    """
     blind = one_sided(answers)
-    sighted = [clip for clip in clips if clip.reviewers - blind]
+    sighted = [clip for clip in clips if clip.reviewers - blind or len(clip.reviewers) > 1]
     told = []
     if len(sighted) < len(clips):
         told.append(f"{len(clips) - len(sighted)} clips of {len(blind)} reviewers who have called {ONE_SIDED} clips or "
-                    "more and every one of them the same: nobody else has agreed")
+                    "more and every one of them the same: where that is right, have a second reviewer agree to them")
     taken, kept = Counter(), []
     for clip in sighted:
         day = clip.source, clip.began_utc.date()

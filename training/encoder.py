@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
+from huggingface_hub.utils.logging import set_verbosity_error
 from torch import Tensor, nn
 from transformers import AutoModel, Wav2Vec2Config, Wav2Vec2Model
+from transformers.utils.logging import disable_progress_bar
 
 from radd.errors import ModelError
 from radd.types import SAMPLE_RATE_HZ
@@ -91,11 +96,22 @@ def pretrained(name: str, layer: int) -> BlockEncoder:
 
     Raises ModelError where there is no such model.
     """
+    return BlockEncoder(from_hub(AutoModel.from_pretrained, name, f"encoder {name!r}", "a model"), layer)
+
+
+def from_hub(load: Callable[[str], Any], name: str, told: str, wanted: str) -> Any:
+    """What `load`, a from_pretrained of transformers, makes of a hub name or directory; it says nothing on its way.
+
+    Raises ModelError, which calls the model `told`, where there is no such thing as is `wanted`.
+    """
+    set_verbosity_error()
+    disable_progress_bar()
     try:
-        return BlockEncoder(AutoModel.from_pretrained(name), layer)
+        return load(name)
     except (OSError, ValueError) as error:
-        raise ModelError(f"encoder {name!r} cannot be had: {str(error).splitlines()[0]}; "
-                         "give a directory saved by transformers or the name of a model on the hub") from None
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise ModelError(f"{told} cannot be had: {reason}; give a directory saved by transformers or the name of {wanted} on "
+                         "the hub") from None
 
 
 def supervised_contrast(embeddings: Tensor, groups: Tensor) -> Tensor:

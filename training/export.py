@@ -42,10 +42,11 @@ def export_cnn(network: SpectralNetwork, frames: Path, score: Path) -> None:
     network = network.cpu().eval()
     pasts = tuple(torch.randn(1, *shape) for shape in network.past_shapes)
     names = [f"past{k:02}" for k in range(len(pasts))]
-    _export(_Frames(network), (torch.randn(1, 3 * STEPS, BINS), *pasts), ["spectra", *names],
-            ["frames", *(f"after{k:02}" for k in range(len(pasts)))], {"spectra": {1: "time"}}, frames)
+    export_network(_Frames(network), (torch.randn(1, 3 * STEPS, BINS), *pasts), ["spectra", *names],
+            ["frames", *(f"after{k:02}" for k in range(len(pasts)))],
+            {"spectra": {0: "batch", 1: "time"}, **{name: {0: "batch"} for name in names}}, frames)
     example = torch.randn(2, 50, FRAME_WIDTH), torch.rand(2, 50)
-    _export(_Score(network), example, ["frames", "speech"], ["score"],
+    export_network(_Score(network), example, ["frames", "speech"], ["score"],
             {"frames": {0: "batch", 1: "time"}, "speech": {0: "batch", 1: "time"}}, score)
 
 
@@ -53,11 +54,17 @@ def export_encoder(embedder: Embedder, path: Path) -> None:
     """The network of radd.encoder; raises RuntimeError where ONNX Runtime and torch differ by more than TOLERANCE."""
     blocks = 0.1 * torch.randn(2, BLOCK_SAMPLES)
     spectra = torch.from_numpy(np.stack([block_spectra(block) for block in blocks.numpy()]))
-    _export(embedder.cpu().eval(), (blocks, spectra), ["samples", "spectra"], ["embedding", "score"],
+    export_network(embedder.cpu().eval(), (blocks, spectra), ["samples", "spectra"], ["embedding", "score"],
             {"samples": {0: "batch"}, "spectra": {0: "batch"}}, path)
 
 
-def _export(module: nn.Module, example: tuple, inputs: list[str], outputs: list[str], free: dict, path: Path) -> None:
+def export_network(
+    module: nn.Module, example: tuple, inputs: list[str], outputs: list[str], free: dict, path: Path
+) -> None:
+    """Write a network with these inputs and outputs; `free` names the axes of any size, as torch.onnx.export has it.
+
+    Raises RuntimeError where ONNX Runtime and torch differ by more than TOLERANCE on the example.
+    """
     module.eval()
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the exporter warns of shapes that it traces, which the check below covers

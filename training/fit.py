@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from radd.bundle import CARD, ENCODER, FRAMES, SCORE, read_manifest, write_manifest
-from radd.dataset import DecodedClips, read_corpus
-from radd.encoder import BLOCK_SAMPLES
+from radd.bundle import CARD, ENCODER, FRAMES, REFERENCES, SCORE, VECTORS, WEIGHTS, read_manifest, write_manifest
+from radd.cnn import SpectralCnn
+from radd.dataset import DecodedClips
+from radd.encoder import BLOCK_SAMPLES, OnnxEncoder
 from radd.errors import ConfigError
+from radd.index import CLUSTERS_FILE, LABELS, FlatIndex
 from radd.types import SAMPLE_RATE_HZ
-from training import embedding, encoder, pretrain, together
+from training import embedding, together
 from training.batches import Batches
 from training.bundle_maker import Windows, build_index, calibrate, clip_llrs, join, load_networks, score_windows
-from training.card import describe_data, write_card
+from training.card import describe_data, refuse_other, replace_bundle, write_card
 from training.confirmation import fit_confirmed
 from training.export import export_cnn, export_encoder
-from training.learn import LOSSES, Plan
-from training.recipe import RecipeSettings
+from training.learn import CHECKPOINT, LOSSES, Plan, read_losses
+from training.pretrain import first_encoder
+from training.recipe import STAGES, RecipeSettings
 from training.replay import write_replay
-from training.selection import Selection
+from training.selection import Selection, decoded
 
 NETWORKS = ("pretrained", "networks", "embedding")  # what learns, each with a folder of its own in the work directory
 
@@ -34,29 +35,56 @@ NETWORKS = ("pretrained", "networks", "embedding")  # what learns, each with a f
 def fit(
     data: list[Path], selection: Selection, out: Path, work: Path, recipe: RecipeSettings, channel: Callable,
     draw: Callable, jobs: int, start: Path | None = None, conditions: Mapping[str, Callable] | None = None,
+    stage: str | None = None,
 ) -> None:
     """Make the bundle `out` from the train and dev sides of the corpora `data`.
 
     `work` keeps decoded audio and checkpoints: a run that was killed goes on from there. `channel` is the condition
     that clips meet in training, `conditions` are those under which later retrainings are proved; `draw` makes the
-    figures, as evaluation.training_figures does. The network on the spectrum learns on from the one of the bundle
-    `start`, if that is given. Files that cannot be read are left out and told at the end. Raises ConfigError for a
-    corpus that cannot serve and where `out` holds something that is no bundle.
+    figures, as evaluation.training_figures does. The networks learn on from those of the bundle `start`, if that is
+    given. Of STAGES all are gone through, or the one `stage` from what those before it left in
+    `work`; only the last writes `out`. Files that cannot be read are left out and told at the end. Raises ConfigError
+    for a corpus that cannot serve, where `out` holds something that is no bundle, and for a stage that comes too early.
     """
-    if out.exists() and any(out.iterdir()) and not (out / CARD).is_file():
-        raise ConfigError(f"{out} is not empty and no bundle; name another directory with --out")
-    train, dev = (_decoded(data, side, selection, work, jobs, recipe.factors) for side in ("train", "dev"))
-    _forget_others(work, [f"{c.path} {c.label} {c.system}" for c in train.clips], recipe, start)
+    refuse_other(out)
+    todo = STAGES if stage is None else (stage,)
+    train, dev = (
+        decoded(data, side, selection, work, jobs, recipe.factors, todo != ("prepare",)) for side in ("train", "dev")
+    )
     making = work / "bundle"
-    shutil.rmtree(making, ignore_errors=True)
-    making.mkdir(parents=True)
-    pair = _pair(train, channel, recipe, work, max(1, jobs - 1), start)
-    export_cnn(pair.spectral, making / FRAMES, making / SCORE)
-    export_encoder(_embedder(pair, train, channel, recipe, work, max(1, jobs - 1)), making / ENCODER)
-    seal(train, dev, making, recipe, channel, draw, selection.licences, conditions, start)
-    _replace(making, out)
+    if "train" in todo:
+        _train(train, making, channel, recipe, work, max(1, jobs - 1), start)
+    if stage == "train":  # asked for once more it learns anew: whatever has changed, these networks are not the ones wanted
+        for network in NETWORKS:
+            (work / network / CHECKPOINT).unlink(missing_ok=True)
+    if "index" in todo:
+        _, blocks = _networks(making)
+        build_index(train, blocks, making, recipe.references, recipe.seed)
+    if "calibrate" in todo:
+        seal(train, dev, making, recipe, channel, draw, selection.licences, conditions, start)
+        replace_bundle(making, out)
     for line in train.unreadable + dev.unreadable:
         print(f"left out, cannot be read: {line}")
+
+
+def _train(
+    clips: DecodedClips, making: Path, channel: Callable, recipe: RecipeSettings, work: Path, workers: int,
+    start: Path | None,
+) -> None:
+    """Put the networks into the empty directory `making`."""
+    _forget_others(work, [f"{c.path} {c.label} {c.system}" for c in clips.clips], recipe, start)
+    shutil.rmtree(making, ignore_errors=True)
+    making.mkdir(parents=True)
+    pair = _pair(clips, channel, recipe, work, workers, start)
+    export_cnn(pair.spectral, making / FRAMES, making / SCORE)
+    export_encoder(_embedder(pair, clips, channel, recipe, work, workers), making / ENCODER)
+
+
+def _networks(making: Path) -> tuple[SpectralCnn, OnnxEncoder]:
+    missing = [name for name in (FRAMES, SCORE, ENCODER) if not (making / name).is_file()]
+    if missing:
+        raise ConfigError(f"{making} lacks {', '.join(missing)}: nothing has learned yet; first comes --stage train")
+    return load_networks(making)
 
 
 def _pair(
@@ -65,13 +93,7 @@ def _pair(
     """Both networks after learning as the recipe says."""
     crop = int(recipe.crop_s * SAMPLE_RATE_HZ)
     batches = Batches(clips, channel, recipe.batch, crop, recipe.seed)
-    torch.manual_seed(recipe.seed)
-    network = encoder.pretrained(recipe.encoder, recipe.encoder_layer) if recipe.encoder else encoder.compact()
-    if recipe.pretrain_steps:
-        plan = Plan(recipe.pretrain_steps, recipe.batch, crop, recipe.rate, recipe.weight_decay, recipe.seed)
-        network.speech_model = pretrain.pretrain(network.speech_model, batches, plan, work / "pretrained", workers)
-    if recipe.encoder_frozen:
-        network.speech_model.requires_grad_(False)
+    network = first_encoder(recipe, batches, work, workers, start)
     plan = Plan(recipe.steps, recipe.batch, crop, recipe.rate, recipe.weight_decay, recipe.seed)
     return together.train(network, batches, plan, work / "networks", workers, start)
 
@@ -90,12 +112,17 @@ def seal(
     draw: Callable | None = None, licences: str = "all", conditions: Mapping[str, Callable] | None = None,
     start: Path | None = None,
 ) -> None:
-    """Give the networks in `making` their index, calibration, replay, card, manifest and, with `draw`, figures.
+    """Give the networks and the index in `making` calibration, replay, card, manifest and, with `draw`, figures.
 
     `start` is the bundle that learning went on from; its recipe is told beside this one.
     """
-    spectral, blocks = load_networks(making)
-    index = build_index(train, blocks, making, recipe.references, recipe.seed)
+    spectral, blocks = _networks(making)
+    if not (making / VECTORS).is_file():
+        raise ConfigError(f"{making} lacks {VECTORS}: there is no index yet; first comes --stage index")
+    index = FlatIndex.load(making / VECTORS, making / REFERENCES, blocks.id, blocks.id)
+    kept = {making / name for name in (*WEIGHTS, *map(CLUSTERS_FILE.format, LABELS))}
+    for earlier in set(making.iterdir()) - kept:
+        earlier.unlink()
 
     def score(alter: Callable | None, chosen: Iterable[int] | None = None) -> Windows:
         return score_windows(dev, spectral, blocks, index, alter, recipe.seed, chosen)
@@ -119,8 +146,7 @@ def _figures(making: Path, draw: Callable, bonafide: np.ndarray, spoof: np.ndarr
     """Figures into the work directory around `making`, and their small form, SVG, beside the card."""
     work = making.parent
     kept = {name: work / name / LOSSES for name in NETWORKS if (work / name / LOSSES).is_file()}
-    lines = {name: map(json.loads, file.read_text().splitlines()) for name, file in kept.items()}
-    draw(work, {name: [(line["step"], line["loss"]) for line in told] for name, told in lines.items()}, bonafide, spoof)
+    draw(work, {name: read_losses(file) for name, file in kept.items()}, bonafide, spoof)
     for figure in work.glob("*.svg"):
         shutil.copy(figure, making)
 
@@ -134,28 +160,3 @@ def _forget_others(work: Path, clips: list[str], recipe: RecipeSettings, start: 
         for network in NETWORKS:
             shutil.rmtree(work / network, ignore_errors=True)
     kept.write_text(digest)
-
-
-def _decoded(
-    data: list[Path], side: str, selection: Selection, work: Path, jobs: int, emphasis: Mapping[str, float]
-) -> DecodedClips:
-    clips = [clip for directory in data for clip in read_corpus(directory, side)]
-    if not clips:
-        raise ConfigError(f"no corpus has a {side} side: one at least needs protocol.{side}.txt")
-    decoded = DecodedClips(selection.of(clips), work / "decoded", jobs, emphasis)
-    decoded.sampling_weights()  # refuses clips of one label before hours of learning, not after
-    print(f"{side}: {len(decoded)} of {len(clips)} clips, {decoded.hours:.1f} h", flush=True)
-    return decoded
-
-
-def _replace(making: Path, out: Path) -> None:
-    """Put the finished bundle in place in one step, so that nobody loads half of one."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    fresh, old = out.with_name(out.name + ".new"), out.with_name(out.name + ".old")
-    for leftover in (fresh, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    shutil.copytree(making, fresh)
-    if out.exists():
-        out.rename(old)
-    fresh.rename(out)
-    shutil.rmtree(old, ignore_errors=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import math
 import multiprocessing
 import time
@@ -18,7 +17,8 @@ import torch
 from torch import nn
 
 CHECKPOINT_STEPS = 100
-LOSSES = "losses.jsonl"
+CHECKPOINT, LOSSES = "checkpoint.pt", "losses.csv"
+HEADER = "step,loss\n"
 EMA_DECAY = 0.998  # the weights that ship are a running mean of those that learn (Polyak and Juditsky 1992)
 
 _batches: Steps | None = None
@@ -78,7 +78,7 @@ def learn(
 ) -> nn.Module:
     """Minimise `loss` over the batches with AdamW and a one-cycle rate; the averaged network, in evaluation mode.
 
-    `folder` keeps a checkpoint every CHECKPOINT_STEPS steps and the losses as JSON lines; a run that was killed goes
+    `folder` keeps a checkpoint every CHECKPOINT_STEPS steps and the losses as CSV; a run that was killed goes
     on from there, one that ended is not repeated, and one with another plan begins anew. The averaged weights after
     each of the steps `stages` stay there as well, see `kept_stages`. After `minutes` learning ends before its last
     step; called again, it goes on.
@@ -135,7 +135,7 @@ def _follow(average: nn.Module, network: nn.Module, decay: float) -> None:
 
 def _resume(parts: dict, plan: Plan, folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "checkpoint.pt"
+    file = folder / CHECKPOINT
     if file.is_file():
         kept = torch.load(file, weights_only=True)
         if kept["plan"] == asdict(plan):
@@ -150,13 +150,19 @@ def _resume(parts: dict, plan: Plan, folder: Path) -> int:
 
 def _untell(losses: Path, step: int) -> None:
     """Drop the losses of steps after `step`, which are learned again."""
-    told = losses.read_text().splitlines(keepends=True) if losses.is_file() else []
-    losses.write_text("".join(line for line in told if json.loads(line)["step"] <= step))
+    told = [line for line in read_losses(losses) if line[0] <= step] if losses.is_file() else []
+    losses.write_text("".join([HEADER, *(f"{at},{loss}\n" for at, loss in told)]))
+
+
+def read_losses(file: Path) -> list[tuple[int, float]]:
+    """Each (step, mean loss since the one before) that was told, in order."""
+    lines = (line.split(",") for line in file.read_text().splitlines()[1:])
+    return [(int(step), float(loss)) for step, loss in lines]
 
 
 def _keep(parts: dict, plan: Plan, step: int, folder: Path) -> None:
     kept = {name: part.state_dict() for name, part in parts.items()}
-    _write(kept | {"plan": asdict(plan), "step": step}, folder / "checkpoint.pt")
+    _write(kept | {"plan": asdict(plan), "step": step}, folder / CHECKPOINT)
 
 
 def _write(kept: dict, file: Path) -> None:
@@ -168,5 +174,5 @@ def _write(kept: dict, file: Path) -> None:
 def _report(step: int, first: int, plan: Plan, started: float, value: float, folder: Path) -> None:
     left = (time.monotonic() - started) / (step - first) * (plan.steps - step)
     with (folder / LOSSES).open("a") as file:
-        file.write(json.dumps({"step": step, "loss": round(value, 4)}) + "\n")
+        file.write(f"{'' if file.tell() else HEADER}{step},{round(value, 4)}\n")
     print(f"{folder.name}: step {step} of {plan.steps}, loss {value:.4f}, {left / 60:.0f} min left", flush=True)

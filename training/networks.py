@@ -67,8 +67,9 @@ class SpectralNetwork(nn.Module):
 
     def frames(self, spectra: Tensor, pasts: list[Tensor] | None = None) -> tuple[Tensor, list[Tensor]]:
         """Frames (batch, time / 2, FRAME_WIDTH) of spectra (batch, time, BINS), and the layers' pasts afterwards."""
-        if pasts is None:
-            pasts = [spectra.new_zeros(spectra.shape[0], *shape) for shape in self.past_shapes]
+        if pasts is None:  # laid out as the weights are, so that joining past and present copies nothing twice
+            shapes = [(spectra.shape[0], *shape) for shape in self.past_shapes]
+            pasts = [torch.zeros_like(spectra.new_empty(shape), memory_format=torch.channels_last) for shape in shapes]
         x, past = self.stem(spectra.transpose(1, 2).unsqueeze(1) * SCALE, pasts[0])
         x, after = nn.functional.silu(x), [past]
         for k, stage in enumerate(self.stages):

@@ -12,14 +12,36 @@ import torch
 from torch import Tensor, nn
 from transformers import Wav2Vec2ForPreTraining, Wav2Vec2Model
 
+from radd.types import SAMPLE_RATE_HZ
 from training.batches import Batch, Batches
-from training.encoder import standardised
+from training.encoder import BlockEncoder, compact, pretrained, standardised
 from training.learn import Plan, learn
+from training.recipe import RecipeSettings
+from training.warm_start import block_encoder
 
 MASK_SHARE, SPAN = 0.5, 6  # of the frames, in spans of 6 frames, 120 ms: crops are short
 NEGATIVES = 20
 DIVERSITY = 0.1  # weight of the codebook's use, so that it does not collapse to a few entries
 TEMPERATURE = 1.0  # of the Gumbel softmax
+
+
+def first_encoder(
+    recipe: RecipeSettings, batches: Batches, work: Path, workers: int, start: Path | None = None
+) -> BlockEncoder:
+    """The encoder that labelled learning begins with: the one that the recipe names, else that of the bundle `start`,
+    else a new one. What it learned without labels before stays in `work`."""
+    torch.manual_seed(recipe.seed)
+    if recipe.encoder:
+        encoder = pretrained(recipe.encoder, recipe.encoder_layer)
+    else:
+        encoder = block_encoder(start) if start else compact()
+    if recipe.pretrain_steps:
+        plan = Plan(recipe.pretrain_steps, recipe.batch, int(recipe.crop_s * SAMPLE_RATE_HZ), recipe.rate,
+                    recipe.weight_decay, recipe.seed)
+        encoder.speech_model = pretrain(encoder.speech_model, batches, plan, work / "pretrained", workers)
+    if recipe.encoder_frozen:
+        encoder.speech_model.requires_grad_(False)
+    return encoder
 
 
 def pretrain(model: Wav2Vec2Model, batches: Batches, plan: Plan, folder: Path, workers: int) -> Wav2Vec2Model:

@@ -102,5 +102,12 @@ def shadow_gate(heard: Replay, champion: Model, candidate: Model, alarm_llr: flo
         for model in (champion, candidate)
     )
     clips = len(set(heard.clip.tolist()))
-    return Gate(f"shadow run: {clips} stored clips without a label, called fake", old, new, (new - old, new - old),
+    return Gate(f"{clips} stored clips without a label, called fake", old, new, (new - old, new - old),
                 new <= factor * max(old, 1))
+
+
+def live_gate(hours: float, difference: float, champion: int, candidate: int, factor: float) -> Gate:
+    """How many alerts each model has raised or would have raised in the shadow run: the candidate at most `factor` times
+    as many. `difference` is that of the mean LLRs, candidate less champion, in nats."""
+    return Gate(f"shadow run: alerts in {hours:.2f} hours of speech; LLRs {difference:+.2f} on average", champion, candidate,
+                (candidate - champion, candidate - champion), candidate <= factor * max(champion, 1))

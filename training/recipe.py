@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from radd.errors import ConfigError
 from radd.ranges import check
 
+STAGES = "prepare", "features", "train", "index", "calibrate"  # of making a bundle, in their order
+
 
 @dataclass(frozen=True, slots=True)
 class RecipeSettings:
@@ -19,6 +21,7 @@ class RecipeSettings:
     rate: float
     encoder: str
     encoder_layer: int
+    imagenet: str
     encoder_frozen: bool
     pretrain_steps: int
     embedding_steps: int
@@ -57,10 +60,11 @@ class RetrainSettings:
     replay: float
     per_source: int
     proof: str
+    shadow_hours: float
     drift_factor: float
     alert_rate_factor: float
     keep: int
 
     def __post_init__(self) -> None:
-        check(self, min_labels=(1, 10**6), replay=(0.7, 0.9), per_source=(1, 10**6), drift_factor=(1, 100),
-              alert_rate_factor=(1, 1000), keep=(2, 1000))
+        check(self, min_labels=(1, 10**6), replay=(0.7, 0.9), per_source=(1, 10**6), shadow_hours=(0, 10**4),
+              drift_factor=(1, 100), alert_rate_factor=(1, 1000), keep=(2, 1000))

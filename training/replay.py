@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
+from radd.bundle import REPLAY
 from radd.dataset import Clip, DecodedClips
 from radd.errors import ModelError
 from radd.types import SAMPLE_RATE_HZ
 from training.bundle_maker import Windows
 
-REPLAY = "replay.npz"
 PER_CLIP = 4  # windows that are kept of a clip under one condition
 PROVED_CLIPS = 400  # at most, under each condition by name
 CLEAN = "clean"

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from radd.bundle import load_known_voices, read_manifest
+from radd.bundle import REPLAY, load_known_voices, read_manifest, usual_distance
 from radd.dataset import DecodedClips, read_corpus
 from radd.errors import AudioError, ConfigError, RaddError
 from radd.flac import flac_samples
@@ -21,16 +21,18 @@ from radd.speech import BLOCK_SAMPLES, SpeechNetwork, SpeechState
 from radd.types import SAMPLE_RATE_HZ
 from training.bundle_maker import Windows, load_networks, score_windows
 from training.curation import Confirmed, admitted, distinct, is_held
-from training.proof import Gate, Model, gates, reviewed_gate, shadow_gate
+from training.proof import Gate, Model, gates, live_gate, reviewed_gate, shadow_gate
 from training.recipe import RetrainSettings
 from training.refit import judging, refit, write_candidate
-from training.registry import promote, prune
-from training.replay import CLEAN, REPLAY, Replay, group
+from training.registry import promote, propose, prune, version_of, withdraw
+from training.replay import CLEAN, Replay, group
 
 SHADOW_CLIPS = 200
 FEW_ALERTS = 5  # fewer after a switch say nothing of their rate
 BEFORE = timedelta(days=7)  # with whose alert rate a new model is compared
-DONE = ("promoted", "refused")
+SHADOW = "shadow"
+TABLE = "| gate, lower = better | champion | candidate | difference, 95 % | |\n|---|---|---|---|---|"
+DONE = ("promoted", "refused", SHADOW)
 
 
 class Store(Protocol):
@@ -42,7 +44,7 @@ class Store(Protocol):
     def answers(self) -> dict[str, list[str]]: ...
     def unlabelled(self, limit: int) -> list[str]: ...
     def sound(self, sha256: str) -> bytes | None: ...
-    def begin(self, why: str, champion: str, candidate: str) -> str: ...
+    def begin(self, why: str, champion: str, candidate: str, asked: str | None = None) -> str: ...
     def change(self, id: str, **values: Any) -> None: ...
     def end(self, id: str, state: str, outcome: str, report: str) -> None: ...
     def retrainings(self) -> list[dict[str, Any]]: ...
@@ -51,7 +53,7 @@ class Store(Protocol):
     ) -> None: ...
     def decisions(self) -> list[dict[str, Any]]: ...
     def alert_rate(self, since: datetime, until: datetime) -> tuple[int, float]: ...
-    def measure_drift(self, first: Any, last: Any) -> None: ...
+    def shadow(self, candidate: str) -> tuple[float, float, int, int]: ...
     def drifts(self, since: Any) -> list[dict[str, Any]]: ...
 
 
@@ -147,9 +149,7 @@ def replayed(parts: list[tuple[str, tuple, Windows]], width: int) -> Replay:
 
 def due(store: Store, means: Means) -> tuple[str | None, list[Confirmed], list[str]]:
     """Why a round should begin, None where nothing says so; the clips that may teach; and in words what was left out."""
-    done = [row["began_utc"] for row in store.retrainings() if row["state"] in DONE]
-    clips, told = admitted(store.confirmed(), store.answers(), means.settings.per_source)
-    fresh = [clip for clip in clips if not done or clip.labelled_utc > max(done)]
+    clips, fresh, told = teachers(store, means.settings)
     if len(fresh) >= means.settings.min_labels:
         return f"{len(fresh)} new labels", clips, told
     if fresh and (far := drifting(store, means)):
@@ -158,42 +158,58 @@ def due(store: Store, means: Means) -> tuple[str | None, list[Confirmed], list[s
     return None, clips, told
 
 
+def teachers(store: Store, settings: RetrainSettings) -> tuple[list[Confirmed], list[Confirmed], list[str]]:
+    """The clips that may teach, those of them that no round has learned from, and in words what was left out."""
+    done = [row["began_utc"] for row in store.retrainings() if row["state"] in DONE]
+    clips, told = admitted(store.confirmed(), store.answers(), settings.per_source)
+    return clips, [clip for clip in clips if not done or clip.labelled_utc > max(done)], told
+
+
 def drifting(store: Store, means: Means) -> list[str]:
     """In words, the streams whose sound of the last two days is farther from known voices than it should be."""
     today = datetime.now(UTC).date()
-    store.measure_drift(today - timedelta(days=1), today)
-    bound = means.settings.drift_factor * usual_distance(means.champion)
+    bound = means.settings.drift_factor * (usual_distance(means.champion) or math.inf)
     return [
         f"drift: {row['source'][:80]!r} was {row['distance']:.3f} from known voices on {row['day']}, bound {bound:.3f}"
         for row in store.drifts(today - timedelta(days=1)) if row["distance"] > bound
     ]
 
 
-def usual_distance(bundle: Path) -> float:
-    """The median distance of a bundle's own held-back clips from its references."""
-    held = Replay.read(bundle / REPLAY).chosen(held=True)
-    return float(np.nanmedian(held.distance))
+def retrain(store: Store, means: Means, say: Callable[[str], None], asked: str | None = None) -> bool:
+    """One round, if one is due; whether another model is in use now. Raises StorageError where another process is at it.
 
-
-def retrain(store: Store, means: Means, say: Callable[[str], None]) -> bool:
-    """One round, if one is due; whether another model is in use now. Raises StorageError where another process is at it."""
+    `asked` is the id of a retraining that somebody has asked for, which this round then is.
+    """
     with store.lease:
         _finish(store, means)
         if take_back(store, means, say):
+            _not_due(store, asked, f"{means.champion.name} was taken back instead: too many alerts")
             return True
+        shadow = _shadow(store, means)
+        if shadow is not None and (promoted := _settle(store, means, shadow, say)) is not None:
+            _not_due(store, asked, f"the shadow run of {shadow['candidate']} is over")
+            return promoted
         why, clips, told = due(store, means)
         for line in told:
             say(f"left out: {line}" if why else f"nothing to do: {line}")
         if why is None:
+            _not_due(store, asked, "; ".join(told))
             return False
+        if shadow is not None:
+            _give_up(store, means, shadow, "a newer candidate, with more labels, takes its place")
         candidate = means.champion.parent / f"r{datetime.now(UTC):%Y%m%dT%H%M%S}"
-        round = store.begin(why, means.champion.name, candidate.name)
+        round = store.begin(why, means.champion.name, candidate.name, asked)
         say(f"retraining {candidate.name}: {why}")
         try:
             return _round(store, means, round, candidate, clips, told, say)
         except RaddError as error:
             store.end(round, "failed", str(error), "")
             raise
+
+
+def _not_due(store: Store, asked: str | None, why: str) -> None:
+    if asked is not None:
+        store.end(asked, "not_due", why, "")
 
 
 def _round(
@@ -229,7 +245,7 @@ def _heard(store: Store, scorer: Scorer, clips: list[Confirmed]) -> tuple[list, 
     found, problems = [], []
     for clip in clips:
         store.lease.renew()
-        windows = _scored(store, scorer, clip.sha256)
+        windows = _scored(store, scorer, clip.sha256, clip.first)
         if windows is not None and not np.isnan(windows.distance).all():
             found.append((clip, windows))
     if len(found) < len(clips):
@@ -246,12 +262,13 @@ def _heard(store: Store, scorer: Scorer, clips: list[Confirmed]) -> tuple[list, 
     return teaching, proving, problems
 
 
-def _scored(store: Store, scorer: Scorer, sha256: str) -> Windows | None:
+def _scored(store: Store, scorer: Scorer, sha256: str, first: int = 0) -> Windows | None:
+    """Those of a clip from sample `first` on."""
     flac = store.sound(sha256)
     if flac is None:
         return None
     try:
-        return scorer.windows(sha256, lambda: flac_samples(flac))
+        return scorer.windows(f"{sha256}-{first}", lambda: flac_samples(flac)[first:])
     except AudioError:
         return None
 
@@ -291,46 +308,108 @@ def no_leak(held: Replay, known: Replay, index: FlatIndex, clips: list[Confirmed
 def _decide(
     store: Store, means: Means, round: str, candidate: Path, passed: list[Gate], clips: int, told: list[str], say: Callable
 ) -> bool:
-    failed = [gate for gate in passed if not gate.passed]
-    outcome = (f"{candidate.name} takes the place of {means.champion.name}: all {len(passed)} gates passed" if not failed else
-               f"{means.champion.name} stays: {candidate.name} failed at {'; '.join(gate.name for gate in failed)}")
+    failed, shadow = [gate for gate in passed if not gate.passed], means.settings.shadow_hours
+    if failed:
+        action, state = "refuse", "refused"
+        outcome = f"{means.champion.name} stays: {candidate.name} failed at {'; '.join(gate.name for gate in failed)}"
+    elif shadow:
+        action = state = SHADOW
+        outcome = (f"{candidate.name} passed all {len(passed)} gates; before it takes the place of {means.champion.name} it "
+                   f"judges {shadow:g} hours of speech beside it, without a voice ([retrain] shadow_hours)")
+    else:
+        action, state = "promote", "promoted"
+        outcome = f"{candidate.name} takes the place of {means.champion.name}: all {len(passed)} gates passed"
     report = "\n".join([
         f"# {candidate.name}", "", outcome, "",
         f"Learned from {clips} clips that people had confirmed and from the replay of {means.champion.name}. Correction, "
         "fusion and calibration were fitted anew; the networks and the index were not.", "",
-        "| gate, lower = better | champion | candidate | difference, 95 % | |", "|---|---|---|---|---|",
-        *(gate.told() for gate in passed), "", *(f"- left out: {line}" for line in told), "",
+        TABLE, *(gate.told() for gate in passed), "", *(f"- left out: {line}" for line in told), "",
     ])
-    (candidate.parent / f"{candidate.name}.md").write_text(report, encoding="utf-8")
-    numbers = [asdict(gate) | {"champion": _finite(gate.champion), "candidate": _finite(gate.candidate),
-                               "interval": [_finite(edge) for edge in gate.interval]} for gate in passed]
-    manifest = read_manifest(candidate)
-    version = f"{manifest['name']} {manifest['version']}"
-    store.change(round, step="promote", outcome=outcome, report=report)
-    if not failed:
+    _write_report(candidate, report)
+    version = version_of(read_manifest(candidate))
+    store.change(round, step=SHADOW if state == SHADOW else "promote", outcome=outcome, report=report)
+    if state == SHADOW:
+        propose(candidate)
+    elif not failed:
         promote(candidate)
-    store.decide("refuse" if failed else "promote", candidate.name, version, means.champion.name, outcome, numbers)
-    store.end(round, "refused" if failed else "promoted", outcome, report)
+    store.decide(action, candidate.name, version, means.champion.name, outcome, [_numbers(gate) for gate in passed])
+    store.end(round, state, outcome, report)
     prune(candidate.parent, means.settings.keep, {means.champion.name, candidate.name})
     shutil.rmtree(means.work, ignore_errors=True)
     say(report)
-    return not failed
+    return state == "promoted"
+
+
+def _write_report(candidate: Path, report: str) -> None:
+    (candidate.parent / f"{candidate.name}.md").write_text(report, encoding="utf-8")
+
+
+def _numbers(gate: Gate) -> dict[str, Any]:
+    return asdict(gate) | {"champion": _finite(gate.champion), "candidate": _finite(gate.candidate),
+                           "interval": [_finite(edge) for edge in gate.interval]}
+
+
+def _shadow(store: Store, means: Means) -> dict[str, Any] | None:
+    """The retraining whose candidate judges beside the champion now; None where there is none."""
+    found = [row for row in store.retrainings() if row["state"] == SHADOW]
+    for row in found:
+        if row["champion"] != means.champion.name:
+            _give_up(store, means, row, f"{means.champion.name} was put to use meanwhile")
+        elif not (means.champion.parent / row["candidate"]).is_dir():
+            _give_up(store, means, row, "its directory is gone")
+        else:
+            return row
+    withdraw(means.champion.parent)
+    return None
+
+
+def _give_up(store: Store, means: Means, row: dict[str, Any], why: str) -> None:
+    withdraw(means.champion.parent)
+    store.end(row["id"], "refused", f"{row['candidate']} was not put to use: {why}", row["report"])
+
+
+def _settle(store: Store, means: Means, row: dict[str, Any], say: Callable[[str], None]) -> bool | None:
+    """End a shadow run that was long enough; whether its candidate is in use now, None where it has to go on."""
+    candidate, hours = means.champion.parent / row["candidate"], means.settings.shadow_hours
+    version = version_of(read_manifest(candidate))
+    heard_s, difference, old, new = store.shadow(version)
+    if heard_s < 3600 * hours:
+        say(f"{candidate.name} has judged {heard_s / 3600:.2f} of {hours:g} hours of speech beside {means.champion.name}, "
+            "without a voice ([retrain] shadow_hours); daemons go on with that while they listen")
+        return None
+    gate = live_gate(heard_s / 3600, difference, old, new, means.settings.alert_rate_factor)
+    outcome = (f"{candidate.name} takes the place of {means.champion.name}: it passed all gates and the shadow run"
+               if gate.passed else f"{means.champion.name} stays: {candidate.name} failed at the {gate.name}")
+    report = "\n".join([row["report"].rstrip("\n"), "", "## Shadow run", "", outcome, "", TABLE, gate.told(), ""])
+    gates = [made["numbers"] for made in store.decisions() if (made["action"], made["model"]) == (SHADOW, candidate.name)]
+    _write_report(candidate, report)
+    store.change(row["id"], outcome=outcome, report=report)
+    if gate.passed:
+        promote(candidate)
+    withdraw(candidate.parent)
+    action, state = ("promote", "promoted") if gate.passed else ("refuse", "refused")
+    store.decide(action, candidate.name, version, means.champion.name, outcome, [*sum(gates, []), _numbers(gate)])
+    store.end(row["id"], state, outcome, report)
+    say(report)
+    return gate.passed
 
 
 def _finish(store: Store, means: Means) -> None:
     """Write down the promotion that a killed round had made without saying so."""
     for row in store.retrainings():
-        if row["state"] == "running" and row["step"] == "promote" and row["candidate"] == means.champion.name:
-            manifest = read_manifest(means.champion)
-            version = f"{manifest['name']} {manifest['version']}"
-            store.decide("promote", row["candidate"], version, row["champion"], row["outcome"])
+        ready = (row["state"], row["step"]) in (("running", "promote"), (SHADOW, SHADOW))
+        if ready and row["candidate"] == means.champion.name:
+            made = [(decision["action"], decision["model"]) for decision in store.decisions()]
+            if ("promote", row["candidate"]) not in made:
+                version = version_of(read_manifest(means.champion))
+                store.decide("promote", row["candidate"], version, row["champion"], row["outcome"])
             store.end(row["id"], "promoted", row["outcome"], row["report"])
 
 
 def take_back(store: Store, means: Means, say: Callable[[str], None]) -> bool:
     """Roll back the latest promotion if alerts have come so much more often since; whether that was done."""
     made = store.decisions()
-    latest = next((row for row in reversed(made) if row["action"] != "refuse"), None)
+    latest = next((row for row in reversed(made) if row["action"] in ("promote", "rollback")), None)
     if latest is None or latest["action"] != "promote" or latest["model"] != means.champion.name:
         return False
     switched = latest["decided_utc"]

@@ -1,11 +1,12 @@
-"""Which clips of the corpora are learned from."""
+"""Which clips of the corpora are learned from, decoded."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from radd.dataset import Clip
+from radd.dataset import Clip, DecodedClips, read_corpus
 from radd.errors import ConfigError
 from radd.licences import is_permissive
 
@@ -37,3 +38,20 @@ class Selection:
             clip for clip in clips
             if clip.speaker not in self.exclude and (self.licences == "all" or is_permissive(clip.licence))
         ]
+
+
+def decoded(
+    data: list[Path], side: str, selection: Selection, work: Path, jobs: int, emphasis: Mapping[str, float],
+    listened: bool = True,
+) -> DecodedClips:
+    """The chosen clips of one side of the corpora, kept decoded in `work`; `listened` as DecodedClips has it.
+
+    Raises ConfigError where no corpus has that side, or where it has clips of one label only.
+    """
+    clips = [clip for directory in data for clip in read_corpus(directory, side)]
+    if not clips:
+        raise ConfigError(f"no corpus has a {side} side: one at least needs protocol.{side}.txt")
+    decoded = DecodedClips(selection.of(clips), work / "decoded", jobs, emphasis, listened)
+    decoded.sampling_weights()  # refuses clips of one label before hours of learning, not after
+    print(f"{side}: {len(decoded)} of {len(clips)} clips, {decoded.hours:.1f} h", flush=True)
+    return decoded

@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from radd.speech import BLOCK_SAMPLES, CONTEXT_SAMPLES, NETWORK, WIDTH
 
-_STRIDES = (1, 2, 2, 1)  # of the encoder's convolutions
+STRIDES = (1, 2, 2, 1)  # of the encoder's convolutions
 
 
 def package_file() -> Path:
@@ -45,7 +45,7 @@ class Speech(nn.Module):
         padded = functional.pad(blocks.transpose(0, 1).reshape(n * batch, 1, samples), (0, CONTEXT_SAMPLES), "reflect")
         real, imaginary = functional.conv1d(padded, self.weights["stft.forward_basis_buffer"], stride=128).chunk(2, 1)
         x = torch.sqrt(real**2 + imaginary**2)
-        for i, stride in enumerate(_STRIDES):
+        for i, stride in enumerate(STRIDES):
             weight, bias = (self.weights[f"encoder.{i}.reparam_conv.{part}"] for part in ("weight", "bias"))
             x = functional.relu(functional.conv1d(x, weight, bias, stride, padding=1))
         out, (hidden, cell) = self.recurrence(x.reshape(n, batch, WIDTH), (state[:1], state[1:]))

@@ -41,7 +41,7 @@ def train(
 ) -> Pair:
     """Both networks after learning; the one on the spectrum anew or from the bundle `start` on.
 
-    See training.learn for `folder`.
+    An encoder whose model is frozen stays as it is. See training.learn for `folder`.
     """
     spectral = warm_start.spectral_network(start, batches) if start else SpectralNetwork()
     spectral.to(memory_format=torch.channels_last)  # a tenth faster on a processor
@@ -49,7 +49,10 @@ def train(
 
 
 def loss(pair: Pair, batch: Batch, chance: torch.Generator) -> Tensor:
-    """Cross-entropy of both networks' scores, supervised contrast of the embeddings, distillation of the frames."""
+    """Cross-entropy of both networks' scores, supervised contrast of the embeddings, distillation of the frames.
+
+    Of an encoder that is frozen nothing is asked.
+    """
     device = next(pair.parameters()).device
     speech = torch.from_numpy(batch.speech).to(device)
     target = smoothed(batch).to(device)
@@ -60,6 +63,8 @@ def loss(pair: Pair, batch: Batch, chance: torch.Generator) -> Tensor:
     window = slice(begin := int(torch.randint(0, n - length + 1, (), generator=chance)), begin + length)
     part = pair.spectral.score(frames[:, window], speech[:, window])
     spectrum = (binary_cross_entropy_with_logits(score, target) + binary_cross_entropy_with_logits(part, target)) / 2
+    if not any(p.requires_grad for p in pair.encoder.speech_model.parameters()):
+        return spectrum
 
     cut = _blocks(n, chance)
     count = len(target) * (cut.stop - cut.start) // (BLOCK_HOPS * _FRAMES)

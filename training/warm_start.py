@@ -1,4 +1,4 @@
-"""A bundle's network on the spectrum, to learn on from: exported weights -> torch."""
+"""A bundle's networks, to learn on from: exported weights -> torch."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
-from radd.bundle import FRAMES, SCORE
+from radd.bundle import ENCODER, FRAMES, SCORE
 from radd.errors import ModelError
 from training.batches import Batches, spectra
+from training.encoder import BANDS, BlockEncoder, compact
 from training.networks import SpectralNetwork
 
 _BATCHES = 4  # from which the statistics of the layers are taken
+_HELD = "pair.encoder."  # before the names of the encoder's weights in a bundle
 
 
 def spectral_network(bundle: Path, batches: Batches) -> SpectralNetwork:
@@ -33,6 +35,43 @@ def spectral_network(bundle: Path, batches: Batches) -> SpectralNetwork:
         raise ModelError(f"{bundle} holds no network to go on from: {error}; leave out --start to begin anew") from None
     _unfold(network.eval(), batches)
     return network
+
+
+def block_encoder(bundle: Path) -> BlockEncoder:
+    """The compact encoder that `bundle` holds, its own projection and head new: a bundle does not keep these.
+
+    Raises ModelError where the bundle's encoder is another one.
+    """
+    encoder = compact()
+    try:
+        _fill_encoder(encoder, onnx.load(bundle / ENCODER))
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"{bundle} holds no compact encoder to go on from: {error}; leave out --start") from None
+    return encoder
+
+
+def _fill_encoder(encoder: BlockEncoder, model: onnx.ModelProto) -> None:
+    """Take over every weight of the speech model: exporting left names to biases, and to few of the weights."""
+    known = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
+    held = {name.removeprefix(_HELD): value for name, value in known.items() if name.startswith(_HELD)}
+    factors = {n.output[0]: known[n.input[1]].T for n in model.graph.node if n.op_type == "MatMul" and n.input[1] in known}
+    for node in model.graph.node:
+        named = [name.removeprefix(_HELD) for name in node.input if name.startswith(_HELD) and name.endswith(".bias")]
+        if named and (weight := [factors[name] for name in node.input if name in factors]):
+            held[named[0].replace(".bias", ".weight")] = weight[0]
+        elif named and node.op_type == "Conv":
+            held[named[0].replace(".bias", ".weight")] = known[node.input[1]]
+    (scale,), (shift,) = ([known[n.input[1]] for n in model.graph.node if n.op_type == kind and n.input[1] in known
+                           and known[n.input[1]].shape == (BANDS * 4, 1)] for kind in ("Mul", "Add"))
+    norm = encoder.speech_model.feature_extractor.conv_layers[0].layer_norm
+    _set(norm.weight, scale[:, 0])
+    _set(norm.bias, shift[:, 0])
+    position = encoder.speech_model.encoder.pos_conv_embed.conv
+    position.weight = torch.tensor(held["speech_model.encoder.pos_conv_embed.conv.weight"])  # a weight norm splits it
+    others = ("parametrizations", "conv_layers.0.layer_norm", "masked_spec_embed", "encoder.layer_norm")  # set or unused
+    for name, parameter in encoder.speech_model.named_parameters():
+        if not any(part in name for part in others):
+            _set(parameter, held[f"speech_model.{name}"])
 
 
 def _fill(network: SpectralNetwork, frames: onnx.ModelProto, score: onnx.ModelProto) -> None:

@@ -5,7 +5,7 @@ import { keepDrawn, timeline } from "./draw.js";
 import { report } from "./report.js";
 import { wav } from "./sound.js";
 
-const PARTLY = 0.15; // share of measured seconds that sound like a person, from which a recording is "partly" synthetic
+const COLOURS = { "A person": "bonafide", Suspect: "suspect", Synthetic: "spoof", "Partly synthetic": "spoof" };
 
 export async function show(main) {
   const results = h("div"), urls = [];
@@ -38,7 +38,7 @@ async function judge(file, results, urls) {
     const prediction = await ask("/v1/predict", { method: "POST", body: form });
     const url = URL.createObjectURL(file);
     urls.push(url);
-    fill(card, file.name, prediction, url);
+    fill(card, file, prediction, url);
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     card.replaceChildren(h("h2", {}, file.name), h("p", { class: "suspect", role: "alert" }, error.message));
@@ -46,8 +46,8 @@ async function judge(file, results, urls) {
   card.removeAttribute("aria-busy");
 }
 
-function fill(card, name, prediction, url) {
-  const { headline, kind, confidence } = inWords(prediction), segments = prediction.segments;
+function fill(card, file, prediction, url) {
+  const { headline, confidence, segments } = prediction, kind = COLOURS[headline] || "none", name = file.name;
   const canvas = h("canvas", { role: "img", "aria-label": spoken(prediction) });
   const audio = h("audio", { controls: true, src: url, "aria-label": name, preload: "metadata" });
   const points = segments.map((one) => [one.start, one.verdict, one.p_spoof]);
@@ -74,44 +74,40 @@ function fill(card, name, prediction, url) {
       fact("length", clock(prediction.duration_s)),
       fact("alerts", prediction.alerts.length ? prediction.alerts.map((span) => `${clock(span.began)} to ${clock(span.ended)}`).join(", ") : "none"),
       fact("closest known", closest ? `${reference(closest)}, ${closest.similarity.toFixed(2)}` : "–"),
-      fact("model", prediction.model)),
+      fact("model", prediction.model),
+      fact("SHA-256", prediction.sha256)),
     h("details", {}, h("summary", {}, "Second by second"), h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "seconds" }, h("table", {},
       h("thead", {}, h("tr", {}, ...["from", "to", "verdict", "synthetic"].map((text) => h("th", { scope: "col" }, text)))),
       h("tbody", {}, ...segments.map((one) => h("tr", {}, h("td", {}, clock(one.start)), h("td", {}, one.end.toFixed(1)),
         h("td", { class: colourOf(one.verdict) }, VERDICTS[one.verdict]), h("td", {}, percent(one.p_spoof)))))))),
     h("div", { class: "row actions" },
       h("button", { onclick: () => save(`${name}.json`, JSON.stringify({ file: name, ...prediction }, null, 1), "application/json") }, "Save JSON"),
-      h("button", { onclick: () => save(`${name}.html`, report(name, prediction, inWords(prediction)), "text/html") }, "Save report"),
+      h("button", { onclick: (event) => savePdf(event.target, file) }, "Save PDF"),
+      h("button", { onclick: async () => save(`${name}.html`, report(name, prediction, kind, (await ask("/v1/model")).limits), "text/html") }, "Save HTML"),
       h("button", { onclick: () => window.print() }, "Print")));
   keepDrawn(canvas, draw);
   draw();
+}
+
+// The console judges the file once more, so that the report is of these very bytes.
+async function savePdf(button, file) {
+  const form = new FormData();
+  form.append("file", file);
+  button.disabled = true;
+  try {
+    const answer = await fetch("/v1/report", { method: "POST", body: form });
+    if (answer.ok) save(`${file.name}.pdf`, await answer.blob(), "application/pdf");
+    else tell((await answer.json()).detail);
+  } catch {
+    tell("The console does not answer. Is serve.py running?");
+  }
+  button.disabled = false;
 }
 
 function save(name, text, type) {
   const url = URL.createObjectURL(new Blob([text], { type }));
   h("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 1000);
-}
-
-// What is found, in a headline and a sentence. The steps are factors of the likelihood ratio: 3, 10, 100.
-export function inWords({ llr, verdict, reason, alerts, segments }) {
-  if (llr === null) {
-    return { headline: VERDICTS[verdict], kind: "none", confidence: `Nothing could be measured: ${reason}.` };
-  }
-  const factor = Math.exp(Math.min(Math.abs(llr), 20));
-  const strength = factor < 3 ? "hardly any" : factor < 10 ? "weak" : factor < 100 ? "moderate" : "strong";
-  const side = llr < 0 ? "a synthetic voice" : "a person";
-  const many = factor >= 10 ? Math.round(factor).toLocaleString() : factor.toFixed(1);
-  const whole = `Over the whole recording there is ${strength} evidence for ${side}: this sound is about ${many} times as likely from ` +
-    `${side} as from ${llr < 0 ? "a person" : "a synthetic voice"}.`;
-  const proof = " It is a reason to look, not a proof.";
-  const people = segments.filter((one) => one.verdict === "bonafide").length, measured = segments.filter((one) => one.p_spoof !== null).length;
-  if (alerts.length && people > PARTLY * measured) {
-    const parts = alerts.map((span) => `${clock(span.began)} to ${clock(span.ended)}`).join(", ");
-    return { headline: "Partly synthetic", kind: "spoof", confidence: `A synthetic voice is heard from ${parts}; elsewhere a person. ${whole}${proof}` };
-  }
-  const headline = { bonafide: "A person", suspect: "Suspect", spoof: "Synthetic" }[verdict];
-  return { headline, kind: verdict, confidence: whole + proof };
 }
 
 function spoken({ segments }) {

@@ -32,7 +32,7 @@ export const send = (path, body) =>
 
 export const VERDICTS = {
   bonafide: "A person", suspect: "Suspect", spoof: "Synthetic", no_speech: "No speech", too_noisy: "Too noisy",
-  gap: "Sound lost", warming_up: "Warming up",
+  gap: "Sound lost", warming_up: "Warming up", shed: "Left out",
 };
 const MEASURED = new Set(["bonafide", "suspect", "spoof"]);
 export const colourOf = (verdict) => (MEASURED.has(verdict) ? verdict : "none");
@@ -68,3 +68,10 @@ export const short = (source) => (source.includes("/") && !source.includes("(") 
 
 export const reference = (known) =>
   known.label === "bonafide" ? "a person" : known.system === "unknown" ? "a synthetic voice" : known.system;
+
+// Rows of texts or nodes under a head, in a box that scrolls by itself.
+export function table(head, rows) {
+  return h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": `table: ${head.filter(Boolean).join(", ")}` }, h("table", {},
+    h("thead", {}, h("tr", {}, ...head.map((text) => h(text ? "th" : "td", text ? { scope: "col" } : {}, text)))),
+    h("tbody", {}, ...rows.map((row) => h("tr", {}, ...row.map((cell) => h("td", {}, cell instanceof Node ? cell : String(cell))))))));
+}

@@ -65,6 +65,39 @@ export function timeline(canvas, points, first, last, { marks = [], playhead = n
   return (pixel) => first + ((pixel - left) / (width - left - 4)) * span;
 }
 
+// A number a day: points [{day, distance, is_drift}] between two moments in ms, and the bound where there is one.
+export function days(canvas, points, [first, last], bound) {
+  const { pen, width, height, colour } = begin(canvas), left = 40, right = width - 8, top = 6, bottom = height - 20;
+  const most = 1.1 * Math.max(bound || 0, ...points.map((one) => one.distance), 1e-6);
+  const x = (day) => left + ((Date.parse(day) - first) / Math.max(1, last - first)) * (right - left);
+  const y = (value) => bottom - (value / most) * (bottom - top);
+  pen.font = "11px system-ui, sans-serif";
+  pen.lineWidth = 1;
+  pen.fillStyle = colour("muted"); pen.textBaseline = "middle"; pen.textAlign = "right";
+  pen.fillText("0", left - 6, y(0));
+  pen.strokeStyle = colour("line");
+  pen.beginPath(); pen.moveTo(left, y(0)); pen.lineTo(right, y(0)); pen.stroke();
+  if (bound !== null) {
+    pen.fillText(bound.toFixed(2), left - 6, y(bound));
+    pen.strokeStyle = colour("suspect"); pen.setLineDash([4, 4]);
+    pen.beginPath(); pen.moveTo(left, y(bound)); pen.lineTo(right, y(bound)); pen.stroke();
+    pen.setLineDash([]);
+  }
+  pen.textBaseline = "alphabetic";
+  for (const [at, align] of [[first, "left"], [last, "right"]]) {
+    pen.textAlign = align;
+    pen.fillText(new Date(at).toISOString().slice(0, 10), align === "left" ? left : right, height - 5);
+  }
+  pen.strokeStyle = colour("bonafide"); pen.lineWidth = 2;
+  pen.beginPath();
+  points.forEach((one, i) => (i ? pen.lineTo(x(one.day), y(one.distance)) : pen.moveTo(x(one.day), y(one.distance))));
+  pen.stroke();
+  for (const one of points) {
+    pen.fillStyle = colour(one.is_drift ? "suspect" : "bonafide");
+    pen.beginPath(); pen.arc(x(one.day), y(one.distance), one.is_drift ? 4.5 : 3.5, 0, 7); pen.fill();
+  }
+}
+
 function line(pen, x, top, bottom, colour) {
   pen.strokeStyle = colour;
   pen.lineWidth = 1.5;

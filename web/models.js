@@ -1,6 +1,7 @@
-// Models: what judges here, and how right it is.
+// Models: the bundles, the loop that makes better ones, and how right the one is that judges here.
 
-import { ask, h } from "./dom.js";
+import { ask, h, table } from "./dom.js";
+import { Loop } from "./loop.js";
 
 const NAMES = {
   eer_percent: "equal error rate, %", cllr_bits: "Cllr, bit", min_cllr_bits: "Cllr at best, bit", min_dcf: "min DCF",
@@ -11,26 +12,32 @@ const NAMES = {
 };
 
 export async function show(main) {
-  const model = await ask("/v1/model"), reviews = Object.entries(model.reviews);
-  const train = model.training?.train;
-  main.append(h("h1", {}, "Models"),
-    h("p", { class: "muted" }, `${model.name} ${model.version} judges here. It never changes once made; what people confirm `
-      + "comes on top of it and is in force within seconds."),
+  const { role } = await ask("/v1/session"), loop = new Loop(role === "admin"), judge = h("div");
+  main.append(h("h1", {}, "Models"), ...loop.nodes, judge);
+  const describe = async () => judge.replaceChildren(...described(await ask("/v1/model")));
+  await Promise.all([describe(), loop.open(describe)]);
+  return () => loop.leave();
+}
+
+function described(model) {
+  const reviews = Object.entries(model.reviews), train = model.training?.train, parts = [h("h2", { class: "part" }, "What judges here"),
+    h("p", { class: "muted" }, `${model.name} ${model.version} never changes; what people confirm comes on top of it and is in force within seconds.`),
     h("div", { class: "numbers" },
       number(model.references.toLocaleString(), "known voices in its index"),
       train && number(train.hours.toLocaleString(), "hours of speech that it learned from"),
       train && number(train.systems.toLocaleString(), "synthesis systems among them"),
-      number(reviews.reduce((sum, [, count]) => sum + count, 0).toLocaleString(), "clips kept here")));
-  for (const [name, values] of Object.entries(model.metrics)) main.append(metrics(name, values));
+      number(reviews.reduce((sum, [, count]) => sum + count, 0).toLocaleString(), "clips kept here"))];
+  for (const [name, values] of Object.entries(model.metrics)) parts.push(metrics(name, values));
   if (reviews.length) {
-    main.append(h("section", { class: "card" }, h("h2", {}, "Clips here, by what people have said"),
+    parts.push(h("section", { class: "card" }, h("h2", {}, "Clips here, by what people have said"),
       table(["state", "clips"], reviews.map(([state, count]) => [state, count.toLocaleString()]))));
   }
-  main.append(h("section", { class: "card" }, h("h2", {}, "Calibration"),
+  parts.push(h("section", { class: "card" }, h("h2", {}, "Calibration"),
     h("p", { class: "muted" }, "How the score of the network on the spectrum becomes a log likelihood ratio, by the seconds of speech in the window: weight and offset."),
     table(["speech, s", "weight", "offset"], model.calibration.speech_s.map((s, i) =>
-      [s, ...model.calibration.alone[i].map((value) => value.toFixed(3))]))));
-  main.append(h("section", { class: "card" }, h("details", {}, h("summary", {}, "The whole card"), ...markdown(model.card))));
+      [s, ...model.calibration.alone[i].map((value) => value.toFixed(3))]))),
+  h("section", { class: "card" }, h("details", {}, h("summary", {}, "The whole card"), ...markdown(model.card))));
+  return parts;
 }
 
 const number = (value, text) => h("div", { class: "number" }, h("b", {}, value), h("span", {}, text));
@@ -44,12 +51,6 @@ function metrics(name, values) {
 }
 
 const rounded = (value) => (Number.isInteger(value) ? value.toLocaleString() : value.toPrecision(3));
-
-function table(head, rows) {
-  return h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": `table: ${head.join(", ")}` }, h("table", {},
-    h("thead", {}, h("tr", {}, ...head.map((text) => h("th", { scope: "col" }, text)))),
-    h("tbody", {}, ...rows.map((row) => h("tr", {}, ...row.map((cell) => h("td", {}, String(cell))))))));
-}
 
 // The part of Markdown that cards are written in: headings, lists, tables, paragraphs.
 function markdown(text) {

@@ -5,8 +5,8 @@ import { clock, colourOf, percent, reference, VERDICTS } from "./dom.js";
 const COLOURS = { bonafide: "#0b7480", suspect: "#9a6300", spoof: "#c22f3d", none: "#8a94a1" };
 const safe = (text) => String(text).replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
 
-export function report(name, prediction, { headline, kind, confidence }) {
-  const { segments, alerts, neighbours, duration_s: duration } = prediction, width = 900 / Math.max(1, segments.length);
+export function report(name, prediction, kind, limits) {
+  const { headline, confidence, segments, alerts, neighbours, duration_s: duration } = prediction, width = 900 / Math.max(1, segments.length);
   const bars = segments.map((one, i) => {
     const height = one.p_spoof === null ? 4 : Math.max(3, 100 * one.p_spoof);
     return `<rect x="${(i * width).toFixed(2)}" y="${100 - height}" width="${Math.max(1, width - 1).toFixed(2)}" height="${height}" fill="${COLOURS[colourOf(one.verdict)]}"/>`;
@@ -25,7 +25,9 @@ table{border-collapse:collapse;font-variant-numeric:tabular-nums}td,th{padding:.
 <tr><th>log likelihood ratio</th><td>${prediction.llr === null ? "–" : prediction.llr.toFixed(3)}</td></tr>
 <tr><th>alerts</th><td>${alerts.map((span) => `${clock(span.began)} to ${clock(span.ended)}`).join(", ") || "none"}</td></tr>
 <tr><th>closest known</th><td>${neighbours.length ? `${safe(reference(neighbours[0]))}, similarity ${neighbours[0].similarity.toFixed(2)}` : "–"}</td></tr>
-<tr><th>model</th><td>${safe(prediction.model)}</td></tr><tr><th>made</th><td>${new Date().toISOString()}</td></tr></table>
+<tr><th>SHA-256</th><td>${safe(prediction.sha256)}</td></tr><tr><th>length</th><td>${duration.toFixed(3)} s</td></tr>
+<tr><th>model</th><td>${safe(prediction.model)}</td></tr><tr><th>judged</th><td>${safe(prediction.judged_utc)}</td></tr></table>
 ${prediction.warnings.map((text) => `<p>${safe(text)}</p>`).join("")}
+<h2>What this does not say</h2><ul>${limits.map((text) => `<li>${safe(text)}</li>`).join("")}</ul>
 <h2>Second by second</h2><table><tr><th>from</th><th>verdict</th><th>synthetic</th></tr>${rows.join("")}</table></html>`;
 }

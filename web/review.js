@@ -12,7 +12,7 @@ const LEARNT_S = 12;
 
 export async function show(main, [wanted]) {
   const role = (await ask("/v1/session")).role;
-  const page = new Review(role === "reviewer");
+  const page = new Review(role !== "viewer");
   main.append(page.node);
   const clip = (event) => event.detail && page.open(event.detail);
   const key = (event) => page.key(event);

@@ -1,0 +1,118 @@
+"""Where the vectors of an index come from, one line of provenance each."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+COLUMNS = ("id", "label", "system", "source", "licence", "start_s")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Where one vector of the index comes from."""
+
+    id: str
+    label: str
+    """bonafide or spoof"""
+    system: str
+    source: str
+    licence: str
+    start_s: float
+    """seconds into its recording"""
+
+
+class Origin(NamedTuple):
+    """What the references of a recording, and of many, have in common."""
+
+    label: str
+    system: str
+    source: str
+    licence: str
+
+
+class References(Sequence[Reference]):
+    """Many references in few bytes, each made when it is asked for. Never changes.
+
+    A million objects of their own would take 200 MB, and Python's collector of garbage would walk through them all
+    while somebody listens.
+    """
+
+    def __init__(self, references: Iterable[Reference] = ()) -> None:
+        known: dict[Origin, int] = {}
+        ids, origins, starts = [], [], []
+        for r in references:
+            ids.append(r.id.encode())
+            origins.append(known.setdefault(Origin(r.label, r.system, r.source, r.licence), len(known)))
+            starts.append(r.start_s)
+        self._known = tuple(known)
+        self._ids = np.array(ids, np.bytes_)
+        self._origins, self._starts = np.array(origins, np.int32), np.array(starts, np.float64)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __getitem__(self, row: int) -> Reference:
+        return Reference(self._ids[row].decode(), *self._known[self._origins[row]], float(self._starts[row]))
+
+    def __iter__(self) -> Iterator[Reference]:
+        return (self[row] for row in range(len(self)))
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Of all rows, str (n,)."""
+        return np.array([origin.label for origin in self._known] or [""])[self._origins]
+
+    @property
+    def nbytes(self) -> int:
+        return self._ids.nbytes + self._origins.nbytes + self._starts.nbytes
+
+    def ids(self) -> set[str]:
+        return {id.decode() for id in np.unique(self._ids).tolist()}
+
+    def systems(self) -> set[str]:
+        return {self._known[i].system for i in np.unique(self._origins).tolist()}
+
+    def of(self, ids: Set[str]) -> np.ndarray:
+        """Which rows have one of these ids, bool (n,)."""
+        return np.isin(self._ids, np.array([id.encode() for id in ids], np.bytes_))
+
+    def part(self, rows: np.ndarray) -> References:
+        """The references of some rows, given by number or as bool (n,)."""
+        return self._made(self._known, self._ids[rows], self._origins[rows], self._starts[rows])
+
+    def joined(self, more: References) -> References:
+        """These and then more."""
+        known = tuple(dict.fromkeys(self._known + more._known))
+        place = {origin: i for i, origin in enumerate(known)}
+        moved = np.array([place[origin] for origin in more._known] or [0], np.int32)[more._origins]
+        return self._made(known, np.concatenate([self._ids, more._ids]), np.concatenate([self._origins, moved]),
+                          np.concatenate([self._starts, more._starts]))
+
+    @classmethod
+    def _made(cls, known: tuple[Origin, ...], ids: np.ndarray, origins: np.ndarray, starts: np.ndarray) -> References:
+        made = cls.__new__(cls)
+        made._known, made._ids, made._origins, made._starts = known, ids, origins, starts
+        return made
+
+
+def write_references(path: Path, references: Iterable[Reference]) -> None:
+    """A CSV file with COLUMNS, as read_references reads it."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows([getattr(r, column) for column in COLUMNS] for r in references)
+
+
+def read_references(path: Path) -> References:
+    """Raises OSError where there is no such file, ValueError where it is not as write_references leaves it."""
+    with path.open(newline="", encoding="utf-8") as file:
+        lines = csv.reader(file)
+        if (header := tuple(next(lines, ()))) != COLUMNS:
+            raise ValueError(f"found columns {header}, expected {COLUMNS}")
+        return References(Reference(id, *origin, float(start_s)) for id, *origin, start_s in lines)

@@ -1,0 +1,62 @@
+"""Rows of a stream that grow: each is written anew, with all that came so far, so that writing it twice does no harm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from radd.types import Compared
+from storage.records import StreamInfo, moment, storable
+
+
+@dataclass(slots=True)
+class _Sum:
+    weight: float = 0.0
+    total: float = 0.0
+    champion_alerts: int = 0
+    candidate_alerts: int = 0
+
+
+class Drifts:
+    """The rows of `drift` of one stream, a day each, from its rows of `timeline`."""
+
+    def __init__(self, info: StreamInfo):
+        self._started = datetime.fromisoformat(moment(info, 0))
+        self._days: dict[str, _Sum] = {}
+
+    def add(self, timeline: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The rows that have changed."""
+        changed = {}
+        for row in timeline:
+            if row["distance"] is not None:
+                day = (self._started + timedelta(seconds=row["second"])).date().isoformat()
+                sum_ = changed[day] = self._days.setdefault(day, _Sum())
+                sum_.weight += 1
+                sum_.total += row["distance"]
+        return [{"day": day, "seconds": int(s.weight), "distance": s.total / s.weight} for day, s in changed.items()]
+
+    def restart(self) -> None:
+        """Another model measures from here on: what was measured before does not compare."""
+        self._days.clear()
+
+
+class Shadows:
+    """The rows of `shadows` of one stream, one an hour and candidate."""
+
+    def __init__(self, info: StreamInfo):
+        self._info = info
+        self._hours: dict[tuple[str, str], _Sum] = {}
+
+    def add(self, event: Compared) -> dict[str, Any]:
+        """The row that has changed."""
+        hour = datetime.fromisoformat(moment(self._info, event.end)).replace(minute=0, second=0, microsecond=0).isoformat()
+        candidate = storable(event.candidate)[:255]
+        sum_ = self._hours.setdefault((hour, candidate), _Sum())
+        sum_.weight += event.heard_s
+        sum_.total += event.heard_s * event.difference
+        sum_.champion_alerts += event.champion_alert
+        sum_.candidate_alerts += event.candidate_alert
+        return {"hour_utc": hour, "candidate": candidate, "seconds": sum_.weight, "difference": sum_.total / sum_.weight,
+                "champion_alerts": sum_.champion_alerts, "candidate_alerts": sum_.candidate_alerts}

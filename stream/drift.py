@@ -1,0 +1,51 @@
+"""Whether a stream's sound goes away from all voices that the model knows: told once, and again after it had come back."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, AudioChunk, Drift, Event, Judgement, Score
+from stream.engine import Listener
+from stream.monitor import Heard
+
+LATEST = 600 * SAMPLE_RATE_HZ // HOP_SAMPLES  # scores whose mean counts: ten minutes of speech
+FEWEST = 60 * SAMPLE_RATE_HZ // HOP_SAMPLES  # a minute; before that nothing is said
+
+
+class DriftWatch:
+    """A Listener around that of one stream: passes its events on and adds a Drift where the mean distance of the latest
+    speech from its nearest references passes a bound."""
+
+    def __init__(self, listener: Listener, bound: float):
+        """`bound` is a distance, 1 - cosine, 0 to 2."""
+        self._listener, self._bound = listener, bound
+        self._latest: deque[float] = deque(maxlen=LATEST)
+        self._sum = 0.0
+        self._told = False
+
+    def hear(self, chunk: AudioChunk) -> Heard:
+        return self._listener.hear(chunk)
+
+    def judged(self, heard: Heard, judgements: Sequence[Judgement]) -> list[Event]:
+        return list(self._watched(self._listener.judged(heard, judgements)))
+
+    def flush(self) -> Iterable[Event]:
+        return self._listener.flush()
+
+    def _watched(self, events: Iterable[Event]) -> Iterable[Event]:
+        for event in events:
+            yield event
+            if isinstance(event, Score) and event.llr is not None and event.neighbours:
+                self._add(1 - event.neighbours[0].similarity)
+                mean = self._sum / len(self._latest)
+                is_far = len(self._latest) >= FEWEST and mean > self._bound
+                if is_far and not self._told:
+                    yield Drift(event.end, mean, self._bound)
+                self._told = is_far
+
+    def _add(self, distance: float) -> None:
+        if len(self._latest) == LATEST:
+            self._sum -= self._latest[0]
+        self._latest.append(distance)
+        self._sum += distance

@@ -1,0 +1,61 @@
+"""Chunks of many streams through one detector: what each is to judge goes into one call, what was judged goes back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from radd.errors import RaddError
+from radd.ranges import check
+from radd.types import AudioChunk, Detector, Event, Judgement, Part, Shed
+from stream.monitor import Heard
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """[engine] of config.toml."""
+
+    streams_at_once: int
+    late_ms: int
+
+    def __post_init__(self):
+        check(self, streams_at_once=(1, 256), late_ms=(0, 60_000))
+
+
+class Listener(Protocol):
+    """What turns the chunks of one stream into events; stream/monitor.py has the one that ships."""
+
+    def hear(self, chunk: AudioChunk) -> Heard:
+        """What a detector is to judge of a chunk; judged() has to follow before the next chunk."""
+        ...
+
+    def judged(self, heard: Heard, judgements: Sequence[Judgement]) -> Iterable[Event]: ...
+    def flush(self) -> Iterable[Event]: ...
+
+
+class Fed(NamedTuple):
+    """A chunk for one of several streams."""
+
+    listener: Listener
+    chunk: AudioChunk
+    shed: Shed = Shed.NOTHING
+
+
+def feed(detector: Detector, chunks: Sequence[Fed]) -> list[Iterable[Event] | RaddError]:
+    """The events of the chunks, each of another stream; the error where a stream's own cannot be made.
+
+    Raises what the detector raises, as that concerns all.
+    """
+    heard = [fed.listener.hear(fed.chunk) for fed in chunks]
+    asked = [k for k, one in enumerate(heard) if len(one.samples)]
+    parts = [Part(heard[k].state, heard[k].samples, chunks[k].shed) for k in asked]
+    judged = dict(zip(asked, detector.push_many(parts) if parts else [], strict=True))
+    return [_events(fed.listener, one, judged.get(k, [])) for k, (fed, one) in enumerate(zip(chunks, heard, strict=True))]
+
+
+def _events(listener: Listener, heard: Heard, judgements: Sequence[Judgement]) -> Iterable[Event] | RaddError:
+    try:
+        return listener.judged(heard, judgements)
+    except RaddError as error:
+        return error

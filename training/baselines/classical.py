@@ -1,0 +1,208 @@
+"""Logistic regression, random forest and support vector machine on classical features, tuned without a leak.
+
+The grid search and the figures of its folds are grouped: no source and no speaker is in two folds. What folds drawn at
+random would have claimed is told beside it.
+"""
+
+from __future__ import annotations
+
+import csv
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+from skl2onnx import to_onnx
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.inspection import permutation_importance
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, cross_val_predict
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from radd.bundle import NETWORK
+from radd.dataset import Clip, DecodedClips
+from radd.errors import ConfigError
+from radd.front_ends.classical import NAMES, Classical
+from radd.metrics import eer, error_rates
+from radd.onnx import OnnxModel
+from radd.protocols import UNKNOWN
+from radd.types import HOP_SAMPLES
+from radd.window_detector import WindowModel
+from training.baselines.classical_features import features
+from training.baselines.fit import Learned
+from training.recipe import RecipeSettings
+
+WINDOW_HOPS, STRIDE_HOPS = 31, 4
+FOLDS = 4
+LEAST_SHARE = 1e-3  # of a forest's trees: odds without end would say more than it can know
+TOLERANCE = 1e-3
+FEATURES, TABLE = "classical.npy", "importances.csv"
+SHUFFLES = 3  # of a feature, for its importance
+
+ESTIMATORS: dict[str, tuple[Callable, dict[str, list]]] = {
+    "logistic": (lambda seed: LogisticRegression(class_weight="balanced", max_iter=2000), {"C": [0.003, 0.03, 0.3, 3.0]}),
+    "forest": (lambda seed: RandomForestClassifier(200, class_weight="balanced", random_state=seed),
+               {"max_depth": [8, 16, None], "min_samples_leaf": [1, 4]}),
+    "svm": (lambda seed: SVC(class_weight="balanced", random_state=seed), {"C": [0.3, 3.0, 30.0], "gamma": [0.003, 0.02]}),
+}
+
+_windows: Callable[[int], np.ndarray] | None = None
+
+
+def learn(
+    name: str, clips: DecodedClips, channel: Callable, recipe: RecipeSettings, work: Path, making: Path, workers: int
+) -> Learned:
+    """As training.baselines.fit.Learner; also leaves TABLE, what each feature is worth."""
+    shown = _features(clips, channel, recipe.seed, work.parent / FEATURES, workers)
+    rows, bonafide = shown.reshape(-1, shown.shape[2]), np.repeat([c.label == "bonafide" for c in clips.clips], 2)
+    groups = np.repeat(unrelated(clips.clips), 2)
+    make, grid = ESTIMATORS[name]
+    pipeline = make_pipeline(StandardScaler(), make(recipe.seed))
+    last = pipeline.steps[-1][0]
+    if len(set(groups)) < FOLDS:
+        raise ConfigError(f"the train side has {len(set(groups))} groups of clips without a source or speaker in common; "
+                          f"{FOLDS} are needed to tune a model: add corpora")
+    grouped = GroupKFold(FOLDS)
+    search = GridSearchCV(pipeline, {f"{last}__{key}": values for key, values in grid.items()}, scoring="roc_auc",
+                          cv=grouped, refit=False)
+    search.fit(rows, bonafide, groups=groups)
+    pipeline.set_params(**search.best_params_)
+    claims = {
+        "grouped by source and speaker": _eer(pipeline, rows, bonafide, grouped, groups),
+        "drawn at random, which leaks": _eer(pipeline, rows, bonafide, KFold(FOLDS, shuffle=True, random_state=recipe.seed)),
+    }
+    for folds, rate in claims.items():
+        print(f"{name}: EER {100 * rate:.1f} % over folds {folds}", flush=True)
+    importances = _importances(pipeline, rows, bonafide, next(grouped.split(rows, bonafide, groups)), recipe.seed)
+    _write_table(making / TABLE, importances)
+    pipeline.fit(rows, bonafide)
+    export(pipeline, rows[:: max(1, len(rows) // 500)], making / NETWORK)
+    model = WindowModel("classical", asdict(Classical()), WINDOW_HOPS, STRIDE_HOPS, (), parameters(pipeline))
+    told = {key.removeprefix(f"{last}__"): value for key, value in search.best_params_.items()}
+    told |= {f"EER over folds {folds}, %": round(100 * rate, 1) for folds, rate in claims.items()}
+    return Learned(model, told | {"windows": len(rows)}, {name: mean for name, (mean, _) in importances.items()})
+
+
+def _features(clips: DecodedClips, channel: Callable, seed: int, kept: Path, workers: int) -> np.ndarray:
+    """Of one window of each clip, as it is and after the channel, float32 (clips, 2, 52); computed once."""
+    if not kept.is_file():
+        def both(i: int) -> np.ndarray:
+            rng = np.random.default_rng([seed, i])
+            samples, length = clips.samples(i), WINDOW_HOPS * HOP_SAMPLES
+            begin = int(rng.integers(max(1, len(samples) - length + 1)))
+            window = np.resize(samples[begin : begin + length], length)
+            altered = np.resize(channel(samples[begin : begin + length], rng).astype(np.float32), length)
+            return np.stack([features(window), features(altered)])
+
+        with ProcessPoolExecutor(workers, get_context("fork"), _adopt, (both,)) as pool:
+            made = np.stack(list(pool.map(_one, range(len(clips)), chunksize=16)))
+        part = kept.with_suffix(".part.npy")
+        np.save(part, made)
+        part.replace(kept)
+    return np.load(kept)
+
+
+def _adopt(windows: Callable[[int], np.ndarray]) -> None:
+    global _windows  # a worker process has one set of clips for its life, too large to send with each
+    _windows = windows
+
+
+def _one(i: int) -> np.ndarray:
+    return _windows(i)
+
+
+def unrelated(clips: list[Clip]) -> np.ndarray:
+    """The number of each clip's group (n,): clips of one source or of one known speaker are in one, and so on through all."""
+    leader: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def find(one: tuple[str, str]) -> tuple[str, str]:
+        while leader.setdefault(one, one) != one:
+            one = leader[one]
+        return one
+
+    for clip in clips:
+        if clip.speaker not in (UNKNOWN, "-"):
+            leader[find(("source", clip.source))] = find(("speaker", clip.speaker))
+    numbers: dict[tuple[str, str], int] = {}
+    return np.array([numbers.setdefault(find(("source", clip.source)), len(numbers)) for clip in clips])
+
+
+def _eer(pipeline: Pipeline, rows: np.ndarray, bonafide: np.ndarray, folds, groups: np.ndarray | None = None) -> float:
+    method = "decision_function" if hasattr(pipeline, "decision_function") else "predict_proba"
+    scores = cross_val_predict(pipeline, rows, bonafide, groups=groups, cv=folds, method=method)
+    scores = scores if scores.ndim == 1 else scores[:, 1]
+    return eer(error_rates(scores[bonafide], scores[~bonafide]))[0]
+
+
+def _importances(
+    pipeline: Pipeline, rows: np.ndarray, bonafide: np.ndarray, fold: tuple[np.ndarray, np.ndarray], seed: int
+) -> dict[str, tuple[float, float]]:
+    """By feature, how much of the area under the ROC curve of the held-out fold its values are worth: mean, deviation."""
+    learned, held = fold
+    pipeline.fit(rows[learned], bonafide[learned])
+    found = permutation_importance(pipeline, rows[held], bonafide[held], scoring="roc_auc", n_repeats=SHUFFLES,
+                                   random_state=seed)
+    pairs = zip(found.importances_mean.tolist(), found.importances_std.tolist(), strict=True)
+    return dict(zip(NAMES, pairs, strict=True))
+
+
+def _write_table(path: Path, importances: dict[str, tuple[float, float]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["feature", "importance", "deviation"])
+        for name, (mean, deviation) in sorted(importances.items(), key=lambda item: -item[1][0]):
+            writer.writerow([name, f"{mean:.5f}", f"{deviation:.5f}"])
+
+
+def parameters(pipeline: Pipeline) -> int:
+    """How many numbers were learned: weights, or thresholds and leaves, or support vectors; and the scaling."""
+    scaler, classifier = (step for _, step in pipeline.steps)
+    if isinstance(classifier, RandomForestClassifier):
+        return sum(2 * tree.tree_.node_count for tree in classifier.estimators_)
+    if isinstance(classifier, SVC):
+        return classifier.support_vectors_.size + classifier.dual_coef_.size + 1 + 2 * scaler.scale_.size
+    return classifier.coef_.size + 1 + 2 * scaler.scale_.size
+
+
+def export(pipeline: Pipeline, rows: np.ndarray, path: Path) -> None:
+    """Write features -> one score: the decision function, or the log odds of a forest's trees.
+
+    Raises RuntimeError where ONNX Runtime and scikit-learn differ by more than TOLERANCE on `rows`.
+    """
+    classifier = pipeline.steps[-1][1]
+    is_forest = isinstance(classifier, RandomForestClassifier)
+    options = {id(classifier): {"zipmap": False} | ({} if is_forest else {"raw_scores": True})}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # skl2onnx looks at attributes that scikit-learn will drop
+        network = to_onnx(pipeline, rows[:1].astype(np.float32), options=options, target_opset={"": 18, "ai.onnx.ml": 3})
+    graph, given = network.graph, network.graph.output[1].name
+    if is_forest:
+        floor = numpy_helper.from_array(np.float32(LEAST_SHARE), "least_share")
+        ceiling = numpy_helper.from_array(np.float32(1 - LEAST_SHARE), "most_share")
+        graph.initializer.extend([floor, ceiling])
+        graph.node.extend([helper.make_node("Clip", [given, "least_share", "most_share"], ["shares"]),
+                           helper.make_node("Log", ["shares"], ["logits"])])
+        given = "logits"
+    graph.initializer.append(numpy_helper.from_array(np.array([[-1], [1]], np.float32) * (1 if is_forest else 0.5), "sides"))
+    graph.node.append(helper.make_node("MatMul", [given, "sides"], ["score"]))
+    del graph.output[:]
+    graph.output.append(helper.make_tensor_value_info("score", onnx.TensorProto.FLOAT, [None, 1]))
+    onnx.save(network, path)
+    found = OnnxModel(path).run(**{graph.input[0].name: rows.astype(np.float32)})[0][:, 0]
+    expected = _scores(pipeline, rows)
+    if not np.allclose(found, expected, atol=TOLERANCE, rtol=TOLERANCE):
+        raise RuntimeError(f"{path.name}: scores differ from scikit-learn's by {np.abs(found - expected).max():.2e}")
+
+
+def _scores(pipeline: Pipeline, rows: np.ndarray) -> np.ndarray:
+    if hasattr(pipeline, "decision_function"):
+        return pipeline.decision_function(rows)
+    share = np.clip(pipeline.predict_proba(rows), LEAST_SHARE, 1 - LEAST_SHARE)
+    return np.log(share[:, 1]) - np.log(share[:, 0])

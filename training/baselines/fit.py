@@ -1,0 +1,140 @@
+"""From labelled speech to a bundle of kind window: a model learns, then all are calibrated, described and sealed alike."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from radd.bundle import CARD, NETWORK, write_window_manifest
+from radd.calibration import Calibration
+from radd.dataset import DecodedClips
+from radd.encoder import BLOCK_HOPS
+from radd.errors import ConfigError
+from radd.gate import GateSettings
+from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ
+from radd.window_detector import WindowDetector, WindowModel, WindowNetwork
+from training.baselines import KERAS, MODELS
+from training.bundle_maker import SPEECH_S, Windows, calibrate, clip_llrs, join
+from training.card import describe_data, refuse_other, replace_bundle, write_card
+from training.recipe import RecipeSettings
+from training.selection import Selection, decoded
+
+LOSSES = "losses.csv"
+PROBES = 8  # draws of a channel by which it is known
+UNCALIBRATED = Calibration((1.0,), ((1.0, 0.0),))
+
+
+class Learned(NamedTuple):
+    """What a model's training says of its network."""
+
+    model: WindowModel
+    told: dict[str, Any]
+    """what the card says of the recipe, by name"""
+    importances: dict[str, float] = {}
+    """of named features, if it has such, for a figure"""
+
+
+class Learner(Protocol):
+    """The function `learn` of a module in MODELS."""
+
+    def __call__(
+        self, name: str, clips: DecodedClips, channel: Callable, recipe: RecipeSettings, work: Path, making: Path,
+        workers: int,
+    ) -> Learned:
+        """Learn from the train side; leave the network as NETWORK, and tables if there are any, in `making`.
+
+        `channel` is the condition that clips meet in training. `work` is kept for this model, these clips and this
+        recipe alone, the folder around it for all models of these; losses lie there as LOSSES. Equal seeds give equal
+        bytes.
+        """
+        ...
+
+
+def fit_baseline(
+    name: str, data: list[Path], selection: Selection, out: Path, work: Path, recipe: RecipeSettings, channel: Callable,
+    draw: Callable, gate: GateSettings, jobs: int,
+) -> None:
+    """Make the bundle `out` of the model `name`, one of MODELS, from the train and dev sides of the corpora `data`.
+
+    `draw` makes the figures, as evaluation.training_figures does. Raises ConfigError as training.fit does.
+    """
+    refuse_other(out)
+    learn = _learner(name)
+    train, dev = (decoded(data, side, selection, work, jobs, recipe.factors) for side in ("train", "dev"))
+    mine = work / _digest(train, recipe, channel) / name
+    making = mine / "bundle"
+    shutil.rmtree(making, ignore_errors=True)
+    making.mkdir(parents=True)
+    learned = learn(name, train, channel, recipe, mine, making, max(1, jobs - 1))
+    _seal(name, train, dev, learned, making, recipe, channel, draw, gate, selection.licences)
+    replace_bundle(making, out)
+    for line in train.unreadable + dev.unreadable:
+        print(f"left out, cannot be read: {line}")
+
+
+def _learner(name: str) -> Learner:
+    try:
+        return importlib.import_module(MODELS[name]).learn
+    except ModuleNotFoundError as error:
+        needed = "requirements-tensorflow.txt" if name in KERAS else "requirements-train.txt"
+        raise ConfigError(f"--model {name} needs {error.name}, which is not installed: pip install -r {needed}") from None
+
+
+def _digest(clips: DecodedClips, recipe: RecipeSettings, channel: Callable) -> str:
+    """Of all that a network learns from: work that was left by other clips, numbers or channels is not taken up again."""
+    told = "\n".join([repr(asdict(recipe)), *(f"{c.path} {c.label} {c.system}" for c in clips.clips)])
+    noise = np.random.default_rng(0).normal(0, 0.1, SAMPLE_RATE_HZ).astype(np.float32)
+    heard = [channel(noise, np.random.default_rng(k)).astype(np.float32).tobytes() for k in range(PROBES)]
+    return hashlib.sha256(b"".join([told.encode(), *heard])).hexdigest()[:12]
+
+
+def _seal(
+    name: str, train: DecodedClips, dev: DecodedClips, learned: Learned, making: Path, recipe: RecipeSettings,
+    channel: Callable, draw: Callable, gate: GateSettings, licences: str,
+) -> None:
+    """Give the network in `making` its calibration, figures, card and manifest."""
+    network = WindowNetwork(making / NETWORK, learned.model)
+    detector = WindowDetector(name, network, learned.model, UNCALIBRATED, gate)
+    windows = [score_windows(dev, detector, alter, recipe.seed) for alter in (None, channel)]
+    calibration = calibrate(join(windows), dev)
+    draw(making.parent, losses(making.parent / LOSSES, name), *clip_llrs(windows[0], calibration, dev), learned.importances)
+    for figure in making.parent.glob("*.svg"):
+        shutil.copy(figure, making)
+    training = describe_data(train, dev, recipe, 0, licences)
+    training |= {"model": name, "recipe": {"model": name, "seed": recipe.seed, **learned.told}}
+    write_card(making / CARD, training, {})
+    write_window_manifest(making, name, learned.model, calibration, training, {})
+
+
+def losses(file: Path, name: str) -> dict[str, list[tuple[int, float]]]:
+    """The losses of a training by the name of its network, as far as there are any."""
+    if not file.is_file():
+        return {}
+    rows = (line.split(",") for line in file.read_text(encoding="utf-8").splitlines()[1:])
+    return {name: [(int(step), float(loss)) for step, loss in rows]}
+
+
+def score_windows(clips: DecodedClips, detector: WindowDetector, alter: Callable | None, seed: int) -> Windows:
+    """What the detector says of every second hop of every clip, as it is or after the condition `alter`."""
+    scores, speech_s, clip = [], [], []
+    for i in range(len(clips)):
+        samples = clips.samples(i)
+        samples = samples[: len(samples) // HOP_SAMPLES * HOP_SAMPLES]
+        if len(samples) < BLOCK_HOPS * HOP_SAMPLES:
+            continue
+        if alter is not None:
+            samples = alter(samples, np.random.default_rng([seed, i])).astype(np.float32)
+        judged = detector.push(detector.start(), samples, gated=False)[BLOCK_HOPS - 1 :: 2]
+        heard = [judgement for judgement in judged if judgement.speech_s >= SPEECH_S[0]]
+        scores += [judgement.llr for judgement in heard]
+        speech_s += [judgement.speech_s for judgement in heard]
+        clip += [i] * len(heard)
+    nothing = np.empty((len(clip), 0), np.float32)
+    return Windows(np.reshape(scores, (-1, 1)), np.array(speech_s), np.array(clip, int), nothing, np.full(len(clip), np.nan))

@@ -1,0 +1,84 @@
+"""MobileNetV3Large (Howard et al. 2019) on spectrogram pictures, in Keras: five crops of ten seconds vote.
+
+What is learned is one picture's two classes. What is exported hears all crops of a segment: their verdicts' mode decides,
+and the mean of their confidences says how surely, as the projects do that work so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from radd.bundle import NETWORK
+from radd.dataset import DecodedClips
+from radd.errors import ConfigError
+from radd.front_ends.pictures import Pictures
+from radd.window_detector import WindowModel
+from training.baselines.fit import LOSSES, Learned
+from training.baselines.keras_loop import descend, seeded
+from training.batches import Batches
+from training.recipe import RecipeSettings
+from training.tensorflow_export import export_onnx
+
+WINDOW_HOPS = 79  # ten seconds, and as long as it takes for a clip of four seconds to be heard whole
+STRIDE_HOPS = 16
+BATCH = 8  # a picture costs as much as seconds of sound do elsewhere
+STEPS_SHARE = 0.1  # of the recipe's: on two cores more would take hours
+RATE = 1e-3
+SURE = 1 - 1e-6  # the highest confidence, so that its log odds are finite
+
+
+def learn(
+    name: str, clips: DecodedClips, channel: Callable, recipe: RecipeSettings, work: Path, making: Path, workers: int
+) -> Learned:
+    """Train and export; the weights begin as `recipe.imagenet` has them, else at random.
+
+    Raises ConfigError where that file is missing or does not fit.
+    """
+    seeded(recipe.seed)
+    front, steps = Pictures(), max(1, round(recipe.steps * STEPS_SHARE))
+    network = one_picture(front.pixels, recipe.imagenet)
+    batches = Batches(clips, channel, BATCH, front.pixels * front.step_samples, recipe.seed)
+    lessons = ((np.stack([front.picture(samples) for samples in batch.samples]), 1 - batch.bonafide)
+               for batch in (batches[step] for step in range(steps)))
+    descend(network, keras.losses.SparseCategoricalCrossentropy(from_logits=True), lessons, steps, RATE,
+            recipe.weight_decay, work / LOSSES)
+    export_onnx(vote(network, front), making / NETWORK)
+    model = WindowModel("pictures", asdict(front), WINDOW_HOPS, STRIDE_HOPS, (), network.count_params())
+    return Learned(model, {"steps": steps, "batch": BATCH, "rate": RATE, "imagenet": bool(recipe.imagenet)})
+
+
+def one_picture(pixels: int, weights: str) -> keras.Model:
+    """Pictures (batch, pixels, pixels) of 0 to 255 -> logits of bona fide and spoof (batch, 2).
+
+    `weights` is a file for all but its last layer, or empty.
+    """
+    base = keras.applications.MobileNetV3Large((pixels, pixels, 3), weights=None, include_top=False, pooling="avg")
+    if weights:
+        try:
+            base.load_weights(weights)
+        except (ValueError, OSError) as error:
+            raise ConfigError(f"{weights} does not hold MobileNetV3Large without its top, as Keras writes it "
+                              f"({str(error).splitlines()[0]}); name the right file in [training] imagenet, or none") from None
+    for layer in base.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.9  # Keras's 0.999 would remember the random start for thousands of steps
+    heard = keras.Input((pixels, pixels), name="picture")
+    colours = keras.layers.Concatenate()([keras.layers.Reshape((pixels, pixels, 1))(heard)] * 3)
+    x = keras.layers.Dropout(0.2)(base(colours))
+    return keras.Model(heard, keras.layers.Dense(2, name="logits")(x), name="mobilenet")
+
+
+def vote(network: keras.Model, front: Pictures) -> keras.Model:
+    """Crops (batch, crops, pixels, pixels) -> score (batch, 1): log odds of the mean confidence, on the side of the mode."""
+    ops = keras.ops
+    heard = keras.Input((front.crops, front.pixels, front.pixels), name="pictures")
+    logits = network(ops.reshape(heard, (-1, front.pixels, front.pixels)))
+    margin = ops.reshape(logits[:, 0] - logits[:, 1], (-1, front.crops))
+    confidence = ops.minimum(ops.mean(ops.sigmoid(ops.abs(margin)), axis=1, keepdims=True), SURE)
+    mode = ops.sign(ops.sum(ops.sign(margin), axis=1, keepdims=True))
+    return keras.Model(heard, mode * ops.log(confidence / (1 - confidence)), name="voting")

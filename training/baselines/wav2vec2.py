@@ -1,0 +1,68 @@
+"""A Wav2Vec2-family encoder, the mean of its frames and a small head, W-128-2; the encoder is frozen or learns too.
+
+The encoder is the compact one of this project, or any of the hub or of a directory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from radd.dataset import DecodedClips
+from radd.errors import ConfigError
+from radd.types import SAMPLE_RATE_HZ
+from training.baselines.fit import Learned
+from training.baselines.torch_learning import learn_windows
+from training.batches import Batches
+from training.encoder import BlockEncoder
+from training.pretrain import first_encoder
+from training.recipe import RecipeSettings
+
+WINDOW_HOPS, STRIDE_HOPS = 31, 8  # 3.97 s, the length of a clip, every second
+HIDDEN = 128
+FINE_RATE = 5e-5  # highest for an encoder that has learned before; what begins anew, a head above all, takes the recipe's
+
+
+class LinearHead(nn.Module):
+    """Logits (batch, 2) of samples (batch, n)."""
+
+    def __init__(self, encoder: BlockEncoder, frozen: bool) -> None:
+        super().__init__()
+        self.encoder, self.frozen = encoder, frozen
+        encoder.project = encoder.head = None  # those of the shipped bundle
+        self.out = nn.Sequential(nn.Linear(encoder.width, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 2))
+
+    def train(self, mode: bool = True) -> LinearHead:
+        super().train(mode)
+        self.encoder.train(mode and not self.frozen)
+        return self
+
+    def forward(self, samples: Tensor) -> Tensor:
+        return self.out(self.encoder.hidden(samples).mean(1))
+
+
+def learn(
+    name: str, clips: DecodedClips, channel: Callable, recipe: RecipeSettings, work: Path, making: Path, workers: int
+) -> Learned:
+    """As training.baselines.fit.Learner.
+
+    Raises ConfigError for a frozen encoder that never learned, ModelError for one that cannot be had.
+    """
+    has_learned = bool(recipe.encoder or recipe.pretrain_steps)
+    if recipe.encoder_frozen and not has_learned:
+        raise ConfigError("encoder_frozen = true, but the compact encoder has learned nothing yet: name one that has with "
+                          "--encoder, set pretrain_steps, or set encoder_frozen to false")
+
+    def network(_: tuple[int, ...]) -> LinearHead:
+        batches = Batches(clips, channel, recipe.batch, int(recipe.crop_s * SAMPLE_RATE_HZ), recipe.seed)
+        return LinearHead(first_encoder(recipe, batches, work, workers), recipe.encoder_frozen)
+
+    rate = min(recipe.rate, FINE_RATE) if has_learned and not recipe.encoder_frozen else recipe.rate
+    learned = learn_windows(network, "waveform", WINDOW_HOPS, STRIDE_HOPS, clips, channel, replace(recipe, rate=rate),
+                            work, making, workers)
+    told = {"encoder": recipe.encoder or "compact", "encoder_layer": recipe.encoder_layer,
+            "encoder_frozen": recipe.encoder_frozen, "pretrain_steps": recipe.pretrain_steps}
+    return learned._replace(told=learned.told | told)

@@ -1,0 +1,175 @@
+"""An audio classifier of the hub -> a bundle of kind window that ONNX Runtime runs."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import warnings
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
+from transformers.audio_utils import mel_filter_bank
+
+from radd.bundle import CARD, NETWORK, write_window_manifest
+from radd.errors import ModelError
+from radd.gate import GateSettings
+from radd.hub import source_of
+from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ
+from radd.window_detector import WindowDetector, WindowModel, WindowNetwork
+from training.baselines.fit import UNCALIBRATED, score_windows
+from training.bundle_maker import calibrate
+from training.card import refuse_other, replace_bundle, write_card
+from training.encoder import from_hub
+from training.export import export_network
+from training.selection import Selection, decoded
+
+LABELS = ("bonafide", "spoof")
+WORDS = {
+    "bonafide": {"bonafide", "real", "human", "genuine", "authentic", "original", "natural"},
+    "spoof": {"spoof", "spoofed", "fake", "deepfake", "synthetic", "generated", "ai", "aigenerated", "aivoice", "cloned"},
+}
+WAVEFORMS = ("data2vec-audio", "hubert", "sew", "sew-d", "unispeech", "unispeech-sat", "wav2vec2", "wav2vec2-conformer",
+             "wavlm")
+SPECTROGRAMS = ("audio-spectrogram-transformer",)
+MOST_PARAMETERS = 500_000_000  # of four bytes, in two gigabytes less some room
+WINDOW_HOPS, STRIDE_HOPS = 31, 8  # 3.97 s, as long as a clip of the usual corpora; once a second
+
+
+class Standardised(nn.Module):
+    """Zero mean and unit variance of each row, where the model expects it."""
+
+    def forward(self, samples: Tensor) -> Tensor:
+        centred = samples - samples.mean(1, keepdim=True)
+        return centred / torch.sqrt(centred.square().mean(1, keepdim=True) + 1e-7)
+
+
+class FilterBank(nn.Module):
+    """Log mel energies of frames of 25 ms each 10 ms, as the Audio Spectrogram Transformer expects (Gong et al. 2021).
+
+    The frame's mean taken out, the pre-emphasis, the window and the Fourier transform are linear, so they are one
+    convolution.
+    """
+
+    def __init__(self, extractor) -> None:
+        super().__init__()
+        self.frames, self.mean, self.scale = extractor.max_length, extractor.mean, 2 * extractor.std
+        if not extractor.do_normalize:
+            self.mean, self.scale = 0.0, 1.0
+        length, fft = 400, 512
+        centred = np.eye(length) - 1 / length
+        emphasis = np.eye(length) - 0.97 * np.eye(length, k=-1)
+        emphasis[0, 0] = 0.03
+        turned = np.fft.rfft(np.hanning(length)[:, None] * (emphasis @ centred), fft, axis=0)
+        bank = np.concatenate([turned.real, turned.imag])[:, None]
+        self.register_buffer("bank", torch.tensor(bank, dtype=torch.float32))
+        mel = mel_filter_bank(fft // 2 + 1, extractor.num_mel_bins, 20, SAMPLE_RATE_HZ // 2, SAMPLE_RATE_HZ,
+                              mel_scale="kaldi", triangularize_in_mel_space=True)
+        self.register_buffer("mel", torch.tensor(mel, dtype=torch.float32))
+
+    def forward(self, samples: Tensor) -> Tensor:
+        real, imaginary = nn.functional.conv1d(samples[:, None], self.bank, stride=160).chunk(2, 1)
+        energies = (real.square() + imaginary.square()).transpose(1, 2) @ self.mel
+        fit = energies.clamp(min=float(np.finfo(np.float32).eps)).log()[:, : self.frames]
+        padded = nn.functional.pad(fit, (0, 0, 0, self.frames - fit.shape[1]))
+        return (padded - self.mean) / self.scale
+
+
+class TwoLabels(nn.Module):
+    """Samples -> logits of bona fide and spoof, each of all classes that mean it together."""
+
+    def __init__(self, front: nn.Module, model: nn.Module, classes: Mapping[str, list[int]]) -> None:
+        super().__init__()
+        self.front, self.model = front, model
+        self.classes = [classes[label] for label in LABELS]
+
+    def forward(self, samples: Tensor) -> Tensor:
+        logits = self.model(self.front(samples)).logits
+        return torch.stack([logits[:, which].logsumexp(1) for which in self.classes], 1)
+
+
+def import_model(
+    named: str, out: Path, labels: Mapping[str, str], data: list[Path], work: Path, gate: GateSettings, jobs: int
+) -> None:
+    """Make the bundle `out` of the audio classifier hf:NAME or hf:DIR.
+
+    `labels` says of its classes which mean bona fide and which spoof, where their names do not. Its scores are the
+    difference of its logits, calibrated on the dev sides of the corpora `data` if there are any; `work` keeps these
+    decoded. Raises ModelError for a model that cannot be had, is of another kind, too large, hears another sampling rate
+    or has classes that mean neither, and ConfigError for a corpus that cannot serve and where `out` holds something that
+    is no bundle.
+    """
+    refuse_other(out)
+    dev = decoded(data, "dev", Selection(), work, jobs, {}) if data else None
+    name = source_of(named)
+    model = from_hub(partial(AutoModelForAudioClassification.from_pretrained, attn_implementation="eager"), name, named,
+                     "an audio classifier").eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of mel bands too narrow to hold a bin, as that transformer has them
+        extractor = from_hub(partial(_extractor, model.config.model_type), name, named, "an audio classifier")
+        heard = front(named, model.config.model_type, extractor)
+    if extractor.sampling_rate != SAMPLE_RATE_HZ:
+        raise ModelError(f"{named} hears {extractor.sampling_rate} Hz, this program {SAMPLE_RATE_HZ} Hz")
+    parameters = sum(p.numel() for p in model.parameters())
+    if parameters > MOST_PARAMETERS:
+        raise ModelError(f"{named} has {parameters:,} parameters; an ONNX file holds {MOST_PARAMETERS:,}: take a smaller one")
+    classes = classes_of(named, model.config.id2label, labels)
+    network = TwoLabels(heard, model, classes).eval()
+    making = out.with_name(out.name + ".making")
+    shutil.rmtree(making, ignore_errors=True)
+    making.mkdir(parents=True)
+    example = 0.1 * torch.randn(2, WINDOW_HOPS * HOP_SAMPLES, generator=torch.Generator().manual_seed(1))
+    export_network(network, (example,), ["samples"], ["logits"], {"samples": {0: "batch"}}, making / NETWORK)
+    described = WindowModel("waveform", {"rms": 0.0}, WINDOW_HOPS, STRIDE_HOPS, LABELS, parameters)
+    told = {label: [model.config.id2label[i] for i in which] for label, which in classes.items()}
+    calibration = UNCALIBRATED
+    if dev is not None:
+        detector = WindowDetector(named, WindowNetwork(making / NETWORK, described), described, calibration, gate)
+        calibration = calibrate(score_windows(dev, detector, None, 0), dev)
+    origin = {"imported": named, "kind": model.config.model_type, "parameters": parameters, "classes": told,
+              "calibrated_on": [] if dev is None else sorted({clip.source for clip in dev.clips})}
+    write_card(making / CARD, origin, {})
+    write_window_manifest(making, named, described, calibration, origin, {})
+    replace_bundle(making, out)
+    shutil.rmtree(making)
+
+
+def classes_of(named: str, names: Mapping[int, str], labels: Mapping[str, str]) -> dict[str, list[int]]:
+    """Which classes mean bona fide and which spoof; raises ModelError where that cannot be told of every one."""
+    unknown = set(labels) - set(names.values())
+    if unknown:
+        raise ModelError(f"{named} has no class {', '.join(sorted(unknown))}; it has {', '.join(names.values())}")
+    found: dict[str, list[int]] = {label: [] for label in LABELS}
+    unclear = []
+    for i, name in sorted(names.items()):
+        plain = re.sub(r"[^a-z]", "", name.lower())
+        label = labels.get(name) or next((label for label, words in WORDS.items() if plain in words), None)
+        (unclear if label is None else found[label]).append(name if label is None else i)
+    if unclear or not all(found.values()):
+        said = f"say what {', '.join(unclear)} mean" if unclear else "they cannot all mean the same: say what they mean"
+        options = " ".join(f"--label {name}=bonafide|spoof" for name in unclear or names.values())
+        raise ModelError(f"{named} has the classes {', '.join(names.values())}; {said} with {options}")
+    return found
+
+
+def _extractor(kind: str, name: str):
+    """What makes the model's input out of samples; what its family usually takes where none was saved."""
+    try:
+        return AutoFeatureExtractor.from_pretrained(name)
+    except OSError:
+        from transformers import ASTFeatureExtractor, Wav2Vec2FeatureExtractor
+
+        return ASTFeatureExtractor() if kind in SPECTROGRAMS else Wav2Vec2FeatureExtractor()
+
+
+def front(named: str, kind: str, extractor) -> nn.Module:
+    """What makes the input of a model of this kind out of samples; raises ModelError for a kind that is not known."""
+    if kind in SPECTROGRAMS:
+        return FilterBank(extractor)
+    if kind not in WAVEFORMS:
+        raise ModelError(f"{named} is a model of kind {kind}; this program converts {', '.join((*WAVEFORMS, *SPECTROGRAMS))}")
+    return Standardised() if extractor.do_normalize else nn.Identity()

@@ -1,0 +1,51 @@
+"""TensorFlow -> ONNX and LiteRT, each file checked against its source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tf2onnx
+
+from radd.litert import LiteRtModel
+from radd.onnx import OnnxModel
+
+TOLERANCE = 1e-4
+OPSET = 17
+OUTPUT = "score"
+
+
+def export_onnx(model: keras.Model, path: Path) -> None:
+    """Write a model of one input for ONNX Runtime; raises RuntimeError where that and Keras differ by over TOLERANCE."""
+    spec = tf.TensorSpec(model.inputs[0].shape, tf.float32, model.inputs[0].name)
+    heard = tf.function(lambda x: {OUTPUT: model(x, training=False)}, [spec], autograph=False)
+    tf2onnx.convert.from_function(heard, [spec], opset=OPSET, output_path=str(path))
+    _agree(OnnxModel(path), path, model, 2)
+
+
+def export_litert(model: keras.Model, path: Path) -> None:
+    """Write a model of one input for LiteRT, one row a run; raises RuntimeError as export_onnx."""
+    path.write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+    _agree(LiteRtModel(path), path, model, 1)
+
+
+def export_int8(model: keras.Model, path: Path, heard: np.ndarray) -> None:
+    """Write the model for LiteRT with integers between float32 ends, quantised after training (Jacob et al. 2018).
+
+    `heard`, inputs float32 (n, ...), tell the range of every activation.
+    """
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([row[None]] for row in heard)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    path.write_bytes(converter.convert())
+
+
+def _agree(exported: OnnxModel | LiteRtModel, path: Path, model: keras.Model, rows: int) -> None:
+    example = np.random.default_rng(0).standard_normal((rows, *model.inputs[0].shape[1:])).astype(np.float32)
+    [found] = exported.run(**{name: example for name in exported.inputs})
+    expected = model(example, training=False).numpy()
+    if not np.allclose(expected, found, atol=TOLERANCE, rtol=TOLERANCE):
+        raise RuntimeError(f"{path.name} differs from Keras by {np.abs(expected - found).max():.2e}")
