@@ -1,16 +1,17 @@
 """What each part of training and of the detector is worth: rows that each add one part to the row before, over seeds.
 
     python bench/ablation.py --data CORPUS [--data MORE] --noise NOISE --copies DIR --engines DIR --gan DIR --vae DIR \
-        --work build/ablation [--seeds 1 2 3] [--first 600] [--steps 200] [--clips 300] [--jobs 2]
+        --work build/ablation [--seeds 1 2 3] [--first 1500] [--steps 400] [--clips 300] [--jobs 2]
     python bench/ablation.py --data CORPUS [--data MORE] --bundle models/default --work build/ablation [--clips 300] --seeds
     python bench/ablation.py --work build/ablation --table > bench/ablation.md
 
-For each seed networks learn plainly for --first steps, and from these on every row learns for --steps more, as train.py fit
-learns but in fewer and smaller steps, so that no row pays for the beginning that all have in common; then the dev and the
-eval side (protocol.eval.txt of a corpus) are scored as they are and through fixed conditions of listening, one window a
-clip, and the equal error rates go into one file in --work. A run whose file is there is not repeated, and one that was
-killed goes on. With --bundle the parts of a detector that has learned at full length are judged too; --seeds without a
-number learns nothing beside that. What is worth keeping is decided on the dev side; the eval side is there to be reported.
+For each seed the network on the spectrum learns plainly for --first steps, and from there every row learns for --steps
+more, as train.py fit learns but in fewer and smaller steps, so that no row pays for the beginning that all have in common;
+then the dev and the eval side (protocol.eval.txt of a corpus) are scored as they are and through fixed conditions of
+listening, one window a clip, and the equal error rates go into one file in --work. A run whose file is there is not
+repeated, and one that was killed goes on. Encoder and retrieval need far longer learning to tell anything: with --bundle
+the parts of a detector that has learned at full length are judged, and --seeds without a number learns nothing beside
+that. What is worth keeping is decided on the dev side; the eval side is there to be reported.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ import textwrap  # noqa: E402
 from collections.abc import Callable  # noqa: E402
 from concurrent.futures import ProcessPoolExecutor  # noqa: E402
 from dataclasses import dataclass  # noqa: E402
+from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import numpy as np  # noqa: E402
@@ -46,7 +48,7 @@ from evaluation.audio_folder import AudioFolder  # noqa: E402
 from evaluation.conditions import through  # noqa: E402
 from evaluation.tables import markdown  # noqa: E402
 from generative.channel import CODECS, Channel  # noqa: E402
-from radd.bundle import ENCODER, FRAMES, SCORE, load_known_voices, read_manifest  # noqa: E402
+from radd.bundle import FRAMES, SCORE, load_known_voices, read_manifest  # noqa: E402
 from radd.cnn import SpectralCnn  # noqa: E402
 from radd.dataset import Clip, DecodedClips, read_corpus  # noqa: E402
 from radd.detector import WINDOW_HOPS  # noqa: E402
@@ -58,18 +60,17 @@ from radd.protocols import UNKNOWN, read_protocol  # noqa: E402
 from radd.speech import BLOCK_SAMPLES as SPEECH_SAMPLES  # noqa: E402
 from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ  # noqa: E402
 from settings import load  # noqa: E402
-from training import embedding, together  # noqa: E402
-from training.batches import Batches, clip_spectra  # noqa: E402
-from training.bundle_maker import build_index, load_networks  # noqa: E402
-from training.encoder import compact  # noqa: E402
-from training.export import export_cnn, export_encoder  # noqa: E402
+from training.batches import Batch, Batches, clip_spectra  # noqa: E402
+from training.export import export_cnn  # noqa: E402
 from training.learn import Plan, learn  # noqa: E402
+from training.networks import SpectralNetwork  # noqa: E402
+from training.together import spectral_loss  # noqa: E402
 
 FIRST, CHAIN = "plain", ("channel", "RawBoost", "codecs")
 CORPORA = ("copies", "engines", "GAN", "VAE")
 PARTS = ("spectrum", "encoder", "retrieval")  # of the detector, fused with those before
 RAWBOOST = 0.5
-BATCH, CROP_SAMPLES, REFERENCES = 24, BLOCK_SAMPLES, 500  # short crops: more clips for the same minutes
+BATCH, CROP_SAMPLES = 16, 2 * BLOCK_SAMPLES
 LATER = 1000  # added to the seed, so that a row's own batches are not those that it began with
 CONDITIONS = ("clean", "telephone-mulaw", "noise10")
 ALL = "all"
@@ -110,9 +111,8 @@ def parse() -> argparse.Namespace:
     add("--rows", nargs="+", metavar="NAME", help=f"only these of {', '.join((FIRST, *CHAIN, *CORPORA))}")
     add("--bundle", type=Path, metavar="DIR", help="its parts are judged as they are")
     add("--seeds", type=int, nargs="*", default=[1, 2, 3], metavar="S")
-    add("--first", type=int, default=600, metavar="N", help="plain steps that all rows begin with, default 600")
-    add("--steps", type=int, default=200, metavar="N", help="of each row's own learning, default 200")
-    add("--embedding-steps", type=int, default=40, metavar="N", help="of what the index is made of, default 40")
+    add("--first", type=int, default=1500, metavar="N", help="plain steps that all rows begin with, default 1500")
+    add("--steps", type=int, default=400, metavar="N", help="of each row's own learning, default 400")
     add("--clips", type=int, default=300, metavar="N", help="of either side that are scored, default 300")
     add("--jobs", type=int, default=1, metavar="N", help="runs at once, each on one core; default 1")
     add("--table", action="store_true", help="print what was measured so far")
@@ -140,8 +140,7 @@ class Row:
         """All that decides what is measured, of types that JSON has."""
         a = self.arguments
         return {"name": self.name, "added": list(self.added), "seed": self.seed, "first": a.first, "steps": a.steps,
-                "embedding_steps": a.embedding_steps, "batch": BATCH, "clips": a.clips,
-                "data": [str(d) for d in a.data], "noise": str(a.noise)}
+                "batch": BATCH, "clips": a.clips, "data": [str(d) for d in a.data], "noise": str(a.noise)}
 
     def is_there(self) -> bool:
         """Raises ConfigError where the file of this row tells of another plan."""
@@ -255,12 +254,17 @@ def untouched(samples: np.ndarray, _: np.random.Generator) -> np.ndarray:
     return samples
 
 
-def beginning(row: Row) -> together.Pair:
-    """Both networks after the plain steps that all rows of a seed begin with; they are learned once."""
+def beginning(row: Row) -> SpectralNetwork:
+    """The network after the plain steps that all rows of a seed begin with; they are learned once."""
     batches = Batches(_clips[FIRST], untouched, BATCH, CROP_SAMPLES, row.seed)
     torch.manual_seed(row.seed)
     plan = row.learning(row.arguments.first)
-    return together.train(compact(), batches, plan, row.arguments.work / f"first-{plan.steps}.{row.seed}", 1)
+    network = SpectralNetwork().to(memory_format=torch.channels_last)
+    return learn(network, loss, batches, plan, row.arguments.work / f"first-{plan.steps}.{row.seed}", 1)
+
+
+def loss(network: SpectralNetwork, batch: Batch, chance: torch.Generator) -> torch.Tensor:
+    return spectral_loss(network, batch, chance)[0]
 
 
 def begin(row: Row) -> None:
@@ -270,27 +274,28 @@ def begin(row: Row) -> None:
 
 def run(row: Row) -> str:
     """Learn and score one row and write its file; tells what came out."""
-    begun, folder, clips = processor_minutes(), row.file.with_suffix(""), _clips[row.name]
-    plan = row.learning(row.arguments.steps)
-    batches = Batches(clips, channel := row.channel(), BATCH, CROP_SAMPLES, row.seed + LATER)
-    pair = learn(beginning(row), together.loss, batches, plan, folder, 1)
-    plan = row.learning(row.arguments.embedding_steps)
-    batches = Batches(clips, channel, BATCH, BLOCK_SAMPLES, row.seed, paired=True)
-    export_encoder(embedding.train(pair, batches, plan, folder / "embedding", 1), folder / ENCODER)
-    export_cnn(pair.spectral, folder / FRAMES, folder / SCORE)
-    learned = processor_minutes()
-    cnn, encoder = load_networks(folder)
-    index = build_index(clips, encoder, folder, REFERENCES, row.seed)
-    parts = {name: {c: judge(cnn, encoder, index, side, c) for c in CONDITIONS} for name, side in _sides.items()}
-    rates = {part: error_rates_of(k + 1, parts) for k, part in enumerate(PARTS)}
-    ended = processor_minutes()
-    told = {"plan": row.plan(), "learning_min": learned - begun, "scoring_min": ended - learned, "eer": rates,
+    begun, folder = processor_minutes(), row.file.with_suffix("")
+    batches = Batches(_clips[row.name], row.channel(), BATCH, CROP_SAMPLES, row.seed + LATER)
+    network = learn(beginning(row), loss, batches, row.learning(row.arguments.steps), folder, 1)
+    export_cnn(network, folder / FRAMES, folder / SCORE)
+    cnn = SpectralCnn(folder / FRAMES, folder / SCORE)
+    rates = {
+        name: {c: by_family(side, np.array([*map(partial(spectrum_score, cnn), side.sounds[c], side.speech)]))
+               for c in CONDITIONS}
+        for name, side in _sides.items()
+    }
+    told = {"plan": row.plan(), "minutes": processor_minutes() - begun, "eer": rates,
             "counts": {name: len(side.clips) for name, side in _sides.items()}}
     part = row.file.with_suffix(".part")
     part.write_text(json.dumps(told, indent=1))
     part.replace(row.file)
     shutil.rmtree(folder)
-    return f"{row.name}, seed {row.seed}: " + ", ".join(f"{s} {overall(told, PARTS[-1], s):.1f} %" for s in _sides)
+    return f"{row.name}, seed {row.seed}: " + ", ".join(f"{s} {overall(told, s):.1f} %" for s in _sides)
+
+
+def spectrum_score(cnn: SpectralCnn, sound: np.ndarray, speech: np.ndarray) -> float:
+    """Of a window, higher = bona fide."""
+    return float(cnn.score(cnn.frames(cnn.start(), clip_spectra(sound, speech))[None], speech[None])[0])
 
 
 def judge_bundle(arguments: argparse.Namespace) -> None:
@@ -324,19 +329,10 @@ def judge(cnn: SpectralCnn, encoder: OnnxEncoder, index: FlatIndex, side: Side, 
     """Scores of PARTS (clips, 3) under a condition; without a block of speech the first block is encoded."""
     out = []
     for sound, speech in zip(side.sounds[condition], side.speech, strict=True):
-        spectrum = cnn.score(cnn.frames(cnn.start(), clip_spectra(sound, speech))[None], speech[None])[0]
         blocks = [encoder.embed(sound[at : at + BLOCK_SAMPLES]) for at in list(speech_blocks(speech)) or [0]]
         told = [(score, index.search(vector, 1).margin) for vector, score in blocks]
-        out.append((spectrum, *np.mean(told, axis=0)))
+        out.append((spectrum_score(cnn, sound, speech), *np.mean(told, axis=0)))
     return np.array(out)
-
-
-def error_rates_of(n: int, parts: dict[str, dict[str, np.ndarray]]) -> dict:
-    """EER in % by side, condition and group of systems when the first n parts are fused."""
-    return {
-        side: {condition: by_family(_sides[side], told) for condition, told in zip(CONDITIONS, scores, strict=True)}
-        for side, scores in fuse(n, parts).items()
-    }
 
 
 def fuse(n: int, parts: dict[str, dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
@@ -365,9 +361,9 @@ def family(system: str) -> str:
     return next((name for name, pattern in FAMILIES.items() if re.search(pattern, system, re.IGNORECASE)), "")
 
 
-def overall(told: dict, part: str, side: str) -> float:
+def overall(told: dict, side: str) -> float:
     """Mean EER in % over the conditions."""
-    return float(np.mean([told["eer"][part][side][condition][ALL] for condition in CONDITIONS]))
+    return float(np.mean([told["eer"][side][condition][ALL] for condition in CONDITIONS]))
 
 
 def tables(work: Path) -> str:
@@ -378,23 +374,19 @@ def tables(work: Path) -> str:
     names = [name for name in (FIRST, *CHAIN, *CORPORA) if any(t["plan"]["name"] == name for t in told)]
     runs = [[t for t in told if t["plan"]["name"] == name] for name in names]
     names = [name if name == FIRST else f"+ {name}" for name in names]
-    whole, families = PARTS[-1], told[0]["eer"][PARTS[-1]]["eval"]["clean"].keys() - {ALL}
-    header = ["dev", "change", "p", "eval", "change", "p", "seeds"]
-    learning = compared(names, [(row, whole) for row in runs])
-    minutes = [f"{np.mean([t['learning_min'] + t['scoring_min'] for t in row]):.1f}" for row in runs]
-    listening = compared([PARTS[0], *(f"+ {part}" for part in PARTS[1:])], [(runs[-1], part) for part in PARTS])
+    families = told[0]["eer"]["eval"]["clean"].keys() - {ALL}
+    minutes = [f"{np.mean([t['minutes'] for t in row]):.1f}" for row in runs]
     groups = [(c, ALL) for c in CONDITIONS] + [("clean", name) for name in FAMILIES if name in families]
-    detail = [[name, *(spread([t["eer"][whole]["eval"][c][g] for t in row]) for c, g in groups)]
+    detail = [[name, *(spread([t["eer"]["eval"][c][g] for t in row]) for c, g in groups)]
               for name, row in zip(names, runs, strict=True)]
+    header = ["learned from", "dev", "change", "p", "eval", "change", "p", "seeds", "minutes"]
     return "\n\n".join([
         "# What each part is worth",
         *shortened(told[0]),
-        "## Learning\n\nEqual error rate in % of the whole detector, mean over the conditions.",
-        markdown(["learned from", *header, "minutes"], [[*r, m] for r, m in zip(learning, minutes, strict=True)]),
-        f"## Listening\n\nThe same by the parts of the detector, learned as in the last row ({names[-1]}).",
-        markdown(["judged by", *header], listening),
-        "## The eval side in detail\n\nEqual error rate in % of the whole detector by condition, and of clean clips by "
-        "family of systems, each against\nall bona fide clips.",
+        "## Learning\n\nEqual error rate in % of the network on the spectrum, mean over the conditions.",
+        markdown(header, [[*r, m] for r, m in zip(compared(names, runs), minutes, strict=True)]),
+        "## The eval side in detail\n\nEqual error rate in % by condition, and of clean clips by family of systems, each "
+        "against all bona fide clips.",
         markdown(["learned from", *(c if g == ALL else g for c, g in groups)], detail),
         *learned(work / LEARNED),
     ])
@@ -414,7 +406,7 @@ def learned(file: Path) -> list[str]:
         rows.append(row)
     counts = " and ".join(f"{n} clips of the {side} side" for side, n in told["counts"].items())
     return [
-        "## Listening, by a detector that has learned at full length",
+        "## Encoder and retrieval, of a detector that has learned at full length",
         textwrap.fill(f"`{told['bundle']}`, {counts}; equal error rate in %, mean over the conditions, and its 95 % interval "
                       "over clips. Changes are of the same clips. The parts are fused anew on the dev side, as above.", 120),
         markdown(["judged by", *(c for side in told["eer"] for c in (side, "change"))], rows),
@@ -436,24 +428,24 @@ def shortened(told: dict) -> tuple[str, str]:
         "stands half of a 95 % interval over the seeds (Student's t), which says nothing of the choice of clips. "
         "Changes are against the row before, paired by seed, below 0 = better, with the p value of a paired t test. "
         "The dev column decides what is kept.",
-        f"Shortened: all runs of a seed begin with the same networks, which learned {plan['first']} batches plainly; each "
-        f"learns {plan['steps']} more, and the index's vectors {plan['embedding_steps']}, all of {plan['batch']} crops of "
-        f"{CROP_SAMPLES / SAMPLE_RATE_HZ:.3f} s. The shipped recipe has {recipe.steps} and {recipe.embedding_steps} of "
-        f"{recipe.batch} crops of {recipe.crop_s} s. Data: {', '.join(Path(d).name for d in plan['data'])}. The index has at "
-        f"most {REFERENCES} references instead of {recipe.references}. Scored are {counts['dev']} clips of the dev side and "
-        f"{counts['eval']} of the eval side, the first {window_s:.1f} s of each in one window without a gate: "
+        "Shortened: only the network on the spectrum learns, without encoder and retrieval. All runs of a seed begin with "
+        f"the same network, which learned {plan['first']} batches plainly; each learns {plan['steps']} more, all of "
+        f"{plan['batch']} crops of {CROP_SAMPLES / SAMPLE_RATE_HZ:.3f} s. The shipped recipe has {recipe.steps} of "
+        f"{recipe.batch} crops of {recipe.crop_s} s. Data: {', '.join(Path(d).name for d in plan['data'])}. Scored are "
+        f"{counts['dev']} clips of the dev side and {counts['eval']} of the eval side, the first {window_s:.1f} s of each "
+        "in one window without a gate: "
         f"{', '.join(CONDITIONS)}. RawBoost disturbs {RAWBOOST:.0%} of the chains. Minutes are of one core.",
     ))
 
 
-def compared(names: list[str], steps: list[tuple[list[dict], str]]) -> list[list[str]]:
-    """A row for each step, its runs and a part: mean, change against the step before and p value on either side."""
+def compared(names: list[str], steps: list[list[dict]]) -> list[list[str]]:
+    """A row for each step's runs: mean, change against the step before and p value on either side."""
     rows = []
     before: dict[str, dict[int, float]] = {"dev": {}, "eval": {}}
-    for name, (runs, part) in zip(names, steps, strict=True):
+    for name, runs in zip(names, steps, strict=True):
         row = [name]
         for side, earlier in before.items():
-            now = {t["plan"]["seed"]: overall(t, part, side) for t in runs}
+            now = {t["plan"]["seed"]: overall(t, side) for t in runs}
             changes = [rate - earlier[seed] for seed, rate in now.items() if seed in earlier]
             p = f"{ttest_1samp(changes, 0).pvalue:.3f}" if len(changes) > 1 else ""
             row += [spread([*now.values()]), spread(changes, "+"), p]

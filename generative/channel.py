@@ -47,6 +47,22 @@ def colored_noise(n: int, rng: np.random.Generator) -> np.ndarray:
     return _filter(white, slope)
 
 
+def made_music(n: int, rng: np.random.Generator) -> np.ndarray:
+    """Struck chords of a few harmonics each, on a beat of 60 to 160 a minute."""
+    out, beat = np.zeros(n, np.float32), int(SAMPLE_RATE_HZ * 60 / rng.uniform(60, 160))
+    root, brightness = rng.uniform(80, 330), rng.uniform(0.5, 2.0)
+    for begin in range(-int(rng.integers(beat)), n, beat):
+        t = np.arange(2 * beat, dtype=np.float32) / SAMPLE_RATE_HZ
+        chord = np.zeros_like(t)
+        for semitones in rng.choice([0, 3, 4, 5, 7, 9, 12, 16], 3, replace=False):
+            pitch = root * 2 ** (semitones / 12)
+            for k in range(1, min(9, int(7500 / pitch) + 1)):
+                chord += k**-brightness * np.sin(np.float32(2 * np.pi * k * pitch) * t + np.float32(rng.uniform(0, 2 * np.pi)))
+        chord *= np.minimum(1, t / 0.01) * np.exp(-t * np.float32(rng.uniform(0.5, 8)))
+        out[max(begin, 0) : begin + len(chord)] += chord[max(-begin, 0) :][: n - max(begin, 0)]
+    return out
+
+
 def low_pass(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A band limit from 3.4 to 8 kHz, gentle or steep."""
     cutoff, width = rng.uniform(3400, 8000), rng.uniform(30, 600)
@@ -125,8 +141,8 @@ def clipping(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def gain(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """An RMS level from -40 to -14 dBFS."""
-    return samples * np.float32(10 ** (rng.uniform(-40, -14) / 20) / np.sqrt(_power(samples)))
+    """An RMS level from -48 to -14 dBFS."""
+    return samples * np.float32(10 ** (rng.uniform(-48, -14) / 20) / np.sqrt(_power(samples)))
 
 
 def noise_floor(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -140,8 +156,8 @@ def quantised(samples: np.ndarray, _: np.random.Generator) -> np.ndarray:
 
 
 def simulated_room(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Exponentially decaying noise as the tail of a room, reverberation time 0.1 to 0.9 s (Moorer 1979)."""
-    n = int(SAMPLE_RATE_HZ * (t60 := rng.uniform(0.1, 0.9)))
+    """Exponentially decaying noise as the tail of a room, reverberation time 0.1 to 2 s (Moorer 1979)."""
+    n = int(SAMPLE_RATE_HZ * (t60 := rng.uniform(0.1, 1.0) * rng.choice([1, 2], p=[0.8, 0.2])))
     tail = rng.standard_normal(n) * 10 ** (-3 * np.arange(n) / (t60 * SAMPLE_RATE_HZ))
     tail[: int(rng.uniform(0.001, 0.02) * SAMPLE_RATE_HZ)] = 0
     tail *= 10 ** (-rng.uniform(0, 15) / 20) / np.sqrt(np.sum(tail**2))
@@ -165,7 +181,7 @@ class Channel:
         self, noise: list[np.ndarray] = (), rooms: list[np.ndarray] = (), rawboost: float = 0.0, codecs: float = CODECS
     ) -> None:
         self._noise, self._rooms = list(noise), list(rooms)
-        coding: list[tuple[float, Effect]] = [(0.55, telephone), (0.23, mp3), (0.07, opus), (0.15, vorbis)]
+        coding: list[tuple[float, Effect]] = [(0.5, telephone), (0.2, mp3), (0.2, opus), (0.1, vorbis)]
         disturbances: list[tuple[float, Effect]] = [(1, convolutive), (1, impulsive), (1, stationary), (1, series)]
         always: list[Step] = [(0.8, [(1, noise_floor)]), (1.0, [(1, gain)]), (1.0, [(1, quantised)])]
         self._plain = always
@@ -221,10 +237,11 @@ class Channel:
         return simulated_room(samples, rng)
 
     def background(self, samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Recorded or stationary noise at 5 to 40 dB SNR."""
-        if self._noise and rng.random() < 0.6:
+        """Recorded or stationary noise or music at 3 to 40 dB SNR."""
+        kind = rng.random()
+        if self._noise and kind < 0.5:
             noise = self._noise[rng.integers(len(self._noise))]
             noise = np.resize(np.roll(noise, -rng.integers(len(noise))), len(samples))
         else:
-            noise = colored_noise(len(samples), rng)
-        return _mix(samples, noise, rng.uniform(5, 40))
+            noise = (made_music if kind > 0.8 else colored_noise)(len(samples), rng)
+        return _mix(samples, noise, rng.uniform(3, 40))

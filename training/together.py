@@ -56,16 +56,11 @@ def loss(pair: Pair, batch: Batch, chance: torch.Generator) -> Tensor:
     device = next(pair.parameters()).device
     speech = torch.from_numpy(batch.speech).to(device)
     target = smoothed(batch).to(device)
-    frames, _ = pair.spectral.frames(band_masked(torch.from_numpy(spectra(batch)).to(device), chance))
-    score = pair.spectral.score(frames, speech)
-    n = frames.shape[1]
-    length = int(torch.randint(SHORTEST_FRAMES, n + 1, (), generator=chance))
-    window = slice(begin := int(torch.randint(0, n - length + 1, (), generator=chance)), begin + length)
-    part = pair.spectral.score(frames[:, window], speech[:, window])
-    spectrum = (binary_cross_entropy_with_logits(score, target) + binary_cross_entropy_with_logits(part, target)) / 2
+    spectrum, frames, score = spectral_loss(pair.spectral, batch, chance)
     if not any(p.requires_grad for p in pair.encoder.speech_model.parameters()):
         return spectrum
 
+    n = frames.shape[1]
     cut = _blocks(n, chance)
     count = len(target) * (cut.stop - cut.start) // (BLOCK_HOPS * _FRAMES)
     samples = torch.from_numpy(batch.samples[:, cut.start * FRAME_SAMPLES : cut.stop * FRAME_SAMPLES]).to(device)
@@ -80,6 +75,21 @@ def loss(pair: Pair, batch: Batch, chance: torch.Generator) -> Tensor:
     groups = torch.from_numpy(batch.group).to(device).repeat_interleave(repeat)
     return (spectrum + told + CONTRAST * supervised_contrast(embeddings.float(), groups)
             + (said - taught).square().mean() / taught.var())
+
+
+def spectral_loss(spectral: SpectralNetwork, batch: Batch, chance: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Cross-entropy of the scores of whole crops and of a part of them; the frames and the scores of whole crops."""
+    device = next(spectral.parameters()).device
+    speech = torch.from_numpy(batch.speech).to(device)
+    target = smoothed(batch).to(device)
+    frames, _ = spectral.frames(band_masked(torch.from_numpy(spectra(batch)).to(device), chance))
+    score = spectral.score(frames, speech)
+    n = frames.shape[1]
+    length = int(torch.randint(SHORTEST_FRAMES, n + 1, (), generator=chance))
+    window = slice(begin := int(torch.randint(0, n - length + 1, (), generator=chance)), begin + length)
+    part = spectral.score(frames[:, window], speech[:, window])
+    value = (binary_cross_entropy_with_logits(score, target) + binary_cross_entropy_with_logits(part, target)) / 2
+    return value, frames, score
 
 
 def smoothed(batch: Batch) -> Tensor:
