@@ -23,7 +23,8 @@ from training.bundle_maker import Windows, build_index, calibrate, clip_llrs, jo
 from training.card import describe_data, refuse_other, replace_bundle, write_card
 from training.confirmation import fit_confirmed
 from training.export import export_cnn, export_encoder
-from training.learn import CHECKPOINT, LOSSES, Plan, read_losses
+from training.learn import CHECKPOINT, Plan
+from training.losses import LOSSES, read_losses
 from training.pretrain import first_encoder
 from training.recipe import STAGES, RecipeSettings
 from training.replay import write_replay

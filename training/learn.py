@@ -16,9 +16,10 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
+from training.losses import LOSSES, tell_loss, untell_losses
+
 CHECKPOINT_STEPS = 100
-CHECKPOINT, LOSSES = "checkpoint.pt", "losses.csv"
-HEADER = "step,loss\n"
+CHECKPOINT = "checkpoint.pt"
 EMA_DECAY = 0.998  # the weights that ship are a running mean of those that learn (Polyak and Juditsky 1992)
 
 _batches: Steps | None = None
@@ -141,23 +142,11 @@ def _resume(parts: dict, plan: Plan, folder: Path) -> int:
         if kept["plan"] == asdict(plan):
             for name, part in parts.items():
                 part.load_state_dict(kept[name])
-            _untell(folder / LOSSES, kept["step"])
+            untell_losses(folder / LOSSES, kept["step"])
             return kept["step"]
     for stale in (folder / LOSSES, *kept_stages(folder).values()):
         stale.unlink(missing_ok=True)
     return 0
-
-
-def _untell(losses: Path, step: int) -> None:
-    """Drop the losses of steps after `step`, which are learned again."""
-    told = [line for line in read_losses(losses) if line[0] <= step] if losses.is_file() else []
-    losses.write_text("".join([HEADER, *(f"{at},{loss}\n" for at, loss in told)]))
-
-
-def read_losses(file: Path) -> list[tuple[int, float]]:
-    """Each (step, mean loss since the one before) that was told, in order."""
-    lines = (line.split(",") for line in file.read_text().splitlines()[1:])
-    return [(int(step), float(loss)) for step, loss in lines]
 
 
 def _keep(parts: dict, plan: Plan, step: int, folder: Path) -> None:
@@ -173,6 +162,5 @@ def _write(kept: dict, file: Path) -> None:
 
 def _report(step: int, first: int, plan: Plan, started: float, value: float, folder: Path) -> None:
     left = (time.monotonic() - started) / (step - first) * (plan.steps - step)
-    with (folder / LOSSES).open("a") as file:
-        file.write(f"{'' if file.tell() else HEADER}{step},{round(value, 4)}\n")
+    tell_loss(folder / LOSSES, step, value)
     print(f"{folder.name}: step {step} of {plan.steps}, loss {value:.4f}, {left / 60:.0f} min left", flush=True)

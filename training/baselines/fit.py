@@ -23,10 +23,10 @@ from radd.window_detector import WindowDetector, WindowModel, WindowNetwork
 from training.baselines import KERAS, MODELS
 from training.bundle_maker import SPEECH_S, Windows, calibrate, clip_llrs, join
 from training.card import describe_data, refuse_other, replace_bundle, write_card
+from training.losses import LOSSES, read_losses
 from training.recipe import RecipeSettings
 from training.selection import Selection, decoded
 
-LOSSES = "losses.csv"
 PROBES = 8  # draws of a channel by which it is known
 UNCALIBRATED = Calibration((1.0,), ((1.0, 0.0),))
 
@@ -51,8 +51,8 @@ class Learner(Protocol):
         """Learn from the train side; leave the network as NETWORK, and tables if there are any, in `making`.
 
         `channel` is the condition that clips meet in training. `work` is kept for this model, these clips and this
-        recipe alone, the folder around it for all models of these; losses lie there as LOSSES. Equal seeds give equal
-        bytes.
+        recipe alone, the folder around it for all models of these; losses lie there as training.losses has them. Equal
+        seeds give equal bytes.
         """
         ...
 
@@ -104,21 +104,14 @@ def _seal(
     detector = WindowDetector(name, network, learned.model, UNCALIBRATED, gate)
     windows = [score_windows(dev, detector, alter, recipe.seed) for alter in (None, channel)]
     calibration = calibrate(join(windows), dev)
-    draw(making.parent, losses(making.parent / LOSSES, name), *clip_llrs(windows[0], calibration, dev), learned.importances)
+    told = read_losses(making.parent / LOSSES)
+    draw(making.parent, {name: told} if told else {}, *clip_llrs(windows[0], calibration, dev), learned.importances)
     for figure in making.parent.glob("*.svg"):
         shutil.copy(figure, making)
     training = describe_data(train, dev, recipe, 0, licences)
     training |= {"model": name, "recipe": {"model": name, "seed": recipe.seed, **learned.told}}
     write_card(making / CARD, training, {})
     write_window_manifest(making, name, learned.model, calibration, training, {})
-
-
-def losses(file: Path, name: str) -> dict[str, list[tuple[int, float]]]:
-    """The losses of a training by the name of its network, as far as there are any."""
-    if not file.is_file():
-        return {}
-    rows = (line.split(",") for line in file.read_text(encoding="utf-8").splitlines()[1:])
-    return {name: [(int(step), float(loss)) for step, loss in rows]}
 
 
 def score_windows(clips: DecodedClips, detector: WindowDetector, alter: Callable | None, seed: int) -> Windows:

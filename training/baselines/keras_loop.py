@@ -9,6 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from training.losses import tell_loss
+
 LINES = 60  # about the loss of a training, at most
 
 
@@ -24,8 +26,8 @@ def descend(
 ) -> None:
     """Minimise loss(target, network(inputs)) over `steps` pairs of inputs and target, float32 each of fixed shape.
 
-    AdamW with a rate that rises for a tenth of the steps and falls as a cosine. The file `losses` gets a line of CSV,
-    step and mean loss, LINES times at most.
+    AdamW with a rate that rises for a tenth of the steps and falls as a cosine. The file `losses`, see training.losses,
+    is written anew, with LINES lines at most.
     """
     schedule = keras.optimizers.schedules.CosineDecay(
         rate / 20, max(1, steps - steps // 10), warmup_target=rate, warmup_steps=max(1, steps // 10)
@@ -41,12 +43,11 @@ def descend(
         return value
 
     recent, every = [], -(-steps // LINES)
-    with losses.open("w", encoding="utf-8") as file:
-        file.write("step,loss\n")
-        for number, (inputs, target) in enumerate(batches, 1):
-            recent.append(float(step(tf.constant(inputs), tf.constant(target))))
-            if number % every == 0 or number == steps:
-                file.write(f"{number},{np.mean(recent):.4f}\n")
-                file.flush()
-                print(f"{network.name}: step {number} of {steps}, loss {np.mean(recent):.4f}", flush=True)
-                recent.clear()
+    losses.unlink(missing_ok=True)
+    for number, (inputs, target) in enumerate(batches, 1):
+        recent.append(float(step(tf.constant(inputs), tf.constant(target))))
+        if number % every == 0 or number == steps:
+            mean = sum(recent) / len(recent)
+            tell_loss(losses, number, mean)
+            print(f"{network.name}: step {number} of {steps}, loss {mean:.4f}", flush=True)
+            recent.clear()

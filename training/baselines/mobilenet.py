@@ -18,9 +18,10 @@ from radd.dataset import DecodedClips
 from radd.errors import ConfigError
 from radd.front_ends.pictures import Pictures
 from radd.window_detector import WindowModel
-from training.baselines.fit import LOSSES, Learned
+from training.baselines.fit import Learned
 from training.baselines.keras_loop import descend, seeded
 from training.batches import Batches
+from training.losses import LOSSES
 from training.recipe import RecipeSettings
 from training.tensorflow_export import export_onnx
 

@@ -22,9 +22,10 @@ from radd.gate import GateSettings
 from radd.networks import AUTO, file_for
 from radd.types import HOP_SAMPLES
 from radd.window_detector import WindowModel
-from training.baselines.fit import LOSSES, Learned
+from training.baselines.fit import Learned
 from training.baselines.keras_loop import descend, seeded
 from training.lessons import Lessons, prepare
+from training.losses import LOSSES
 from training.recipe import RecipeSettings
 from training.tensorflow_export import export_int8, export_litert, export_onnx
 
