@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
-import multiprocessing
 import time
-from collections import deque
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,13 +13,12 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
+from training.forked import mapped
 from training.losses import LOSSES, tell_loss, untell_losses
 
 CHECKPOINT_STEPS = 100
 CHECKPOINT = "checkpoint.pt"
 EMA_DECAY = 0.998  # the weights that ship are a running mean of those that learn (Polyak and Juditsky 1992)
-
-_batches: Steps | None = None
 
 
 class Steps(Protocol):
@@ -43,27 +39,14 @@ class Plan:
     seed: int
 
 
-def _adopt(batches: Steps) -> None:
-    global _batches  # a worker process has one set of batches for its life, too large to send with each step
-    _batches = batches
-    torch.set_num_threads(1)
-
-
-def _draw(step: int) -> Any:
-    return _batches[step]
-
-
 def prefetched(batches: Steps, steps: range, workers: int) -> Iterator[Any]:
     """The batches of these steps in order, prepared ahead by worker processes."""
-    context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(workers, context, _adopt, (batches,)) as pool:
-        ahead: deque = deque()
-        for step in steps:
-            ahead.append(pool.submit(_draw, step))
-            if len(ahead) > 4 * workers:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
+
+    def draw(step: int) -> Any:
+        torch.set_num_threads(1)  # of the worker process
+        return batches[step]
+
+    return mapped(draw, steps, workers)
 
 
 def learn(

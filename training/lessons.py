@@ -9,9 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +19,10 @@ from radd.dataset import DecodedClips
 from radd.front_ends.log_bands import LogBands
 from radd.types import HOP_SAMPLES
 from training.batches import Batches
+from training.forked import mapped
 
 CROP_HOPS = 24  # 3.072 s, about as long as the shortest clips
 SHEET = 128  # crops in one file
-
-_sheet: Callable[[int], Path] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +58,10 @@ def prepare(
             part.replace(file)
         return file
 
-    with ProcessPoolExecutor(jobs, get_context("fork"), _adopt, (sheet,)) as pool:
-        files = list(pool.map(_make, range(-(-count // SHEET))))
-    sheets = [np.load(file) for file in files]
+    sheets = [np.load(file) for file in mapped(sheet, range(-(-count // SHEET)), jobs)]
     return Lessons(*(np.concatenate([s[name] for s in sheets]) for name in Lessons.__slots__))
 
 
 def ask(teacher: BundledDetector, samples: np.ndarray) -> float:
     """The LLR of a crop of whole hops, float32 (n * HOP_SAMPLES,), as one window."""
     return teacher.push(teacher.start(), samples, gated=False, longest=True)[-1].llr
-
-
-def _adopt(sheet: Callable[[int], Path]) -> None:
-    global _sheet  # a worker process has one set of clips for its life, too large to send with each sheet
-    _sheet = sheet
-
-
-def _make(number: int) -> Path:
-    return _sheet(number)

@@ -9,9 +9,7 @@ from __future__ import annotations
 import csv
 import warnings
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +35,7 @@ from radd.types import HOP_SAMPLES
 from radd.window_detector import WindowModel
 from training.baselines.classical_features import features
 from training.baselines.fit import Learned
+from training.forked import mapped
 from training.recipe import RecipeSettings
 
 WINDOW_HOPS, STRIDE_HOPS = 31, 4
@@ -52,8 +51,6 @@ ESTIMATORS: dict[str, tuple[Callable, dict[str, list]]] = {
                {"max_depth": [8, 16, None], "min_samples_leaf": [1, 4]}),
     "svm": (lambda seed: SVC(class_weight="balanced", random_state=seed), {"C": [0.3, 3.0, 30.0], "gamma": [0.003, 0.02]}),
 }
-
-_windows: Callable[[int], np.ndarray] | None = None
 
 
 def learn(
@@ -101,21 +98,11 @@ def _features(clips: DecodedClips, channel: Callable, seed: int, kept: Path, wor
             altered = np.resize(channel(samples[begin : begin + length], rng).astype(np.float32), length)
             return np.stack([features(window), features(altered)])
 
-        with ProcessPoolExecutor(workers, get_context("fork"), _adopt, (both,)) as pool:
-            made = np.stack(list(pool.map(_one, range(len(clips)), chunksize=16)))
+        made = np.stack(list(mapped(both, range(len(clips)), workers)))
         part = kept.with_suffix(".part.npy")
         np.save(part, made)
         part.replace(kept)
     return np.load(kept)
-
-
-def _adopt(windows: Callable[[int], np.ndarray]) -> None:
-    global _windows  # a worker process has one set of clips for its life, too large to send with each
-    _windows = windows
-
-
-def _one(i: int) -> np.ndarray:
-    return _windows(i)
 
 
 def unrelated(clips: list[Clip]) -> np.ndarray:
