@@ -1,6 +1,7 @@
 """Every detector on the same footing: trained alike, scored on the same clips, one row a model.
 
     python bench/baselines.py split --data CORPUS --out DIR [--seed S]
+    python bench/baselines.py encoder --out DIR [--bundle models/default]
     python bench/baselines.py table --protocol FILE --audio DIR --work DIR --bundle NAME=DIR [--bundle ...]
         [--scores NAME=FILE ...] [--conditions NAME ...] [--random NAME=DIR ... --random-data DIR] [--jobs N]
 
@@ -11,6 +12,8 @@ is not measured again, and the same command with one more --bundle adds a row.
 `split` makes the corpus that simpler projects learn from: the clips of the train and dev sides are drawn at random into
 train, dev and eval sides, so that the sources and speakers of each are in the others too. A model that learned from it
 is given with --random and scored on its eval side: what that claims stands in the last column.
+
+`encoder` writes the Wav2Vec2 model of a bundle in the hub's form, which train.py fit --model wav2vec2 --encoder DIR takes.
 """
 
 from __future__ import annotations
@@ -73,6 +76,10 @@ def main() -> int:
     try:
         if arguments.command == "split":
             print(split(arguments.data, arguments.out, arguments.seed))
+        elif arguments.command == "encoder":
+            from training.warm_start import block_encoder
+
+            block_encoder(arguments.bundle).speech_model.save_pretrained(arguments.out)
         else:
             print(table(arguments))
     except RaddError as error:
@@ -88,6 +95,9 @@ def parse() -> argparse.Namespace:
     making.add_argument("--data", type=Path, required=True, metavar="DIR")
     making.add_argument("--out", type=Path, required=True, metavar="DIR")
     making.add_argument("--seed", type=int, default=1, metavar="S")
+    taking = commands.add_parser("encoder", help="write a bundle's encoder in the hub's form")
+    taking.add_argument("--out", type=Path, required=True, metavar="DIR")
+    taking.add_argument("--bundle", type=Path, default=ROOT / "models" / "default", metavar="DIR")
     add = commands.add_parser("table", help="score what is not scored yet and print the table").add_argument
     add("--protocol", type=Path, required=True, metavar="FILE")
     add("--audio", type=Path, required=True, metavar="DIR", help="sound of the trials")
