@@ -27,6 +27,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from evaluation.workers import processors  # noqa: E402
 from radd.bundle import load_detector  # noqa: E402
 from radd.encoder import BLOCK_SAMPLES  # noqa: E402
 from radd.files import load_speech  # noqa: E402
@@ -130,7 +131,7 @@ def parse() -> argparse.Namespace:
 
 
 def table(detector: Detector, settings: Settings, sound: np.ndarray, arguments: argparse.Namespace) -> None:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = processors()
     print(f"{cores} core{'s' * (cores > 1)}, load {os.getloadavg()[0]:.1f}; medians of {arguments.rounds} rounds of "
           f"{arguments.seconds:g} s of sound a stream\n")
     print("| live streams | begin | at once | p50, ms | p99, ms | hops shed | share of a core, % | with a number, % |")
@@ -171,13 +172,21 @@ def stream_of(source: Paced, detector: Detector, settings: Settings) -> Stream:
 
 
 def memory() -> None:
-    """Processes of their own, so that nothing but the streams differs."""
     print("| after 20 s of sound | resident, MB | each further stream, MB | target |\n|---|---|---|---|")
     for alerts, name in ((0, "no alert open"), (1, "an alert of 20 s open in each")):
-        one, many = (float(subprocess.run(
-            [sys.executable, __file__, "--resident", str(streams), str(alerts)], check=True, capture_output=True, text=True,
-        ).stdout) for streams in (1, 1 + FURTHER))  # fmt: skip
+        one, many = (resident_of(streams, alerts) for streams in (1, 1 + FURTHER))
         print(f"| one stream, {name} | {one:.1f} | {(many - one) / FURTHER:.2f} | 200; {TARGET_MB} |", flush=True)
+
+
+def resident_of(streams: int, alerts: int) -> float:
+    """`resident` in a process of its own, so that nothing but the streams differs; raises RuntimeError where it fails."""
+    command = [sys.executable, __file__, "--resident", str(streams), str(alerts)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    try:
+        return float(done.stdout)
+    except ValueError:
+        said = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
+        raise RuntimeError(f"{' '.join(command[1:])} ended with exit code {done.returncode}: {said[0]}") from None
 
 
 def resident(settings: Settings, streams: int, alerts: int) -> float:
