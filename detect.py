@@ -47,7 +47,7 @@ def detect(arguments: argparse.Namespace) -> None:
         sources = open_sources(arguments, settings)
         bundle = chosen_bundle(settings, arguments)
         detector = load_detector(bundle, settings.model, settings.gate)
-        followed = [drift_watch(bundle, settings), shadow_run(settings, arguments)]
+        followed = [drift_watch(detector, settings), shadow_run(settings, arguments)]
         streams = [stream_of(source, detector, settings, arguments, followed) for source in sources]
         with choose_display(arguments.json, streams) as display:
             listen(streams, detector, bundle, settings, display, ending, arguments)
@@ -80,14 +80,11 @@ def stream_of(source: Source, detector: BundledDetector, settings: Settings, arg
     return Stream(stream_id, source, listener)
 
 
-def drift_watch(bundle: Path, settings: Settings) -> Callable[[Listener], Listener]:
-    """What tells of sound that is far from all known voices; nothing for a bundle that does not know what is usual."""
-    from radd.bundle import usual_distance
+def drift_watch(detector: BundledDetector, settings: Settings) -> Callable[[Listener], Listener]:
+    """What tells of sound that is far from all voices that the model in use knows."""
     from stream.drift import DriftWatch
 
-    usual = usual_distance(bundle)
-    bound = usual and usual * settings.retrain.drift_factor
-    return lambda listener: listener if bound is None else DriftWatch(listener, bound)
+    return lambda listener: DriftWatch(listener, detector, settings.retrain.drift_factor)
 
 
 def shadow_run(settings: Settings, arguments: argparse.Namespace) -> Callable[[Listener], Listener]:

@@ -156,6 +156,8 @@ class BundledDetector(Detector, Protocol):
     """of that encoder"""
     window_hops: int
     """the sound that a judgement rests on, at most"""
+    usual_distance: float | None
+    """of the bundle, see usual_distance()"""
 
     def push(
         self, state: object, samples: np.ndarray, gated: bool = True, longest: bool = False
@@ -190,7 +192,9 @@ def _radd_detector(
 ) -> RaddDetector:
     encoder, index, calibration = _known_voices(directory, manifest)
     cnn = SpectralCnn(directory / FRAMES, directory / SCORE)
-    return RaddDetector(name, cnn, encoder, index, calibration, model, gate)
+    detector = RaddDetector(name, cnn, encoder, index, calibration, model, gate)
+    detector.usual_distance = usual_distance(directory)
+    return detector
 
 
 def _window_detector(

@@ -104,6 +104,8 @@ class RaddDetector(Detector):
 
     kind = "radd"
     window_hops = WINDOW_HOPS
+    usual_distance: float | None = None
+    """of its bundle's own clips from its references, 1 - cosine, 0 to 2; None where that is not known"""
 
     def __init__(
         self,
@@ -132,7 +134,8 @@ class RaddDetector(Detector):
 
     def become(self, other: RaddDetector) -> None:
         """Judge as another detector does, with its index, from the next push on; a stream then begins to listen anew."""
-        for name in ("name", "encoder_id", "_cnn", "encoder", "_bundled", "_calibration", "_no_frames", "retrieval"):
+        for name in ("name", "encoder_id", "_cnn", "encoder", "_bundled", "_calibration", "_no_frames", "retrieval",
+                     "usual_distance"):
             setattr(self, name, getattr(other, name))
 
     def start(self) -> DetectorState:

@@ -130,7 +130,7 @@ class WindowDetector(Detector):
     """The Detector of a bundle of kind window. It has no index, so there are no neighbours and nothing to confirm."""
 
     kind = "window"
-    encoder = encoder_id = None
+    encoder = encoder_id = usual_distance = None
 
     def __init__(
         self, name: str, network: WindowNetwork, model: WindowModel, calibration: Calibration, gate: GateSettings

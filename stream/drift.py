@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, AudioChunk, Drift, Event, Judgement, Score
 from stream.engine import Listener
@@ -13,13 +14,28 @@ LATEST = 600 * SAMPLE_RATE_HZ // HOP_SAMPLES  # scores whose mean counts: ten mi
 FEWEST = 60 * SAMPLE_RATE_HZ // HOP_SAMPLES  # a minute; before that nothing is said
 
 
+class Knowing(Protocol):
+    """A detector that says how far from its references is usual; radd/bundle.py loads such ones."""
+
+    name: str
+    usual_distance: float | None
+    """1 - cosine, 0 to 2; None where it does not know: then nothing is said"""
+
+
 class DriftWatch:
     """A Listener around that of one stream: passes its events on and adds a Drift where the mean distance of the latest
-    speech from its nearest references passes a bound."""
+    speech from its nearest references passes `factor` times what is usual for the detector.
 
-    def __init__(self, listener: Listener, bound: float):
-        """`bound` is a distance, 1 - cosine, 0 to 2."""
-        self._listener, self._bound = listener, bound
+    A detector that has become another is watched anew: distances from one model's references say nothing of another's.
+    """
+
+    def __init__(self, listener: Listener, detector: Knowing, factor: float):
+        self._listener, self._detector, self._factor = listener, detector, factor
+        self._watch()
+
+    def _watch(self) -> None:
+        self._model, usual = self._detector.name, self._detector.usual_distance
+        self._bound = None if usual is None else usual * self._factor
         self._latest: deque[float] = deque(maxlen=LATEST)
         self._sum = 0.0
         self._told = False
@@ -28,6 +44,8 @@ class DriftWatch:
         return self._listener.hear(chunk)
 
     def judged(self, heard: Heard, judgements: Sequence[Judgement]) -> list[Event]:
+        if self._detector.name != self._model:
+            self._watch()
         return list(self._watched(self._listener.judged(heard, judgements)))
 
     def flush(self) -> Iterable[Event]:
@@ -36,7 +54,7 @@ class DriftWatch:
     def _watched(self, events: Iterable[Event]) -> Iterable[Event]:
         for event in events:
             yield event
-            if isinstance(event, Score) and event.llr is not None and event.neighbours:
+            if self._bound is not None and isinstance(event, Score) and event.llr is not None and event.neighbours:
                 self._add(1 - event.neighbours[0].similarity)
                 mean = self._sum / len(self._latest)
                 is_far = len(self._latest) >= FEWEST and mean > self._bound

@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import jsonschema
 import numpy as np
@@ -13,8 +14,10 @@ import pytest
 from fixtures_detector import CONFIG, BrightnessDetector, cut, monitor, takeover, voice
 from fixtures_storage import rows, score, stream_info
 
+from radd.bundle import load_detector, usual_distance
 from radd.errors import ModelError
 from radd.types import Compared, Drift, Neighbour
+from settings import load
 from storage import tables
 from storage.journal import Journal
 from storage.learning import Learning
@@ -51,8 +54,11 @@ def watched(watch, first, distances):
     return [event for event in found if isinstance(event, Drift)]
 
 
+KNOWING = SimpleNamespace(name="radd 1", usual_distance=0.1)
+
+
 def test_drift_is_told_once_and_again_after_it_had_gone():
-    watch = DriftWatch(Told(), 0.2)
+    watch = DriftWatch(Told(), KNOWING, 2.0)
     assert watched(watch, 1, [0.1] * FEWEST) == []
     (drift,) = watched(watch, FEWEST + 1, [0.5] * LATEST)
     assert drift.bound == 0.2 < drift.distance < 0.21
@@ -61,11 +67,29 @@ def test_drift_is_told_once_and_again_after_it_had_gone():
 
 
 def test_a_minute_passes_before_drift_is_told_and_what_was_not_measured_says_nothing():
-    watch = DriftWatch(Told(), 0.2)
+    watch = DriftWatch(Told(), KNOWING, 2.0)
     assert watched(watch, 1, [0.5] * (FEWEST - 1)) == []
     silent = [replace(score(2_048 * k), llr=None) for k in range(FEWEST)]
     assert watch.judged(watch.hear(silent), []) == silent
     assert len(watched(watch, FEWEST, [0.5])) == 1
+
+
+def test_after_a_change_of_model_the_bound_is_that_of_the_model_in_use(shipped_bundle):
+    shipped = load(environ={})
+    detector, other = (load_detector(shipped_bundle, shipped.model, shipped.gate) for _ in range(2))
+    usual = detector.usual_distance
+    assert usual == usual_distance(shipped_bundle)
+    other.name, other.usual_distance = "radd 2", 2 * usual
+    watch = DriftWatch(Told(), detector, 1.5)
+    assert [drift.bound for drift in watched(watch, 1, [4 * usual] * LATEST)] == [1.5 * usual]
+    detector.become(other)
+    assert watched(watch, 1, [2.9 * usual] * FEWEST) == [], "neither the bound nor the distances of the model before"
+    assert [drift.bound for drift in watched(watch, 1, [3.5 * usual] * LATEST)] == [3 * usual]
+
+
+def test_a_model_that_does_not_know_what_is_usual_says_nothing_of_drift():
+    watch = DriftWatch(Told(), SimpleNamespace(name="radd 1", usual_distance=None), 2.0)
+    assert watched(watch, 1, [2.0] * FEWEST) == []
 
 
 def test_both_are_json_as_the_schema_has_it():
