@@ -153,6 +153,27 @@ def test_a_token_is_asked_for_and_a_phone_needs_no_sideways_scrolling(page, serv
         assert [trouble for trouble in shown.troubles if "401" not in trouble] == []
 
 
+def test_a_session_that_ended_is_begun_anew_without_losing_the_page(page, serve):
+    shown = page(serve(RADD_SERVE_REVIEWER_TOKEN=REVIEWER).url, "check")
+
+    def enter(token: str = REVIEWER) -> None:
+        shown.fill("#token", token)
+        shown.click("dialog button")
+
+    enter()
+    shown.set_input_files("#file", DEMO)
+    shown.locator(".result .facts").wait_for()
+    shown.context.clear_cookies()
+    save = shown.locator("button:has-text('Save PDF')")
+    save.click()
+    enter("another-0123456789")
+    shown.locator("dialog [role=alert]:has-text('opens nothing')").wait_for()
+    enter()
+    shown.locator("dialog").wait_for(state="detached")
+    with shown.expect_download():
+        save.click()
+
+
 def test_a_console_that_dies_leaves_the_daemon_listening(serve, command, tmp_path):
     command.environ["RADD_STORAGE_URL"] = f"sqlite:///{tmp_path}/radd.db"
     console = serve(RADD_STORAGE_URL=command.environ["RADD_STORAGE_URL"])

@@ -95,11 +95,10 @@ async function savePdf(button, file) {
   form.append("file", file);
   button.disabled = true;
   try {
-    const answer = await fetch("/v1/report", { method: "POST", body: form });
-    if (answer.ok) save(`${file.name}.pdf`, await answer.blob(), "application/pdf");
-    else tell((await answer.json()).detail);
-  } catch {
-    tell("The console does not answer. Is serve.py running?");
+    save(`${file.name}.pdf`, await ask("/v1/report", { method: "POST", body: form }, "blob"), "application/pdf");
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    tell(error.message);
   }
   button.disabled = false;
 }

@@ -13,15 +13,15 @@ export function h(tag, attributes = {}, ...children) {
 
 export class Problem extends Error {}
 
-// The JSON of an answer; throws a Problem with the console's own sentence.
-export async function ask(path, options = {}) {
+// What an answer holds, read as JSON or as another kind; throws a Problem with the console's own sentence.
+export async function ask(path, options = {}, kind = "json") {
   let answer;
   try {
     answer = await fetch(path, options);
+    if (answer.ok) return await answer[kind]();
   } catch {
     throw new Problem("The console does not answer. Is serve.py running?");
   }
-  if (answer.ok) return answer.json();
   if (answer.status === 401) document.dispatchEvent(new Event("token-needed"));
   const told = await answer.json().catch(() => ({}));
   throw new Problem(told.detail || `The console answered ${answer.status}.`);

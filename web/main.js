@@ -8,7 +8,7 @@ import { show as models } from "./models.js";
 
 const PAGES = { live: ["Live", live], review: ["Review", review], check: ["Check", check], models: ["Models", models] };
 const main = document.getElementById("main");
-let close = () => {}, shown = null;
+let close = () => {}, shown = null, entering = null;
 
 async function route() {
   const [name, ...rest] = location.hash.replace(/^#\/?/, "").split("/"), page = PAGES[name] ? name : "live";
@@ -46,7 +46,13 @@ async function count() {
   badge.hidden = !clips.length;
 }
 
-async function enter() {
+// Asks for a token where one is needed; where it is being asked for already, that once is enough.
+function enter() {
+  entering ??= askForToken().finally(() => { entering = null; });
+  return entering;
+}
+
+async function askForToken() {
   const session = await ask("/v1/session");
   document.getElementById("leave").hidden = !session.token_needed || !session.role;
   if (session.role) return;
@@ -77,6 +83,7 @@ document.getElementById("leave").addEventListener("click", async () => {
   location.reload();
 });
 document.addEventListener("labelled", count);
+document.addEventListener("token-needed", enter);
 window.addEventListener("hashchange", route);
 await enter();
 count();
