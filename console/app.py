@@ -24,7 +24,6 @@ from console.meters import CONTENT_TYPE, Measured, Meters
 from console.problems import Refused
 from console.settings import ServeSettings
 from console.shapes import Health, Model, Ready, Session, Token
-from console.words import limits
 from radd.errors import StorageError
 from radd.types import Detector
 from storage.journal import StorageSettings
@@ -154,7 +153,7 @@ def _add_state(app: FastAPI, champion: Champion, reader: Reader, meters: Meters)
         """The bundle that judges here, with its card and its measured numbers."""
         now, same = champion.now, ("name", "version", "training", "metrics", "calibration")
         return Model(**{name: now.manifest[name] for name in same}, encoder_id=now.encoder_id, card=now.card,
-                     limits=limits(now.card), references=now.references, reviews=reader.reviews())
+                     limits=now.limits, references=now.references, reviews=reader.reviews())
 
 
 def _database(reader: Reader) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from console.words import limits
 from radd.bundle import CARD, REFERENCES, BundledDetector, read_manifest
 from radd.index import ReferenceIndex
 from radd.overlay import Overlay
@@ -21,6 +22,7 @@ class Loaded:
         self.directory, self.detector = directory, detector
         self.kind, self.name, self.encoder_id = detector.kind, detector.name, detector.encoder_id
         self.manifest: dict[str, Any] = read_manifest(directory)
+        self.limits = limits(self.card)
         self.encoder = detector.encoder
         """for clips that enter the index; None for a detector without an index"""
 

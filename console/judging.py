@@ -64,6 +64,7 @@ class Judge:
             sha256=sha256,
             judged_utc=datetime.now(UTC),
             warnings=[],
+            limits=model.limits,
         )
 
     def p_spoof(self, llr: float | None) -> float | None:

@@ -14,7 +14,6 @@ from console.meters import Meters
 from console.problems import Refused, refusal
 from console.settings import ServeSettings
 from console.shapes import Batch, BatchItem, Prediction, Problem
-from console.words import limits
 from radd.errors import RaddError
 
 LONGEST_NAME = 1000
@@ -46,7 +45,7 @@ def routes(desk: Desk, champion: Champion, meters: Meters, settings: ServeSettin
         prediction = await judge(file)
         model = before if before.name == prediction.model else champion.now
         name = (file.filename or "without a name")[:LONGEST_NAME]
-        pdf = await run_in_threadpool(report, name, prediction, model.manifest["metrics"], limits(model.card))
+        pdf = await run_in_threadpool(report, name, prediction, model.manifest["metrics"])
         named = {"Content-Disposition": f'attachment; filename="radd-{prediction.sha256[:12]}.pdf"'}
         return Response(pdf, media_type="application/pdf", headers=named)
 

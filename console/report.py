@@ -59,8 +59,8 @@ class Paper(FPDF):
         return "".join(c if c.isprintable() and ord(c) in self._known else f"<U+{ord(c):04X}>" for c in text)
 
 
-def report(name: str, prediction: Prediction, metrics: dict[str, Any], limits: list[str]) -> bytes:
-    """The PDF about the recording `name`; `metrics` and `limits` are those of the model that judged it."""
+def report(name: str, prediction: Prediction, metrics: dict[str, Any]) -> bytes:
+    """The PDF about the recording `name`; `metrics` are those of the model that judged it."""
     paper = Paper(prediction.sha256)
     paper.set_title(f"RADD: {paper.printable(name)}")
     paper.set_lang("en")
@@ -92,7 +92,7 @@ def report(name: str, prediction: Prediction, metrics: dict[str, Any], limits: l
     paper.head("Second by second")
     _timeline(paper, prediction)
     paper.head("What this does not say")
-    for text in limits:
+    for text in prediction.limits:
         paper.say(f"– {text}", 9, indent=2)
     if metrics:
         paper.head("How right this model was where the answer was known")

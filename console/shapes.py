@@ -72,6 +72,7 @@ class Prediction(BaseModel):
     sha256: str = Field(description="of the file, in hexadecimal digits")
     judged_utc: datetime
     warnings: list[str] = Field(description="what is wrong with the file, though it could be judged")
+    limits: list[str] = Field(description="what this program cannot say, and what the model that judged cannot do")
 
     model_config = ConfigDict(json_schema_extra={"example": {
         "verdict": "spoof", "headline": "Synthetic", "confidence": "Over the whole recording there is moderate evidence for "
@@ -81,7 +82,8 @@ class Prediction(BaseModel):
                      {"start": 1.0, "end": 2.0, "p_spoof": 0.97, "verdict": "spoof"}],
         "alerts": [], "neighbours": [REFERENCE], "model": "radd ca0f0ea2a71b",
         "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "judged_utc": "2026-05-03T14:02:11Z",
-        "warnings": [],
+        "warnings": [], "limits": ["A second without a number is a second in which nothing could be measured; it speaks for "
+        "neither."],
     }})  # fmt: skip
 
 

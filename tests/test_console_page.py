@@ -1,11 +1,12 @@
 """The console's page in a headless browser, beside a daemon that listens."""
 
+import html
 import re
 import shutil
 
 import numpy as np
 import pytest
-from fixtures_console import REVIEWER
+from fixtures_console import BUNDLE, REVIEWER
 from fixtures_detect import wait_for
 from fixtures_storage import rows, until
 from test_console_recordings import FORMS, as_file
@@ -15,6 +16,9 @@ from storage import tables
 from stream.sources import DEMO
 
 pytest.importorskip("fastapi", reason="the console's packages are missing: pip install -r requirements-serve.txt")
+
+from console.words import limits  # noqa: E402
+
 PAGES = ("live", "review", "check", "models")
 WAIT_MS = 60_000
 
@@ -151,6 +155,21 @@ def test_a_token_is_asked_for_and_a_phone_needs_no_sideways_scrolling(page, serv
             f"getComputedStyle(document.body).{name}"))]) for name in ("backgroundColor", "color"))  # fmt: skip
         assert (paper > ink) == (scheme == "light")
         assert [trouble for trouble in shown.troubles if "401" not in trouble] == []
+
+
+def test_a_result_is_saved_with_the_limits_of_the_model_that_judged_whatever_is_in_use_by_then(page, serve):
+    console = serve()
+    shown = page(console.url, "check")
+    shown.set_input_files("#file", DEMO)
+    shown.locator(".result .facts").wait_for()
+    console.kill()
+    with shown.expect_download() as download:
+        shown.click("button:has-text('Save HTML')")
+    saved = html.unescape(download.value.path().read_text(encoding="utf-8"))
+    for limit in limits((BUNDLE / "card.md").read_text(encoding="utf-8")):
+        assert limit in saved
+    shown.click("button:has-text('Save PDF')")
+    shown.locator("#notice:has-text('does not answer')").wait_for()
 
 
 def test_a_session_that_ended_is_begun_anew_without_losing_the_page(page, serve):

@@ -83,7 +83,7 @@ function fill(card, file, prediction, url) {
     h("div", { class: "row actions" },
       h("button", { onclick: () => save(`${name}.json`, JSON.stringify({ file: name, ...prediction }, null, 1), "application/json") }, "Save JSON"),
       h("button", { onclick: (event) => savePdf(event.target, file) }, "Save PDF"),
-      h("button", { onclick: async () => save(`${name}.html`, report(name, prediction, kind, (await ask("/v1/model")).limits), "text/html") }, "Save HTML"),
+      h("button", { onclick: () => save(`${name}.html`, report(name, prediction, kind), "text/html") }, "Save HTML"),
       h("button", { onclick: () => window.print() }, "Print")));
   keepDrawn(canvas, draw);
   draw();

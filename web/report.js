@@ -5,7 +5,7 @@ import { clock, colourOf, percent, reference, VERDICTS } from "./dom.js";
 const COLOURS = { bonafide: "#0b7480", suspect: "#9a6300", spoof: "#c22f3d", none: "#8a94a1" };
 const safe = (text) => String(text).replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
 
-export function report(name, prediction, kind, limits) {
+export function report(name, prediction, kind) {
   const { headline, confidence, segments, alerts, neighbours, duration_s: duration } = prediction, width = 900 / Math.max(1, segments.length);
   const bars = segments.map((one, i) => {
     const height = one.p_spoof === null ? 4 : Math.max(3, 100 * one.p_spoof);
@@ -28,6 +28,6 @@ table{border-collapse:collapse;font-variant-numeric:tabular-nums}td,th{padding:.
 <tr><th>SHA-256</th><td>${safe(prediction.sha256)}</td></tr><tr><th>length</th><td>${duration.toFixed(3)} s</td></tr>
 <tr><th>model</th><td>${safe(prediction.model)}</td></tr><tr><th>judged</th><td>${safe(prediction.judged_utc)}</td></tr></table>
 ${prediction.warnings.map((text) => `<p>${safe(text)}</p>`).join("")}
-<h2>What this does not say</h2><ul>${limits.map((text) => `<li>${safe(text)}</li>`).join("")}</ul>
+<h2>What this does not say</h2><ul>${prediction.limits.map((text) => `<li>${safe(text)}</li>`).join("")}</ul>
 <h2>Second by second</h2><table><tr><th>from</th><th>verdict</th><th>synthetic</th></tr>${rows.join("")}</table></html>`;
 }
