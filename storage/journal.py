@@ -151,8 +151,7 @@ class Journal:
         elif isinstance(event, Sample):
             self._keep(Kind.ALERT, sample_record(event, book.judge), flac_bytes(event.clip))
         elif isinstance(event, Compared):
-            row = {"timeline": [], "gaps": [], "shadows": [book.shadows.add(event)]}
-            self._keep(Kind.ROWS, {"stream_id": book.info.id} | row)
+            self._keep(Kind.ROWS, {"stream_id": book.info.id, "shadows": [book.shadows.add(event)]})
         elif isinstance(event, Alert) and event.state is not AlertState.INTERRUPTED:
             self._keep_alert(book, event)
 

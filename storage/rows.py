@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
@@ -72,10 +72,8 @@ def _drop_unused_clip(connection: sa.Connection, sha256: str) -> None:
 
 def _store_rows(connection: sa.Connection, entry: Entry) -> None:
     stream = {"stream_id": entry.record["stream_id"]}
-    upsert(connection, tables.timeline, [stream | row for row in entry.record["timeline"]])
-    upsert(connection, tables.gaps, [stream | row for row in entry.record["gaps"]])
-    upsert(connection, tables.drift, [stream | row for row in entry.record.get("drift", ())])
-    upsert(connection, tables.shadows, [stream | row for row in entry.record.get("shadows", ())])
+    for table in (tables.timeline, tables.gaps, tables.drift, tables.shadows):
+        upsert(connection, table, [stream | row for row in entry.record.get(table.name, ())])
 
 
 def upsert(
@@ -97,11 +95,8 @@ def upsert(
 
 
 def _value(column: sa.Column, value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    moments = {sa.DateTime: datetime, sa.Date: date}
-    kind = next((made for sort, made in moments.items() if isinstance(column.type, sort)), None)
-    return value if kind is None else kind.fromisoformat(value)
+    kind = column.type.python_type
+    return kind.fromisoformat(value) if isinstance(value, str) and issubclass(kind, date) else value
 
 
 STORES = {Kind.STREAM: _store_stream, Kind.ALERT: _store_alert, Kind.ROWS: _store_rows}
