@@ -144,7 +144,7 @@ def remember(reviews: Reviews, arguments: argparse.Namespace, settings: Settings
         return
     encoder, _, calibration = load_known_voices(bundle)
     learnt = reviews.remember(encoder)
-    if learnt and not calibration.confirmed:
+    if learnt and not calibration.closeness:
         print(NOT_HEEDED, file=sys.stderr)
     for sha256, result in learnt.items():
         if isinstance(result, str):

@@ -103,7 +103,7 @@ class Heard:
             if correction is not None:
                 own = corrected(correction, own, self.windows.embedding[row])
             llr = calibration.llr(self.windows.speech_s[row], spectrum, own, margin)
-            found[i] = calibration.overrule(llr, np.mean([index.search(v, 1).closeness for v in self.blocks[i]], axis=0))
+            found[i] = calibration.overrule(llr, index.closeness(np.array(self.blocks[i])))
         return found
 
 

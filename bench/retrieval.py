@@ -51,7 +51,7 @@ def main() -> None:
         dev = DecodedClips(clips, arguments.cache or Path(cache), 1)
         detector = load_detector(bundle, settings.model, settings.gate)
         known = load_known_voices(bundle)
-        print(f"`{detector.name}`; weight, offset and cap of confirmed references: {known[2].confirmed or 'none'}\n")
+        print(f"`{detector.name}`; weight, offset and cap of confirmed references: {known[2].closeness or 'none'}\n")
         print("| what | before | after | change, 95 % interval over systems |\n|---|---|---|---|")
         for line in left_out(dev, known, detector, arguments):
             print(line, flush=True)
@@ -114,7 +114,7 @@ class Heard:
         """The LLR with an overlay, which changes nothing but the closeness of the blocks."""
         if not self.vectors:
             return self.llr
-        return calibration.overrule(self.llr, np.mean([index.search(v, 1).closeness for v in self.vectors], axis=0))
+        return calibration.overrule(self.llr, index.closeness(np.array(self.vectors)))
 
 
 def listen(detector: RaddDetector, encoder: Encoder, samples: np.ndarray) -> Heard:

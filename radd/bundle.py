@@ -233,7 +233,7 @@ def _calibration(directory: Path, manifest: dict[str, Any]) -> Calibration:
     try:
         fitted = manifest["calibration"]
         return Calibration(*(_tuples(fitted[key]) for key in ("speech_s", "alone", "fused")),
-                           _tuples(fitted.get("confirmed", ())))
+                           _tuples(fitted.get("closeness", ())))
     except (KeyError, TypeError) as error:
         raise ModelError(f"{directory / MANIFEST} lacks {error}; restore the bundle") from None
 

@@ -28,7 +28,7 @@ class Calibration:
     """(n, 2)"""
     fused: tuple[tuple[float, float, float, float], ...] = ()
     """(n, 4); empty for a detector that has a single score"""
-    confirmed: tuple[tuple[float, float, float], ...] = ()
+    closeness: tuple[tuple[float, float, float], ...] = ()
     """(2, 3): weight, offset and cap of the closeness to confirmed real and to confirmed fake references (see
     radd/overlay.py); empty where that was not measured"""
 
@@ -38,9 +38,9 @@ class Calibration:
         expected = {((n, 2), (n, 1 + len(PARTS))), ((n, 2), (0,))}
         if n == 0 or shapes not in expected or np.any(np.diff(self.speech_s) <= 0):
             raise ModelError(f"calibration of shapes {shapes} for {n} lengths; expected ascending lengths and one row each")
-        shape = np.shape(self.confirmed)
-        if shape not in ((0,), (2, 3)) or any(w < 0 or w * FAR + offset > 0 for w, offset, _ in self.confirmed):
-            raise ModelError(f"calibration of confirmed references {self.confirmed}; expected two rows that rise and "
+        shape = np.shape(self.closeness)
+        if shape not in ((0,), (2, 3)) or any(w < 0 or w * FAR + offset > 0 for w, offset, _ in self.closeness):
+            raise ModelError(f"calibration of confirmed references {self.closeness}; expected two rows that rise and "
                              "say nothing where nothing was confirmed")
 
     def llr(self, speech_s: float, spectrum: float, encoder: float | None = None, retrieval: float | None = None) -> float:
@@ -56,6 +56,6 @@ class Calibration:
         confirmed fake speaks for a fake, that of a confirmed person's voice for a person. It counts from 0 to its cap,
         so that a confirmation never speaks against its own label.
         """
-        for direction, near, (weight, offset, cap) in zip((1, -1), closeness, self.confirmed, strict=False):
+        for direction, near, (weight, offset, cap) in zip((1, -1), closeness, self.closeness, strict=False):
             llr += direction * max(0.0, min(cap, weight * near + offset))
         return llr

@@ -52,8 +52,8 @@ class EncodedBlock:
     margin: float
     """closest real less closest fake references, -2 to 2"""
     neighbours: tuple[Neighbour, ...]
-    closeness: tuple[float, float]
-    """to confirmed real and to confirmed fake references, see radd/overlay.py"""
+    vector: np.ndarray
+    """the encoder's, float32 (width,) of unit length"""
 
 
 class Retrieval(NamedTuple):
@@ -227,7 +227,7 @@ class RaddDetector(Detector):
 
         def compute(blocks: list[np.ndarray]) -> list[EncodedBlock]:
             vectors, scores = self.encoder.embed_many(np.stack(blocks))
-            return [EncodedBlock(float(score), *index.search(vector, self._model.neighbours))
+            return [EncodedBlock(float(score), *index.search(vector, self._model.neighbours), vector)
                     for vector, score in zip(vectors, scores, strict=True)]
 
         return cache.get(blocks, compute)
@@ -256,7 +256,7 @@ class RaddDetector(Detector):
             parts = [sum(b.score for b in blocks) / n, sum(b.margin for b in blocks) / n] if blocks else []
             llr = self._calibration.llr(speech_s, score, *parts)
             if blocks:
-                llr = self._calibration.overrule(llr, np.mean([b.closeness for b in blocks], axis=0))
+                llr = self._calibration.overrule(llr, self.retrieval.index.closeness(np.array([b.vector for b in blocks])))
         return Judgement(
             llr=llr,
             refusal=refusal[0] if refusal else None,

@@ -21,7 +21,7 @@ from radd.types import Neighbour
 
 LABELS = ("bonafide", "spoof")
 MARGIN_NEIGHBOURS = 5  # of each side; their mean similarities are compared
-FAR = -20.0  # a closeness below all that two unit vectors can have
+FAR = -1000.0  # a closeness below all that speech can have
 EXACT_BELOW = 50_000  # references of both sides together
 LEAST_CLUSTERED = 5_000  # a side with fewer references stays exact
 CLUSTERS = 512  # of a side, each of MEMBERS or more
@@ -45,8 +45,6 @@ class Found(NamedTuple):
     """mean cosine of the closest real references less that of the closest fake ones, -2 to 2, higher = bona fide"""
     neighbours: tuple[Neighbour, ...]
     """of all references the closest, closest first"""
-    closeness: tuple[float, float]
-    """how near a confirmed real and a confirmed fake reference is, FAR to 13: see radd/overlay.py"""
 
 
 class Memory(NamedTuple):
@@ -62,6 +60,13 @@ class ReferenceIndex(Protocol):
 
     def search(self, embedding: np.ndarray, n: int) -> Found:
         """What is closest to a unit vector, with n neighbours."""
+        ...
+
+    def closeness(self, embeddings: np.ndarray) -> tuple[float, float]:
+        """How near a window is to confirmed real and to confirmed fake recordings, higher = nearer, FAR where there are none.
+
+        `embeddings` are the unit vectors of its blocks, float32 (n, width); see radd/overlay.py for the scale.
+        """
         ...
 
 
@@ -81,10 +86,6 @@ class Side(Protocol):
 
     def changed(self, gone: Set[str], vectors: np.ndarray, references: References) -> Side:
         """Without the references of the ids `gone`, and then with these, vectors float32 (n, width) of unit length."""
-        ...
-
-    def closest(self, embedding: np.ndarray) -> np.ndarray:
-        """The vectors of the COMPARED nearest or more, or of all where there are fewer, float32 (n, width), in no order."""
         ...
 
     def vectors(self, step: int = 1) -> np.ndarray:
@@ -123,10 +124,6 @@ class ExactSide:
     def changed(self, gone: Set[str], vectors: np.ndarray, references: References) -> ExactSide:
         stays = ~self.references.of(gone)
         return ExactSide(_joined(self.vectors()[stays], vectors), self.references.part(stays).joined(references))
-
-    def closest(self, embedding: np.ndarray) -> np.ndarray:
-        order = self._vectors.search(embedding[None], min(COMPARED, len(self)))[1][0] if len(self) else []
-        return self._vectors.reconstruct_batch(order) if len(order) else self.vectors()
 
     def vectors(self, step: int = 1) -> np.ndarray:
         held = self._vectors.reconstruct_n(0, len(self)) if len(self) else np.zeros((0, self.width), np.float32)
@@ -190,11 +187,6 @@ class ClusteredSide:
         if len(made._tail) + len(stays) - int(stays.sum()) > TAIL:
             return (clustered if len(made) >= LEAST_CLUSTERED else ExactSide)(made.vectors(), made.references)
         return made
-
-    def closest(self, embedding: np.ndarray) -> np.ndarray:
-        rows = self._rows[self._scan(embedding, self._compared, self._clusters.nprobe)]
-        both = _joined(np.asarray(self._vectors[rows], np.float32), self._tail.closest(embedding))
-        return both[np.argsort(-(both @ embedding))[: self._compared]]
 
     def vectors(self, step: int = 1) -> np.ndarray:
         rows = self._rows if self._stays is None else self._rows[self._stays]
@@ -363,7 +355,10 @@ class FlatIndex:
 
     def search(self, embedding: np.ndarray, n: int) -> Found:
         real, fake = self.sides_near(embedding, n)
-        return Found(margin(real, fake), nearest(real + fake, n), (FAR, FAR))
+        return Found(margin(real, fake), nearest(real + fake, n))
+
+    def closeness(self, embeddings: np.ndarray) -> tuple[float, float]:
+        return FAR, FAR
 
     def sides_near(self, embedding: np.ndarray, n: int) -> list[list[Hit]]:
         """The n nearest real and the n nearest fake references, or MARGIN_NEIGHBOURS of each where n is less."""

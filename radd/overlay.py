@@ -1,10 +1,12 @@
 """What people have confirmed since a bundle was made: references that come on top of its index, and some that leave it.
 
-The bundle's margin stays what its calibration was fitted on. A confirmed reference speaks through its closeness: the
+The bundle's margin stays what its calibration was fitted on. A confirmed recording speaks through its closeness: the
 cosine of two vectors after the mean of the other label's known references was taken off and the spread that each label
 has within itself was made equal in all directions, as linear discriminant analysis does it for one example (Hariharan,
-Malik and Ramanan 2012). What all real speech has in common then counts for nothing, what sets a confirmed fake apart
-from it counts, and other recordings of the same system come near.
+Malik and Ramanan 2012). Compared are the mean vectors of whole windows: a single block tells too much of what is said.
+What all real speech has in common then counts for nothing, what sets a confirmed fake apart from it counts, and other
+recordings of the same system come near. How near is told in deviations from how near known references of the other
+label come to the same recordings (z-norm, Auckenthaler et al. 2000): the more are confirmed, the nearer comes everything.
 """
 
 from __future__ import annotations
@@ -29,6 +31,10 @@ from radd.types import seconds
 
 SHRINKAGE = 1.0  # of the spread towards one that is equal in all directions, as a share of its mean
 MEASURED = 20_000  # references of a label, at most, whose spread is measured
+COHORT = 1000  # of these, at most, that tell how near speech of the other label comes to what was confirmed
+NEAREST = (1, 2)  # passages whose mean cosine is asked: one knows a recording again, two tell more of a system
+LEAST_SPREAD = 0.02  # of the cohort's cosines
+PASSAGE_S = 4.096  # of a confirmed recording that has one vector: a window
 ID_DIGITS = 12
 DAMAGED, ANEW = "the confirmed references are damaged", "remove and add them anew with train.py index"
 STEP_HOPS = 2  # between the blocks of a confirmed recording: wherever it is heard again, one of them is near
@@ -141,25 +147,44 @@ class OverlaidIndex:
                 raise ModelError(f"{DAMAGED}: vectors of {side.width} numbers, expected {bundled.width}; {ANEW}")
         self._bundled = bundled.without(overlay.removed) if overlay.removed else bundled
         self._confirmed = overlay.sides
-        self._spreads = [Spread(*sides) for sides in permutations(self._bundled.sample(MEASURED))]
-        self._marks = [spread.of(side.vectors()) if len(side) and side.kind == ExactSide.kind else None
-                       for spread, side in zip(self._spreads, self._confirmed, strict=True)]
+        self._known = [Confirmed(side, *voices) if len(side) else None
+                       for side, voices in zip(overlay.sides, permutations(self._bundled.sample(MEASURED)), strict=True)]
 
     def search(self, embedding: np.ndarray, n: int) -> Found:
         known = self._bundled.sides_near(embedding, n)
         confirmed = [side.nearest(embedding, n) for side in self._confirmed]
         both = [k + c for k, c in zip(known, confirmed, strict=True)]
-        close = tuple(self._closeness(embedding, side) for side in range(len(LABELS)))
-        return Found(margin(*known), nearest(both[0] + both[1], n), close)
+        return Found(margin(*known), nearest(both[0] + both[1], n))
 
-    def _closeness(self, embedding: np.ndarray, side: int) -> float:
-        """To the nearest confirmed reference of a side; where there are many, to the nearest among those of highest cosine."""
-        if not len(self._confirmed[side]):
-            return FAR
-        spread, marks = self._spreads[side], self._marks[side]
-        if marks is None:
-            marks = spread.of(self._confirmed[side].closest(embedding))
-        return float((marks @ spread.of(embedding)).max())
+    def closeness(self, embeddings: np.ndarray) -> tuple[float, float]:
+        return tuple(FAR if known is None else known.closeness(embeddings) for known in self._known)
+
+
+class Confirmed:
+    """The confirmed recordings of one label, as a window is compared with them."""
+
+    def __init__(self, side: Side, label: np.ndarray, other: np.ndarray) -> None:
+        """Known references of the same and of the other label, float32 (n, width) and (m, width)."""
+        self._spread = Spread(label, other)
+        passage = side.references.passages(PASSAGE_S)
+        order = np.argsort(passage, kind="stable")
+        begins = np.flatnonzero(np.diff(passage[order], prepend=-1))
+        self._passages = self._spread.of(np.add.reduceat(side.vectors()[order], begins))
+        cohort = self._spread.of(other[:: -(-len(other) // COHORT)])
+        near = np.array([self._near(voice) for voice in cohort])
+        self._middle, self._deviation = near.mean(axis=0), np.maximum(near.std(axis=0), LEAST_SPREAD)
+
+    def closeness(self, embeddings: np.ndarray) -> float:
+        """Of the vectors of a window's blocks, float32 (n, width), in deviations of the cohort."""
+        near = self._near(self._spread.of(embeddings.sum(axis=0)))
+        return float(((near - self._middle) / self._deviation).max())
+
+    def _near(self, direction: np.ndarray) -> np.ndarray:
+        """The mean cosine to the nearest passages, for each of NEAREST that there are, float32 (k,)."""
+        cosines = self._passages @ direction
+        most = min(NEAREST[-1], len(cosines))
+        nearest = np.sort(np.partition(cosines, -most)[-most:])[::-1]
+        return np.cumsum(nearest) / np.arange(1, most + 1)
 
 
 class Spread:
@@ -173,8 +198,9 @@ class Spread:
         self._even_out = np.linalg.cholesky(np.linalg.inv(within + even)).astype(np.float32)
 
     def of(self, vectors: np.ndarray) -> np.ndarray:
-        """Vectors (..., width) as directions from the other label's middle, float32 (..., width) of unit length."""
-        directions = (vectors - self._middle) @ self._even_out
+        """Vectors (..., width) of any length as unit directions from the other label's middle, float32 (..., width)."""
+        units = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
+        directions = (units - self._middle) @ self._even_out
         return directions / np.maximum(np.linalg.norm(directions, axis=-1, keepdims=True), 1e-9)
 
 

@@ -82,6 +82,11 @@ class References(Sequence[Reference]):
         """Which rows have one of these ids, bool (n,)."""
         return np.isin(self._ids, np.array([id.encode() for id in ids], np.bytes_))
 
+    def passages(self, seconds: float) -> np.ndarray:
+        """A number for each row, int (n,): equal for those of the same recording whose starts lie in the same passage."""
+        keys = np.unique(self._ids, return_inverse=True)[1], (self._starts // seconds).astype(int)
+        return np.unique(np.stack(keys), axis=1, return_inverse=True)[1].ravel()
+
     def part(self, rows: np.ndarray) -> References:
         """The references of some rows, given by number or as bool (n,)."""
         return self._made(self._known, self._ids[rows], self._origins[rows], self._starts[rows])

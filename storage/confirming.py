@@ -18,7 +18,7 @@ class Confirming:
 
     def __init__(self, bundle: Path, url: str):
         self._encoder, self._index, calibration = load_known_voices(bundle)
-        self.weighs = bool(calibration.confirmed)
+        self.weighs = bool(calibration.closeness)
         """whether this bundle knows how much a confirmed reference says; if not, they are only shown"""
         self._store = OverlayStore(url, self._encoder.id)
 

@@ -115,7 +115,7 @@ def test_the_index_finds_the_nearest_of_each_side():
     vectors, known = unit(rng, 60), references(60)
     index = FlatIndex("e", vectors, known)
     asked = vectors[7]
-    margin, found, _ = index.search(asked, 5)
+    margin, found = index.search(asked, 5)
     similarity = vectors @ asked
     labels = np.array([r.label for r in known])
     best = {label: np.sort(similarity[labels == label])[::-1][:5].mean() for label in ("bonafide", "spoof")}

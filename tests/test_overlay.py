@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 from fixtures_detect import bundle_with, of_type, read_event, wait_for
+from fixtures_patience import PATIENCE_S
 from fixtures_storage import rows, until
 from hypothesis import given
 from hypothesis import settings as limits
@@ -22,7 +23,7 @@ from radd.errors import ConfigError, ModelError, StorageAway, StorageError
 from radd.files import load_speech
 from radd.index import FAR, FlatIndex
 from radd.overlay import OverlaidIndex, Overlay, Provenance, references_in
-from radd.references import Reference
+from radd.references import Reference, References
 from radd.types import HOP_SAMPLES
 from settings import load
 from storage import tables
@@ -31,7 +32,7 @@ from stream.living_index import LivingIndex
 
 WIDTH = 8
 PERSON_LLR = 5.0
-HEEDING = ((40.0, -20.0, 8.0), (40.0, -20.0, 8.0))
+HEEDING = ((4.0, -8.0, 8.0), (4.0, -8.0, 8.0))
 BLOCK_BYTES = 2 * 8 * HOP_SAMPLES
 ANN = Review("ann", "heard it")
 
@@ -84,11 +85,12 @@ def hops(path) -> np.ndarray:
 
 def test_an_overlay_changes_neighbours_and_closeness_but_not_the_margin():
     index, asked, near = bundled(), unit(1, 1)[0], unit(2, 3)
-    plain, found = index.search(asked, 4), OverlaidIndex(index, overlay(("spoof", near))).search(asked, 4)
-    assert found.margin == plain.margin and plain.closeness == (FAR, FAR)
-    assert found.closeness[0] == FAR and -1 <= found.closeness[1] < 1
-    assert OverlaidIndex(index, overlay(("spoof", near), ("spoof", asked[None]))).search(asked, 4).closeness[1] == (
-        pytest.approx(1, abs=1e-5))
+    overlaid = OverlaidIndex(index, overlay(("spoof", near)))
+    plain, found = index.search(asked, 4), overlaid.search(asked, 4)
+    assert found.margin == plain.margin and index.closeness(asked[None]) == (FAR, FAR)
+    real, fake = overlaid.closeness(asked[None])
+    assert real == FAR < fake
+    assert OverlaidIndex(index, overlay(("spoof", near), ("spoof", asked[None]))).closeness(asked[None])[1] > max(fake, 1)
     similarity = np.concatenate([unit(0, 40), near]) @ asked
     assert [n.similarity for n in found.neighbours] == pytest.approx(np.sort(similarity)[:-5:-1].tolist(), abs=1e-4)
 
@@ -124,13 +126,12 @@ def test_law_8_the_overlay_of_another_encoder_is_refused():
 @limits(deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from(["bonafide", "spoof"]), st.floats(-20, 20))
 def test_a_confirmation_never_speaks_against_its_own_label(seed, label, llr):
-    before = overlay(("spoof", unit(seed, 3)), ("bonafide", unit(seed + 1, 3)))
-    asked = unit(seed + 2, 1)[0]
-    more = overlay(("spoof", unit(seed, 3)), ("bonafide", unit(seed + 1, 3)), (label, unit(seed + 3, 2)),
-                   (label, asked[None]))
+    other = "spoof" if label == "bonafide" else "bonafide"
+    before = overlay((other, unit(seed, 3)))
+    asked = unit(seed + 2, 2)
+    more = overlay((other, unit(seed, 3)), (label, unit(seed + 3, 2)), (label, asked[:1]))
     then, now = (
-        calibration(*HEEDING).overrule(llr, OverlaidIndex(bundled(), known).search(asked, 3).closeness)
-        for known in (before, more)
+        calibration(*HEEDING).overrule(llr, OverlaidIndex(bundled(), known).closeness(asked)) for known in (before, more)
     )
     assert (now - then) * (1 if label == "bonafide" else -1) >= -1e-9
     assert calibration(*HEEDING).overrule(llr, (FAR, FAR)) == llr == calibration().overrule(llr, (9.0, 9.0))
@@ -149,15 +150,31 @@ def test_what_sets_a_system_apart_counts_and_what_all_people_share_does_not():
     index = FlatIndex("e", np.concatenate([voices(200), voices(200, known)]),
                       references(200, "bonafide", "real") + references(200, "spoof", "fake"))
     overlaid = OverlaidIndex(index, overlay(("spoof", voices(5, new))))
-    same, real, other = ([overlaid.search(v, 1).closeness[1] for v in voices(50, *marks)] for marks in ([new], [], [known]))
+    same, real, other = ([overlaid.closeness(v[None])[1] for v in voices(50, *marks)] for marks in ([new], [], [known]))
     assert np.quantile(same, 0.1) > max(np.quantile(real, 0.9), np.quantile(other, 0.9))
 
 
+def test_however_much_is_confirmed_a_stranger_stays_as_near_as_strangers_are():
+    strangers = unit(9, 300)
+    index = FlatIndex("e", np.concatenate([unit(10, 400), unit(11, 400)]),
+                      references(400, "bonafide", "real") + references(400, "spoof", "fake"))
+    for count in (1, 3, 40, 300):
+        overlaid = OverlaidIndex(index, overlay(("spoof", unit(12, count))))
+        near = [overlaid.closeness(v[None])[1] for v in strangers]
+        assert abs(np.mean(near)) < 0.5 and 0.5 < np.std(near) < 1.5
+
+
+def test_a_passage_of_a_recording_has_one_vector():
+    starts = [0.0, 1.0, 4.0, 4.2, 9.0, 0.0]
+    known = References(Reference(name, "spoof", "-", "-", "-", at) for name, at in zip("aaaaab", starts, strict=True))
+    assert [np.flatnonzero(known.passages(4.096) == k).tolist() for k in range(4)] == [[0, 1, 2], [3], [4], [5]]
+
+
 @limits(deadline=None)
-@given(st.floats(-30, 30), st.floats(0.0, 1.0))
+@given(st.floats(-30, 30), st.floats(0.0, 6.0))
 def test_the_evidence_of_a_confirmation_is_added(llr, near):
     now = calibration(*HEEDING).overrule(llr, (FAR, near))
-    assert llr - now == pytest.approx(min(max(40 * near - 20, 0), 8))
+    assert llr - now == pytest.approx(min(max(4 * near - 8, 0), 8))
 
 
 def test_a_calibration_that_would_speak_without_a_confirmation_is_refused():
@@ -397,6 +414,6 @@ def test_a_daemon_catches_a_confirmed_fake_from_then_on(
     assert of_type(events[before:], "alert") == []
     process.stdin.close()
     stopped = wait_for(process, "stopped")
-    assert process.wait(30) == 0
+    assert process.wait(PATIENCE_S) == 0
     assert [score["t"] for score in of_type(events, "score")] == pytest.approx([0.128 * (i + 1) for i in range(sent)])
     assert (stopped["totals"]["chunks"], stopped["totals"]["lost_s"], stopped["totals"]["drops"]) == (sent, 0, 0)

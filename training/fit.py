@@ -21,7 +21,7 @@ from training import embedding, together
 from training.batches import Batches
 from training.bundle_maker import Windows, build_index, calibrate, clip_llrs, join, load_networks, score_windows
 from training.card import describe_data, refuse_other, replace_bundle, write_card
-from training.confirmation import fit_confirmed
+from training.confirmation import fit_closeness
 from training.export import export_cnn, export_encoder
 from training.learn import CHECKPOINT, Plan
 from training.losses import LOSSES, read_losses
@@ -131,8 +131,8 @@ def seal(
     windows = [score(alter) for alter in (None, channel)]
     if not write_replay(making, dev, score, windows, conditions or {}, recipe.seed):
         print("the dev side has too few systems or speakers to hold some back: labels cannot retrain this bundle")
-    confirmed = fit_confirmed(dev, blocks, index, channel, recipe.seed)
-    calibration = replace(calibrate(join(windows), dev), confirmed=confirmed)
+    closeness = fit_closeness(dev, blocks, index, channel, recipe.seed)
+    calibration = replace(calibrate(join(windows), dev), closeness=closeness)
     if draw is not None:
         _figures(making, draw, *clip_llrs(windows[0], calibration, dev))
     training = describe_data(train, dev, recipe, len(index), licences)

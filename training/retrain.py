@@ -225,7 +225,7 @@ def _round(
         raise ConfigError("none of the confirmed clips holds enough speech to learn from; label longer ones")
     correction, calibration = refit(known.chosen(held=False), fresh, means.settings.replay)
     old = Model(*judging(means.champion))
-    calibration = type(calibration)(calibration.speech_s, calibration.alone, calibration.fused, old.calibration.confirmed)
+    calibration = type(calibration)(calibration.speech_s, calibration.alone, calibration.fused, old.calibration.closeness)
     new = Model(correction, calibration)
     write_candidate(means.champion, candidate, correction, calibration, len(teaching))
     store.change(round, step="prove")
