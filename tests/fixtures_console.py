@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fixtures_detector import STREAM_ID
+from fixtures_patience import PATIENCE_S
 
 from radd.bundle import MANIFEST, load_detector, read_manifest, write_manifest
 from radd.calibration import Calibration
@@ -40,7 +41,7 @@ class Serve:
 
     def stop(self) -> int:
         self._process.terminate()
-        code = self._process.wait(30)
+        code = self._process.wait(PATIENCE_S)
         self._process.stdout.close()
         return code
 

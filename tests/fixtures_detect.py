@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from fixtures_patience import PATIENCE_S
 
 import detect
 from radd.bundle import CARD, WEIGHTS, write_manifest
@@ -29,7 +30,8 @@ class DetectCommand:
 
     def __init__(self, directory: Path):
         self.directory = directory
-        self.environ = {"RADD_ENGINE_LATE_MS": "0"}  # nothing is shed, however busy the machine is that runs the tests
+        # However busy the machine is that runs the tests, nothing is shed and the database gets everything.
+        self.environ = {"RADD_ENGINE_LATE_MS": "0", "RADD_STORAGE_FLUSH_S": str(PATIENCE_S)}
         self.processes = []
 
     def start(self, *arguments) -> subprocess.Popen:
@@ -51,7 +53,7 @@ class DetectCommand:
 
     def run(self, *arguments, stdin: bytes = b"") -> subprocess.CompletedProcess:
         process = self.start(*arguments)
-        out, err = process.communicate(stdin, timeout=60)
+        out, err = process.communicate(stdin, timeout=PATIENCE_S)
         return subprocess.CompletedProcess(arguments, process.returncode, out.decode(), err.decode())
 
     def events(self, *arguments, stdin: bytes = b"", code: int = 0) -> list[dict]:

@@ -9,8 +9,8 @@ import uuid
 
 import mysql.connector
 import pytest
+from fixtures_patience import PATIENCE_S
 
-READY_S = 60
 USER, PASSWORD = "radd", "p@ss/wörd'"
 PASSWORD_IN_URL = "p%40ss%2Fw%C3%B6rd%27"
 
@@ -40,7 +40,7 @@ class MariaDB:
              "--innodb-buffer-pool-size=32M", f"--pid-file={self.directory}/pid"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + READY_S
+        deadline = time.monotonic() + PATIENCE_S
         while True:
             try:
                 self.connect().close()
@@ -55,7 +55,7 @@ class MariaDB:
 
     def stop(self):
         self.process.terminate()
-        self.process.wait(READY_S)
+        self.process.wait(PATIENCE_S)
 
     def connect(self, database=None):
         """As its administrator."""

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fixtures_patience import PATIENCE_S
 
 from radd.errors import DeviceError
 from radd.types import SAMPLE_RATE_HZ
@@ -40,14 +41,14 @@ class VirtualMicrophone:
         self._server = subprocess.Popen(
             ["pulseaudio", "-n", "-F", script, *options], env=os.environ | own, stderr=subprocess.DEVNULL
         )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_S
         while self._ask("info", check=False).returncode:
             assert self._server.poll() is None and time.monotonic() < deadline, "the PulseAudio server does not start"
         self.plug()
 
     def stop(self) -> None:
         self._server.terminate()
-        self._server.wait(10)
+        self._server.wait(PATIENCE_S)
 
     def plug(self) -> None:
         self._module = self._ask("load-module", *PLUG).stdout.strip()

@@ -14,6 +14,7 @@ from threading import Event
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from fixtures_patience import PATIENCE_S
 
 from radd.types import Alert, AlertState, Neighbour, Score, Verdict
 from storage.database import Database
@@ -24,7 +25,7 @@ STARTED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
 def storage_settings(url, spool, **changes):
-    roomy = {"clip_quota_mb": 100, "spool_quota_mb": 100, "flush_s": 30.0, "sample_per_hour": 0.0,
+    roomy = {"clip_quota_mb": 100, "spool_quota_mb": 100, "flush_s": PATIENCE_S, "sample_per_hour": 0.0,
              "keep_days_pending": 0, "keep_days_labelled": 0}
     return StorageSettings(url, str(spool), **roomy | changes)
 
@@ -62,11 +63,11 @@ def score(end, llr=1.5, verdict=Verdict.BONAFIDE, level_dbfs=-30.0):
     return Score(end, verdict, None if llr is not None else "quiet", llr, None, (), 64_000, 2.0, level_dbfs, None)
 
 
-def until(condition, deadline_s=30):
+def until(condition):
     """Wait until something that happens in another thread or process has happened."""
-    end = time.monotonic() + deadline_s
+    end = time.monotonic() + PATIENCE_S
     while not (found := condition()):
-        assert time.monotonic() < end, f"waited {deadline_s} s in vain"
+        assert time.monotonic() < end, f"waited {PATIENCE_S} s in vain"
         Event().wait(0.01)
     return found
 

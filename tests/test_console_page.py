@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from fixtures_console import BUNDLE, REVIEWER
 from fixtures_detect import wait_for
+from fixtures_patience import PATIENCE_S
 from fixtures_storage import rows, until
 from test_console_recordings import FORMS, as_file
 
@@ -20,7 +21,6 @@ pytest.importorskip("fastapi", reason="the console's packages are missing: pip i
 from console.words import limits  # noqa: E402
 
 PAGES = ("live", "review", "check", "models")
-WAIT_MS = 60_000
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def page(chromium):
     def open_page(url: str, name: str = "live", **options):
         contexts.append(chromium.new_context(permissions=["microphone"], **options))
         page = contexts[-1].new_page()
-        page.set_default_timeout(WAIT_MS)
+        page.set_default_timeout(1000 * PATIENCE_S)
         page.troubles = []
         page.on("pageerror", lambda error: page.troubles.append(str(error)))
         page.on("console", lambda message: message.type == "error" and page.troubles.append(message.text))
@@ -114,7 +114,7 @@ def test_recordings_of_every_format_are_checked_and_bad_ones_are_told(page, serv
         files[-1].write_bytes(data)
     shown = page(serve().url, "check")
     shown.set_input_files("#file", files)
-    until(lambda: shown.locator(".result:not([aria-busy])").count() == len(files), deadline_s=120)
+    until(lambda: shown.locator(".result:not([aria-busy])").count() == len(files))
     assert shown.locator(".result .verdict.spoof").count() == len(FORMS) + 1
     assert shown.locator(".result [role=alert]").count() == len(bad)
     with shown.expect_download() as download:

@@ -5,6 +5,7 @@ import shutil
 import pytest
 import soundfile
 from fixtures_detect import ROOT, wait_for
+from fixtures_patience import PATIENCE_S
 
 
 def refused(done, code: int, *words: str) -> bool:
@@ -17,7 +18,7 @@ def refused(done, code: int, *words: str) -> bool:
 
 def test_help_is_instant(command):
     process = command.start("--help")
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0 and b"--list-devices" in out
     command.environ["PYTHONPROFILEIMPORTTIME"] = "1"
     assert "numpy" not in command.run("--help").stderr
@@ -100,7 +101,7 @@ def test_a_spool_that_another_daemon_uses_is_told(command, speech):
     first.stdin.flush()
     wait_for(first, "score")
     assert refused(command.run("--source", speech), 5, "spool")
-    first.communicate(timeout=30)
+    first.communicate(timeout=PATIENCE_S)
     assert first.returncode == 0
 
 

@@ -6,6 +6,7 @@ import signal
 import pytest
 import soundfile
 from fixtures_detect import of_type, wait_for
+from fixtures_patience import PATIENCE_S
 from fixtures_storage import rows
 
 from radd.flac import flac_samples
@@ -96,7 +97,7 @@ def test_a_signal_closes_the_alert_and_the_books(command, suspicious_bundle, spe
     process.send_signal(number)
     closed = wait_for(process, "alert", state="close", id=opened["id"])
     stopped = wait_for(process, "stopped", reason=number.name.lower())
-    assert process.wait(30) == 0 and process.stderr.read() == b""
+    assert process.wait(PATIENCE_S) == 0 and process.stderr.read() == b""
     assert stopped["totals"]["alerts"] == 1 and stopped["totals"]["storage"]["spool_entries"] == 0
     kept(url, closed)
 
@@ -107,7 +108,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(command, speech_pcm):
     process.stdout.close()
     process.stdin.write(speech_pcm[:64_000])
     process.stdin.flush()
-    assert process.wait(30) == 0 and process.stderr.read() == b""
+    assert process.wait(PATIENCE_S) == 0 and process.stderr.read() == b""
 
 
 def test_a_pipe_that_stalls_is_waited_for(command, speech_pcm):
@@ -116,7 +117,7 @@ def test_a_pipe_that_stalls_is_waited_for(command, speech_pcm):
         process.stdin.write(part)
         process.stdin.flush()
         wait_for(process, "score")
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0 and b'"t": 1.0, "reason": "end"' in out
 
 
@@ -131,7 +132,7 @@ def test_a_database_that_is_away_is_no_reason_not_to_listen(command, suspicious_
     arguments = ["--bundle", suspicious_bundle, "--source", speech]
     away = command.events(*arguments)
     assert away[-1]["totals"]["storage"]["spool_entries"] > 0
-    command.environ |= {"RADD_STORAGE_URL": mariadb_url, "RADD_STORAGE_FLUSH_S": "30"}
+    command.environ |= {"RADD_STORAGE_URL": mariadb_url, "RADD_STORAGE_FLUSH_S": str(PATIENCE_S)}
     back = command.events(*arguments)
     assert back[-1]["totals"]["storage"]["spool_entries"] == 0
     for events in (away, back):
@@ -182,7 +183,7 @@ def test_a_microphone_ends_as_an_alert_with_its_clip_in_the_database(
     process.send_signal(signal.SIGTERM)
     closed = wait_for(process, "alert", state="close", id=opened["id"])
     wait_for(process, "stopped", reason="sigterm")
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
     assert abs(flac_samples(kept(database_url, closed))).max() > 0.1
     (stream,) = rows(database_url, tables.streams)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fixtures_detector import cut, listen
+from fixtures_patience import PATIENCE_S
 from fixtures_window_bundle import change_manifest, write_network, write_window_bundle
 
 from radd.bundle import MANIFEST, NETWORK, encoder_of, load_detector, load_known_voices
@@ -175,7 +176,7 @@ def test_a_detector_without_an_index_says_so_where_somebody_asks_for_one(window_
 def test_the_doors_run_a_window_bundle_and_refuse_its_index(tmp_path, window_bundle):
     def run(door, *arguments):
         command = [sys.executable, ROOT / door, *arguments]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S)
 
     demo = ROOT / "assets" / "demo.flac"
     heard = run("detect.py", "--json", "--source", demo, "--bundle", window_bundle, "--duration", "6")

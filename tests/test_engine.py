@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from fixtures_detect import VALIDATOR
 from fixtures_detector import cut, listen, monitor, takeover, voice
+from fixtures_patience import PATIENCE_S
 from fixtures_storage import rows, storage_settings, stream_info
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -71,7 +72,7 @@ class Stalled(Chunks):
     def __iter__(self):
         yield from super().__iter__()
         self.asked_for_more.set()
-        self.ended.wait(60)
+        self.ended.wait(PATIENCE_S)
 
     def stop(self) -> None:
         self.ended.set()
@@ -182,7 +183,7 @@ def test_each_stream_has_its_turn():
     counts = [0] * 5
     with Inlet(sources, 0.4) as inlet:
         for source in sources:
-            assert source.asked_for_more.wait(60)
+            assert source.asked_for_more.wait(PATIENCE_S)
         while sum(counts) < 35:
             taken = inlet.take(2)
             assert len({arrival.stream for arrival in taken}) == len(taken) == min(2, 35 - sum(counts))

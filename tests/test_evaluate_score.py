@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fixtures_detector import BrightnessDetector, listen
+from fixtures_patience import PATIENCE_S
 from fixtures_scores import OpenBrightness, brightness_scorer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -170,7 +171,7 @@ def test_a_killed_run_of_the_program_resumes_to_the_same_bytes(clips, shipped_bu
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def finished(process):
-        _, said = process.communicate(timeout=120)
+        _, said = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0, said
         assert "2 of 28 trials could not be read" in said
 

@@ -2,6 +2,7 @@
 
 import threading
 
+from fixtures_patience import PATIENCE_S
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,10 +29,10 @@ def test_an_empty_inbox_gives_nothing_in_time():
 
 def test_wake_ends_a_wait():
     inbox, found = Inbox(3), []
-    waiting = threading.Thread(target=lambda: found.append(inbox.take(30)))
+    waiting = threading.Thread(target=lambda: found.append(inbox.take(2 * PATIENCE_S)))
     waiting.start()
     inbox.wake()
-    waiting.join(10)
+    waiting.join(PATIENCE_S)
     assert found == [None]
 
 

@@ -6,6 +6,7 @@ import os
 from collections import defaultdict
 
 import numpy as np
+from fixtures_patience import PATIENCE_S
 from fixtures_storage import alert, rows, score, stream_info
 
 from radd.types import Alert, AlertState, Gap
@@ -14,7 +15,6 @@ from storage.tables import alerts, clips, evidence, streams
 
 KILLS = 50
 LONGEST_LIFE_S = 0.15
-READY_S = 60
 
 
 def listen_forever(settings, announced, heard, seed):
@@ -44,7 +44,7 @@ def kill_at_random_moments(processes, settings, announced, seed):
         process = processes.Process(target=listen_forever, args=(settings, announced, heard, life))
         process.start()
         if rng.random() < 0.8:  # the others may die while they start
-            assert heard.wait(READY_S), f"life {life} never heard an alert"
+            assert heard.wait(PATIENCE_S), f"life {life} never heard an alert"
         process.join(float(rng.uniform(0, LONGEST_LIFE_S)))
         assert process.is_alive(), f"life {life} ended by itself"
         process.kill()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fixtures_patience import PATIENCE_S
 
 from radd.bundle import MANIFEST, NETWORK, load_detector
 from radd.errors import ConfigError, ModelError
@@ -47,7 +48,7 @@ def alone(tmp_path_factory):
         kept = {name: value for name, value in os.environ.items() if not name.startswith("RADD_")}
         command = [sys.executable, ROOT / "detect.py", "--json", "--no-store", "--source", DEMO, "--duration", "6", *arguments]
         return subprocess.run(command, cwd=blocked, env=kept | {"PYTHONPATH": str(blocked)}, capture_output=True, text=True,
-                              timeout=60)
+                              timeout=PATIENCE_S)
 
     return run
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fixtures_patience import PATIENCE_S
 
 from radd.errors import DeviceError
 from radd.types import SAMPLE_RATE_HZ
@@ -52,13 +53,13 @@ class Listening(threading.Thread):
 
     def __exit__(self, *exc):
         self.source.stop()
-        self.join(20)
+        self.join(PATIENCE_S)
         assert not self.is_alive() and self.failure is None
 
     def wait_for(self, condition):
         """The first fresh chunk that fulfils a condition, and when it came."""
         while True:
-            came, chunk = self.fresh.get(timeout=20)
+            came, chunk = self.fresh.get(timeout=PATIENCE_S)
             if condition(chunk):
                 return came, chunk
 

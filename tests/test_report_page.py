@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import soundfile
+from fixtures_patience import PATIENCE_S
 from fixtures_scores import scored_trials
 
 import evaluate
@@ -45,6 +46,7 @@ def report(tmp_path_factory):
 def page(browser, report):
     def open_page(width=1200, scheme="light"):
         page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        page.set_default_timeout(1000 * PATIENCE_S)
         page.troubles = []
         page.on("pageerror", lambda error: page.troubles.append(str(error)))
         page.on("console", lambda message: page.troubles.append(message.text))

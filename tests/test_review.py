@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from fixtures_patience import PATIENCE_S
 from fixtures_review import SURE, TORN, ReviewCall, flagged, keep, one, shifted
 from fixtures_storage import SumEncoder, alert, rows, score, storage_settings
 from hypothesis import HealthCheck, given
@@ -387,7 +388,7 @@ def test_kill_9_while_labelling_loses_nothing_and_doubles_nothing(settings, proc
         ready = processes.Event()
         process = processes.Process(target=label_forever, args=(settings.url, ids, told, seed, ready))
         process.start()
-        assert ready.wait(60)
+        assert ready.wait(PATIENCE_S)
         process.join(0.1 + seed / 20)
         assert process.is_alive()
         process.kill()
@@ -500,7 +501,7 @@ def test_a_reader_who_has_seen_enough_is_no_bug(settings):
     command = [sys.executable, review.__file__, "show", heard.id, "--url", settings.url]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()
-        assert (process.stderr.read(), process.wait(60)) == (b"", 0)
+        assert (process.stderr.read(), process.wait(PATIENCE_S)) == (b"", 0)
 
 
 # Exchange

@@ -12,6 +12,7 @@ import jsonschema
 import numpy as np
 import pytest
 from fixtures_detector import CONFIG, BrightnessDetector, cut, monitor, takeover, voice
+from fixtures_patience import PATIENCE_S
 from fixtures_storage import rows, score, stream_info
 
 from radd.bundle import load_detector, usual_distance
@@ -147,7 +148,7 @@ def test_most_speech_is_judged_once_and_a_busy_shadow_never_holds_the_champion_u
 
     def slow():
         entered.set()
-        free.wait(30)
+        free.wait(PATIENCE_S)
         return Harsh()
 
     stretch_s = STRETCH_HOPS * 0.128
@@ -157,7 +158,7 @@ def test_most_speech_is_judged_once_and_a_busy_shadow_never_holds_the_champion_u
     for chunk in cut(voice(1, stretch_s * (3 * EVERY + 1), synthetic=False), 64 * 2_048):
         events += feed(BrightnessDetector(), [Fed(listener, chunk)])[0]
         assert chunk.start or not entered.is_set()
-    assert entered.wait(30) and parted(events)[1] == []
+    assert entered.wait(PATIENCE_S) and parted(events)[1] == []
     free.set()
     found = parted(listener.flush())[1]
     assert 1 <= len(found) <= 3 and {event.end % (STRETCH_HOPS * 2_048 * EVERY) for event in found} == {STRETCH_HOPS * 2_048}
