@@ -99,7 +99,7 @@ def whole(clips, tmp_path_factory):
     return {name: (out / name).read_bytes() for name in FILES}
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.floats(0, 1))
 def test_a_run_cut_off_anywhere_goes_on_to_the_same_files(clips, whole, tmp_path_factory, share):
     out = tmp_path_factory.mktemp("cut")

@@ -287,7 +287,7 @@ HOSTILE = st.text(max_size=50) | st.sampled_from(
 )
 
 
-@within(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@within(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(names=st.tuples(HOSTILE, HOSTILE, HOSTILE, HOSTILE))
 def test_any_text_is_kept_as_it_is_or_cut(settings, names):
     source, device, cause, system = names

@@ -429,7 +429,7 @@ def test_what_is_typed_and_what_files_are_called_is_data_and_harmless(settings, 
     assert json.loads(call("list", "--state", "unsure", "--json"))["source"] == hostile[:10_000]
 
 
-@within(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@within(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(name=HOSTILE, reason=HOSTILE)
 def test_any_text_of_a_person_is_kept(reviews, settings, name, reason):
     heard = flagged(int(np.random.default_rng().integers(2**31)))
