@@ -4,6 +4,7 @@ import getpass
 import shutil
 import socket
 import subprocess
+import sys
 import time
 import uuid
 
@@ -21,9 +22,12 @@ class MariaDB:
     def __init__(self, directory):
         self.directory = directory
         self.program = shutil.which("mariadbd") or shutil.which("mariadbd", path="/usr/sbin")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.kept = socket.socket()  # never listens, but as long as it has the port nobody else is given it
+        self.kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.kept.bind(("127.0.0.1", 0))
+        self.port = self.kept.getsockname()[1]
+        if sys.platform != "linux":  # there the server could not share it
+            self.kept.close()
         self.process = None
 
     def install(self):
@@ -88,6 +92,7 @@ def mariadb(tmp_path_factory):
     server.execute(f"GRANT ALL ON `radd\\_%`.* TO {USER}@'%'")
     yield server
     server.stop()
+    server.kept.close()
 
 
 @pytest.fixture
