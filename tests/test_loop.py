@@ -39,7 +39,7 @@ from training.replay import REPLAY, Replay, hold_back  # noqa: E402
 from training.retrain import Means, retrain, take_back  # noqa: E402
 
 WIDTH = 128
-NOW = datetime.now(UTC).replace(tzinfo=None)
+BEGAN = datetime(2026, 3, 1, 12, 0)
 PLAIN = Calibration((1.0,), ((1.0, 0.0),), ((1.0, 0.0, 0.0, 0.0),))
 SETTINGS = RetrainSettings(min_labels=6, replay=0.8, per_source=20, proof="", shadow_hours=0.0, drift_factor=1.3,
                            alert_rate_factor=3.0, keep=2)
@@ -229,7 +229,7 @@ class Clip:
     label: str = "spoof"
     source: str = "mic"
     stream_id: str = "s"
-    began_utc: datetime = NOW
+    began_utc: datetime = BEGAN
     reviewers: frozenset = frozenset({"ann"})
 
 
@@ -257,7 +257,7 @@ def test_a_thousand_near_copies_are_one_clip():
 
 
 def test_what_proves_stays_what_proves_and_an_hour_stays_together():
-    clips = [Clip("x", stream_id=f"s{k}", began_utc=NOW.replace(minute=minute)) for k in range(300) for minute in (0, 59)]
+    clips = [Clip("x", stream_id=f"s{k}", began_utc=BEGAN.replace(minute=minute)) for k in range(300) for minute in (0, 59)]
     held = [is_held(clip) for clip in clips]
     assert held[::2] == held[1::2] and 60 < Counter(held[::2])[True] < 140
 
@@ -385,18 +385,19 @@ def test_one_at_a_time(database_url):
 
 def test_a_model_that_raises_too_many_alerts_is_taken_back(settings, models):
     shutil.copytree(models / "default", models / "other")
+    now = datetime.now(UTC).replace(tzinfo=None)
     quiet = [score(second * 16_000) for second in range(1, 200)]
     keep(settings, *quiet, flagged(seed=1), started=datetime.now(UTC) - timedelta(hours=2))
     with Learning(settings.url) as store:
         store.decide("promote", "other", promote(models / "other"), "default", "all gates passed")
         with store._database.transaction() as connection:
-            connection.execute(tables.decisions.update().values(decided_utc=NOW - timedelta(hours=1)))
+            connection.execute(tables.decisions.update().values(decided_utc=now - timedelta(hours=1)))
         assert not take_back(store, means(models), print), "nothing was heard since"
     noisy = [flagged(seed=k, began=16_000 * k, end=16_000 * k + 8_000) for k in range(2, 9)]
     keep(settings, *quiet[:20], *noisy, started=datetime.now(UTC) - timedelta(minutes=30))
     said: list[str] = []
     with Learning(settings.url) as store:
-        alerts, hours = store.alert_rate(NOW - timedelta(hours=3), NOW)
+        alerts, hours = store.alert_rate(now - timedelta(hours=3), now)
         assert alerts == 8 and hours == pytest.approx(219 / 3600)
         assert take_back(store, means(models), said.append) and not take_back(store, means(models), said.append)
         assert [row["action"] for row in store.decisions()] == ["promote", "rollback"]
