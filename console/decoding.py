@@ -74,7 +74,7 @@ class Sound:
                 yield np.frombuffer(body, np.float32)
 
     def _died(self) -> str:
-        self._process.join(1)
+        self._process.join(PATIENCE)
         if self._process.exitcode == -signal.SIGXCPU:
             return self._too_slow()
         return (f"this sound cannot be decoded: it is damaged, or needs more than {self._limits.memory_mb} MB to "
