@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from fixtures_storage import until
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -192,12 +193,13 @@ def test_searching_goes_on_while_the_next_index_is_made():
 
     listening = threading.Thread(target=search)
     listening.start()
+    until(lambda: searched)
     changing = side
     for step in range(20):
         changing = changing.changed({wanted[step % 10][1].id}, unit(rng, 30), named([f"new{step}"] * 30))
     stop.set()
     listening.join()
-    assert searched and not wrong and len(changing) == 3000 - 10 + 600
+    assert not wrong and len(changing) == 3000 - 10 + 600
 
 
 @settings(deadline=None)

@@ -1,6 +1,7 @@
 """review.py: what is asked first, what labels come to, what the index learns of them, and what goes for good."""
 
 import hashlib
+import itertools
 import json
 import shutil
 import sqlite3
@@ -371,7 +372,7 @@ KILLS = 8
 def label_forever(url, ids, acknowledged, seed, ready):
     encoder, rng = SumEncoder(), np.random.default_rng(seed)
     with Reviews(url, 1) as reviews, open(acknowledged, "a") as log:
-        for number in range(1_000):
+        for number in itertools.count():
             which, label = int(rng.integers(len(ids))), list(Label)[int(rng.integers(3))]
             reviews.label([ids[which]], label, f"p{seed}", str(number))
             log.write(f"p{seed} {number} {ids[which]} {label.value}\n")

@@ -1,5 +1,6 @@
 """The loop: order of the end, duration, stats, signals, systemd, exit codes. Sound comes from an array."""
 
+import contextlib
 import json
 import os
 import signal
@@ -246,8 +247,11 @@ def test_systemd_hears_of_readiness_the_watchdog_and_the_end(tmp_path, monkeypat
         monkeypatch.setenv("WATCHDOG_USEC", "1000000")
         listen(ArraySource(sound(0.1, 3)))
         systemd.setblocking(False)
-        heard = [systemd.recv(100).decode().split("\n")[0] for _ in range(3)]
-        assert heard == ["READY=1", "WATCHDOG=1", "STOPPING=1"]
+        heard = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                heard.append(systemd.recv(100).decode().split("\n")[0])
+        assert (heard[0], {*heard[1:-1]}, heard[-1]) == ("READY=1", {"WATCHDOG=1"}, "STOPPING=1")
 
 
 def test_without_systemd_nothing_is_told():
