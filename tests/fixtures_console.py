@@ -89,7 +89,7 @@ def console(loaded, tmp_path):
                 alerts=shipped.alerts,
                 storage=replace(shipped.storage, url=url),
                 review=replace(shipped.review, quorum=quorum),
-                serve=replace(shipped.serve, **changes),
+                serve=replace(shipped.serve, **{"requests_a_minute": 1_000_000} | changes),
                 retrain=shipped.retrain,
                 **of_the_bundle | (parts or {}),
             ))  # fmt: skip

@@ -18,7 +18,7 @@ SLACK = {"deadline": None, "suppress_health_check": list(HealthCheck), "database
 @pytest.fixture
 def client(console):
     """One console for all examples of a test."""
-    return console(requests_a_minute=1_000_000)
+    return console()
 
 
 @pytest.fixture(scope="module")

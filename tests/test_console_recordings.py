@@ -164,12 +164,12 @@ def test_a_decoder_has_its_memory_and_its_time_and_no_more(tmp_path):
 
 def test_who_comes_when_all_places_are_taken_is_told_when_to_come_again(console, takeover):
     client = console(workers=1, queue=0)
-    long = as_file(np.tile(takeover, 12), "wav")
+    long, short = as_file(np.tile(takeover, 12), "wav"), as_file(takeover, "wav")
     answers = []
     busy = threading.Thread(target=lambda: answers.append(predict(client, long)))
     busy.start()
     until(lambda: "radd_recordings_waiting 1.0" in client.get("/metrics").text)
-    refused = predict(client, as_file(takeover, "wav"))
+    refused = predict(client, short)
     busy.join()
     assert answers[0].status_code == 200
     assert "try again" in problem(refused, 503) and int(refused.headers["retry-after"]) >= 1
