@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import uuid
 from collections.abc import Callable
@@ -50,6 +51,9 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser(__doc__).parse_args(arguments)
     try:
         COMMANDS[args.command](args)
+        sys.stdout.flush()
+    except BrokenPipeError:  # nobody reads on, as with `| head`; the rest must go somewhere, or Python complains
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except RaddError as error:
         print(f"evaluate.py: {error}", file=sys.stderr)
         return error.exit_code

@@ -52,6 +52,13 @@ def test_metrics_writes_everything(run, capsys):
     assert "http://" not in page.replace("http://www.w3.org/", "") and "https://" not in page
 
 
+def test_a_reader_that_goes_away_is_no_fault(run):
+    command = [sys.executable, ROOT / "evaluate.py", "metrics", "--scores", "fair.csv", "--out", "read", "--bootstrap", "20"]
+    with subprocess.Popen(command, cwd=run, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as ended:
+        ended.stdout.close()
+        assert ended.stderr.read() == b"" and ended.wait() == 0
+
+
 def test_a_run_can_be_measured_again_and_gives_the_same(run):
     for source, out in (("fair.csv", "one"), ("fair.csv", "two"), ("one", "three")):
         arguments = ["metrics", "--scores", str(run / source), "--out", str(run / out), "--bootstrap", "20"]
