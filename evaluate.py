@@ -54,6 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()
     except BrokenPipeError:  # nobody reads on, as with `| head`; the rest must go somewhere, or Python complains
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141  # as shells say it, for what is not printed may not be done
     except RaddError as error:
         print(f"evaluate.py: {error}", file=sys.stderr)
         return error.exit_code

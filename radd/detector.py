@@ -129,13 +129,13 @@ class RaddDetector(Detector):
         return OverlaidIndex(self._bundled, overlay)
 
     def adopt(self, index: ReferenceIndex) -> None:
-        """Look up in this index from the next block on; may be called between two pushes, from any thread."""
+        """Look up in this index from the next hop on; may be called between two pushes, from any thread."""
         self.retrieval = Retrieval(index, RetrievalCache(self._model.cache_blocks))
 
     def become(self, other: RaddDetector) -> None:
         """Judge as another detector does, with its index, from the next push on; a stream then begins to listen anew."""
-        for name in ("name", "encoder_id", "_cnn", "encoder", "_bundled", "_calibration", "_no_frames", "retrieval",
-                     "usual_distance"):
+        for name in ("encoder_id", "_cnn", "encoder", "_bundled", "_calibration", "_no_frames", "retrieval",
+                     "usual_distance", "name"):
             setattr(self, name, getattr(other, name))
 
     def start(self) -> DetectorState:
@@ -165,8 +165,9 @@ class RaddDetector(Detector):
             self._hear([part for part in parts if len(part.samples) == length])
         heard = [self._gate_part(part, gated, longest) for part in parts]
         self._score(heard)
-        self._listen(heard)
-        return [self._judge_part(one) for one in heard]
+        retrieval = self.retrieval
+        self._listen(heard, retrieval)
+        return [self._judge_part(one, retrieval.index) for one in heard]
 
     def _hear(self, parts: Sequence[Part]) -> None:
         """Frames and speech of parts of equal length."""
@@ -203,7 +204,7 @@ class RaddDetector(Detector):
             for (one, k, _), score in zip(group, self._cnn.score(frames, speech).tolist(), strict=True):
                 one.scores[k] = score
 
-    def _listen(self, heard: list[_Heard]) -> None:
+    def _listen(self, heard: list[_Heard], retrieval: Retrieval) -> None:
         """Encode and look up the blocks with speech in them that the parts have filled."""
         filled = []
         for state, samples, shed in (one.part for one in heard):
@@ -218,12 +219,12 @@ class RaddDetector(Detector):
                 speech = state.sound.speech[end - BLOCK_HOPS * _FRAMES : end]
                 if (speech >= self._gate.speech_threshold).mean() >= BLOCK_SPEECH:
                     filled.append((state, at, sound[k * BLOCK_SAMPLES : (k + 1) * BLOCK_SAMPLES]))
-        found = self._look_up([block for _, _, block in filled])
+        found = self._look_up([block for _, _, block in filled], retrieval)
         for (state, at, _), block in zip(filled, found, strict=True):
             state.blocks.append((at, block))
 
-    def _look_up(self, blocks: list[np.ndarray]) -> list[EncodedBlock]:
-        index, cache = self.retrieval
+    def _look_up(self, blocks: list[np.ndarray], retrieval: Retrieval) -> list[EncodedBlock]:
+        index, cache = retrieval
 
         def compute(blocks: list[np.ndarray]) -> list[EncodedBlock]:
             vectors, scores = self.encoder.embed_many(np.stack(blocks))
@@ -232,7 +233,7 @@ class RaddDetector(Detector):
 
         return cache.get(blocks, compute)
 
-    def _judge_part(self, heard: _Heard) -> list[Judgement]:
+    def _judge_part(self, heard: _Heard, index: ReferenceIndex) -> list[Judgement]:
         state, windows = heard.part.state, heard.windows
         begin = state.hops - len(windows) + 1
         out = []
@@ -241,22 +242,25 @@ class RaddDetector(Detector):
             blocks = [block for then, block in state.blocks if at - WINDOW_HOPS + BLOCK_HOPS <= then <= at]
             shed = scored < 0
             refusal = _SHED if shed else heard.refusals[scored]
-            out.append(self._judge(state.sound.part(windows[k]), blocks, refusal, None if shed else heard.scores[scored]))
+            score = None if shed else heard.scores[scored]
+            out.append(self._judge(state.sound.part(windows[k]), blocks, refusal, score, index))
         keep = (WINDOW_HOPS - 1) * _FRAMES
         state.frames = state.frames[-keep:].copy()
         state.sound = state.sound.part(slice(max(0, len(state.sound.speech) - keep), None))
         state.blocks = [(at, block) for at, block in state.blocks if at >= state.hops - WINDOW_HOPS + BLOCK_HOPS]
         return out
 
-    def _judge(self, sound: Sound, blocks: list[EncodedBlock], refusal: tuple | None, score: float | None) -> Judgement:
+    def _judge(
+        self, sound: Sound, blocks: list[EncodedBlock], refusal: tuple | None, score: float | None, index: ReferenceIndex
+    ) -> Judgement:
         speech_s = speech_seconds(sound, self._gate.speech_threshold)
         llr = None
         if score is not None:
             n = len(blocks)
             parts = [sum(b.score for b in blocks) / n, sum(b.margin for b in blocks) / n] if blocks else []
             llr = self._calibration.llr(speech_s, score, *parts)
-            if blocks:
-                llr = self._calibration.overrule(llr, self.retrieval.index.closeness(np.array([b.vector for b in blocks])))
+            if blocks and self._calibration.closeness:
+                llr = self._calibration.overrule(llr, index.closeness(np.array([b.vector for b in blocks])))
         return Judgement(
             llr=llr,
             refusal=refusal[0] if refusal else None,

@@ -32,7 +32,9 @@ from radd.types import seconds
 SHRINKAGE = 1.0  # of the spread towards one that is equal in all directions, as a share of its mean
 MEASURED = 20_000  # references of a label, at most, whose spread is measured
 COHORT = 1000  # of these, at most, that tell how near speech of the other label comes to what was confirmed
-NEAREST = (1, 2)  # passages whose mean cosine is asked: one knows a recording again, two tell more of a system
+KIN = 4  # nearest references whose mean stands for a window of such a voice: the index has one block of each clip
+PORTION = 4096  # passages that are compared at once
+NEAREST = 2  # passages: one knows a recording again, the mean of two tells more of a system
 LEAST_SPREAD = 0.02  # of the cohort's cosines
 PASSAGE_S = 4.096  # of a confirmed recording that has one vector: a window
 ID_DIGITS = 12
@@ -170,21 +172,28 @@ class Confirmed:
         order = np.argsort(passage, kind="stable")
         begins = np.flatnonzero(np.diff(passage[order], prepend=-1))
         self._passages = self._spread.of(np.add.reduceat(side.vectors()[order], begins))
-        cohort = self._spread.of(other[:: -(-len(other) // COHORT)])
-        near = np.array([self._near(voice) for voice in cohort])
+        near = self._near(self._spread.of(_voices(other)))
         self._middle, self._deviation = near.mean(axis=0), np.maximum(near.std(axis=0), LEAST_SPREAD)
 
     def closeness(self, embeddings: np.ndarray) -> float:
         """Of the vectors of a window's blocks, float32 (n, width), in deviations of the cohort."""
-        near = self._near(self._spread.of(embeddings.sum(axis=0)))
+        near = self._near(self._spread.of(embeddings.sum(axis=0))[None])
         return float(((near - self._middle) / self._deviation).max())
 
-    def _near(self, direction: np.ndarray) -> np.ndarray:
-        """The mean cosine to the nearest passages, for each of NEAREST that there are, float32 (k,)."""
-        cosines = self._passages @ direction
-        most = min(NEAREST[-1], len(cosines))
-        nearest = np.sort(np.partition(cosines, -most)[-most:])[::-1]
-        return np.cumsum(nearest) / np.arange(1, most + 1)
+    def _near(self, directions: np.ndarray) -> np.ndarray:
+        """The mean cosines to the one and the two nearest passages, as far as there are so many, float32 (n, 1 or 2)."""
+        nearest = np.zeros((len(directions), 0), np.float32)
+        for begin in range(0, len(self._passages), PORTION):
+            cosines = np.hstack([nearest, directions @ self._passages[begin : begin + PORTION].T])
+            nearest = np.partition(cosines, -min(NEAREST, cosines.shape[1]), axis=1)[:, -NEAREST:]
+        return np.cumsum(np.sort(nearest, axis=1)[:, ::-1], axis=1) / np.arange(1, nearest.shape[1] + 1)
+
+
+def _voices(known: np.ndarray) -> np.ndarray:
+    """What windows of the voices of references (n, width) would be like, at most COHORT, (m, width) of any length."""
+    cosines = known[:: -(-len(known) // COHORT)] @ known.T
+    kin = min(KIN, len(known))
+    return known[np.argpartition(cosines, -kin, axis=1)[:, -kin:]].sum(axis=1)
 
 
 class Spread:

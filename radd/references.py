@@ -83,9 +83,19 @@ class References(Sequence[Reference]):
         return np.isin(self._ids, np.array([id.encode() for id in ids], np.bytes_))
 
     def passages(self, seconds: float) -> np.ndarray:
-        """A number for each row, int (n,): equal for those of the same recording whose starts lie in the same passage."""
-        keys = np.unique(self._ids, return_inverse=True)[1], (self._starts // seconds).astype(int)
-        return np.unique(np.stack(keys), axis=1, return_inverse=True)[1].ravel()
+        """A number for each row, int (n,): equal for those of the same recording whose starts lie in the same passage.
+
+        What is left at the end of a recording, shorter than half a passage, belongs to the one before.
+        """
+        if not len(self):
+            return np.zeros(0, int)
+        recording = np.unique(self._ids, return_inverse=True)[1]
+        first, last = np.full(recording.max() + 1, np.inf), np.zeros(recording.max() + 1)
+        np.minimum.at(first, recording, self._starts)
+        np.maximum.at(last, recording, self._starts)
+        most = np.maximum(np.round((last - first) / seconds), 1) - 1
+        passage = np.minimum((self._starts - first[recording]) // seconds, most[recording])
+        return np.unique(np.stack([recording, passage]), axis=1, return_inverse=True)[1].ravel()
 
     def part(self, rows: np.ndarray) -> References:
         """The references of some rows, given by number or as bool (n,)."""

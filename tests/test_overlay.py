@@ -165,9 +165,9 @@ def test_however_much_is_confirmed_a_stranger_stays_as_near_as_strangers_are():
 
 
 def test_a_passage_of_a_recording_has_one_vector():
-    starts = [0.0, 1.0, 4.0, 4.2, 9.0, 0.0]
-    known = References(Reference(name, "spoof", "-", "-", "-", at) for name, at in zip("aaaaab", starts, strict=True))
-    assert [np.flatnonzero(known.passages(4.096) == k).tolist() for k in range(4)] == [[0, 1, 2], [3], [4], [5]]
+    starts = [0.0, 1.0, 4.0, 4.2, 8.0, 9.0, 5.0]
+    known = References(Reference(name, "spoof", "-", "-", "-", at) for name, at in zip("aaaaaab", starts, strict=True))
+    assert [np.flatnonzero(known.passages(4.096) == k).tolist() for k in range(3)] == [[0, 1, 2], [3, 4, 5], [6]]
 
 
 @limits(deadline=None)

@@ -41,7 +41,10 @@ def fit_closeness(
         heard: list[list[float]] = [[], [], []]
         strangers = _windows(clips, unrelated, encoder, None, rng)
         for confirmed, others in groups:
-            known = OverlaidIndex(index, overlay_of(clips, confirmed, encoder, index))
+            overlay = overlay_of(clips, confirmed, encoder, index)
+            if not len(overlay):  # no speech in any of them
+                continue
+            known = OverlaidIndex(index, overlay)
             kin = (_windows(clips, chosen, encoder, alter, rng) for chosen, alter in ((confirmed, channel), (others, None)))
             for told, windows in zip(heard, (*kin, strangers), strict=True):
                 told += [known.closeness(window)[closer] for window in windows]

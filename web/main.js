@@ -83,7 +83,7 @@ document.getElementById("leave").addEventListener("click", async () => {
   location.reload();
 });
 document.addEventListener("labelled", count);
-document.addEventListener("token-needed", enter);
+document.addEventListener("token-needed", () => enter().catch((problem) => tell(problem.message)));
 window.addEventListener("hashchange", route);
 await enter();
 count();
