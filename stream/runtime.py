@@ -305,9 +305,13 @@ def resident_mb() -> float:
 
 
 def exit_code(run: Callable[[], None]) -> int:
-    """Run the program and say how it ended: 0, the code of a RaddError, or 1 for a bug."""
+    """Run the program and say how it ended: 0, the code of a RaddError, 141 where its reader went away, or 1 for a bug."""
     try:
         run()
+        sys.stdout.flush()
+    except BrokenPipeError:  # as with `| head`; the rest must go somewhere, or Python complains
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except RaddError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import train
 
@@ -29,3 +31,9 @@ def test_whole_and_broken_bundles_are_told_apart(shipped_bundle, suspicious_bund
 def test_a_directory_without_bundles(tmp_path, capsys):
     assert train.main(["models", str(tmp_path)]) == 2
     assert "no bundle below" in capsys.readouterr().err
+
+
+def test_a_reader_that_goes_away_is_no_fault():
+    with subprocess.Popen([sys.executable, train.__file__, "models"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as ended:
+        ended.stdout.close()
+        assert ended.stderr.read() == b"" and ended.wait() == 141
