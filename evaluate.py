@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import uuid
 from collections.abc import Callable
@@ -30,7 +29,7 @@ from evaluation.conditions import Hearing
 from evaluation.filters import Filter, described
 from evaluation.summary import Choices, summarise
 from evaluation.tables import interval, markdown, number
-from radd.errors import ConfigError, ProtocolError, RaddError
+from radd.errors import ConfigError, ProtocolError, RaddError, forget_reader
 from radd.metrics import asv_error_rates
 from radd.protocols import Trials, read_protocol
 from radd.score_files import ScoredTrials, match, own_trials, read_asv_scores, read_scores, write_trials
@@ -52,8 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         COMMANDS[args.command](args)
         sys.stdout.flush()
-    except BrokenPipeError:  # nobody reads on, as with `| head`; the rest must go somewhere, or Python complains
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # nobody reads on, as with `| head`
+        forget_reader(sys.stdout)
         return 141  # as shells say it, for what is not printed may not be done
     except RaddError as error:
         print(f"evaluate.py: {error}", file=sys.stderr)

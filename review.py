@@ -36,6 +36,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    from radd.errors import forget_reader
     from settings import load
     from storage.review import Reviews
 
@@ -44,8 +45,8 @@ def run(arguments: argparse.Namespace) -> None:
         try:
             arguments.command(reviews, arguments, settings)
             sys.stdout.flush()
-        except BrokenPipeError:  # nobody reads on, as with `| head`; the rest must go somewhere, or Python complains
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except BrokenPipeError:  # nobody reads on, as with `| head`
+            forget_reader(sys.stdout)
 
 
 def list_clips(reviews: Reviews, arguments: argparse.Namespace, settings: Settings) -> None:

@@ -12,6 +12,9 @@
 A message says what was found, what was expected and what to do.
 """
 
+import os
+from typing import TextIO
+
 
 class RaddError(Exception):
     """Base of all errors a user can act on; `exit_code` is what the doors end with."""
@@ -45,3 +48,10 @@ class StorageError(RaddError):
 
 class StorageAway(StorageError):
     pass
+
+
+def forget_reader(out: TextIO) -> None:
+    """After BrokenPipeError: what `out` still holds must go somewhere, or Python complains about it at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, out.fileno())
+    os.close(nowhere)

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Protocol
 
-from radd.errors import RaddError
+from radd.errors import RaddError, forget_reader
 from radd.types import SAMPLE_RATE_HZ, Alert, AudioChunk, Detector, Event, Shed, Sink, Source, seconds
 from stream.engine import EngineSettings, Fed, Listener, feed
 from stream.inlet import Arrival, Inlet
@@ -309,8 +309,8 @@ def exit_code(run: Callable[[], None]) -> int:
     try:
         run()
         sys.stdout.flush()
-    except BrokenPipeError:  # as with `| head`; the rest must go somewhere, or Python complains
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # as with `| head`
+        forget_reader(sys.stdout)
         return 141
     except RaddError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import TextIO
 
-from radd.errors import StorageError
+from radd.errors import StorageError, forget_reader
 from radd.flac import clip_sha256
 from radd.types import Alert, AlertState, Compared, Drift, Event, Gap, Sample, Score, Sink, Verdict, seconds
 from stream.notices import IndexChanged, ModelChanged, Notice, Started, Stats, Stopped
@@ -81,9 +80,8 @@ class Lines:
             raise StorageError(f"cannot write the output: {error.strerror}; free space or write elsewhere") from None
 
     def _close(self) -> None:
-        """What is left in the buffer must go somewhere, or Python complains about it at exit."""
         self.closed = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), self.out.fileno())
+        forget_reader(self.out)
 
 
 class JsonLines(Lines):

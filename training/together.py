@@ -53,13 +53,13 @@ def loss(pair: Pair, batch: Batch, chance: torch.Generator) -> Tensor:
 
     Of an encoder that is frozen nothing is asked.
     """
-    device = next(pair.parameters()).device
-    speech = torch.from_numpy(batch.speech).to(device)
-    target = smoothed(batch).to(device)
     spectrum, frames, score = spectral_loss(pair.spectral, batch, chance)
     if not any(p.requires_grad for p in pair.encoder.speech_model.parameters()):
         return spectrum
 
+    device = frames.device
+    speech = torch.from_numpy(batch.speech).to(device)
+    target = smoothed(batch).to(device)
     n = frames.shape[1]
     cut = _blocks(n, chance)
     count = len(target) * (cut.stop - cut.start) // (BLOCK_HOPS * _FRAMES)
