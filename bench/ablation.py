@@ -1,17 +1,19 @@
 """What each part of training and of the detector is worth: rows that each add one part to the row before, over seeds.
 
     python bench/ablation.py --data CORPUS [--data MORE] --noise NOISE --copies DIR --engines DIR --gan DIR --vae DIR \
-        --work build/ablation [--seeds 1 2 3] [--first 1500] [--steps 400] [--clips 300] [--jobs 2]
+        --work build/ablation [--start BUNDLE | --first 1500] [--seeds 1 2 3] [--steps 400] [--rate 0.0016] [--clips 300] \
+        [--jobs 2]
     python bench/ablation.py --data CORPUS [--data MORE] --bundle models/default --work build/ablation [--clips 300] --seeds
     python bench/ablation.py --work build/ablation --table > bench/ablation.md
 
-For each seed the network on the spectrum learns plainly for --first steps, and from there every row learns for --steps
-more, as train.py fit learns but in fewer and smaller steps, so that no row pays for the beginning that all have in common;
-then the dev and the eval side (protocol.eval.txt of a corpus) are scored as they are and through fixed conditions of
-listening, one window a clip, and the equal error rates go into one file in --work. A run whose file is there is not
-repeated, and one that was killed goes on. Encoder and retrieval need far longer learning to tell anything: with --bundle
-the parts of a detector that has learned at full length are judged, and --seeds without a number learns nothing beside
-that. What is worth keeping is decided on the dev side; the eval side is there to be reported.
+For each seed the network on the spectrum learns plainly for --first steps, or is that of the bundle --start, and from
+there every row learns for --steps more, as train.py fit learns but in fewer and smaller steps, so that no row pays for
+the beginning that all have in common; then the dev and the eval side (protocol.eval.txt of a corpus) are scored as they
+are and through fixed conditions of listening, one window a clip, and the equal error rates go into one file in --work.
+A run whose file is there is not repeated, and one that was killed goes on. Encoder and retrieval need far longer
+learning to tell anything: with --bundle the parts of a detector that has learned at full length are judged, and --seeds
+without a number learns nothing beside that. What is worth keeping is decided on the dev side; the eval side is there to
+be reported.
 """
 
 from __future__ import annotations
@@ -65,6 +67,7 @@ from training.export import export_cnn  # noqa: E402
 from training.learn import Plan, learn  # noqa: E402
 from training.networks import SpectralNetwork  # noqa: E402
 from training.together import spectral_loss  # noqa: E402
+from training.warm_start import spectral_network  # noqa: E402
 
 FIRST, CHAIN = "plain", ("channel", "RawBoost", "codecs")
 CORPORA = ("copies", "engines", "GAN", "VAE")
@@ -111,8 +114,12 @@ def parse() -> argparse.Namespace:
     add("--rows", nargs="+", metavar="NAME", help=f"only these of {', '.join((FIRST, *CHAIN, *CORPORA))}")
     add("--bundle", type=Path, metavar="DIR", help="its parts are judged as they are")
     add("--seeds", type=int, nargs="*", default=[1, 2, 3], metavar="S")
-    add("--first", type=int, default=1500, metavar="N", help="plain steps that all rows begin with, default 1500")
+    begin = parser.add_mutually_exclusive_group().add_argument
+    begin("--first", type=int, default=1500, metavar="N", help="plain steps that all rows begin with, default 1500")
+    begin("--start", type=Path, metavar="DIR", help="a bundle whose network all rows begin with instead")
     add("--steps", type=int, default=400, metavar="N", help="of each row's own learning, default 400")
+    add("--rate", type=float, default=load(environ={}).training.rate, metavar="R",
+        help="highest learning rate of a row; default: that of config.toml")
     add("--clips", type=int, default=300, metavar="N", help="of either side that are scored, default 300")
     add("--jobs", type=int, default=1, metavar="N", help="runs at once, each on one core; default 1")
     add("--table", action="store_true", help="print what was measured so far")
@@ -139,7 +146,8 @@ class Row:
     def plan(self) -> dict:
         """All that decides what is measured, of types that JSON has."""
         a = self.arguments
-        return {"name": self.name, "added": list(self.added), "seed": self.seed, "first": a.first, "steps": a.steps,
+        begun = {"start": bundle_name(a.start)} if a.start else {"first": a.first}
+        return {"name": self.name, "added": list(self.added), "seed": self.seed, **begun, "steps": a.steps, "rate": a.rate,
                 "batch": BATCH, "clips": a.clips, "data": [str(d) for d in a.data], "noise": str(a.noise)}
 
     def is_there(self) -> bool:
@@ -147,14 +155,16 @@ class Row:
         if not self.file.is_file():
             return False
         found = json.loads(self.file.read_text())["plan"]
-        other = [f"{key} {found[key]!r}, asked {value!r}" for key, value in self.plan().items() if found[key] != value]
+        other = [f"{key} {found.get(key)!r}, asked {value!r}" for key, value in self.plan().items() if found.get(key) != value]
         if other:
             raise ConfigError(f"{self.file} has {'; '.join(other)}; name another --work or remove the file")
         return True
 
-    def learning(self, steps: int) -> Plan:
-        recipe = load(environ={}).training
-        return Plan(steps, BATCH, CROP_SAMPLES, recipe.rate, recipe.weight_decay, self.seed)
+    def learning(self, steps: int, rate: float) -> Plan:
+        return Plan(steps, BATCH, CROP_SAMPLES, rate, load(environ={}).training.weight_decay, self.seed)
+
+    def batches(self) -> Batches:
+        return Batches(_clips[self.name], self.channel(), BATCH, CROP_SAMPLES, self.seed + LATER)
 
     def channel(self) -> Callable:
         if "channel" not in self.added:
@@ -203,8 +213,8 @@ def measure(arguments: argparse.Namespace) -> None:
     _clips[FIRST] = Row((), 0, arguments).clips()
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(arguments.jobs, context) as pool:
-        seeds = sorted({row.seed for row in missing})
-        list(pool.map(begin, [Row((), seed, arguments) for seed in seeds]))
+        if not arguments.start:
+            list(pool.map(begin, [Row((), seed, arguments) for seed in sorted({row.seed for row in missing})]))
         for done in pool.map(run, missing):
             print(done, flush=True)
 
@@ -255,10 +265,12 @@ def untouched(samples: np.ndarray, _: np.random.Generator) -> np.ndarray:
 
 
 def beginning(row: Row) -> SpectralNetwork:
-    """The network after the plain steps that all rows of a seed begin with; they are learned once."""
+    """What all rows of a seed begin with: the network of a bundle, or one after plain steps, which are learned once."""
+    if row.arguments.start:
+        return spectral_network(row.arguments.start, row.batches()).to(memory_format=torch.channels_last)
     batches = Batches(_clips[FIRST], untouched, BATCH, CROP_SAMPLES, row.seed)
     torch.manual_seed(row.seed)
-    plan = row.learning(row.arguments.first)
+    plan = row.learning(row.arguments.first, load(environ={}).training.rate)
     network = SpectralNetwork().to(memory_format=torch.channels_last)
     return learn(network, loss, batches, plan, row.arguments.work / f"first-{plan.steps}.{row.seed}", 1)
 
@@ -275,8 +287,8 @@ def begin(row: Row) -> None:
 def run(row: Row) -> str:
     """Learn and score one row and write its file; tells what came out."""
     begun, folder = processor_minutes(), row.file.with_suffix("")
-    batches = Batches(_clips[row.name], row.channel(), BATCH, CROP_SAMPLES, row.seed + LATER)
-    network = learn(beginning(row), loss, batches, row.learning(row.arguments.steps), folder, 1)
+    plan = row.learning(row.arguments.steps, row.arguments.rate)
+    network = learn(beginning(row), loss, row.batches(), plan, folder, 1)
     export_cnn(network, folder / FRAMES, folder / SCORE)
     cnn = SpectralCnn(folder / FRAMES, folder / SCORE)
     rates = {
@@ -298,9 +310,14 @@ def spectrum_score(cnn: SpectralCnn, sound: np.ndarray, speech: np.ndarray) -> f
     return float(cnn.score(cnn.frames(cnn.start(), clip_spectra(sound, speech))[None], speech[None])[0])
 
 
+def bundle_name(directory: Path) -> str:
+    manifest = read_manifest(directory)
+    return f"{manifest['name']} {manifest['version']}"
+
+
 def judge_bundle(arguments: argparse.Namespace) -> None:
     """Write the error rates of a bundle's parts, with intervals over the clips, to LEARNED."""
-    directory, manifest = arguments.bundle, read_manifest(arguments.bundle)
+    directory = arguments.bundle
     encoder, index, _ = load_known_voices(directory)
     cnn = SpectralCnn(directory / FRAMES, directory / SCORE)
     parts = {name: {c: judge(cnn, encoder, index, side, c) for c in CONDITIONS} for name, side in _sides.items()}
@@ -310,7 +327,7 @@ def judge_bundle(arguments: argparse.Namespace) -> None:
         n = len(side.clips)
         drawn = [np.arange(n), *rng.integers(n, size=(REPLICATES, n))]
         rates[name] = [[mean_rate(scores[name][:, chosen], side.bonafide[chosen]) for chosen in drawn] for scores in fused]
-    told = {"bundle": f"{manifest['name']} {manifest['version']}", "eer": rates,
+    told = {"bundle": bundle_name(directory), "eer": rates,
             "counts": {name: len(side.clips) for name, side in _sides.items()}}
     (arguments.work / LEARNED).write_text(json.dumps(told))
 
@@ -423,17 +440,18 @@ def shortened(told: dict) -> tuple[str, str]:
     """How to read the tables, and what was made smaller to have them."""
     plan, counts, recipe = told["plan"], told["counts"], load(environ={}).training
     window_s = WINDOW_HOPS * HOP_SAMPLES / SAMPLE_RATE_HZ
+    begun = (f"the network of {plan['start']}, which has met all channels before" if "start" in plan
+             else f"the same network, which learned {plan['first']} batches plainly")
     return tuple(textwrap.fill(text, 120) for text in (
         "Printed by `python bench/ablation.py --work DIR --table`. Each row adds one part to the row before. After +- "
         "stands half of a 95 % interval over the seeds (Student's t), which says nothing of the choice of clips. "
         "Changes are against the row before, paired by seed, below 0 = better, with the p value of a paired t test. "
         "The dev column decides what is kept.",
         "Shortened: only the network on the spectrum learns, without encoder and retrieval. All runs of a seed begin with "
-        f"the same network, which learned {plan['first']} batches plainly; each learns {plan['steps']} more, all of "
-        f"{plan['batch']} crops of {CROP_SAMPLES / SAMPLE_RATE_HZ:.3f} s. The shipped recipe has {recipe.steps} of "
-        f"{recipe.batch} crops of {recipe.crop_s} s. Data: {', '.join(Path(d).name for d in plan['data'])}. Scored are "
-        f"{counts['dev']} clips of the dev side and {counts['eval']} of the eval side, the first {window_s:.1f} s of each "
-        "in one window without a gate: "
+        f"{begun}; each learns {plan['steps']} batches more at a rate of at most {plan['rate']:g}, all of {plan['batch']} "
+        f"crops of {CROP_SAMPLES / SAMPLE_RATE_HZ:.3f} s. The shipped recipe has {recipe.steps} of {recipe.batch} crops of "
+        f"{recipe.crop_s} s. Data: {', '.join(Path(d).name for d in plan['data'])}. Scored are {counts['dev']} clips of the "
+        f"dev side and {counts['eval']} of the eval side, the first {window_s:.1f} s of each in one window without a gate: "
         f"{', '.join(CONDITIONS)}. RawBoost disturbs {RAWBOOST:.0%} of the chains. Minutes are of one core.",
     ))
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from fixtures_patience import PATIENCE_S
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install -r requirements-train.txt")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed: see requirements-train.txt")
@@ -122,6 +123,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(corpus, fitted, tmp_path):
         for _ in range(ends):
             next(steps)
         killed.kill()
+        killed.communicate(timeout=PATIENCE_S)  # the output ends when the worker processes that share it have ended
     assert not (tmp_path / "bundle").exists()
     run(*arguments)
     assert content(tmp_path / "bundle") == content(fitted[0] / "bundle"), f"killed at report {ends}"

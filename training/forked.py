@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -32,6 +34,13 @@ def mapped(work: Callable[[Item], Result], items: Iterable[Item], workers: int) 
 def _adopt(work: Callable) -> None:
     global _work  # a process has one work for its life
     _work = work
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Nobody else ends a worker whose parent was killed: it would wait for work for ever."""
+    parent_process().join()
+    os._exit(1)
 
 
 def _run(item: Item) -> Result:
