@@ -21,7 +21,7 @@ console: $(VENV)/console.stamp
 	@$(PYTHON_HERE) serve.py $(ARGS)
 
 test: $(VENV)/test.stamp $(if $(filter no,$(TRAIN)),,$(VENV)/train.stamp)
-	@$(PYTHON_HERE) -m pytest -q $(ARGS)
+	@$(PYTHON_HERE) -m pytest -q -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 fuzz: $(VENV)/test.stamp
 	@FUZZ_INPUTS=$(or $(INPUTS),2000) $(PYTHON_HERE) -m pytest -q tests/test_console_fuzz.py $(ARGS)
