@@ -15,10 +15,14 @@ def tell_loss(file: Path, step: int, loss: float) -> None:
 
 
 def read_losses(file: Path) -> list[tuple[int, float]]:
-    """Each (step, mean loss since the one before) that was told, in order; none where there is no file."""
+    """Each (step, mean loss since the one before) that was told, in order; none where there is no file.
+
+    A last line without an end was cut off while it was written, and is left out.
+    """
     if not file.is_file():
         return []
-    lines = (line.split(",") for line in file.read_text(encoding="utf-8").splitlines()[1:])
+    told = file.read_text(encoding="utf-8")
+    lines = (line.split(",") for line in told[: told.rfind("\n") + 1].splitlines()[1:])
     return [(int(step), float(loss)) for step, loss in lines]
 
 
