@@ -303,7 +303,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     numbers.set_defaults(command=card)
     numbers.add_argument("--bundle", type=Path, default=ROOT / "models" / "default", metavar="DIR")
     numbers.add_argument("--metrics", type=named_file, action="append", required=True, metavar="NAME=FILE",
-                         help="metrics.json or stream.json and the name of the run; may be given many times")
+                         help="metrics.json, stream.json or heard.json and the name of the run; may be given many times")
     numbers.add_argument("--out", type=Path, metavar="DIR", help="a copy that has them; the bundle stays as it is")
     saying = commands.add_parser("weigh", help="measure how much a confirmation says to a bundle; fit does so for its own")
     saying.set_defaults(command=weigh)

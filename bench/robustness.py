@@ -3,6 +3,7 @@
     python bench/robustness.py --protocol FILE --audio DIR --out DIR [--bundle DIR ...] [--clips N] [--jobs N]
 
 Every line is a run of evaluate.py score, kept in --out with its report; the same command goes on after it was ended.
+heard.json, in the folder of each bundle there, has the lines for its card: train.py card --metrics NAME=heard.json.
 "times clean" is the EER over that of the same bundle in clean sound; "refused" counts clips that the speech gate would
 not judge, which are scored all the same. Intervals hold 95 % of bootstrap replicates.
 """
@@ -80,15 +81,18 @@ def write_protocol(path: Path, trials: Trials) -> None:
 
 
 def measured(bundle: Path, protocol: Path, arguments: argparse.Namespace) -> list[list[str]]:
-    """One row for each of HEARINGS, clean first."""
-    rows, clean = [], None
+    """One row for each of HEARINGS, clean first; the same figures go to heard.json."""
+    rows, heard, clean = [], {}, None
     for hearing in HEARINGS:
         metrics, refused = score(bundle, hearing, protocol, arguments)
         rate = metrics["eer_percent"]
         clean = rate if clean is None else clean
-        rows.append([bundle.name, str(hearing).removeprefix("condition "), number(rate, 1),
-                     interval(metrics["eer_percent_ci95"], 1), number(rate / clean if clean else None, 2),
+        name, times = str(hearing).removeprefix("condition "), rate / clean if clean else None
+        rows.append([bundle.name, name, number(rate, 1), interval(metrics["eer_percent_ci95"], 1), number(times, 2),
                      number(metrics["cllr_bits"], 3), number(metrics["act_dcf"], 3), number(refused)])
+        heard[name] = {"times_clean": times} | {key: metrics[key] for key in ("eer_percent", "cllr_bits", "act_dcf")}
+    told = {key: metrics[key] for key in ("n_bonafide", "n_spoof")} | {"heard": heard}
+    (arguments.out / bundle.name / "heard.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     return rows
 
 

@@ -55,6 +55,18 @@ def test_numbers_by_language_sex_and_system_reach_the_card(bundle, tmp_path):
     assert "Accuracy by sex" not in card and "Accuracy by codec or line: no run above" in card
 
 
+def test_numbers_by_condition_reach_the_card(bundle, tmp_path):
+    line = {"times_clean": 1.0, "eer_percent": 8.75, "cllr_bits": 0.402, "act_dcf": None, "refused": 3}
+    told = {"n_bonafide": 3, "n_spoof": 5, "heard": {"clean": line, "gsm": line | {"times_clean": 2.5, "eer_percent": 21.875}}}
+    (tmp_path / "heard.json").write_text(json.dumps(told))
+    assert train.main(["card", "--bundle", str(bundle), "--metrics", f"on its way={tmp_path / 'heard.json'}"]) == 0
+    card = (bundle / "card.md").read_text().split("### on its way")[1]
+    for row in ("| spoof clips | 5 |", "| heard | EER, % | times clean | Cllr, bit |\n", "| clean | 8.75 | 1.00 | 0.40 |\n",
+                "| gsm | 21.88 | 2.50 | 0.40 |\n"):
+        assert row in card
+    assert "by codec or line: no run" not in card and "refused" not in card
+
+
 def test_what_is_not_known_is_said(bundle, tmp_path):
     file = measured(tmp_path, {})
     assert train.main(["card", "--bundle", str(bundle), "--metrics", f"plain={file}"]) == 0

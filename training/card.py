@@ -140,9 +140,9 @@ def replace_bundle(made: Path, out: Path) -> None:
 def add_metrics(bundle: Path, files: dict[str, Path], out: Path | None = None) -> None:
     """Copy measured numbers into the card and manifest of `bundle`; the weights and their version stay what they are.
 
-    `files` are metrics.json or stream.json files of evaluate.py by the name of the run. With `out` the bundle stays as it
-    is, and a copy there has the numbers. Raises ConfigError for a file that holds none of the known numbers, and where
-    `out` holds something that is no bundle.
+    `files` are metrics.json or stream.json of evaluate.py or heard.json of bench/robustness.py by the name of the run.
+    With `out` the bundle stays as it is, and a copy there has the numbers. Raises ConfigError for a file that holds none of
+    the known numbers, and where `out` holds something that is no bundle.
     """
     manifest = read_manifest(bundle)
     metrics = dict(manifest["metrics"])
@@ -153,7 +153,7 @@ def add_metrics(bundle: Path, files: dict[str, Path], out: Path | None = None) -
             raise ConfigError(f"cannot read the metrics {file}: {error}") from None
         if not isinstance(values, dict) or not (kept := taken(values)):
             raise ConfigError(f"{file} holds none of {', '.join(NUMBERS)}; "
-                              "expected metrics.json or stream.json of evaluate.py")
+                              "expected metrics.json or stream.json of evaluate.py, or heard.json of bench/robustness.py")
         metrics[run] = kept
     if out is not None:
         replace_bundle(bundle, out)

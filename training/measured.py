@@ -1,4 +1,4 @@
-"""What a card takes over from evaluate.py: figures, operating points and tables by group, kept small."""
+"""What a card takes over from evaluate.py and bench/robustness.py: figures, operating points and small tables."""
 
 from __future__ import annotations
 
@@ -39,12 +39,20 @@ GROUP = {
     "false_alarm_percent": "real called fake, %",
     "missed_percent": "fakes missed, %",
 }
+HEARD = {  # of each condition of listening
+    "eer_percent": "EER, %",
+    "times_clean": "times clean",
+    "cllr_bits": "Cllr, bit",
+    "act_dcf": "actDCF (ASVspoof 5)",
+}
 MOST_ROWS, FEWEST_CLIPS = 10, 8
 
 
 def taken(values: dict[str, Any]) -> dict[str, Any]:
-    """What a card keeps of metrics.json or stream.json; empty where that is neither."""
+    """What a card keeps of metrics.json, stream.json or heard.json; empty where that is none of them."""
     kept = {key: values[key] for key in NUMBERS if key in values}
+    if heard := values.get("heard"):
+        kept["heard"] = {name: {key: figures[key] for key in HEARD} for name, figures in heard.items()}
     if values.get("operating_points"):
         kept["operating_points"] = values["operating_points"]
     by_group = {
@@ -85,27 +93,29 @@ def told(metrics: dict[str, dict]) -> list[str]:
             lines += [f"Groups, called fake below an LLR of {values['group_threshold']:.2f}: the largest ones, and of",
                       "the systems those that it tells worst. Few clips are hints, not proofs.", ""]
         for column, groups in values.get("by_group", {}).items():
-            lines += _table(column, groups)
-        lines += _table("system", values.get("worst_systems", {}))
+            lines += _table(column, groups, GROUP)
+        lines += _table("system", values.get("worst_systems", {}), GROUP)
+        lines += _table("heard", values.get("heard", {}), HEARD, 2)
     known = {column for values in metrics.values() for column in values.get("by_group", {})}
+    known |= {"condition" for values in metrics.values() if "heard" in values}
     unknown = [words for about, words in NOT_MEASURED.items() if not known & set(COLUMNS[about])]
     return [*lines, "### Not known", "", *(f"- {words}" for words in unknown),
             "- Accuracy by age, accent and health of the voice: the corpora do not say them.", ""]
 
 
-def _table(name: str, groups: dict[str, dict]) -> list[str]:
-    shown = [key for key in GROUP if any(group.get(key) is not None for group in groups.values())]
-    rows = [[value, *(_cell(group.get(key)) for key in shown)] for value, group in groups.items()]
+def _table(name: str, groups: dict[str, dict], columns: dict[str, str], digits: int = 1) -> list[str]:
+    shown = [key for key in columns if any(group.get(key) is not None for group in groups.values())]
+    rows = [[value, *(_cell(group.get(key), digits) for key in shown)] for value, group in groups.items()]
     if not rows:
         return []
-    rows = [[name, *(GROUP[key] for key in shown)], ["---"] * (1 + len(shown)), *rows]
+    rows = [[name, *(columns[key] for key in shown)], ["---"] * (1 + len(shown)), *rows]
     return [*(f"| {' | '.join(row)} |" for row in rows), ""]
 
 
-def _cell(value: float | int | None) -> str:
+def _cell(value: float | int | None, digits: int = 1) -> str:
     if value is None:
         return "-"
-    return str(value) if isinstance(value, int) else f"{value:.1f}"
+    return str(value) if isinstance(value, int) else f"{value:.{digits}f}"
 
 
 def _shown(value: Any) -> str:
