@@ -66,6 +66,7 @@ from training.batches import Batch, Batches, clip_spectra  # noqa: E402
 from training.export import export_cnn  # noqa: E402
 from training.learn import Plan, learn  # noqa: E402
 from training.networks import SpectralNetwork  # noqa: E402
+from training.registry import version_of  # noqa: E402
 from training.together import spectral_loss  # noqa: E402
 from training.warm_start import spectral_network  # noqa: E402
 
@@ -146,7 +147,7 @@ class Row:
     def plan(self) -> dict:
         """All that decides what is measured, of types that JSON has."""
         a = self.arguments
-        begun = {"start": bundle_name(a.start)} if a.start else {"first": a.first}
+        begun = {"start": version_of(read_manifest(a.start))} if a.start else {"first": a.first}
         return {"name": self.name, "added": list(self.added), "seed": self.seed, **begun, "steps": a.steps, "rate": a.rate,
                 "batch": BATCH, "clips": a.clips, "data": [str(d) for d in a.data], "noise": str(a.noise)}
 
@@ -310,11 +311,6 @@ def spectrum_score(cnn: SpectralCnn, sound: np.ndarray, speech: np.ndarray) -> f
     return float(cnn.score(cnn.frames(cnn.start(), clip_spectra(sound, speech))[None], speech[None])[0])
 
 
-def bundle_name(directory: Path) -> str:
-    manifest = read_manifest(directory)
-    return f"{manifest['name']} {manifest['version']}"
-
-
 def judge_bundle(arguments: argparse.Namespace) -> None:
     """Write the error rates of a bundle's parts, with intervals over the clips, to LEARNED."""
     directory = arguments.bundle
@@ -327,7 +323,7 @@ def judge_bundle(arguments: argparse.Namespace) -> None:
         n = len(side.clips)
         drawn = [np.arange(n), *rng.integers(n, size=(REPLICATES, n))]
         rates[name] = [[mean_rate(scores[name][:, chosen], side.bonafide[chosen]) for chosen in drawn] for scores in fused]
-    told = {"bundle": bundle_name(directory), "eer": rates,
+    told = {"bundle": version_of(read_manifest(directory)), "eer": rates,
             "counts": {name: len(side.clips) for name, side in _sides.items()}}
     (arguments.work / LEARNED).write_text(json.dumps(told))
 

@@ -48,6 +48,7 @@ from stream.monitor import Monitor  # noqa: E402
 from stream.sampling import Sampler  # noqa: E402
 from training.bundle_maker import load_networks, score_windows  # noqa: E402
 from training.refit import judging  # noqa: E402
+from training.registry import version_of  # noqa: E402
 from training.replay import REPLAY, Replay  # noqa: E402
 from training.retrain import retrain  # noqa: E402
 
@@ -293,7 +294,7 @@ def tell(arguments, curves: dict, worlds: dict[str, World], calls: list[Call], m
               for of in [*names, "real", "old"]}
     print("# A month of the loop\n\nPrinted by\n\n    python bench/month.py --data ../shared/corpus"
           f"{'' if arguments.side == 'eval' else f' --side {arguments.side}'}\n")
-    print(f"`{read_manifest(arguments.bundle)['name']} {read_manifest(arguments.bundle)['version']}`, {arguments.side} side, "
+    print(f"`{version_of(read_manifest(arguments.bundle))}`, {arguments.side} side, "
           f"{arguments.budget} clips reviewed a day at most. In calls and to measure, clips: "
           + "; ".join(f"{of} {a} and {b}" for of, (a, b) in counts.items()) + ".\n")
     print("| | frozen | index only | index and retraining |\n|---|---|---|---|")

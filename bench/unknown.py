@@ -42,6 +42,7 @@ from radd.speech import BLOCK_SAMPLES as SPEECH_SAMPLES  # noqa: E402
 from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ  # noqa: E402
 from training.batches import clip_spectra  # noqa: E402
 from training.bundle_maker import balanced, logistic  # noqa: E402
+from training.registry import version_of  # noqa: E402
 
 KNOWN = ("clean", "channel")  # what the fusion that ships is fitted on; "channel" is as in training
 MUSIC_SNR_DB, HALL_T60_S = 5.0, 1.5
@@ -70,9 +71,8 @@ class Heard:
 def main() -> None:
     arguments = parse()
     heard = listen(arguments)
-    manifest = read_manifest(arguments.bundle)
     clips, sources = (len(np.unique(column)) for column in (heard.clip, heard.source))
-    print(f"`{manifest['name']} {manifest['version']}`, {clips} clips of {sources} sources of the dev side.\n")
+    print(f"`{version_of(read_manifest(arguments.bundle))}`, {clips} clips of {sources} sources of the dev side.\n")
     print(markdown(*as_shipped(heard)), end="\n\n")
     print(markdown(*compared(heard, arguments.seed)), end="\n\n")
     print("The statistics of bench/probe.py alone tell the label of these clips, as they are, with AUC "

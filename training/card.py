@@ -26,8 +26,8 @@ LIMITS = """\
 
 - It knows the synthesis systems in its training data and what resembles them. A new family of systems may pass, and no
   score of this program is proof by itself: it is evidence that a person weighs.
-- Neural codecs and speech models that speak through them are missed most: on the dev side half to four fifths of the clips
-  of MaskGCT, Stable Codec, BigCodec and VoiceCraft (docs/evaluation.md).
+- Neural codecs and speech models that speak through them are missed most; docs/evaluation.md says how often by the bundle
+  that ships.
 - Diphone synthesis (the voice kal of festival and flite) is told with little certainty, though it is in the training data.
 - A telephone line costs it most: what lies above 3.4 kHz is gone, and twice as many fakes in calls are missed or more.
 - The encoder learned for half an hour on two cores, not for days: by itself it tells hardly more than chance, and the

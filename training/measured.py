@@ -52,7 +52,7 @@ def taken(values: dict[str, Any]) -> dict[str, Any]:
     """What a card keeps of metrics.json, stream.json or heard.json; empty where that is none of them."""
     kept = {key: values[key] for key in NUMBERS if key in values}
     if heard := values.get("heard"):
-        kept["heard"] = {name: {key: figures[key] for key in HEARD} for name, figures in heard.items()}
+        kept["heard"] = {name: {key: figures[key] for key in HEARD if key in figures} for name, figures in heard.items()}
     if values.get("operating_points"):
         kept["operating_points"] = values["operating_points"]
     by_group = {
