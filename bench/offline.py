@@ -100,6 +100,7 @@ class Aasist:
         self._pad: Callable = _module(checkout / "data_utils.py").pad
         self._model = _module(checkout / "models" / "AASIST.py").Model(_model_config(checkout, weights)).eval()
         self._model.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+        self.parameters = sum(weight.numel() for weight in self._model.parameters())
         example = 0.1 * torch.randn(1, len(self._pad(np.zeros(1))), generator=torch.Generator().manual_seed(0))
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # the exporter warns of shapes that it traces; the check below covers them
@@ -119,6 +120,10 @@ class Aasist:
         if rate_hz != SAMPLE_RATE_HZ or samples.ndim != 1:
             raise AudioError(f"{path} has {rate_hz} Hz and shape {samples.shape}: AASIST knows 16 kHz mono; convert it")
         return self._pad(samples).astype(np.float32)
+
+    def score(self, samples: np.ndarray) -> float:
+        """Of sound (n,) at 16 kHz, in ONNX Runtime."""
+        return self._in_onnx(self._pad(samples).astype(np.float32))
 
     def in_torch(self, path: Path) -> float:
         return self._in_torch(self.sound(path))

@@ -18,7 +18,7 @@ WIDTHS, KERNEL, POOL, DENSE = (1, 16, 32, 64), 15, 8, 128
 
 def network(shape: tuple[int, ...]) -> nn.Module:
     """Logits (batch, 2) of samples (batch, n)."""
-    layers: list[nn.Module] = [nn.Unflatten(1, (1, shape[0]))]  # (batch, 1, n)
+    layers: list[nn.Module] = [nn.Unflatten(1, (1, shape[0])), nn.InstanceNorm1d(1)]  # (batch, 1, n), each of one level
     for before, after in zip(WIDTHS, WIDTHS[1:], strict=False):
         layers += [nn.Conv1d(before, after, KERNEL, padding=KERNEL // 2), nn.BatchNorm1d(after), nn.ReLU(), nn.MaxPool1d(POOL)]
     left = shape[0] // POOL ** (len(WIDTHS) - 1)
