@@ -21,8 +21,7 @@ from functools import partial, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+import radd  # noqa: F401  before numpy, for the number of its threads
 from evaluation.arguments import parser
 from evaluation.compare import compare
 from evaluation.conditions import Hearing
@@ -99,6 +98,8 @@ def _scorer(
 
 
 def _stream(args: argparse.Namespace) -> None:
+    import numpy as np
+
     from evaluation.audio_folder import AudioFolder
     from evaluation.outcome import count, sweep
     from evaluation.progress import Progress

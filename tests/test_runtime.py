@@ -5,11 +5,14 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from fixtures_house import ROOT
 
 from radd.errors import AudioError, ConfigError, DeviceError, ModelError, StorageError
 from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, Alert, AlertState, AudioChunk, Detector, Gap, Judgement, Score
@@ -272,3 +275,33 @@ def test_the_json_of_a_run_can_be_read_line_by_line(tmp_path):
     objects = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [each["type"] for each in objects][0] == "started" and objects[-1]["type"] == "stopped"
     assert [each["t"] for each in objects[1:]] == sorted(each["t"] for each in objects[1:])
+
+
+ONE_THREAD = """
+import os, runpy, sys
+
+class Watch:
+    def find_spec(self, name, path, target=None):
+        if name == "numpy":
+            print(os.environ.get("OPENBLAS_NUM_THREADS"))
+
+sys.meta_path.insert(0, Watch())
+sys.path.insert(0, os.getcwd())
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("command", [
+    ["detect.py", "--source", "missing.wav"],
+    ["evaluate.py", "metrics", "--scores", "missing"],
+    ["train.py", "fit", "--data", "missing"],
+])
+@pytest.mark.parametrize("wanted", ["1", "2"])
+def test_numpy_takes_one_thread_unless_told_otherwise(command, wanted):
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    if wanted != "1":
+        environment["OPENBLAS_NUM_THREADS"] = wanted
+    ended = subprocess.run([sys.executable, "-c", ONE_THREAD, *command], cwd=ROOT, env=environment, capture_output=True,
+                           text=True)
+    assert ended.stdout.splitlines()[:1] == [wanted], ended.stderr
