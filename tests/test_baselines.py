@@ -15,6 +15,7 @@ from radd.flac import flac_bytes
 from radd.front_ends import front_end
 from radd.front_ends.classical import FRAME_FEATURES, NAMES, Classical, frame_features
 from radd.front_ends.mel import LogMel
+from radd.onnx import OnnxModel
 from radd.types import HOP_SAMPLES
 from settings import load
 
@@ -155,3 +156,17 @@ def test_clips_of_one_source_or_speaker_are_in_one_group():
 
     groups = classical.unrelated([clip("a", "ann"), clip("a", "ben"), clip("b", "ben"), clip("c", "-"), clip("d", "-")])
     assert groups.tolist() == [0, 0, 0, 1, 2]
+
+
+def test_a_support_vector_machine_is_exported_however_many_vectors_it_sums(tmp_path, monkeypatch):
+    classical = pytest.importorskip("training.baselines.classical", reason="requirements-train.txt is not installed")
+    rng = np.random.default_rng(0)
+    rows, bonafide = rng.standard_normal((2500, len(NAMES))).astype(np.float32), rng.random(2500) < 0.5
+    pipeline = classical.make_pipeline(classical.StandardScaler(), classical.SVC(C=1e4, gamma=0.003)).fit(rows, bonafide)
+    classical.export(pipeline, rows[::5], tmp_path / "network.onnx")
+    found = OnnxModel(tmp_path / "network.onnx").run(X=rows[::5])[0][:, 0]
+    expected = pipeline.decision_function(rows[::5])
+    assert np.abs(found - expected).max() < 0.01 * expected.std()
+    monkeypatch.setattr(classical, "TOLERANCE", 1e-9)
+    with pytest.raises(RuntimeError, match="scores differ from scikit-learn's by .*e-"):
+        classical.export(pipeline, rows[::5], tmp_path / "network.onnx")

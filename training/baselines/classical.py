@@ -41,7 +41,7 @@ from training.recipe import RecipeSettings
 WINDOW_HOPS, STRIDE_HOPS = 31, 4
 FOLDS = 4
 LEAST_SHARE = 1e-3  # of a forest's trees: odds without end would say more than it can know
-TOLERANCE = 1e-3
+TOLERANCE = 0.01  # of the scores' deviation: an SVM sums thousands of vectors in single precision
 FEATURES, TABLE = "classical.npy", "importances.csv"
 SHUFFLES = 3  # of a feature, for its importance
 
@@ -161,7 +161,7 @@ def parameters(pipeline: Pipeline) -> int:
 def export(pipeline: Pipeline, rows: np.ndarray, path: Path) -> None:
     """Write features -> one score: the decision function, or the log odds of a forest's trees.
 
-    Raises RuntimeError where ONNX Runtime and scikit-learn differ by more than TOLERANCE on `rows`.
+    Raises RuntimeError where ONNX Runtime and scikit-learn differ on `rows` by more than TOLERANCE allows.
     """
     classifier = pipeline.steps[-1][1]
     is_forest = isinstance(classifier, RandomForestClassifier)
@@ -184,8 +184,9 @@ def export(pipeline: Pipeline, rows: np.ndarray, path: Path) -> None:
     onnx.save(network, path)
     found = OnnxModel(path).run(**{graph.input[0].name: rows.astype(np.float32)})[0][:, 0]
     expected = _scores(pipeline, rows)
-    if not np.allclose(found, expected, atol=TOLERANCE, rtol=TOLERANCE):
-        raise RuntimeError(f"{path.name}: scores differ from scikit-learn's by {np.abs(found - expected).max():.2e}")
+    away, spread = np.abs(found - expected).max(), expected.std()
+    if away > TOLERANCE * spread:
+        raise RuntimeError(f"{path.name}: scores differ from scikit-learn's by {away:.2e}, their deviation is {spread:.2e}")
 
 
 def _scores(pipeline: Pipeline, rows: np.ndarray) -> np.ndarray:
