@@ -41,7 +41,7 @@ import numpy as np  # noqa: E402
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench.offline import Aasist  # noqa: E402
+from bench.offline import Aasist, find_sound  # noqa: E402
 from evaluation.audio_folder import AudioFolder  # noqa: E402
 from evaluation.bootstrap import METRICS, Resampling, WeightedTrials, interval95, point  # noqa: E402
 from evaluation.conditions import CONDITIONS, Hearing  # noqa: E402
@@ -57,6 +57,7 @@ from radd.protocols import Trials, read_protocol  # noqa: E402
 from radd.score_files import ScoredTrials, match, read_scores, write_2019  # noqa: E402
 from radd.types import HOP_SAMPLES  # noqa: E402
 from settings import load  # noqa: E402
+from training.registry import version_of  # noqa: E402
 
 HEARD = ("telephone-alaw", "mp3-40", "noise10")
 UNLEARNED = "unlearned"  # names the list of dev clips that the split that leaks kept for its eval side, and their scores
@@ -92,7 +93,7 @@ class Ours:
 
     def __init__(self, path: Path) -> None:
         self._path, self._manifest = path, read_manifest(path)
-        self.key = f"{self._manifest['name']}-{self._manifest['version']}"
+        self.key = version_of(self._manifest).replace(" ", "-")
 
     def scorer(self, sound: AudioFolder, hearing: Hearing) -> Callable[[], Work]:
         return partial(_score_bundle, self._path, sound, hearing)
@@ -128,10 +129,7 @@ class Theirs:
 
     def scorer(self, sound: AudioFolder, hearing: Hearing) -> Callable[[], Work]:
         def heard(utt: str) -> np.ndarray:
-            path = sound.find(utt)
-            if path is None:
-                raise ProtocolError(f"there is no file for trial {utt}: name the sound of this protocol with --audio")
-            return np.concatenate([*hearing.of(blocks(path), utt)])
+            return np.concatenate([*hearing.of(blocks(find_sound(sound, utt)), utt)])
 
         return lambda: lambda utts: [ClipScore(utt, self._network.score(heard(utt))) for utt in utts]
 

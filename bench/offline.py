@@ -166,7 +166,7 @@ def speed(
     """The table of all systems on some clips, and of each its figures."""
     drawn = np.random.default_rng(0).permutation(len(trials))[:clips]
     trials = trials.select(np.sort(drawn))
-    find = partial(_find, folder)
+    find = partial(find_sound, folder)
     settings = load()
     model = replace(settings.model, cache_blocks=0)  # a corpus holds every clip once
     scorer = ClipScorer(load_detector(bundle or ROOT / settings.model.bundle, model, settings.gate), folder)
@@ -217,12 +217,13 @@ def take_turns(systems: dict[str, Callable], utts: list[str]) -> tuple[dict[str,
 def write_scores(out: Path, trials: Trials, folder: AudioFolder, aasist: Aasist) -> None:
     scores, tell = [], Progress("scored")
     for utt in trials.utts:
-        scores.append(aasist.in_onnx(_find(folder, utt)))
+        scores.append(aasist.in_onnx(find_sound(folder, utt)))
         tell(len(scores), len(trials))
     write_2019(out, ScoredTrials(trials, np.array(scores)))
 
 
-def _find(folder: AudioFolder, utt: str) -> Path:
+def find_sound(folder: AudioFolder, utt: str) -> Path:
+    """The file of a trial; raises ProtocolError where there is none."""
     path = folder.find(utt)
     if path is None:
         raise ProtocolError(f"there is no file for trial {utt}: name the sound of this protocol with --audio")
