@@ -1,4 +1,6 @@
-"""Listens to microphones, files or a pipe, and tells as it goes whether the voice is a person's or synthetic."""
+"""Listens to microphones, files or a pipe, and tells as it goes whether the voice is a person's or
+synthetic.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def main(argv: list[str] | None = None) -> int:
     sys.stdout.reconfigure(errors="backslashreplace")
     from stream.runtime import exit_code
 
-    return exit_code(lambda: show_devices(arguments) if arguments.list_devices else detect(arguments))
+    return exit_code(
+        lambda: show_devices(arguments) if arguments.list_devices else detect(arguments)
+    )
 
 
 def detect(arguments: argparse.Namespace) -> None:
@@ -60,13 +64,30 @@ def open_sources(arguments: argparse.Namespace, settings: Settings) -> list[Sour
 
     specs = arguments.source or ["auto"]
     if specs.count("-") > 1:
-        raise ConfigError("--source - stands there more than once, but there is one stdin; give the others as files")
-    return [open_source(spec, settings.capture, arguments.realtime, arguments.rate, arguments.channels, arguments.format)
-            for spec in specs]
+        raise ConfigError(
+            "--source - stands there more than once, but there is one stdin; give the others as "
+            "files"
+        )
+    return [
+        open_source(
+            spec,
+            settings.capture,
+            arguments.realtime,
+            arguments.rate,
+            arguments.channels,
+            arguments.format,
+        )
+        for spec in specs
+    ]
 
 
-def stream_of(source: Source, detector: BundledDetector, settings: Settings, arguments: argparse.Namespace,
-              followed: list[Callable[[Listener], Listener]]) -> Stream:
+def stream_of(
+    source: Source,
+    detector: BundledDetector,
+    settings: Settings,
+    arguments: argparse.Namespace,
+    followed: list[Callable[[Listener], Listener]],
+) -> Stream:
     from stream.monitor import Monitor
     from stream.runtime import Stream
     from stream.sampling import Sampler
@@ -74,7 +95,9 @@ def stream_of(source: Source, detector: BundledDetector, settings: Settings, arg
     stream_id = str(uuid.uuid4())
     listener = Monitor(detector, settings.decision, settings.alerts, stream_id)
     if settings.storage.sample_per_hour and not arguments.no_store:
-        listener = Sampler(listener, settings.storage.sample_per_hour, stream_id, settings.alerts.neighbours)
+        listener = Sampler(
+            listener, settings.storage.sample_per_hour, stream_id, settings.alerts.neighbours
+        )
     for follow in followed:
         listener = follow(listener)
     return Stream(stream_id, source, listener)
@@ -88,7 +111,9 @@ def drift_watch(detector: BundledDetector, settings: Settings) -> Callable[[List
 
 
 def shadow_run(settings: Settings, arguments: argparse.Namespace) -> Callable[[Listener], Listener]:
-    """What has a candidate judge beside the bundle in use; nothing where shadow runs are off or nothing is stored."""
+    """What has a candidate judge beside the bundle in use; nothing where shadow runs are off or
+    nothing is stored.
+    """
     from radd.bundle import load_detector, proposed
     from radd.errors import StorageAway
     from stream.shadow import Shadow, Shadowed
@@ -122,8 +147,15 @@ def shadow_run(settings: Settings, arguments: argparse.Namespace) -> Callable[[L
     return lambda listener: Shadowed(listener, shadow)
 
 
-def listen(streams: list[Stream], detector: BundledDetector, bundle: Path, settings: Settings, display: Display,
-           ending: Ending, arguments: argparse.Namespace) -> None:
+def listen(
+    streams: list[Stream],
+    detector: BundledDetector,
+    bundle: Path,
+    settings: Settings,
+    display: Display,
+    ending: Ending,
+    arguments: argparse.Namespace,
+) -> None:
     from radd.types import SAMPLE_RATE_HZ
     from stream.runtime import NoJournal, Run
 
@@ -133,7 +165,9 @@ def listen(streams: list[Stream], detector: BundledDetector, bundle: Path, setti
         return NoJournal() if arguments.no_store else journal_of(streams, detector, settings)
 
     index = None if arguments.no_store else living_index(detector, bundle, settings, arguments)
-    Run(streams, detector, open_journal, display, ending, settings.engine, duration_samples, index).listen()
+    Run(
+        streams, detector, open_journal, display, ending, settings.engine, duration_samples, index
+    ).listen()
 
 
 def journal_of(streams: list[Stream], detector: BundledDetector, settings: Settings) -> Journal:
@@ -144,16 +178,19 @@ def journal_of(streams: list[Stream], detector: BundledDetector, settings: Setti
     aside = ("storage", "review", "serve", "retrain", "training")
     judging = {name: section for name, section in asdict(settings).items() if name not in aside}
     config_hash = hashlib.sha256(json.dumps(judging, sort_keys=True).encode()).hexdigest()
-    infos = [StreamInfo(
-        id=stream.id,
-        source=stream.source.name,
-        device=stream.source.name if isinstance(stream.source, MicrophoneSource) else None,
-        native_rate_hz=stream.source.native_rate_hz,
-        host=platform.node(),
-        bundle=detector.name,
-        config_hash=config_hash,
-        started=datetime.now(UTC),
-    ) for stream in streams]  # fmt: skip
+    infos = [
+        StreamInfo(
+            id=stream.id,
+            source=stream.source.name,
+            device=stream.source.name if isinstance(stream.source, MicrophoneSource) else None,
+            native_rate_hz=stream.source.native_rate_hz,
+            host=platform.node(),
+            bundle=detector.name,
+            config_hash=config_hash,
+            started=datetime.now(UTC),
+        )
+        for stream in streams
+    ]
     return Journal(settings.storage, *infos)
 
 
@@ -171,16 +208,23 @@ def configured_bundle(settings: Settings) -> Path:
     return bundle_directory(ROOT, settings.model.bundle)
 
 
-def living_index(detector: BundledDetector, bundle: Path, settings: Settings,
-                 arguments: argparse.Namespace) -> LivingIndex | None:
-    """What tells the detector of references that people confirm, and of another bundle; None where that is off."""
+def living_index(
+    detector: BundledDetector, bundle: Path, settings: Settings, arguments: argparse.Namespace
+) -> LivingIndex | None:
+    """What tells the detector of references that people confirm, and of another bundle; None where
+    that is off.
+    """
     from radd.bundle import load_detector
     from stream.living_index import LivingIndex, follow
 
     if not settings.model.overlay_s:
         return None
-    newest = follow(lambda: chosen_bundle(settings, arguments),
-                    lambda now: load_detector(now, settings.model, settings.gate), bundle, detector.kind)
+    newest = follow(
+        lambda: chosen_bundle(settings, arguments),
+        lambda now: load_detector(now, settings.model, settings.gate),
+        bundle,
+        detector.kind,
+    )
     return LivingIndex(overlays_of(detector, settings), detector, settings.model.overlay_s, newest)
 
 
@@ -189,7 +233,11 @@ def overlays_of(detector: BundledDetector, settings: Settings) -> Overlays:
     from storage.overlay import OverlayStore
     from stream.living_index import NoOverlays
 
-    return OverlayStore(settings.storage.url, detector.encoder_id) if detector.encoder_id else NoOverlays()
+    return (
+        OverlayStore(settings.storage.url, detector.encoder_id)
+        if detector.encoder_id
+        else NoOverlays()
+    )
 
 
 def configure(arguments: argparse.Namespace) -> Settings:
@@ -200,7 +248,10 @@ def configure(arguments: argparse.Namespace) -> Settings:
         return settings
     from radd.hub import bundle_directory
 
-    return replace(settings, model=replace(settings.model, bundle=str(bundle_directory(Path.cwd(), arguments.bundle))))
+    return replace(
+        settings,
+        model=replace(settings.model, bundle=str(bundle_directory(Path.cwd(), arguments.bundle))),
+    )
 
 
 def choose_display(as_json: bool, streams: list[Stream]) -> Display:
@@ -226,7 +277,10 @@ def show_devices(arguments: argparse.Namespace) -> None:
         return
     for device in devices:
         default = "  default" if device.default else ""
-        print(f"{device.index:3d}  {device.name}  {device.rate_hz} Hz, {device.channels} channels{default}")
+        print(
+            f"{device.index:3d}  {device.name}  {device.rate_hz} Hz, {device.channels} "
+            f"channels{default}"
+        )
     if not devices:
         print("no microphone was found; plug one in, or give a file: --source PATH")
 
@@ -234,20 +288,54 @@ def show_devices(arguments: argparse.Namespace) -> None:
 def parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("detect.py", description=__doc__, epilog=EXIT_CODES)
     add = parser.add_argument
-    add("--source", action="append", metavar="auto|mic|mic:NAME_OR_INDEX|PATH|-",
-        help="auto: the default microphone, or a demo recording where there is none; -: raw PCM on stdin; may be given many "
-        "times, each is a stream of its own")
+    add(
+        "--source",
+        action="append",
+        metavar="auto|mic|mic:NAME_OR_INDEX|PATH|-",
+        help="auto: the default microphone, or a demo recording where there is none; -: raw PCM on "
+        "stdin; may be given many times, each is a stream of its own",
+    )
     add("--config", type=Path, metavar="FILE", help="settings that override config.toml")
-    add("--bundle", type=Path, metavar="DIR", help="the model bundle, instead of the configured one; or hf:NAME, see README")
-    add("--json", action="store_true", help="print one JSON object a line, see docs/events.schema.json")
-    add("--realtime", action="store_true", help="play a file at the speed of its sound, not as fast as possible")
-    add("--duration", type=within(0.001, 1e9), metavar="S", help="end after so many seconds of sound")
+    add(
+        "--bundle",
+        type=Path,
+        metavar="DIR",
+        help="the model bundle, instead of the configured one; or hf:NAME, see README",
+    )
+    add(
+        "--json",
+        action="store_true",
+        help="print one JSON object a line, see docs/events.schema.json",
+    )
+    add(
+        "--realtime",
+        action="store_true",
+        help="play a file at the speed of its sound, not as fast as possible",
+    )
+    add(
+        "--duration",
+        type=within(0.001, 1e9),
+        metavar="S",
+        help="end after so many seconds of sound",
+    )
     add("--list-devices", action="store_true", help="show the microphones and end")
     add("--no-store", action="store_true", help="keep nothing: no database, no spool")
     raw = parser.add_argument_group("raw PCM on stdin (--source -)")
-    raw.add_argument("--rate", type=within(1_000, 384_000, int), default=16_000, metavar="HZ", help="default 16000")
-    raw.add_argument("--channels", type=within(1, 64, int), default=1, metavar="N", help="interleaved; default 1")
-    raw.add_argument("--format", default="s16le", help="of a sample, default s16le; also u8, s32le, f32le and others")
+    raw.add_argument(
+        "--rate",
+        type=within(1_000, 384_000, int),
+        default=16_000,
+        metavar="HZ",
+        help="default 16000",
+    )
+    raw.add_argument(
+        "--channels", type=within(1, 64, int), default=1, metavar="N", help="interleaved; default 1"
+    )
+    raw.add_argument(
+        "--format",
+        default="s16le",
+        help="of a sample, default s16le; also u8, s32le, f32le and others",
+    )
     return parser.parse_args(argv)
 
 
@@ -260,7 +348,9 @@ def within(low: float, high: float, kind: Callable[[str], float] = float) -> Cal
         except ValueError:
             value = None
         if value is None or not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text!r}: expected a number from {low:g} to {high:g}")
+            raise argparse.ArgumentTypeError(
+                f"{text!r}: expected a number from {low:g} to {high:g}"
+            )
         return value
 
     return number

@@ -1,4 +1,5 @@
-"""Measure detectors: score a corpus, compute the field's metrics, compare systems, count false alarms an hour.
+"""Measure detectors: score a corpus, compute the field's metrics, compare systems, count false
+alarms an hour.
 
     python evaluate.py score --protocol FILE --audio DIR --out DIR
     python evaluate.py metrics --scores FILE [--protocol FILE] --out DIR
@@ -31,7 +32,14 @@ from evaluation.tables import interval, markdown, number
 from radd.errors import ConfigError, ProtocolError, RaddError, forget_reader
 from radd.metrics import asv_error_rates
 from radd.protocols import Trials, read_protocol
-from radd.score_files import ScoredTrials, match, own_trials, read_asv_scores, read_scores, write_trials
+from radd.score_files import (
+    ScoredTrials,
+    match,
+    own_trials,
+    read_asv_scores,
+    read_scores,
+    write_trials,
+)
 
 if TYPE_CHECKING:
     from evaluation.audio_folder import AudioFolder
@@ -72,20 +80,37 @@ def _score(args: argparse.Namespace) -> None:
     settings, bundle = _settings(args.bundle)
     in_order = _engine(args.engine)
     manifest, overlay = read_manifest(bundle), _overlay(args.overlay, bundle)
-    detector = f"{manifest['name']} {manifest['version']}, {settings.gate}, {settings.model.neighbours} neighbours"
+    detector = (
+        f"{manifest['name']} {manifest['version']}, {settings.gate}, {settings.model.neighbours} "
+        "neighbours"
+    )
     if overlay:
         detector += f", overlay version {overlay.version}"
     hearing = Hearing(args.condition, args.seconds)
     if hearing != Hearing():
         detector += f", {hearing}"
     prepare = partial(_scorer, bundle, settings, sound, overlay, hearing)
-    scored = score_trials(trials, args.out, detector, args.resume,
-                          lambda batches: in_order(prepare, batches, args.jobs), Progress("scored"))
+    scored = score_trials(
+        trials,
+        args.out,
+        detector,
+        args.resume,
+        lambda batches: in_order(prepare, batches, args.jobs),
+        Progress("scored"),
+    )
     unreadable = len(trials) - len(scored.trials)
     if unreadable:
-        print(f"warning: {unreadable} of {len(trials)} trials could not be read and count nowhere: "
-              f"{args.out / 'unreadable.csv'}", file=sys.stderr)
-    _report(scored, args, f"{manifest['name']} on {args.protocol.stem}", _record(overlay) | asdict(hearing))
+        print(
+            f"warning: {unreadable} of {len(trials)} trials could not be read and count nowhere: "
+            f"{args.out / 'unreadable.csv'}",
+            file=sys.stderr,
+        )
+    _report(
+        scored,
+        args,
+        f"{manifest['name']} on {args.protocol.stem}",
+        _record(overlay) | asdict(hearing),
+    )
 
 
 def _scorer(
@@ -94,7 +119,9 @@ def _scorer(
     from evaluation.scoring import ClipScorer
     from radd.bundle import load_detector
 
-    return ClipScorer(load_detector(bundle, settings.model, settings.gate, overlay), sound, hearing).score_all
+    return ClipScorer(
+        load_detector(bundle, settings.model, settings.gate, overlay), sound, hearing
+    ).score_all
 
 
 def _stream(args: argparse.Namespace) -> None:
@@ -110,24 +137,36 @@ def _stream(args: argparse.Namespace) -> None:
     from stream.decision import Decider
 
     if args.annotations and (args.where or args.unseen):
-        raise ConfigError("--where and --unseen choose trials of a protocol, and --annotations has none: drop them")
+        raise ConfigError(
+            "--where and --unseen choose trials of a protocol, and --annotations has none: drop "
+            "them"
+        )
     settings, bundle = _settings(args.bundle)
     sound, overlay = AudioFolder(args.audio), _overlay(args.overlay, bundle)
     if args.annotations:
         recordings = read_annotations(args.annotations)
     else:
-        recordings = plan(_trials(args), partial(clip_length_s, sound), np.random.default_rng(args.seed))
+        recordings = plan(
+            _trials(args), partial(clip_length_s, sound), np.random.default_rng(args.seed)
+        )
     args.out.mkdir(parents=True, exist_ok=True)
     heard, tell = [], Progress("heard")
-    for one in in_order(partial(_listening, bundle, settings, sound, args.condition, overlay), recordings, args.jobs):
+    for one in in_order(
+        partial(_listening, bundle, settings, sound, args.condition, overlay), recordings, args.jobs
+    ):
         heard.append(one)
         tell(len(heard), len(recordings))
     shipped = count(settings.decision.open_evidence, recordings, [one.alarms for one in heard])
-    outcomes = sweep(recordings, heard, lambda nats: Decider(replace(settings.decision, open_evidence=nats)))
+    outcomes = sweep(
+        recordings, heard, lambda nats: Decider(replace(settings.decision, open_evidence=nats))
+    )
     record = _record(overlay) | {"condition": args.condition} | _filter(args).record()
     print(write_stream_report(args.out, recordings, heard, shipped, outcomes, record))
     clips = sum(len(recording.clips) for recording in recordings)
-    print(f"{len(recordings)} recordings of {clips} clips, condition {args.condition}; see {args.out / 'stream.json'}")
+    print(
+        f"{len(recordings)} recordings of {clips} clips, condition {args.condition}; see "
+        f"{args.out / 'stream.json'}"
+    )
 
 
 def _listening(
@@ -147,13 +186,21 @@ def _listening(
 
 def _metrics(args: argparse.Namespace) -> None:
     scored = _scored(args.scores, args)
-    _report(scored, args, args.scores.stem if args.scores.is_file() else args.scores.name, _recorded(args.scores))
+    _report(
+        scored,
+        args,
+        args.scores.stem if args.scores.is_file() else args.scores.name,
+        _recorded(args.scores),
+    )
 
 
-def _report(scored: ScoredTrials, args: argparse.Namespace, name: str, record: dict[str, Any]) -> None:
+def _report(
+    scored: ScoredTrials, args: argparse.Namespace, name: str, record: dict[str, Any]
+) -> None:
     """Write metrics.json, trials.csv and report.html of scored trials, and print the figures.
 
-    `record` is what metrics.json says of how the scores came about, to which the choice of trials is added.
+    `record` is what metrics.json says of how the scores came about, to which the choice of trials
+    is added.
     """
     from evaluation.audio_folder import AudioFolder
     from evaluation.report import write_report
@@ -170,11 +217,17 @@ def _report(scored: ScoredTrials, args: argparse.Namespace, name: str, record: d
     write_report(args.out, name, scored, summary, sound.player if sound else lambda utt: None)
     for warning in summary["warnings"]:
         print(f"warning: {warning}", file=sys.stderr)
-    names = [key for key in summary if f"{key}_ci95" in summary or key.startswith("min_") and "ci95" not in key]
+    names = [
+        key
+        for key in summary
+        if f"{key}_ci95" in summary or key.startswith("min_") and "ci95" not in key
+    ]
     rows = [[key, number(summary[key]), interval(summary.get(f"{key}_ci95"), 4)] for key in names]
     print(markdown(["metric", "value", "95 % interval"], rows))
-    print(f"{summary['n_bonafide']:,} bona fide, {summary['n_spoof']:,} spoof; intervals by "
-          f"{summary['bootstrap']['unit']}; see {args.out / 'report.html'}")
+    print(
+        f"{summary['n_bonafide']:,} bona fide, {summary['n_spoof']:,} spoof; intervals by "
+        f"{summary['bootstrap']['unit']}; see {args.out / 'report.html'}"
+    )
 
 
 def _compare(args: argparse.Namespace) -> None:
@@ -182,14 +235,23 @@ def _compare(args: argparse.Namespace) -> None:
     if args.out:
         _write_json(args.out, "compare.json", result)
     rows = [
-        [name, number(row["a"]), number(row["b"]), number(row["difference"]), interval(row["difference_ci95"], 4),
-         number(row["p_value"])]
+        [
+            name,
+            number(row["a"]),
+            number(row["b"]),
+            number(row["difference"]),
+            interval(row["difference_ci95"], 4),
+            number(row["p_value"]),
+        ]
         for name, row in result["metrics"].items()
     ]
     print(markdown(["metric", "A", "B", "B - A", "95 % interval", "p"], rows))
     test = result["mcnemar"]
-    print(f"McNemar at each one's threshold ({test['threshold']}): only A right {test['only_a_right']}, only B right "
-          f"{test['only_b_right']}, p = {test['p_value']:.4g}. Bootstrap by {result['bootstrap']['unit']}.")
+    print(
+        f"McNemar at each one's threshold ({test['threshold']}): only A right "
+        f"{test['only_a_right']}, only B right {test['only_b_right']}, p = {test['p_value']:.4g}. "
+        f"Bootstrap by {result['bootstrap']['unit']}."
+    )
 
 
 def _peers(args: argparse.Namespace) -> None:
@@ -206,11 +268,20 @@ def _peers(args: argparse.Namespace) -> None:
         rates[name] = error_rates(scored.bonafide(), scored.spoof())
     ranked = dict(sorted(table.items(), key=lambda item: item[1]["eer_percent"]))
     rows = [
-        [name, number(row["eer_percent"], 2), interval(row["eer_percent_ci95"]), number(row["min_dcf"]),
-         number(row["act_dcf"]), number(row["cllr_bits"], 3), number(row["min_cllr_bits"], 3)]
+        [
+            name,
+            number(row["eer_percent"], 2),
+            interval(row["eer_percent_ci95"]),
+            number(row["min_dcf"]),
+            number(row["act_dcf"]),
+            number(row["cllr_bits"], 3),
+            number(row["min_cllr_bits"], 3),
+        ]
         for name, row in ranked.items()
     ]
-    text = markdown(["system", "EER %", "95 % interval", "min DCF", "act DCF", "Cllr", "min Cllr"], rows)
+    text = markdown(
+        ["system", "EER %", "95 % interval", "min DCF", "act DCF", "Cllr", "min Cllr"], rows
+    )
     print(text)
     if args.out:
         _write_json(args.out, "peers.json", ranked)
@@ -224,7 +295,10 @@ def _scored(path: Path, args: argparse.Namespace) -> ScoredTrials:
     if path.is_dir():
         inside = [path / name for name in ("trials.csv", "scores.txt") if (path / name).is_file()]
         if not inside:
-            raise ProtocolError(f"{path} holds neither trials.csv nor scores.txt: name a run's folder or a score file")
+            raise ProtocolError(
+                f"{path} holds neither trials.csv nor scores.txt: name a run's folder or a score "
+                "file"
+            )
         path = inside[0]
     file = read_scores(path)
     if args.protocol is None:
@@ -249,7 +323,9 @@ def _settings(bundle: Path | None) -> tuple[Settings, Path]:
 
 
 def _overlay(url: str | None, bundle: Path) -> Overlay | None:
-    """What people have confirmed for the encoder of a bundle; raises ConfigError where that is nothing."""
+    """What people have confirmed for the encoder of a bundle; raises ConfigError where that is
+    nothing.
+    """
     if url is None:
         return None
     from radd.bundle import encoder_of
@@ -258,7 +334,10 @@ def _overlay(url: str | None, bundle: Path) -> Overlay | None:
     with OverlayStore(url, encoder_of(bundle)) as store:
         overlay = store.read()
     if not overlay.version:
-        raise ConfigError(f"--overlay: nothing was confirmed there for the encoder {overlay.encoder_id} of {bundle}")
+        raise ConfigError(
+            f"--overlay: nothing was confirmed there for the encoder {overlay.encoder_id} of "
+            f"{bundle}"
+        )
     return overlay
 
 
@@ -268,7 +347,9 @@ def _record(overlay: Overlay | None) -> dict[str, int]:
 
 
 def _recorded(run: Path) -> dict[str, Any]:
-    """What the record of an earlier run says of how its scores came about; nothing where there is none."""
+    """What the record of an earlier run says of how its scores came about; nothing where there is
+    none.
+    """
     path = run / "metrics.json"
     record = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return {key: record[key] for key in RECORD if key in record}
@@ -305,7 +386,13 @@ def _write_json(folder: Path, name: str, content: dict) -> None:
     (folder / name).write_text(text + "\n", encoding="utf-8")
 
 
-COMMANDS = {"score": _score, "metrics": _metrics, "compare": _compare, "peers": _peers, "stream": _stream}
+COMMANDS = {
+    "score": _score,
+    "metrics": _metrics,
+    "compare": _compare,
+    "peers": _peers,
+    "stream": _stream,
+}
 
 
 if __name__ == "__main__":

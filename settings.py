@@ -1,7 +1,8 @@
 """config.toml and the environment -> frozen settings.
 
-The config.toml beside this file holds every setting with its default; a file given with --config overrides the keys
-it names, and the environment variable RADD_<SECTION>_<KEY> overrides both. An unknown key is refused.
+The config.toml beside this file holds every setting with its default; a file given with --config
+overrides the keys it names, and the environment variable RADD_<SECTION>_<KEY> overrides both. An
+unknown key is refused.
 """
 
 from __future__ import annotations
@@ -51,8 +52,9 @@ class Settings:
 def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
     """The settings of config.toml, overridden by the file `path`, overridden by `environ`.
 
-    Raises ConfigError for a file that cannot be read, an unknown section or key, a value of the wrong type or out of
-    its range; the message names the place and, for a misspelt name, the nearest one that exists.
+    Raises ConfigError for a file that cannot be read, an unknown section or key, a value of the
+    wrong type or out of its range; the message names the place and, for a misspelt name, the
+    nearest one that exists.
     """
     sections = get_type_hints(Settings)
     known = {name: get_type_hints(section) for name, section in sections.items()}
@@ -63,11 +65,16 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
             if section not in known:
                 raise ConfigError(f"{place}: unknown section [{section}]{_nearest(section, known)}")
             if not isinstance(table, dict):
-                raise ConfigError(f"{place}: {section} stands outside a section; put it under one of {', '.join(known)}")
+                raise ConfigError(
+                    f"{place}: {section} stands outside a section; put it under one of "
+                    f"{', '.join(known)}"
+                )
             for key, value in table.items():
                 place = _place(file, section, key)
                 if key not in known[section]:
-                    raise ConfigError(f"{place}: unknown key {key} in [{section}]{_nearest(key, known[section])}")
+                    raise ConfigError(
+                        f"{place}: unknown key {key} in [{section}]{_nearest(key, known[section])}"
+                    )
                 values[section][key] = _typed(value, known[section][key], place)
                 origin[section, key] = place
     for name, text in environ.items():
@@ -75,19 +82,28 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
             continue
         section, key = _variable(name, known)
         place = f"environment variable {name}"
-        values[section][key] = _typed(_parse(text, known[section][key], place), known[section][key], place)
+        values[section][key] = _typed(
+            _parse(text, known[section][key], place), known[section][key], place
+        )
         origin[section, key] = place
     built = {}
     for name, section in sections.items():
         missing = [f.name for f in fields(section) if f.name not in values[name]]
         if missing:
-            raise ConfigError(f"{DEFAULTS}: [{name}] lacks {', '.join(missing)}; restore the file as it was shipped")
+            raise ConfigError(
+                f"{DEFAULTS}: [{name}] lacks {', '.join(missing)}; restore the file as it was "
+                "shipped"
+            )
         try:
             built[name] = section(**values[name])
         except ConfigError as error:
-            key = str(error).split(" ")[0]  # a rule about several keys may name another one than was set
+            key = str(error).split(" ")[
+                0
+            ]  # a rule about several keys may name another one than was set
             place = origin.get((name, key), f"[{name}]")
-            variables = {p for (s, _), p in origin.items() if s == name and p.startswith("environment")} - {place}
+            variables = {
+                p for (s, _), p in origin.items() if s == name and p.startswith("environment")
+            } - {place}
             raise ConfigError(f"{', '.join([place, *sorted(variables)])}: {error}") from None
     return Settings(**built)
 
@@ -128,7 +144,9 @@ def _variable(name: str, known) -> tuple[str, str]:
             if name == f"{PREFIX}{section}_{key}".upper():
                 return section, key
     names = [f"{PREFIX}{s}_{k}".upper() for s, keys in known.items() for k in keys]
-    raise ConfigError(f"environment variable {name}: there is no such setting{_nearest(name, names)}")
+    raise ConfigError(
+        f"environment variable {name}: there is no such setting{_nearest(name, names)}"
+    )
 
 
 def _parse(text: str, kind: Any, place: str) -> Any:
@@ -148,4 +166,3 @@ def _typed(value: Any, kind: Any, place: str) -> Any:
     if kind in (str, int, float, bool) and type(value) is not kind:
         raise ConfigError(f"{place}: expected {kind.__name__}, found {value!r}")
     return value
-

@@ -1,8 +1,9 @@
 """Makes and describes model bundles.
 
-`fit` trains one from labelled speech, `generate` makes synthetic speech to learn from, `card` copies measured numbers
-into a bundle, and `index` adds known voices to one that listens. `retrain` learns from what people have labelled,
-`promote` and `rollback` choose the bundle in use, and `drift` tells how far the sound is from what it knows.
+`fit` trains one from labelled speech, `generate` makes synthetic speech to learn from, `card`
+copies measured numbers into a bundle, and `index` adds known voices to one that listens. `retrain`
+learns from what people have labelled, `promote` and `rollback` choose the bundle in use, and
+`drift` tells how far the sound is from what it knows.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ from training.recipe import STAGES
 
 ROOT = Path(__file__).parent
 SHIPPED = "radd"
-PROVED = ("telephone-mulaw", "noise10")  # conditions of evaluation that a retrained bundle must not be worse under
+PROVED = (
+    "telephone-mulaw",
+    "noise10",
+)  # conditions of evaluation that a retrained bundle must not be worse under
 NICE = 15  # retraining waits for what listens
 
 
@@ -53,18 +57,45 @@ def fit(arguments: argparse.Namespace) -> None:
     if arguments.model == SHIPPED:
         from training.fit import fit
 
-        fit(arguments.data, selection, out, arguments.work, recipe, channel, draw_training, arguments.jobs,
-            arguments.start, {name: CONDITIONS[name] for name in PROVED}, arguments.stage)
+        fit(
+            arguments.data,
+            selection,
+            out,
+            arguments.work,
+            recipe,
+            channel,
+            draw_training,
+            arguments.jobs,
+            arguments.start,
+            {name: CONDITIONS[name] for name in PROVED},
+            arguments.stage,
+        )
     else:
         from training.baselines.fit import fit_baseline
 
         if arguments.start or arguments.stage:
-            raise ConfigError(f"--start and --stage are of the model {SHIPPED}; {arguments.model} learns in one go: drop them")
-        fit_baseline(arguments.model, arguments.data, selection, out, arguments.work, recipe, channel, draw_training,
-                     settings.gate, arguments.jobs)
+            raise ConfigError(
+                f"--start and --stage are of the model {SHIPPED}; {arguments.model} learns in one "
+                "go: drop them"
+            )
+        fit_baseline(
+            arguments.model,
+            arguments.data,
+            selection,
+            out,
+            arguments.work,
+            recipe,
+            channel,
+            draw_training,
+            settings.gate,
+            arguments.jobs,
+        )
     if arguments.stage not in (None, STAGES[-1]):
         return
-    print(f"{out} is ready; measure it with evaluate.py, then: train.py card --bundle {out} --metrics ...")
+    print(
+        f"{out} is ready; measure it with evaluate.py, then: train.py card --bundle {out} "
+        "--metrics ..."
+    )
 
 
 def engines(arguments: argparse.Namespace) -> None:
@@ -97,7 +128,11 @@ def gan(arguments: argparse.Namespace) -> None:
     work = place_of(real, arguments.work)
     gan.train(real, work, sizes, arguments.steps, arguments.seed, arguments.minutes)
     plans = gan.plan_copies(real, work, sizes, arguments.clips, arguments.seed)
-    told(arguments.out, plans, write_corpus(arguments.out, plans, gan.copier(real, work), arguments.jobs))
+    told(
+        arguments.out,
+        plans,
+        write_corpus(arguments.out, plans, gan.copier(real, work), arguments.jobs),
+    )
     for system, distance in gan.distances(plans, real, work).items():
         print(f"{system}: mel spectra {distance:.1f} dB from their sources' on average")
 
@@ -108,15 +143,24 @@ def vae(arguments: argparse.Namespace) -> None:
     from generative.sources import place_of, train_clips
 
     real, fake = (train_clips(arguments.data, label) for label in ("bonafide", "spoof"))
-    network = vae.train(real, place_of(real, arguments.work), arguments.steps, arguments.seed, arguments.minutes)
+    network = vae.train(
+        real, place_of(real, arguments.work), arguments.steps, arguments.seed, arguments.minutes
+    )
     plans = vae.plan_clips(real, fake, arguments.clips, arguments.seed)
-    told(arguments.out, plans, write_corpus(arguments.out, plans, vae.maker(network, real + fake), arguments.jobs))
+    told(
+        arguments.out,
+        plans,
+        write_corpus(arguments.out, plans, vae.maker(network, real + fake), arguments.jobs),
+    )
 
 
 def told(out: Path, plans: list, left_out: list[str]) -> None:
     for line in left_out:
         print(f"left out: {line}")
-    print(f"{out} holds {len(plans) - len(left_out)} clips; learn from it with train.py fit --data ... --data {out}")
+    print(
+        f"{out} holds {len(plans) - len(left_out)} clips; learn from it with train.py fit --data "
+        f"... --data {out}"
+    )
 
 
 def index(arguments: argparse.Namespace) -> None:
@@ -144,8 +188,19 @@ def import_from_hub(arguments: argparse.Namespace) -> None:
     from training.hub_import import import_model
 
     out = arguments.out or place_of(arguments.named)
-    import_model(arguments.named, out, dict(arguments.label), arguments.data, arguments.work, load().gate, arguments.jobs)
-    print(f"{out} is ready; detect.py and evaluate.py take it with --bundle {arguments.out or arguments.named}")
+    import_model(
+        arguments.named,
+        out,
+        dict(arguments.label),
+        arguments.data,
+        arguments.work,
+        load().gate,
+        arguments.jobs,
+    )
+    print(
+        f"{out} is ready; detect.py and evaluate.py take it with --bundle "
+        f"{arguments.out or arguments.named}"
+    )
 
 
 def weigh(arguments: argparse.Namespace) -> None:
@@ -157,11 +212,18 @@ def weigh(arguments: argparse.Namespace) -> None:
 
     recipe = load(arguments.config).training
     channel = Channel.read(arguments.noise, recipe.rawboost)
-    clips = DecodedClips([clip for directory in arguments.data for clip in read_corpus(directory, "dev")],
-                         arguments.work / "decoded", 1)
+    clips = DecodedClips(
+        [clip for directory in arguments.data for clip in read_corpus(directory, "dev")],
+        arguments.work / "decoded",
+        1,
+    )
     rows = weigh(arguments.bundle, clips, channel, recipe.seed)
     for label, (weight, offset, cap) in zip(("real", "fake"), rows, strict=True):
-        counts = f"counts from a closeness of {-offset / weight:.2f} on, up to {cap:.1f} nats" if weight else "says nothing"
+        counts = (
+            f"counts from a closeness of {-offset / weight:.2f} on, up to {cap:.1f} nats"
+            if weight
+            else "says nothing"
+        )
         print(f"a confirmed {label} recording {counts}")
 
 
@@ -189,7 +251,9 @@ def retrain(arguments: argparse.Namespace) -> None:
     with Learning(arguments.url or settings.storage.url) as store:
         while True:
             try:
-                retrain(store, means(settings, in_use(configured), arguments.work), say, arguments.asked)
+                retrain(
+                    store, means(settings, in_use(configured), arguments.work), say, arguments.asked
+                )
             except RaddError as error:
                 if arguments.every is None:
                     raise
@@ -204,13 +268,21 @@ def means(settings, champion: Path, work: Path):
     from generative.copy_synthesis import METHODS
     from training.retrain import Means
 
-    methods = [make for name, make in METHODS.items() if name != "world"]  # the rest needs nothing but numpy
+    methods = [
+        make for name, make in METHODS.items() if name != "world"
+    ]  # the rest needs nothing but numpy
 
     def copy(samples, rng):
         return methods[rng.integers(len(methods))](samples, rng)
 
-    return Means(champion, settings.retrain, settings.decision.spoof_p, work, copy,
-                 {name: CONDITIONS[name] for name in PROVED})
+    return Means(
+        champion,
+        settings.retrain,
+        settings.decision.spoof_p,
+        work,
+        copy,
+        {name: CONDITIONS[name] for name in PROVED},
+    )
 
 
 def say(line: str) -> None:
@@ -231,7 +303,9 @@ def choose(arguments: argparse.Namespace) -> None:
             version = put_to_use(store, configured, arguments.name, arguments.reason)
         else:
             version = put_back(store, configured, arguments.reason)
-    print(f"{in_use(configured)} is in use: {version}; daemons take it over within [model] overlay_s")
+    print(
+        f"{in_use(configured)} is in use: {version}; daemons take it over within [model] overlay_s"
+    )
 
 
 def drift(arguments: argparse.Namespace) -> None:
@@ -244,20 +318,30 @@ def drift(arguments: argparse.Namespace) -> None:
     from storage.learning import Learning
 
     settings = load(arguments.config)
-    champion, today = in_use(bundle_directory(ROOT, settings.model.bundle)), datetime.now(UTC).date()
+    champion, today = (
+        in_use(bundle_directory(ROOT, settings.model.bundle)),
+        datetime.now(UTC).date(),
+    )
     usual = usual_distance(champion)
     if usual is None:
-        raise ConfigError(f"{champion} does not say what distance is usual: it takes nothing to replay along; make a bundle "
-                          "with train.py fit")
+        raise ConfigError(
+            f"{champion} does not say what distance is usual: it takes nothing to replay along; "
+            "make a bundle with train.py fit"
+        )
     bound, first = settings.retrain.drift_factor * usual, today - timedelta(days=arguments.days - 1)
     with Learning(arguments.url or settings.storage.url) as store:
         rows = store.drifts(first)
-    print(f"distance from known voices: {usual:.4f} is usual, more than {bound:.4f} is drift ([retrain] drift_factor)")
+    print(
+        f"distance from known voices: {usual:.4f} is usual, more than {bound:.4f} is drift "
+        "([retrain] drift_factor)"
+    )
     for row in rows:
         bar = "#" * min(40, round(20 * row["distance"] / bound))
         source = "".join(c if c.isprintable() else "?" for c in row["source"][:40])
-        print(f"{row['day']}  {row['distance']:.4f}  {row['seconds']:6} s  {bar:20} "
-              f"{'DRIFT  ' if row['distance'] > bound else ''}{source}")
+        print(
+            f"{row['day']}  {row['distance']:.4f}  {row['seconds']:6} s  {bar:20} "
+            f"{'DRIFT  ' if row['distance'] > bound else ''}{source}"
+        )
     if arguments.plot is not None:
         from evaluation.days import by_source, draw_days
 
@@ -271,82 +355,252 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     making = commands.add_parser("fit", help="train a bundle; goes on where a killed run stopped")
     making.set_defaults(command=fit)
     add = making.add_argument
-    add("--model", choices=(SHIPPED, *MODELS), default=SHIPPED,
-        help=f"what learns: {SHIPPED}, the one that ships, or a baseline to compare it with, see bench/baselines.md")
-    add("--data", type=Path, action="append", required=True, metavar="DIR",
-        help="a corpus with protocol.train.txt and protocol.dev.txt; may be given many times")
-    add("--out", type=Path, metavar="DIR", help=f"the bundle, default models/default of {SHIPPED}, else models/NAME")
-    add("--work", type=Path, default=ROOT / "build" / "fit", metavar="DIR", help="decoded audio and checkpoints")
-    add("--noise", type=Path, metavar="DIR", help="recorded noises in DIR/noise and room responses in DIR/rir")
-    add("--exclude", type=Path, metavar="FILE", help="speakers to leave out, one a line: kept for measuring")
-    add("--licences", choices=("all", "permissive"), default="all",
-        help="permissive leaves out clips whose licence is unstated, non-commercial or in doubt; default all")
-    add("--start", type=Path, metavar="DIR", help="a bundle whose networks learn on; else they begin anew")
-    add("--encoder", metavar="NAME|DIR", help="in place of [training] encoder: a Wav2Vec2-family model, hub name or directory")
-    add("--config", type=Path, metavar="FILE", help="settings that override config.toml, section [training]")
-    add("--jobs", type=int, default=os.cpu_count(), metavar="N", help="processes, default the number of cores")
-    add("--stage", choices=STAGES, help="this stage alone, from what those before it left in --work; dvc.yaml does so")
-    generators = commands.add_parser("generate", help="make synthetic speech to learn from; goes on after a kill")
+    add(
+        "--model",
+        choices=(SHIPPED, *MODELS),
+        default=SHIPPED,
+        help=f"what learns: {SHIPPED}, the one that ships, or a baseline to compare it with, see "
+        "bench/baselines.md",
+    )
+    add(
+        "--data",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="DIR",
+        help="a corpus with protocol.train.txt and protocol.dev.txt; may be given many times",
+    )
+    add(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help=f"the bundle, default models/default of {SHIPPED}, else models/NAME",
+    )
+    add(
+        "--work",
+        type=Path,
+        default=ROOT / "build" / "fit",
+        metavar="DIR",
+        help="decoded audio and checkpoints",
+    )
+    add(
+        "--noise",
+        type=Path,
+        metavar="DIR",
+        help="recorded noises in DIR/noise and room responses in DIR/rir",
+    )
+    add(
+        "--exclude",
+        type=Path,
+        metavar="FILE",
+        help="speakers to leave out, one a line: kept for measuring",
+    )
+    add(
+        "--licences",
+        choices=("all", "permissive"),
+        default="all",
+        help="permissive leaves out clips whose licence is unstated, non-commercial or in doubt; "
+        "default all",
+    )
+    add(
+        "--start",
+        type=Path,
+        metavar="DIR",
+        help="a bundle whose networks learn on; else they begin anew",
+    )
+    add(
+        "--encoder",
+        metavar="NAME|DIR",
+        help="in place of [training] encoder: a Wav2Vec2-family model, hub name or directory",
+    )
+    add(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="settings that override config.toml, section [training]",
+    )
+    add(
+        "--jobs",
+        type=int,
+        default=os.cpu_count(),
+        metavar="N",
+        help="processes, default the number of cores",
+    )
+    add(
+        "--stage",
+        choices=STAGES,
+        help="this stage alone, from what those before it left in --work; dvc.yaml does so",
+    )
+    generators = commands.add_parser(
+        "generate", help="make synthetic speech to learn from; goes on after a kill"
+    )
     generators = generators.add_subparsers(required=True, metavar="GENERATOR")
     generator(generators, "engines", engines, "sentences by the speech engines that are installed")
-    copying = generator(generators, "copies", copies, "the train side's real speech by vocoders without a network")
-    copying.add_argument("--data", type=Path, action="append", required=True, metavar="DIR",
-                         help="a corpus whose bona fide clips are copied; may be given many times")
-    convincing = learner(generators, "gan", gan, "the train side's real speech by vocoders that learn from it", 4000)
-    convincing.add_argument("--size", action="append", metavar="NAME",
-                            help="tiny, small or paper (for a graphics card); may be given many times, default tiny")
-    learner(generators, "vae", vae, "the train side's speech decoded from its spectra, or with a learned gain", 3000)
-    learning = commands.add_parser("index", help="what people confirm is known from then on, without training")
+    copying = generator(
+        generators, "copies", copies, "the train side's real speech by vocoders without a network"
+    )
+    copying.add_argument(
+        "--data",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="DIR",
+        help="a corpus whose bona fide clips are copied; may be given many times",
+    )
+    convincing = learner(
+        generators, "gan", gan, "the train side's real speech by vocoders that learn from it", 4000
+    )
+    convincing.add_argument(
+        "--size",
+        action="append",
+        metavar="NAME",
+        help="tiny, small or paper (for a graphics card); may be given many times, default tiny",
+    )
+    learner(
+        generators,
+        "vae",
+        vae,
+        "the train side's speech decoded from its spectra, or with a learned gain",
+        3000,
+    )
+    learning = commands.add_parser(
+        "index", help="what people confirm is known from then on, without training"
+    )
     learning.set_defaults(command=index)
     add_options(learning)
-    numbers = commands.add_parser("card", help="copy the numbers that evaluate.py measured into a bundle's card")
+    numbers = commands.add_parser(
+        "card", help="copy the numbers that evaluate.py measured into a bundle's card"
+    )
     numbers.set_defaults(command=card)
     numbers.add_argument("--bundle", type=Path, default=ROOT / "models" / "default", metavar="DIR")
-    numbers.add_argument("--metrics", type=named_file, action="append", required=True, metavar="NAME=FILE",
-                         help="metrics.json, stream.json or heard.json and the name of the run; may be given many times")
-    numbers.add_argument("--out", type=Path, metavar="DIR", help="a copy that has them; the bundle stays as it is")
-    saying = commands.add_parser("weigh", help="measure how much a confirmation says to a bundle; fit does so for its own")
+    numbers.add_argument(
+        "--metrics",
+        type=named_file,
+        action="append",
+        required=True,
+        metavar="NAME=FILE",
+        help="metrics.json, stream.json or heard.json and the name of the run; may be given many "
+        "times",
+    )
+    numbers.add_argument(
+        "--out", type=Path, metavar="DIR", help="a copy that has them; the bundle stays as it is"
+    )
+    saying = commands.add_parser(
+        "weigh", help="measure how much a confirmation says to a bundle; fit does so for its own"
+    )
     saying.set_defaults(command=weigh)
     saying.add_argument("--bundle", type=Path, default=ROOT / "models" / "default", metavar="DIR")
-    saying.add_argument("--data", type=Path, action="append", required=True, metavar="DIR", help="corpora with a dev side")
-    saying.add_argument("--noise", type=Path, metavar="DIR", help="recorded noises in DIR/noise and room responses in DIR/rir")
-    saying.add_argument("--work", type=Path, default=ROOT / "build" / "fit", metavar="DIR", help="decoded audio")
-    saying.add_argument("--config", type=Path, metavar="FILE", help="settings that override config.toml, section [training]")
-    foreign = commands.add_parser("import", help="an audio classifier of the hub, or saved by transformers, as a bundle")
+    saying.add_argument(
+        "--data",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="DIR",
+        help="corpora with a dev side",
+    )
+    saying.add_argument(
+        "--noise",
+        type=Path,
+        metavar="DIR",
+        help="recorded noises in DIR/noise and room responses in DIR/rir",
+    )
+    saying.add_argument(
+        "--work", type=Path, default=ROOT / "build" / "fit", metavar="DIR", help="decoded audio"
+    )
+    saying.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="settings that override config.toml, section [training]",
+    )
+    foreign = commands.add_parser(
+        "import", help="an audio classifier of the hub, or saved by transformers, as a bundle"
+    )
     foreign.set_defaults(command=import_from_hub)
     foreign.add_argument("named", metavar="hf:NAME|hf:DIR")
-    foreign.add_argument("--out", type=Path, metavar="DIR", help="the bundle; default where --bundle hf:NAME looks for it")
-    foreign.add_argument("--label", type=named_label, action="append", default=[], metavar="CLASS=bonafide|spoof",
-                         help="what a class means where its name does not say so; may be given many times")
-    foreign.add_argument("--data", type=Path, action="append", default=[], metavar="DIR",
-                         help="a corpus whose dev side calibrates the scores; may be given many times")
-    foreign.add_argument("--work", type=Path, default=ROOT / "build" / "import", metavar="DIR", help="decoded audio")
-    foreign.add_argument("--jobs", type=at_least(1), default=1, metavar="N", help="processes that decode, default 1")
-    shelf = commands.add_parser("models", help="list the bundles that are here and whether they are whole")
+    foreign.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="the bundle; default where --bundle hf:NAME looks for it",
+    )
+    foreign.add_argument(
+        "--label",
+        type=named_label,
+        action="append",
+        default=[],
+        metavar="CLASS=bonafide|spoof",
+        help="what a class means where its name does not say so; may be given many times",
+    )
+    foreign.add_argument(
+        "--data",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a corpus whose dev side calibrates the scores; may be given many times",
+    )
+    foreign.add_argument(
+        "--work", type=Path, default=ROOT / "build" / "import", metavar="DIR", help="decoded audio"
+    )
+    foreign.add_argument(
+        "--jobs", type=at_least(1), default=1, metavar="N", help="processes that decode, default 1"
+    )
+    shelf = commands.add_parser(
+        "models", help="list the bundles that are here and whether they are whole"
+    )
     shelf.set_defaults(command=models)
-    shelf.add_argument("directory", type=Path, nargs="?", default=ROOT / "models", metavar="DIR", help="default models")
-    again = commands.add_parser("retrain", help="learn from what people have labelled, if enough is new")
+    shelf.add_argument(
+        "directory",
+        type=Path,
+        nargs="?",
+        default=ROOT / "models",
+        metavar="DIR",
+        help="default models",
+    )
+    again = commands.add_parser(
+        "retrain", help="learn from what people have labelled, if enough is new"
+    )
     again.set_defaults(command=retrain)
     often = again.add_mutually_exclusive_group(required=True)
     often.add_argument("--once", action="store_true", help="one round, for a timer")
-    again.add_argument("--asked", metavar="ID", help=argparse.SUPPRESS)  # the console's: the row that tells how it goes
-    often.add_argument("--every", type=span, metavar="SPAN", help="a round each so often, as 24h or 30m")
-    again.add_argument("--work", type=Path, default=ROOT / "build" / "retrain", metavar="DIR",
-                       help="scores of clips while a round lasts")
-    promoting = commands.add_parser("promote", help="put a bundle to use, without a restart of what listens")
+    again.add_argument(
+        "--asked", metavar="ID", help=argparse.SUPPRESS
+    )  # the console's: the row that tells how it goes
+    often.add_argument(
+        "--every", type=span, metavar="SPAN", help="a round each so often, as 24h or 30m"
+    )
+    again.add_argument(
+        "--work",
+        type=Path,
+        default=ROOT / "build" / "retrain",
+        metavar="DIR",
+        help="scores of clips while a round lasts",
+    )
+    promoting = commands.add_parser(
+        "promote", help="put a bundle to use, without a restart of what listens"
+    )
     promoting.set_defaults(command=choose)
     promoting.add_argument("name", metavar="NAME", help="its directory beside the configured one")
-    back = commands.add_parser("rollback", help="put the bundle to use again that was in use before")
+    back = commands.add_parser(
+        "rollback", help="put the bundle to use again that was in use before"
+    )
     back.set_defaults(command=choose, name=None)
-    far = commands.add_parser("drift", help="how far the sound of each stream and day is from known voices")
+    far = commands.add_parser(
+        "drift", help="how far the sound of each stream and day is from known voices"
+    )
     far.set_defaults(command=drift)
-    far.add_argument("--days", type=at_least(1), default=14, metavar="N", help="today included, default 14")
+    far.add_argument(
+        "--days", type=at_least(1), default=14, metavar="N", help="today included, default 14"
+    )
     far.add_argument("--plot", type=Path, metavar="FILE", help="draw them into this SVG file")
     for choosing in (promoting, back):
         choosing.add_argument("--reason", default="", metavar="TEXT")
     for with_database in (again, promoting, back, far):
         with_database.add_argument("--url", help="the database, instead of the one in [storage]")
-        with_database.add_argument("--config", type=Path, metavar="FILE", help="settings that override config.toml")
+        with_database.add_argument(
+            "--config", type=Path, metavar="FILE", help="settings that override config.toml"
+        )
     return parser.parse_args(argv)
 
 
@@ -365,7 +619,13 @@ def generator(group, name: str, command: Callable, help: str) -> argparse.Argume
     add = making.add_argument
     add("--out", type=Path, required=True, metavar="DIR", help="the corpus to be made")
     add("--clips", type=at_least(1), default=600, metavar="N", help="how many, default 600")
-    add("--seed", type=at_least(0), default=1, metavar="S", help="the same seed makes the same clips, default 1")
+    add(
+        "--seed",
+        type=at_least(0),
+        default=1,
+        metavar="S",
+        help="the same seed makes the same clips, default 1",
+    )
     add("--jobs", type=at_least(1), default=1, metavar="N", help="processes, default 1")
     return making
 
@@ -374,11 +634,29 @@ def learner(group, name: str, command: Callable, help: str, steps: int) -> argpa
     """Add a generator that learns from the corpora first."""
     making = generator(group, name, command, help)
     add = making.add_argument
-    add("--data", type=Path, action="append", required=True, metavar="DIR",
-        help="a corpus to learn from and to make over; may be given many times")
-    add("--work", type=Path, default=ROOT / "build" / name, metavar="DIR", help="decoded audio and checkpoints")
+    add(
+        "--data",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="DIR",
+        help="a corpus to learn from and to make over; may be given many times",
+    )
+    add(
+        "--work",
+        type=Path,
+        default=ROOT / "build" / name,
+        metavar="DIR",
+        help="decoded audio and checkpoints",
+    )
     add("--steps", type=int, default=steps, metavar="N", help=f"of learning, default {steps}")
-    add("--minutes", type=float, default=math.inf, metavar="M", help="end learning after so long; again, it goes on")
+    add(
+        "--minutes",
+        type=float,
+        default=math.inf,
+        metavar="M",
+        help="end learning after so long; again, it goes on",
+    )
     return making
 
 
@@ -394,7 +672,9 @@ def at_least(low: int) -> Callable[[str], int]:
 def named_label(text: str) -> tuple[str, str]:
     name, _, label = text.rpartition("=")
     if not name or label not in ("bonafide", "spoof"):
-        raise argparse.ArgumentTypeError(f"{text!r}: expected CLASS=bonafide or CLASS=spoof, as in LABEL_0=spoof")
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected CLASS=bonafide or CLASS=spoof, as in LABEL_0=spoof"
+        )
     return name, label
 
 

@@ -1,4 +1,5 @@
-"""Makes demo.flac beside this file: a synthetic voice (flite's slt, statistical parametric) says three sentences among pauses.
+"""Makes demo.flac beside this file: a synthetic voice (flite's slt, statistical parametric) says
+three sentences among pauses.
 
 python assets/make_demo.py
 """
@@ -20,7 +21,8 @@ from radd.types import SAMPLE_RATE_HZ, seconds  # noqa: E402
 
 SENTENCES = (
     "Hello, I am not a person. A computer program makes every sound that you hear from me.",
-    "I could read out your bank details in this voice, and ask a colleague to transfer money today.",
+    "I could read out your bank details in this voice, and ask a colleague to transfer money "
+    "today.",
     "If the detector works, an alert has been raised by now, and this clip is kept as evidence.",
 )
 PAUSES_S = (2.0, 3.0, 3.0, 3.0)
@@ -43,7 +45,9 @@ def main() -> None:
         for sentence, pause in zip(SENTENCES, pauses[1:], strict=True):
             parts += [speak(sentence, Path(directory)), pause]
     samples = np.concatenate(parts)
-    floor = np.random.default_rng(SEED).standard_normal(len(samples), np.float32) * 10 ** (FLOOR_DBFS / 20)
+    floor = np.random.default_rng(SEED).standard_normal(len(samples), np.float32) * 10 ** (
+        FLOOR_DBFS / 20
+    )
     demo = Path(__file__).with_name("demo.flac")
     demo.write_bytes(flac_bytes(samples + floor.astype(np.float32)))
     print(f"{demo.name}: {seconds(len(samples)):.1f} s, {demo.stat().st_size} bytes")

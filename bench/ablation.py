@@ -1,26 +1,31 @@
-"""What each part of training and of the detector is worth: rows that each add one part to the row before, over seeds.
+"""What each part of training and of the detector is worth: rows that each add one part to the row
+before, over seeds.
 
-    python bench/ablation.py --data CORPUS [--data MORE] --noise NOISE --copies DIR --engines DIR --gan DIR --vae DIR \
-        --work build/ablation [--start BUNDLE | --first 1500] [--seeds 1 2 3] [--steps 400] [--rate 0.0016] [--clips 300] \
-        [--jobs 2]
-    python bench/ablation.py --data CORPUS [--data MORE] --bundle models/default --work build/ablation [--clips 300] --seeds
+    python bench/ablation.py --data CORPUS [--data MORE] --noise NOISE --copies DIR \
+        --engines DIR --gan DIR --vae DIR --work build/ablation [--start BUNDLE | --first 1500] \
+        [--seeds 1 2 3] [--steps 400] [--rate 0.0016] [--clips 300] [--jobs 2]
+    python bench/ablation.py --data CORPUS [--data MORE] --bundle models/default \
+        --work build/ablation [--clips 300] --seeds
     python bench/ablation.py --work build/ablation --table > bench/ablation.md
 
-For each seed the network on the spectrum learns plainly for --first steps, or is that of the bundle --start, and from
-there every row learns for --steps more, as train.py fit learns but in fewer and smaller steps, so that no row pays for
-the beginning that all have in common; then the dev and the eval side (protocol.eval.txt of a corpus) are scored as they
-are and through fixed conditions of listening, one window a clip, and the equal error rates go into one file in --work.
-A run whose file is there is not repeated, and one that was killed goes on. Encoder and retrieval need far longer
-learning to tell anything: with --bundle the parts of a detector that has learned at full length are judged, and --seeds
-without a number learns nothing beside that. What is worth keeping is decided on the dev side; the eval side is there to
-be reported.
+For each seed the network on the spectrum learns plainly for --first steps, or is that of the bundle
+--start, and from there every row learns for --steps more, as train.py fit learns but in fewer and
+smaller steps, so that no row pays for the beginning that all have in common; then the dev and the
+eval side (protocol.eval.txt of a corpus) are scored as they are and through fixed conditions of
+listening, one window a clip, and the equal error rates go into one file in --work. A run whose file
+is there is not repeated, and one that was killed goes on. Encoder and retrieval need far longer
+learning to tell anything: with --bundle the parts of a detector that has learned at full length are
+judged, and --seeds without a number learns nothing beside that. What is worth keeping is decided on
+the dev side; the eval side is there to be reported.
 """
 
 from __future__ import annotations
 
 import os
 
-os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")  # read when numpy is imported
+os.environ.update(
+    OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1"
+)  # read when numpy is imported
 
 import argparse  # noqa: E402
 import json  # noqa: E402
@@ -80,7 +85,9 @@ CONDITIONS = ("clean", "telephone-mulaw", "noise10")
 ALL = "all"
 LEARNED = "bundle.json"  # in --work, beside the files of rows
 REPLICATES = 500
-FAMILIES = {  # by the name of a system; the first pattern that it holds counts, and a name without any has no family
+# by the name of a system; the first pattern that it holds counts, and a name without any has no
+# family
+FAMILIES = {
     "voice conversion": r"vc(?!tk)|conversion|VQ-VAE|Disentangled",
     "codec": r"codec|lyra",
     "text to speech": r"tts|taco|speech|spch|pitch|vits|hmm|transformer|WaveGrad2|silero|VALL",
@@ -105,24 +112,84 @@ def main() -> int:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add = parser.add_argument
-    add("--work", type=Path, required=True, metavar="DIR", help="keeps decoded audio and what was measured")
-    add("--data", type=Path, action="append", default=[], metavar="DIR", help="a corpus; may be given many times")
-    add("--noise", type=Path, metavar="DIR", help="recorded noises and rooms, as train.py fit has them")
+    add(
+        "--work",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="keeps decoded audio and what was measured",
+    )
+    add(
+        "--data",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a corpus; may be given many times",
+    )
+    add(
+        "--noise",
+        type=Path,
+        metavar="DIR",
+        help="recorded noises and rooms, as train.py fit has them",
+    )
     for name in ("copies", "engines", "gan", "vae"):
-        add(f"--{name}", type=Path, metavar="DIR", help=f"what train.py generate {name} made; without it no such row")
-    add("--rows", nargs="+", metavar="NAME", help=f"only these of {', '.join((FIRST, *CHAIN, *CORPORA))}")
+        add(
+            f"--{name}",
+            type=Path,
+            metavar="DIR",
+            help=f"what train.py generate {name} made; without it no such row",
+        )
+    add(
+        "--rows",
+        nargs="+",
+        metavar="NAME",
+        help=f"only these of {', '.join((FIRST, *CHAIN, *CORPORA))}",
+    )
     add("--bundle", type=Path, metavar="DIR", help="its parts are judged as they are")
     add("--seeds", type=int, nargs="*", default=[1, 2, 3], metavar="S")
     begin = parser.add_mutually_exclusive_group().add_argument
-    begin("--first", type=int, default=1500, metavar="N", help="plain steps that all rows begin with, default 1500")
-    begin("--start", type=Path, metavar="DIR", help="a bundle whose network all rows begin with instead")
-    add("--steps", type=int, default=400, metavar="N", help="of each row's own learning, default 400")
-    add("--rate", type=float, default=load(environ={}).training.rate, metavar="R",
-        help="highest learning rate of a row; default: that of config.toml")
-    add("--clips", type=int, default=300, metavar="N", help="of either side that are scored, default 300")
-    add("--jobs", type=int, default=1, metavar="N", help="runs at once, each on one core; default 1")
+    begin(
+        "--first",
+        type=int,
+        default=1500,
+        metavar="N",
+        help="plain steps that all rows begin with, default 1500",
+    )
+    begin(
+        "--start",
+        type=Path,
+        metavar="DIR",
+        help="a bundle whose network all rows begin with instead",
+    )
+    add(
+        "--steps",
+        type=int,
+        default=400,
+        metavar="N",
+        help="of each row's own learning, default 400",
+    )
+    add(
+        "--rate",
+        type=float,
+        default=load(environ={}).training.rate,
+        metavar="R",
+        help="highest learning rate of a row; default: that of config.toml",
+    )
+    add(
+        "--clips",
+        type=int,
+        default=300,
+        metavar="N",
+        help="of either side that are scored, default 300",
+    )
+    add(
+        "--jobs", type=int, default=1, metavar="N", help="runs at once, each on one core; default 1"
+    )
     add("--table", action="store_true", help="print what was measured so far")
     return parser.parse_args()
 
@@ -148,21 +215,39 @@ class Row:
         """All that decides what is measured, of types that JSON has."""
         a = self.arguments
         begun = {"start": version_of(read_manifest(a.start))} if a.start else {"first": a.first}
-        return {"name": self.name, "added": list(self.added), "seed": self.seed, **begun, "steps": a.steps, "rate": a.rate,
-                "batch": BATCH, "clips": a.clips, "data": [str(d) for d in a.data], "noise": str(a.noise)}
+        return {
+            "name": self.name,
+            "added": list(self.added),
+            "seed": self.seed,
+            **begun,
+            "steps": a.steps,
+            "rate": a.rate,
+            "batch": BATCH,
+            "clips": a.clips,
+            "data": [str(d) for d in a.data],
+            "noise": str(a.noise),
+        }
 
     def is_there(self) -> bool:
         """Raises ConfigError where the file of this row tells of another plan."""
         if not self.file.is_file():
             return False
         found = json.loads(self.file.read_text())["plan"]
-        other = [f"{key} {found.get(key)!r}, asked {value!r}" for key, value in self.plan().items() if found.get(key) != value]
+        other = [
+            f"{key} {found.get(key)!r}, asked {value!r}"
+            for key, value in self.plan().items()
+            if found.get(key) != value
+        ]
         if other:
-            raise ConfigError(f"{self.file} has {'; '.join(other)}; name another --work or remove the file")
+            raise ConfigError(
+                f"{self.file} has {'; '.join(other)}; name another --work or remove the file"
+            )
         return True
 
     def learning(self, steps: int, rate: float) -> Plan:
-        return Plan(steps, BATCH, CROP_SAMPLES, rate, load(environ={}).training.weight_decay, self.seed)
+        return Plan(
+            steps, BATCH, CROP_SAMPLES, rate, load(environ={}).training.weight_decay, self.seed
+        )
 
     def batches(self) -> Batches:
         return Batches(_clips[self.name], self.channel(), BATCH, CROP_SAMPLES, self.seed + LATER)
@@ -184,14 +269,18 @@ class Row:
 
 
 def rows(arguments: argparse.Namespace) -> list[Row]:
-    """All rows that the corpora allow, each part added to those before; every seed of all rows before the next seed."""
+    """All rows that the corpora allow, each part added to those before; every seed of all rows
+    before the next seed.
+    """
     a = arguments
     given = dict(zip(CORPORA, (a.copies, a.engines, a.gan, a.vae), strict=True))
     parts = [*CHAIN, *(name for name, directory in given.items() if directory)]
     wanted = a.rows or [FIRST, *parts]
     if unknown := set(wanted) - {FIRST, *parts}:
         known = ", ".join([FIRST, *parts])
-        raise ConfigError(f"no row {', '.join(sorted(unknown))}; with these corpora there are {known}")
+        raise ConfigError(
+            f"no row {', '.join(sorted(unknown))}; with these corpora there are {known}"
+        )
     every = [Row(tuple(parts[:k]), seed, a) for seed in a.seeds for k in range(len(parts) + 1)]
     return [row for row in every if row.name in wanted]
 
@@ -215,7 +304,12 @@ def measure(arguments: argparse.Namespace) -> None:
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(arguments.jobs, context) as pool:
         if not arguments.start:
-            list(pool.map(begin, [Row((), seed, arguments) for seed in sorted({row.seed for row in missing})]))
+            list(
+                pool.map(
+                    begin,
+                    [Row((), seed, arguments) for seed in sorted({row.seed for row in missing})],
+                )
+            )
         for done in pool.map(run, missing):
             print(done, flush=True)
 
@@ -229,33 +323,61 @@ def eval_clips(data: list[Path]) -> list[Clip]:
             paths = [folder.find(utt) for utt in trials.utts]
             if None in paths:
                 utt = trials.utts[paths.index(None)]
-                raise ConfigError(f"{protocol} names {utt}, but {directory} has no such file; complete the corpus")
-            columns = zip(trials.utts, paths, trials.is_spoof, trials.attacks, trials.speakers, strict=True)
+                raise ConfigError(
+                    f"{protocol} names {utt}, but {directory} has no such file; complete the corpus"
+                )
+            columns = zip(
+                trials.utts, paths, trials.is_spoof, trials.attacks, trials.speakers, strict=True
+            )
             clips += [
-                Clip(utt, path, "spoof" if spoof else "bonafide", system, speaker, directory.name, UNKNOWN, UNKNOWN)
+                Clip(
+                    utt,
+                    path,
+                    "spoof" if spoof else "bonafide",
+                    system,
+                    speaker,
+                    directory.name,
+                    UNKNOWN,
+                    UNKNOWN,
+                )
                 for utt, path, spoof, system, speaker in columns
             ]
     if not clips:
-        raise ConfigError(f"no protocol.eval.txt in {', '.join(map(str, data)) or 'no corpus'}; name one with --data")
+        raise ConfigError(
+            f"no protocol.eval.txt in {', '.join(map(str, data)) or 'no corpus'}; name one with "
+            "--data"
+        )
     return clips
 
 
 class Side:
-    """The clips that are scored, each the whole hops of its first window, as every condition leaves them."""
+    """The clips that are scored, each the whole hops of its first window, as every condition
+    leaves them.
+    """
 
     def __init__(self, clips: list[Clip], arguments: argparse.Namespace) -> None:
-        """At most --clips of the clips that hold a block of sound, drawn by their sampling weights, always the same."""
+        """At most --clips of the clips that hold a block of sound, drawn by their sampling
+        weights, always the same.
+        """
         decoded = DecodedClips(clips, arguments.work / "decoded", arguments.jobs)
-        order = np.random.default_rng(0).choice(len(decoded), len(decoded), False, decoded.sampling_weights())
-        chosen = sorted([i for i in order if len(decoded.samples(i)) >= BLOCK_SAMPLES][: arguments.clips])
+        order = np.random.default_rng(0).choice(
+            len(decoded), len(decoded), False, decoded.sampling_weights()
+        )
+        chosen = sorted(
+            [i for i in order if len(decoded.samples(i)) >= BLOCK_SAMPLES][: arguments.clips]
+        )
         self.clips = [decoded.clips[i] for i in chosen]
         self.bonafide = np.array([clip.label == "bonafide" for clip in self.clips])
         sounds = [decoded.samples(i) for i in chosen]
         lengths = [min(len(s) // HOP_SAMPLES, WINDOW_HOPS) * HOP_SAMPLES for s in sounds]
-        self.speech = [decoded.speech(i)[: n // SPEECH_SAMPLES] for i, n in zip(chosen, lengths, strict=True)]
+        self.speech = [
+            decoded.speech(i)[: n // SPEECH_SAMPLES] for i, n in zip(chosen, lengths, strict=True)
+        ]
         self.sounds = {
-            condition: [through(condition, sound[:n], clip.utt)
-                        for sound, n, clip in zip(sounds, lengths, self.clips, strict=True)]
+            condition: [
+                through(condition, sound[:n], clip.utt)
+                for sound, n, clip in zip(sounds, lengths, self.clips, strict=True)
+            ]
             for condition in CONDITIONS
         }
 
@@ -266,14 +388,20 @@ def untouched(samples: np.ndarray, _: np.random.Generator) -> np.ndarray:
 
 
 def beginning(row: Row) -> SpectralNetwork:
-    """What all rows of a seed begin with: the network of a bundle, or one after plain steps, which are learned once."""
+    """What all rows of a seed begin with: the network of a bundle, or one after plain steps,
+    which are learned once.
+    """
     if row.arguments.start:
-        return spectral_network(row.arguments.start, row.batches()).to(memory_format=torch.channels_last)
+        return spectral_network(row.arguments.start, row.batches()).to(
+            memory_format=torch.channels_last
+        )
     batches = Batches(_clips[FIRST], untouched, BATCH, CROP_SAMPLES, row.seed)
     torch.manual_seed(row.seed)
     plan = row.learning(row.arguments.first, load(environ={}).training.rate)
     network = SpectralNetwork().to(memory_format=torch.channels_last)
-    return learn(network, loss, batches, plan, row.arguments.work / f"first-{plan.steps}.{row.seed}", 1)
+    return learn(
+        network, loss, batches, plan, row.arguments.work / f"first-{plan.steps}.{row.seed}", 1
+    )
 
 
 def loss(network: SpectralNetwork, batch: Batch, chance: torch.Generator) -> torch.Tensor:
@@ -293,22 +421,34 @@ def run(row: Row) -> str:
     export_cnn(network, folder / FRAMES, folder / SCORE)
     cnn = SpectralCnn(folder / FRAMES, folder / SCORE)
     rates = {
-        name: {c: by_family(side, np.array([*map(partial(spectrum_score, cnn), side.sounds[c], side.speech)]))
-               for c in CONDITIONS}
+        name: {
+            c: by_family(
+                side, np.array([*map(partial(spectrum_score, cnn), side.sounds[c], side.speech)])
+            )
+            for c in CONDITIONS
+        }
         for name, side in _sides.items()
     }
-    told = {"plan": row.plan(), "minutes": processor_minutes() - begun, "eer": rates,
-            "counts": {name: len(side.clips) for name, side in _sides.items()}}
+    told = {
+        "plan": row.plan(),
+        "minutes": processor_minutes() - begun,
+        "eer": rates,
+        "counts": {name: len(side.clips) for name, side in _sides.items()},
+    }
     part = row.file.with_suffix(".part")
     part.write_text(json.dumps(told, indent=1))
     part.replace(row.file)
     shutil.rmtree(folder)
-    return f"{row.name}, seed {row.seed}: " + ", ".join(f"{s} {overall(told, s):.1f} %" for s in _sides)
+    return f"{row.name}, seed {row.seed}: " + ", ".join(
+        f"{s} {overall(told, s):.1f} %" for s in _sides
+    )
 
 
 def spectrum_score(cnn: SpectralCnn, sound: np.ndarray, speech: np.ndarray) -> float:
     """Of a window, higher = bona fide."""
-    return float(cnn.score(cnn.frames(cnn.start(), clip_spectra(sound, speech))[None], speech[None])[0])
+    return float(
+        cnn.score(cnn.frames(cnn.start(), clip_spectra(sound, speech))[None], speech[None])[0]
+    )
 
 
 def judge_bundle(arguments: argparse.Namespace) -> None:
@@ -316,21 +456,32 @@ def judge_bundle(arguments: argparse.Namespace) -> None:
     directory = arguments.bundle
     encoder, index, _ = load_known_voices(directory)
     cnn = SpectralCnn(directory / FRAMES, directory / SCORE)
-    parts = {name: {c: judge(cnn, encoder, index, side, c) for c in CONDITIONS} for name, side in _sides.items()}
+    parts = {
+        name: {c: judge(cnn, encoder, index, side, c) for c in CONDITIONS}
+        for name, side in _sides.items()
+    }
     fused = [fuse(k + 1, parts) for k in range(len(PARTS))]
     rng, rates = np.random.default_rng(0), {}
     for name, side in _sides.items():
         n = len(side.clips)
         drawn = [np.arange(n), *rng.integers(n, size=(REPLICATES, n))]
-        rates[name] = [[mean_rate(scores[name][:, chosen], side.bonafide[chosen]) for chosen in drawn] for scores in fused]
-    told = {"bundle": version_of(read_manifest(directory)), "eer": rates,
-            "counts": {name: len(side.clips) for name, side in _sides.items()}}
+        rates[name] = [
+            [mean_rate(scores[name][:, chosen], side.bonafide[chosen]) for chosen in drawn]
+            for scores in fused
+        ]
+    told = {
+        "bundle": version_of(read_manifest(directory)),
+        "eer": rates,
+        "counts": {name: len(side.clips) for name, side in _sides.items()},
+    }
     (arguments.work / LEARNED).write_text(json.dumps(told))
 
 
 def mean_rate(scores: np.ndarray, bonafide: np.ndarray) -> float:
     """EER in % of scores (conditions, clips), the mean over the conditions."""
-    return float(np.mean([100 * eer(error_rates(row[bonafide], row[~bonafide]))[0] for row in scores]))
+    return float(
+        np.mean([100 * eer(error_rates(row[bonafide], row[~bonafide]))[0] for row in scores])
+    )
 
 
 def processor_minutes() -> float:
@@ -338,11 +489,18 @@ def processor_minutes() -> float:
     return sum(os.times()[:4]) / 60
 
 
-def judge(cnn: SpectralCnn, encoder: OnnxEncoder, index: FlatIndex, side: Side, condition: str) -> np.ndarray:
-    """Scores of PARTS (clips, 3) under a condition; without a block of speech the first block is encoded."""
+def judge(
+    cnn: SpectralCnn, encoder: OnnxEncoder, index: FlatIndex, side: Side, condition: str
+) -> np.ndarray:
+    """Scores of PARTS (clips, 3) under a condition; without a block of speech the first block is
+    encoded.
+    """
     out = []
     for sound, speech in zip(side.sounds[condition], side.speech, strict=True):
-        blocks = [encoder.embed(sound[at : at + BLOCK_SAMPLES]) for at in list(speech_blocks(speech)) or [0]]
+        blocks = [
+            encoder.embed(sound[at : at + BLOCK_SAMPLES])
+            for at in list(speech_blocks(speech)) or [0]
+        ]
         told = [(score, index.search(vector, 1).margin) for vector, score in blocks]
         out.append((spectrum_score(cnn, sound, speech), *np.mean(told, axis=0)))
     return np.array(out)
@@ -351,27 +509,42 @@ def judge(cnn: SpectralCnn, encoder: OnnxEncoder, index: FlatIndex, side: Side, 
 def fuse(n: int, parts: dict[str, dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Scores (conditions, clips) of either side when the first n parts are fused.
 
-    The fusion is fitted on the dev side under all conditions; there it is applied to sources that it was not fitted on.
+    The fusion is fitted on the dev side under all conditions; there it is applied to sources that
+    it was not fitted on.
     """
     fusion = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced"))
-    dev, (x, other) = _sides["dev"], (np.concatenate([*by.values()])[:, :n] for by in parts.values())
-    y, sources = (np.tile(column, len(CONDITIONS)) for column in (dev.bonafide, [c.source for c in dev.clips]))
+    dev, (x, other) = (
+        _sides["dev"],
+        (np.concatenate([*by.values()])[:, :n] for by in parts.values()),
+    )
+    y, sources = (
+        np.tile(column, len(CONDITIONS)) for column in (dev.bonafide, [c.source for c in dev.clips])
+    )
     folds = StratifiedGroupKFold(5).split(x, y, sources)
-    scores = {"dev": cross_val_predict(fusion, x, y, cv=folds, method="decision_function"),
-              "eval": fusion.fit(x, y).decision_function(other)}
+    scores = {
+        "dev": cross_val_predict(fusion, x, y, cv=folds, method="decision_function"),
+        "eval": fusion.fit(x, y).decision_function(other),
+    }
     return {side: told.reshape(len(CONDITIONS), -1) for side, told in scores.items()}
 
 
 def by_family(side: Side, scores: np.ndarray) -> dict[str, float]:
     """EER in % of all clips, and of each family of systems with all bona fide clips."""
     families = np.array([family(clip.system) for clip in side.clips])
-    groups = {ALL: ~side.bonafide} | {name: families == name for name in FAMILIES if name in families}
+    groups = {ALL: ~side.bonafide} | {
+        name: families == name for name in FAMILIES if name in families
+    }
     real = scores[side.bonafide]
-    return {name: 100 * eer(error_rates(real, scores[members]))[0] for name, members in groups.items()}
+    return {
+        name: 100 * eer(error_rates(real, scores[members]))[0] for name, members in groups.items()
+    }
 
 
 def family(system: str) -> str:
-    return next((name for name, pattern in FAMILIES.items() if re.search(pattern, system, re.IGNORECASE)), "")
+    return next(
+        (name for name, pattern in FAMILIES.items() if re.search(pattern, system, re.IGNORECASE)),
+        "",
+    )
 
 
 def overall(told: dict, side: str) -> float:
@@ -384,25 +557,38 @@ def tables(work: Path) -> str:
     told = [json.loads(file.read_text()) for file in sorted(work.glob("*.*.json"))]
     if not told:
         raise ConfigError(f"{work} holds no run yet; make some with --data")
-    names = [name for name in (FIRST, *CHAIN, *CORPORA) if any(t["plan"]["name"] == name for t in told)]
+    names = [
+        name for name in (FIRST, *CHAIN, *CORPORA) if any(t["plan"]["name"] == name for t in told)
+    ]
     runs = [[t for t in told if t["plan"]["name"] == name] for name in names]
     names = [name if name == FIRST else f"+ {name}" for name in names]
     families = told[0]["eer"]["eval"]["clean"].keys() - {ALL}
     minutes = [f"{np.mean([t['minutes'] for t in row]):.1f}" for row in runs]
-    groups = [(c, ALL) for c in CONDITIONS] + [("clean", name) for name in FAMILIES if name in families]
-    detail = [[name, *(spread([t["eer"]["eval"][c][g] for t in row]) for c, g in groups)]
-              for name, row in zip(names, runs, strict=True)]
+    groups = [(c, ALL) for c in CONDITIONS] + [
+        ("clean", name) for name in FAMILIES if name in families
+    ]
+    detail = [
+        [name, *(spread([t["eer"]["eval"][c][g] for t in row]) for c, g in groups)]
+        for name, row in zip(names, runs, strict=True)
+    ]
     header = ["learned from", "dev", "change", "p", "eval", "change", "p", "seeds", "minutes"]
-    return "\n\n".join([
-        "# What each part is worth",
-        *shortened(told[0]),
-        "## Learning\n\nEqual error rate in % of the network on the spectrum, mean over the conditions.",
-        markdown(header, [[*r, m] for r, m in zip(compared(names, runs), minutes, strict=True)]),
-        "## The eval side in detail\n\nEqual error rate in % by condition, and of clean clips by family of systems, each "
-        "against all bona fide clips.",
-        markdown(["learned from", *(c if g == ALL else g for c, g in groups)], detail),
-        *learned(work / LEARNED),
-    ])
+    return "\n\n".join(
+        [
+            "# What each part is worth",
+            *shortened(told[0]),
+            "## Learning\n\nEqual error rate in % of the network on the spectrum, mean over the "
+            "conditions.",
+            markdown(
+                header, [[*r, m] for r, m in zip(compared(names, runs), minutes, strict=True)]
+            ),
+            "## The eval side in detail\n"
+            "\n"
+            "Equal error rate in % by condition, and of clean clips by family of systems, each "
+            "against all bona fide clips.",
+            markdown(["learned from", *(c if g == ALL else g for c, g in groups)], detail),
+            *learned(work / LEARNED),
+        ]
+    )
 
 
 def learned(file: Path) -> list[str]:
@@ -420,8 +606,12 @@ def learned(file: Path) -> list[str]:
     counts = " and ".join(f"{n} clips of the {side} side" for side, n in told["counts"].items())
     return [
         "## Encoder and retrieval, of a detector that has learned at full length",
-        textwrap.fill(f"`{told['bundle']}`, {counts}; equal error rate in %, mean over the conditions, and its 95 % interval "
-                      "over clips. Changes are of the same clips. The parts are fused anew on the dev side, as above.", 120),
+        textwrap.fill(
+            f"`{told['bundle']}`, {counts}; equal error rate in %, mean over the conditions, and "
+            "its 95 % interval over clips. Changes are of the same clips. The parts are fused "
+            "anew on the dev side, as above.",
+            120,
+        ),
         markdown(["judged by", *(c for side in told["eer"] for c in (side, "change"))], rows),
     ]
 
@@ -436,24 +626,36 @@ def shortened(told: dict) -> tuple[str, str]:
     """How to read the tables, and what was made smaller to have them."""
     plan, counts, recipe = told["plan"], told["counts"], load(environ={}).training
     window_s = WINDOW_HOPS * HOP_SAMPLES / SAMPLE_RATE_HZ
-    begun = (f"the network of {plan['start']}, which has met all channels before" if "start" in plan
-             else f"the same network, which learned {plan['first']} batches plainly")
-    return tuple(textwrap.fill(text, 120) for text in (
-        "Printed by `python bench/ablation.py --work DIR --table`. Each row adds one part to the row before. After +- "
-        "stands half of a 95 % interval over the seeds (Student's t), which says nothing of the choice of clips. "
-        "Changes are against the row before, paired by seed, below 0 = better, with the p value of a paired t test. "
-        "The dev column decides what is kept.",
-        "Shortened: only the network on the spectrum learns, without encoder and retrieval. All runs of a seed begin with "
-        f"{begun}; each learns {plan['steps']} batches more at a rate of at most {plan['rate']:g}, all of {plan['batch']} "
-        f"crops of {CROP_SAMPLES / SAMPLE_RATE_HZ:.3f} s. The shipped recipe has {recipe.steps} of {recipe.batch} crops of "
-        f"{recipe.crop_s} s. Data: {', '.join(Path(d).name for d in plan['data'])}. Scored are {counts['dev']} clips of the "
-        f"dev side and {counts['eval']} of the eval side, the first {window_s:.1f} s of each in one window without a gate: "
-        f"{', '.join(CONDITIONS)}. RawBoost disturbs {RAWBOOST:.0%} of the chains. Minutes are of one core.",
-    ))
+    begun = (
+        f"the network of {plan['start']}, which has met all channels before"
+        if "start" in plan
+        else f"the same network, which learned {plan['first']} batches plainly"
+    )
+    return tuple(
+        textwrap.fill(text, 120)
+        for text in (
+            "Printed by `python bench/ablation.py --work DIR --table`. Each row adds one part to "
+            "the row before. After +- stands half of a 95 % interval over the seeds (Student's "
+            "t), which says nothing of the choice of clips. Changes are against the row before, "
+            "paired by seed, below 0 = better, with the p value of a paired t test. The dev "
+            "column decides what is kept.",
+            "Shortened: only the network on the spectrum learns, without encoder and retrieval. "
+            f"All runs of a seed begin with {begun}; each learns {plan['steps']} batches more at "
+            f"a rate of at most {plan['rate']:g}, all of {plan['batch']} crops of "
+            f"{CROP_SAMPLES / SAMPLE_RATE_HZ:.3f} s. The shipped recipe has {recipe.steps} of "
+            f"{recipe.batch} crops of {recipe.crop_s} s. Data: "
+            f"{', '.join(Path(d).name for d in plan['data'])}. Scored are {counts['dev']} clips "
+            f"of the dev side and {counts['eval']} of the eval side, the first {window_s:.1f} s "
+            f"of each in one window without a gate: {', '.join(CONDITIONS)}. RawBoost disturbs "
+            f"{RAWBOOST:.0%} of the chains. Minutes are of one core.",
+        )
+    )
 
 
 def compared(names: list[str], steps: list[list[dict]]) -> list[list[str]]:
-    """A row for each step's runs: mean, change against the step before and p value on either side."""
+    """A row for each step's runs: mean, change against the step before and p value on either
+    side.
+    """
     rows = []
     before: dict[str, dict[int, float]] = {"dev": {}, "eval": {}}
     for name, runs in zip(names, steps, strict=True):

@@ -1,13 +1,16 @@
-"""What one core of this machine can do at most, and what the networks ask of it: the floor below a figure.
+"""What one core of this machine can do at most, and what the networks ask of it: the floor below a
+figure.
 
-    python bench/floor.py [--json FILE]
+python bench/floor.py [--json FILE]
 """
 
 from __future__ import annotations
 
 import os
 
-os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")  # read when numpy is imported
+os.environ.update(
+    OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1"
+)  # read when numpy is imported
 
 import argparse  # noqa: E402
 import json  # noqa: E402
@@ -34,17 +37,27 @@ LOAD_MB = 256  # that are read
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="the figures, for other programs")
     out = parser.parse_args().json
     rate, (operations, by_kind) = operations_a_second(), asked_a_second()
-    print(f"float32 multiplications of matrices: {rate / 1e9:.1f} billion operations a second on one core")
+    print(
+        f"float32 multiplications of matrices: {rate / 1e9:.1f} billion operations a second on "
+        "one core"
+    )
     print(f"memory read: {bytes_a_second() / 1e9:.1f} GB/s")
-    print(f"one live stream: {operations / 1e9:.3f} billion operations a second of sound, a floor of "
-          f"{100 * operations / rate:.2f} % of a core; time by kind: {by_kind}")
+    print(
+        f"one live stream: {operations / 1e9:.3f} billion operations a second of sound, a floor of "
+        f"{100 * operations / rate:.2f} % of a core; time by kind: {by_kind}"
+    )
     if out:
-        figures = {"operations, billion a second": rate / 1e9, "stream, billion operations a second": operations / 1e9,
-                   "stream, % of a core": 100 * operations / rate}
+        figures = {
+            "operations, billion a second": rate / 1e9,
+            "stream, billion operations a second": operations / 1e9,
+            "stream, % of a core": 100 * operations / rate,
+        }
         out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
@@ -56,7 +69,9 @@ def timed(do: Callable) -> tuple[float, Any]:
 
 
 def operations_a_second() -> float:
-    """Float32 operations, multiplications and additions, in the best of several products of matrices."""
+    """Float32 operations, multiplications and additions, in the best of several products of
+    matrices.
+    """
     a = np.random.default_rng(0).standard_normal((SIDE, SIDE)).astype(np.float32)
     return 2 * SIDE**3 / min(timed(lambda: a @ a)[0] for _ in range(8))
 
@@ -68,14 +83,19 @@ def bytes_a_second() -> float:
 
 
 def asked_a_second() -> tuple[float, str]:
-    """The operations of all networks in a second of one live stream, and in which kinds of layer the time goes."""
+    """The operations of all networks in a second of one live stream, and in which kinds of layer
+    the time goes.
+    """
     from radd.bundle import load_detector
     from radd.files import load_speech
     from settings import load
 
     made, kept = onnxruntime.InferenceSession, []
     with tempfile.TemporaryDirectory() as scratch:
-        def profiled(path: str, options: onnxruntime.SessionOptions, **others) -> onnxruntime.InferenceSession:
+
+        def profiled(
+            path: str, options: onnxruntime.SessionOptions, **others
+        ) -> onnxruntime.InferenceSession:
             options.enable_profiling, options.profile_file_prefix = True, f"{scratch}/{len(kept)}"
             kept.append(made(path, options, **others))
             return kept[-1]
@@ -90,22 +110,39 @@ def asked_a_second() -> tuple[float, str]:
         hops = np.resize(sound, HOPS * HOP_SAMPLES).reshape(HOPS, HOP_SAMPLES)
         for hop in hops:
             detector.push(state, hop)
-        events = [event for session in kept for event in json.loads(Path(session.end_profiling()).read_text())]
-    kernels = [event for event in events if event.get("cat") == "Node" and event["name"].endswith("_kernel_time")]
+        events = [
+            event
+            for session in kept
+            for event in json.loads(Path(session.end_profiling()).read_text())
+        ]
+    kernels = [
+        event
+        for event in events
+        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time")
+    ]
     if not kernels:
-        raise SystemExit("the networks' runtime has told nothing of its kernels: run this with [model] runtime onnx")
+        raise SystemExit(
+            "the networks' runtime has told nothing of its kernels: run this with [model] runtime "
+            "onnx"
+        )
     times = Counter()
     for event in kernels:
         times[event["args"]["op_name"]] += event["dur"]
     whole = sum(times.values())
-    by_kind = ", ".join(f"{kind} {100 * taken / whole:.0f} %" for kind, taken in times.most_common(4))
-    return sum(operations(event["args"]) for event in kernels) / seconds(HOPS * HOP_SAMPLES), by_kind
+    by_kind = ", ".join(
+        f"{kind} {100 * taken / whole:.0f} %" for kind, taken in times.most_common(4)
+    )
+    return sum(operations(event["args"]) for event in kernels) / seconds(
+        HOPS * HOP_SAMPLES
+    ), by_kind
 
 
 def operations(node: dict[str, Any]) -> float:
     """Multiplications and additions of a layer with weights; others count for nothing."""
-    inputs, outputs = ([next(iter(told.values())) for told in node[key] if told] for key in
-                       ("input_type_shape", "output_type_shape"))
+    inputs, outputs = (
+        [next(iter(told.values())) for told in node[key] if told]
+        for key in ("input_type_shape", "output_type_shape")
+    )
     kind = node["op_name"]
     if "Conv" in kind:
         return 2 * prod(outputs[0]) * prod(inputs[1][1:])

@@ -1,11 +1,14 @@
-"""What retrieval costs at 10 thousand, 100 thousand and a million references, and whether it still finds the nearest.
+"""What retrieval costs at 10 thousand, 100 thousand and a million references, and whether it still
+finds the nearest.
 
-    python bench/index.py [--sizes 10000 100000 1000000] [--queries 300] [--bundle DIR] [--json FILE]
+    python bench/index.py [--sizes 10000 100000 1000000] [--queries 300] [--bundle DIR] [--json
+    FILE]
 
-References are the bundle's own embeddings of real and fake speech; beyond those that there are, jittered copies, each as
-far from its original as an embedding's nearest neighbour is in the median. Queries are embeddings of the bundle that were
-left out, so no copy of them is there. Each index is written and loaded as a bundle's is. Beside it, in the same run, the
-exact search of the same references. Time is processor time of one thread, so that other programs count as little as
+References are the bundle's own embeddings of real and fake speech; beyond those that there are,
+jittered copies, each as far from its original as an embedding's nearest neighbour is in the median.
+Queries are embeddings of the bundle that were left out, so no copy of them is there. Each index is
+written and loaded as a bundle's is. Beside it, in the same run, the exact search of the same
+references. Time is processor time of one thread, so that other programs count as little as
 possible.
 """
 
@@ -13,7 +16,9 @@ from __future__ import annotations
 
 import os
 
-os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")  # read when numpy is imported
+os.environ.update(
+    OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1"
+)  # read when numpy is imported
 
 import argparse  # noqa: E402
 import json  # noqa: E402
@@ -45,16 +50,30 @@ EXACT_QUERIES = 60
 def main() -> None:
     arguments = parse()
     results = [measured(n, arguments.bundle, arguments.queries) for n in arguments.sizes]
-    print(markdown(["references", *(f"{n:,}" for n in arguments.sizes)],
-                   [[name, *(shown(result[name]) for result in results)] for name in results[0]]))
+    print(
+        markdown(
+            ["references", *(f"{n:,}" for n in arguments.sizes)],
+            [[name, *(shown(result[name]) for result in results)] for name in results[0]],
+        )
+    )
     if arguments.json:
-        arguments.json.write_text(json.dumps(dict(zip(arguments.sizes, results, strict=True)), indent=1) + "\n")
+        arguments.json.write_text(
+            json.dumps(dict(zip(arguments.sizes, results, strict=True)), indent=1) + "\n"
+        )
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sizes", type=int, nargs="+", default=list(TARGETS_MS), metavar="N")
-    parser.add_argument("--queries", type=int, default=300, metavar="N", help="embeddings that are left out, default 300")
+    parser.add_argument(
+        "--queries",
+        type=int,
+        default=300,
+        metavar="N",
+        help="embeddings that are left out, default 300",
+    )
     parser.add_argument("--bundle", type=Path, default=ROOT / "models" / "default", metavar="DIR")
     parser.add_argument("--json", type=Path, metavar="FILE", help="the figures, for other programs")
     return parser.parse_args()
@@ -70,16 +89,22 @@ def measured(n: int, bundle: Path, queries: int) -> dict[str, Any]:
         known = References(references)
         made_s, index = timed(lambda: FlatIndex("bench", vectors, known))
         index.save_clusters(directory)
-        load_s, index = timed(lambda: FlatIndex.load(directory / VECTORS, directory / REFERENCES, "bench", "bench"))
+        load_s, index = timed(
+            lambda: FlatIndex.load(directory / VECTORS, directory / REFERENCES, "bench", "bench")
+        )
         searched = latencies(index.search, asked)
         gone = {r.id for r in references[:CHANGED]}
         without_s, fewer = timed(lambda: index.without(gone))
         after = latencies(fewer.search, asked)
         confirm_s = confirming(vectors, known, asked)
         exact = [vectors[known.labels == label].astype(np.float32) for label in LABELS]
-        peers = [ExactSide(side, known.part(np.flatnonzero(known.labels == label)))
-                 for label, side in zip(LABELS, exact, strict=True)]
-        exactly = latencies(lambda v, k: [peer.nearest(v, k) for peer in peers], asked[:EXACT_QUERIES])
+        peers = [
+            ExactSide(side, known.part(np.flatnonzero(known.labels == label)))
+            for label, side in zip(LABELS, exact, strict=True)
+        ]
+        exactly = latencies(
+            lambda v, k: [peer.nearest(v, k) for peer in peers], asked[:EXACT_QUERIES]
+        )
         rate = bytes_a_second()
         held, mapped = np.sum([side.memory() for side in index.sides], axis=0) / 1e6
         return {
@@ -102,10 +127,15 @@ def measured(n: int, bundle: Path, queries: int) -> dict[str, Any]:
         }
 
 
-def population(n: int, bundle: Path, queries: int) -> tuple[np.ndarray, np.ndarray, list[Reference]]:
+def population(
+    n: int, bundle: Path, queries: int
+) -> tuple[np.ndarray, np.ndarray, list[Reference]]:
     """Queries float32 (queries, width); vectors float16 (n, width) and their references."""
     rng = np.random.default_rng(0)
-    known, told = np.load(bundle / VECTORS).astype(np.float32), list(read_references(bundle / REFERENCES))
+    known, told = (
+        np.load(bundle / VECTORS).astype(np.float32),
+        list(read_references(bundle / REFERENCES)),
+    )
     order = rng.permutation(len(known))
     asked, chosen = known[order[:queries]], order[queries:][:n]
     some = known[chosen[:2000]]
@@ -122,7 +152,9 @@ def population(n: int, bundle: Path, queries: int) -> tuple[np.ndarray, np.ndarr
         noise /= np.linalg.norm(noise, axis=1, keepdims=True)
         at = len(chosen) + begin
         vectors[at : at + len(original)] = near * original + np.sqrt(1 - near**2) * noise
-    references = [told[i] for i in chosen] + [replace(told[i], id=f"copy-{k}") for k, i in enumerate(copied)]
+    references = [told[i] for i in chosen] + [
+        replace(told[i], id=f"copy-{k}") for k, i in enumerate(copied)
+    ]
     return asked, vectors, references
 
 
@@ -135,7 +167,10 @@ def latencies(search: Callable, asked: np.ndarray) -> list[float]:
 
 def confirming(vectors: np.ndarray, known: References, asked: np.ndarray) -> float:
     """Seconds until CHANGED newly confirmed references are in an overlay of all these."""
-    there = {id: Recording(label, None, 1) for id, label in zip((r.id for r in known), known.labels.tolist(), strict=True)}
+    there = {
+        id: Recording(label, None, 1)
+        for id, label in zip((r.id for r in known), known.labels.tolist(), strict=True)
+    }
     overlay = Overlay.empty("bench").changed(1, there, known, vectors, frozenset())
     came = References(Reference(f"new-{k}", "spoof", "-", "-", "-", 0.0) for k in range(CHANGED))
     fresh = np.resize(asked, (CHANGED, asked.shape[1]))
@@ -146,17 +181,24 @@ def confirming(vectors: np.ndarray, known: References, asked: np.ndarray) -> flo
 def recall(index: FlatIndex, exact: list[np.ndarray], asked: np.ndarray) -> float:
     """Share of the true nearest of each side that are found, by their similarities."""
     found = []
-    for vectors, hits in zip(exact, zip(*(index.sides_near(v, NEIGHBOURS) for v in asked), strict=True), strict=True):
+    for vectors, hits in zip(
+        exact, zip(*(index.sides_near(v, NEIGHBOURS) for v in asked), strict=True), strict=True
+    ):
         least = np.full((len(asked), NEIGHBOURS), -2, np.float32)
         for begin in range(0, len(vectors), 20_000):
             both = np.concatenate([least, asked @ vectors[begin : begin + 20_000].T], axis=1)
             least = np.partition(both, -NEIGHBOURS, axis=1)[:, -NEIGHBOURS:]
-        found += [np.mean([s >= limit - 1e-5 for s, _ in near]) for near, limit in zip(hits, least.min(axis=1), strict=True)]
+        found += [
+            np.mean([s >= limit - 1e-5 for s, _ in near])
+            for near, limit in zip(hits, least.min(axis=1), strict=True)
+        ]
     return float(np.mean(found))
 
 
 def shown(value: Any) -> str:
-    return str(value) if isinstance(value, str) else f"{value:.4g}" if value < 100 else f"{value:,.0f}"
+    return (
+        str(value) if isinstance(value, str) else f"{value:.4g}" if value < 100 else f"{value:,.0f}"
+    )
 
 
 if __name__ == "__main__":

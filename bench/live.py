@@ -1,5 +1,6 @@
-"""What listening costs: latency of a hop, share of a core, memory, time to the first score; and what it would cost to
-score a whole window anew at every chunk, with the same bundle in the same run.
+"""What listening costs: latency of a hop, share of a core, memory, time to the first score; and
+what it would cost to score a whole window anew at every chunk, with the same bundle in the same
+run.
 
     python bench/live.py [--minutes 5] [--hours H] [--json FILE]
 """
@@ -28,8 +29,13 @@ from radd.types import HOP_SAMPLES, AudioChunk, seconds  # noqa: E402
 from settings import load  # noqa: E402
 from stream.monitor import Monitor  # noqa: E402
 
-TARGETS = {"p50 of a hop, ms": 3, "p99 of a hop, ms": 15, "share of one core, %": 2.5, "peak memory, MB": 200,
-           "start to first score, s": 1}
+TARGETS = {
+    "p50 of a hop, ms": 3,
+    "p99 of a hop, ms": 15,
+    "share of one core, %": 2.5,
+    "peak memory, MB": 200,
+    "start to first score, s": 1,
+}
 
 
 def main() -> None:
@@ -42,32 +48,52 @@ def main() -> None:
     rows["start to first score, s"] = float(np.median([first_score() for _ in range(5)]))
     print("| one live stream | measured | target |\n|---|---|---|")
     for name, value in rows.items():
-        print(f"| {name} | {value:.2f} | {'at most ' + str(TARGETS[name]) if name in TARGETS else ''} |")
+        print(
+            f"| {name} | {value:.2f} | "
+            f"{'at most ' + str(TARGETS[name]) if name in TARGETS else ''} |"
+        )
     anew = whole_windows(detector, speech)
-    print(f"| a 4 s window anew at every chunk: median of a hop, ms | {anew['p50 of a hop, ms']:.2f} | |")
-    print(f"| ... its share of one core, times what the stream needs | "
-          f"{anew['share of one core, %'] / rows['share of one core, %']:.1f} | |")
+    print(
+        "| a 4 s window anew at every chunk: median of a hop, ms | "
+        f"{anew['p50 of a hop, ms']:.2f} | |"
+    )
+    print(
+        "| ... its share of one core, times what the stream needs | "
+        f"{anew['share of one core, %'] / rows['share of one core, %']:.1f} | |"
+    )
     if arguments.json:
-        arguments.json.write_text(json.dumps({"stream": rows, "windows anew": anew}, indent=1) + "\n", encoding="utf-8")
+        arguments.json.write_text(
+            json.dumps({"stream": rows, "windows anew": anew}, indent=1) + "\n", encoding="utf-8"
+        )
     if arguments.hours:
         endurance(detector, settings, speech, arguments.hours)
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=5, help="of sound to measure on, default 5")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=5, help="of sound to measure on, default 5"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="the figures, for other programs")
-    parser.add_argument("--hours", type=float, default=0, help="of sound to follow the memory over, default none")
+    parser.add_argument(
+        "--hours", type=float, default=0, help="of sound to follow the memory over, default none"
+    )
     return parser.parse_args()
 
 
 def chunks(speech: np.ndarray, hops: int):
-    """The demo recording over and over; shifted by one sample each time round, so that the cache cannot help."""
+    """The demo recording over and over; shifted by one sample each time round, so that the cache
+    cannot help.
+    """
     n = len(speech) // HOP_SAMPLES - 1
     for k in range(hops):
         shift = k // n % HOP_SAMPLES
         begin = k % n * HOP_SAMPLES + shift
-        yield AudioChunk(speech[begin : begin + HOP_SAMPLES], k * HOP_SAMPLES, arrived=time.monotonic())
+        yield AudioChunk(
+            speech[begin : begin + HOP_SAMPLES], k * HOP_SAMPLES, arrived=time.monotonic()
+        )
 
 
 def stream(detector, settings, speech: np.ndarray, hops: int) -> dict[str, float]:
@@ -77,12 +103,17 @@ def stream(detector, settings, speech: np.ndarray, hops: int) -> dict[str, float
 
 
 def whole_windows(detector, speech: np.ndarray, hops: int = 60) -> dict[str, float]:
-    windows = (speech[k * HOP_SAMPLES : (k + WINDOW_HOPS) * HOP_SAMPLES] + np.float32(1e-6 * k) for k in range(hops))
+    windows = (
+        speech[k * HOP_SAMPLES : (k + WINDOW_HOPS) * HOP_SAMPLES] + np.float32(1e-6 * k)
+        for k in range(hops)
+    )
     return timed(lambda: detector.push(detector.start(), next(windows), longest=True), hops)
 
 
 def timed(do: Callable[[], object], hops: int) -> dict[str, float]:
-    """What a hop takes that `do` does: by the clock and, where others use the machine too, of the processor."""
+    """What a hop takes that `do` does: by the clock and, where others use the machine too, of the
+    processor.
+    """
     clock, processor = [], []
     for _ in range(hops):
         begun = time.perf_counter(), time.process_time()
@@ -99,8 +130,18 @@ def timed(do: Callable[[], object], hops: int) -> dict[str, float]:
 
 
 def first_score() -> float:
-    """Seconds from the start of detect.py to its first score line, on a file at the speed of its sound."""
-    command = [sys.executable, ROOT / "detect.py", "--json", "--no-store", "--realtime", "--source", ROOT / "assets/demo.flac"]
+    """Seconds from the start of detect.py to its first score line, on a file at the speed of its
+    sound.
+    """
+    command = [
+        sys.executable,
+        ROOT / "detect.py",
+        "--json",
+        "--no-store",
+        "--realtime",
+        "--source",
+        ROOT / "assets/demo.flac",
+    ]
     begun = time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
@@ -132,7 +173,11 @@ def memory_mb() -> float:
 
 def resident_mb() -> float:
     pages = Path("/proc/self/statm")
-    return int(pages.read_text().split()[1]) * resource.getpagesize() / 1e6 if pages.exists() else memory_mb()
+    return (
+        int(pages.read_text().split()[1]) * resource.getpagesize() / 1e6
+        if pages.exists()
+        else memory_mb()
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""What the console bears: many people who check recordings at once, many live streams, memory over time.
+"""What the console bears: many people who check recordings at once, many live streams, memory over
+time.
 
-    python bench/load.py [--users 50] [--seconds 60] [--streams 20] [--queue 64] [--minutes 10]
+python bench/load.py [--users 50] [--seconds 60] [--streams 20] [--queue 64] [--minutes 10]
 """
 
 from __future__ import annotations
@@ -32,9 +33,14 @@ RECORDING_S = 10
 def main() -> None:
     arguments = parse()
     with tempfile.TemporaryDirectory() as directory:
-        environ = os.environ | {"RADD_SERVE_REQUESTS_A_MINUTE": "1000000", "RADD_SERVE_QUEUE": str(arguments.queue)}
+        environ = os.environ | {
+            "RADD_SERVE_REQUESTS_A_MINUTE": "1000000",
+            "RADD_SERVE_QUEUE": str(arguments.queue),
+        }
         command = [sys.executable, str(ROOT / "serve.py"), "--port", "0"]
-        process = subprocess.Popen(command, cwd=directory, env=environ, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command, cwd=directory, env=environ, stdout=subprocess.PIPE, text=True
+        )
         try:
             url = process.stdout.readline().removeprefix("RADD console: ").strip().rstrip("/")
             asyncio.run(measure(url, process.pid, arguments))
@@ -44,13 +50,35 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add = parser.add_argument
-    add("--users", type=int, default=50, help=f"each checks a recording of {RECORDING_S} s, then the next")
-    add("--seconds", type=float, default=60, help="of each of the first two parts; 0 leaves them out")
+    add(
+        "--users",
+        type=int,
+        default=50,
+        help=f"each checks a recording of {RECORDING_S} s, then the next",
+    )
+    add(
+        "--seconds",
+        type=float,
+        default=60,
+        help="of each of the first two parts; 0 leaves them out",
+    )
     add("--streams", type=int, default=20, help="live streams in real time")
-    add("--minutes", type=int, default=10, help="of the third part: both at once, with a tenth of the users")
-    add("--queue", type=int, default=64, help="[serve] queue; below the number of users some are told to come later")
+    add(
+        "--minutes",
+        type=int,
+        default=10,
+        help="of the third part: both at once, with a tenth of the users",
+    )
+    add(
+        "--queue",
+        type=int,
+        default=64,
+        help="[serve] queue; below the number of users some are told to come later",
+    )
     return parser.parse_args()
 
 
@@ -62,7 +90,10 @@ async def measure(url: str, pid: int, arguments: argparse.Namespace) -> None:
     row("memory at the start, MB", memory_mb(pid))
     if arguments.seconds:
         answers, taken = await check(url, recording, arguments.users, arguments.seconds)
-        row(f"recordings of {RECORDING_S} s, {arguments.users} users at once: answers by status", dict(answers))
+        row(
+            f"recordings of {RECORDING_S} s, {arguments.users} users at once: answers by status",
+            dict(answers),
+        )
         row("recordings a second", answers[200] / arguments.seconds)
         row("p50, p95 of an answer, s", percentiles(taken))
         row("memory after it, MB", memory_mb(pid))
@@ -74,7 +105,9 @@ async def measure(url: str, pid: int, arguments: argparse.Namespace) -> None:
         await endure(url, pid, recording, speech, arguments)
 
 
-async def endure(url: str, pid: int, recording: bytes, speech: np.ndarray, arguments: argparse.Namespace) -> None:
+async def endure(
+    url: str, pid: int, recording: bytes, speech: np.ndarray, arguments: argparse.Namespace
+) -> None:
     """Recordings and streams at once, and the memory at the end of each minute."""
     users, seconds = max(1, arguments.users // 10), 60.0 * arguments.minutes
     checking = asyncio.create_task(check(url, recording, users, seconds))
@@ -84,7 +117,11 @@ async def endure(url: str, pid: int, recording: bytes, speech: np.ndarray, argum
         await asyncio.sleep(60)
         held.append(memory_mb(pid))
     (answers, _), (delays, missing) = await checking, await listening
-    row(f"{users} users and {arguments.streams} streams for {arguments.minutes} minutes: answers by status", dict(answers))
+    row(
+        f"{users} users and {arguments.streams} streams for {arguments.minutes} minutes: answers "
+        "by status",
+        dict(answers),
+    )
     row("scores, and those that did not come", f"{len(delays)}, {missing}")
     row("memory at the end of each minute, MB", ", ".join(f"{mb:.0f}" for mb in held))
     row("memory when all have gone, MB", memory_mb(pid))
@@ -95,7 +132,9 @@ def row(name: str, value) -> None:
 
 
 def percentiles(values: list[float]) -> str:
-    return ", ".join(f"{value:.3f}" for value in np.percentile(values, [50, 95])) if values else "none"
+    return (
+        ", ".join(f"{value:.3f}" for value in np.percentile(values, [50, 95])) if values else "none"
+    )
 
 
 def memory_mb(pid: int) -> float:
@@ -104,7 +143,9 @@ def memory_mb(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-async def check(url: str, recording: bytes, users: int, seconds: float) -> tuple[Counter[int], list[float]]:
+async def check(
+    url: str, recording: bytes, users: int, seconds: float
+) -> tuple[Counter[int], list[float]]:
     """Answers by status, and how long each good one took."""
     answers, taken, end = Counter(), [], time.monotonic() + seconds
 
@@ -124,7 +165,9 @@ async def check(url: str, recording: bytes, users: int, seconds: float) -> tuple
     return answers, taken
 
 
-async def listen(url: str, speech: np.ndarray, streams: int, seconds: float) -> tuple[list[float], int]:
+async def listen(
+    url: str, speech: np.ndarray, streams: int, seconds: float
+) -> tuple[list[float], int]:
     """How long each score took from the packet that completed it, and how many did not come."""
     pcm, hops = (speech * 32_767).astype("<i2"), int(seconds * SAMPLE_RATE_HZ) // HOP_SAMPLES
     delays, missing, over = [], 0, time.monotonic() + seconds
@@ -132,12 +175,16 @@ async def listen(url: str, speech: np.ndarray, streams: int, seconds: float) -> 
     async def stream(number: int) -> None:
         nonlocal missing
         sent, came = [], 0
-        async with websockets.connect(f"ws{url.removeprefix('http')}/v1/stream", ping_interval=None) as socket:
+        async with websockets.connect(
+            f"ws{url.removeprefix('http')}/v1/stream", ping_interval=None
+        ) as socket:
 
             async def speak() -> None:
                 began = time.monotonic() + number * HOP_SAMPLES / SAMPLE_RATE_HZ / streams
                 for hop in range(hops):
-                    await asyncio.sleep(max(0.0, began + hop * HOP_SAMPLES / SAMPLE_RATE_HZ - time.monotonic()))
+                    await asyncio.sleep(
+                        max(0.0, began + hop * HOP_SAMPLES / SAMPLE_RATE_HZ - time.monotonic())
+                    )
                     if time.monotonic() > over:  # it could not keep up
                         break
                     at = hop * HOP_SAMPLES % (len(pcm) - HOP_SAMPLES)

@@ -1,6 +1,7 @@
-"""What the metrics of ten million scores cost, on one core: reading the score file, the metrics, the bootstrap, apart.
+"""What the metrics of ten million scores cost, on one core: reading the score file, the metrics,
+the bootstrap, apart.
 
-    python bench/metrics.py [--trials 10000000] [--replicates 5]
+python bench/metrics.py [--trials 10000000] [--replicates 5]
 """
 
 from __future__ import annotations
@@ -46,19 +47,27 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--trials", type=int, default=10_000_000)
-    parser.add_argument("--replicates", type=int, default=5, help="over whose number the bootstrap's cost is shared")
+    parser.add_argument(
+        "--replicates", type=int, default=5, help="over whose number the bootstrap's cost is shared"
+    )
     return parser.parse_args()
 
 
 def scored_trials(n: int) -> ScoredTrials:
-    """A tenth of them bona fide, as in the field's corpora, with the ties that rounded scores have."""
+    """A tenth of them bona fide, as in the field's corpora, with the ties that rounded scores
+    have.
+    """
     rng = np.random.default_rng(0)
     is_spoof = np.arange(n) % 10 > 0
     scores = np.round(rng.normal(np.where(is_spoof, -2, 2), 1.5), 5)
     attacks = [f"A{i % 13:02d}" if spoof else UNKNOWN for i, spoof in enumerate(is_spoof.tolist())]
-    return ScoredTrials(Trials("csv", [f"utt{i}" for i in range(n)], is_spoof, [UNKNOWN] * n, attacks), scores)
+    return ScoredTrials(
+        Trials("csv", [f"utt{i}" for i in range(n)], is_spoof, [UNKNOWN] * n, attacks), scores
+    )
 
 
 def metrics(scored: ScoredTrials) -> tuple[float, ...]:

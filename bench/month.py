@@ -1,12 +1,14 @@
-"""A month of the loop that learns: three new families of systems come up one after the other in calls beside real ones, a
-person answers a few questions a day, and every week the model is retrained.
+"""A month of the loop that learns: three new families of systems come up one after the other in
+calls beside real ones, a person answers a few questions a day, and every week the model is
+retrained.
 
     python bench/month.py --data ../shared/corpus [--side dev] [--url URL] > bench/month.md
 
-The families are systems that the bundle never learned from: half of their clips, and half of the real speakers, come in
-calls, the other halves measure. Calls go through the detector, the journal, review, overlay and retraining as they are;
-only the person is the protocol. Three are compared: the bundle as it is, with the index that learns at once, and with that
-index and retraining. Draws bench/month.svg.
+The families are systems that the bundle never learned from: half of their clips, and half of the
+real speakers, come in calls, the other halves measure. Calls go through the detector, the journal,
+review, overlay and retraining as they are; only the person is the protocol. Three are compared: the
+bundle as it is, with the index that learns at once, and with that index and retraining. Draws
+bench/month.svg.
 """
 
 from __future__ import annotations
@@ -53,16 +55,22 @@ from training.replay import REPLAY, Replay  # noqa: E402
 from training.retrain import retrain  # noqa: E402
 
 FAMILIES = {  # patterns of systems' names, by side; of names that no training clip bears
-    "dev": {"FreeVC and its peers": r"FreeVC|FreeVC-s|YourTTS-VC|VQVC",
-            "VITS-VC, UnivNet": r"VITS-VC|Glow-TTS-VC|UnivNet-c16|UnivNet-c32",
-            "Face-StyleSpeech and its peers": r"Face-StyleSpeech|Grad-StyleSpeech"},
-    "eval": {"Assem-VC and its peers": r"Assem-VC.*|Cotatron-VC|Mellotron-VC",
-             "disentangled VAE and its peers": r"Disentangled-VAE|ACVAE-VC|CycleVAE-VC",
-             "ESPnet": r"(fastspeech|tacotron2|transformer)\+(GL|WaveNet)"},
+    "dev": {
+        "FreeVC and its peers": r"FreeVC|FreeVC-s|YourTTS-VC|VQVC",
+        "VITS-VC, UnivNet": r"VITS-VC|Glow-TTS-VC|UnivNet-c16|UnivNet-c32",
+        "Face-StyleSpeech and its peers": r"Face-StyleSpeech|Grad-StyleSpeech",
+    },
+    "eval": {
+        "Assem-VC and its peers": r"Assem-VC.*|Cotatron-VC|Mellotron-VC",
+        "disentangled VAE and its peers": r"Disentangled-VAE|ACVAE-VC|CycleVAE-VC",
+        "ESPnet": r"(fastspeech|tacotron2|transformer)\+(GL|WaveNet)",
+    },
 }
 DAYS, WEEK, SPREAD = 28, 7, 14
 FIRST = (1, 5, 9)  # day on which each family comes up; its calls then spread over two weeks
-IN_A_CALL = 4  # clips, of one system or one speaker: some 12 s, as only whole stretches of 8 s are sampled
+IN_A_CALL = (
+    4  # clips, of one system or one speaker: some 12 s, as only whole stretches of 8 s are sampled
+)
 TOGETHER = 16 * HOP_SAMPLES  # in a chunk; how a call is cut changes no score
 BEGAN = datetime(2026, 1, 1, 9, tzinfo=UTC)
 SAMPLES_PER_HOUR = 400.0
@@ -81,7 +89,9 @@ class Call:
 
 
 class Heard:
-    """What the networks say of the longest window of clips, so that a day's model costs no more than arithmetic."""
+    """What the networks say of the longest window of clips, so that a day's model costs no more
+    than arithmetic.
+    """
 
     def __init__(self, clips: DecodedClips, chosen: list[int], bundle: Path) -> None:
         cnn, encoder = load_networks(bundle)
@@ -91,12 +101,17 @@ class Heard:
         self.of = {i: row for i, row in last.items() if not np.isnan(windows.parts[row, 1])}
         self.windows = windows
         self.blocks = {
-            i: [encoder.embed(clips.samples(i)[at : at + BLOCK_SAMPLES])[0] for at in speech_blocks(clips.speech(i))]
+            i: [
+                encoder.embed(clips.samples(i)[at : at + BLOCK_SAMPLES])[0]
+                for at in speech_blocks(clips.speech(i))
+            ]
             for i in self.of
         }
 
     def llrs(self, bundle: Path, index: FlatIndex | OverlaidIndex) -> dict[int, float]:
-        """The LLR of each clip by a bundle of the same networks and an index, as the detector puts it together."""
+        """The LLR of each clip by a bundle of the same networks and an index, as the detector puts
+        it together.
+        """
         correction, calibration = judging(bundle)
         found = {}
         for i, row in self.of.items():
@@ -115,7 +130,11 @@ class World:
         self.models, self.learns, self.work = directory / "models", learns, directory / "work"
         shutil.copytree(bundle, self.models / "default")
         chosen = load(environ={})
-        storage = replace(chosen.storage, url=url or f"sqlite:///{directory}/radd.db", spool=str(directory / "spool"))
+        storage = replace(
+            chosen.storage,
+            url=url or f"sqlite:///{directory}/radd.db",
+            spool=str(directory / "spool"),
+        )
         retraining = replace(chosen.retrain, min_labels=MIN_LABELS, shadow_hours=0.0)
         self.settings: Settings = replace(chosen, storage=storage, retrain=retraining)
         self.judging = self.champion
@@ -133,8 +152,16 @@ class World:
         """A call, from its sound to the database."""
         settings, url = self.settings, self.settings.storage.url
         started = BEGAN + timedelta(days=call.day - 1, minutes=10 * (number % 50))
-        info = StreamInfo(str(uuid.uuid5(uuid.NAMESPACE_OID, f"call {number}")), f"call {number}", None, SAMPLE_RATE_HZ,
-                          "bench", self.detector.name, "0" * 64, started)
+        info = StreamInfo(
+            str(uuid.uuid5(uuid.NAMESPACE_OID, f"call {number}")),
+            f"call {number}",
+            None,
+            SAMPLE_RATE_HZ,
+            "bench",
+            self.detector.name,
+            "0" * 64,
+            started,
+        )
         self.truth[info.id] = call
 
         def newest():
@@ -143,14 +170,19 @@ class World:
             self.judging = self.champion
             return load_detector(self.judging, settings.model, settings.gate)
 
-        with LivingIndex(OverlayStore(url, self.detector.encoder_id), self.detector, 3600, newest) as index:
+        with LivingIndex(
+            OverlayStore(url, self.detector.encoder_id), self.detector, 3600, newest
+        ) as index:
             index.take_model()
             index.take()
         monitor = Monitor(self.detector, settings.decision, settings.alerts, info.id)
         listener = Sampler(monitor, SAMPLES_PER_HOUR, info.id, settings.alerts.neighbours)
         with Journal(settings.storage, info) as journal:
             for start in range(0, len(sound), TOGETHER):
-                for event in feed(self.detector, [Fed(listener, AudioChunk(sound[start : start + TOGETHER], start))])[0]:
+                for event in feed(
+                    self.detector,
+                    [Fed(listener, AudioChunk(sound[start : start + TOGETHER], start))],
+                )[0]:
                     self._keep(journal, event, call)
             for event in listener.flush():
                 self._keep(journal, event, call)
@@ -172,7 +204,9 @@ class World:
 
     def learn(self, day: int) -> None:
         with Learning(self.settings.storage.url) as store:
-            promoted = retrain(store, train.means(self.settings, self.champion, self.work), lambda line: None)
+            promoted = retrain(
+                store, train.means(self.settings, self.champion, self.work), lambda line: None
+            )
             last = (store.retrainings() or [{"outcome": "too few new labels"}])[-1]
         outcome = re.sub(r"r\d{8}T\d{6}", "the candidate", last["outcome"] or "")
         self.said.append(f"day {day}: {'promoted' if promoted else 'not promoted'}. {outcome}")
@@ -188,14 +222,23 @@ def main() -> None:
     families = FAMILIES[arguments.side]
     with tempfile.TemporaryDirectory() as directory:
         here = Path(directory)
-        decoded = DecodedClips(read_clips(arguments.data, arguments.side), arguments.cache or here / "decoded", 1)
+        decoded = DecodedClips(
+            read_clips(arguments.data, arguments.side), arguments.cache or here / "decoded", 1
+        )
         rng = np.random.default_rng(arguments.seed)
         family = [family_of(clip, families) for clip in decoded.clips]
         calls, measured = plan(decoded.clips, family, list(families), rng)
-        unknown = {clip.system for clip, of in zip(decoded.clips, family, strict=True) if of in families}
+        unknown = {
+            clip.system for clip, of in zip(decoded.clips, family, strict=True) if of in families
+        }
         bundle = without(arguments.bundle, here / "start", unknown)
         heard = Heard(decoded, measured, bundle)
-        curves = {FROZEN: [measure(heard, heard.llrs(bundle, load_known_voices(bundle)[1]), decoded, family)] * (DAYS + 1)}
+        curves = {
+            FROZEN: [
+                measure(heard, heard.llrs(bundle, load_known_voices(bundle)[1]), decoded, family)
+            ]
+            * (DAYS + 1)
+        }
         worlds = {}
         for name, url in ((INDEX, None), (LOOP, arguments.url)):
             (here / name).mkdir()
@@ -204,7 +247,10 @@ def main() -> None:
             for day in range(1, DAYS + 1):
                 live(worlds[name], day, calls, decoded, arguments.budget)
                 llrs = heard.llrs(worlds[name].champion, worlds[name].index())
-                curves[name].append(measure(heard, llrs, decoded, family) | {"reviewed": dict(worlds[name].reviewed)})
+                curves[name].append(
+                    measure(heard, llrs, decoded, family)
+                    | {"reviewed": dict(worlds[name].reviewed)}
+                )
                 print(f"{name}, day {day}", file=sys.stderr, flush=True)
         tell(arguments, curves, worlds, calls, measured, family, list(families))
 
@@ -222,24 +268,41 @@ def read_clips(directory: Path, side: str) -> list[Clip]:
     """The clips of one side of the corpus, the eval side too, as meta.csv lists them."""
     with (directory / "meta.csv").open(newline="", encoding="utf-8") as lines:
         rows = [row for row in csv.DictReader(lines) if row["split"] == side]
-    return [Clip(row["utt"], directory / "flac" / f"{row['utt']}.flac", row["label"], row["system"], row["speaker"],
-                 row["source_repo"], row["licence"], row["lang"]) for row in rows]
+    return [
+        Clip(
+            row["utt"],
+            directory / "flac" / f"{row['utt']}.flac",
+            row["label"],
+            row["system"],
+            row["speaker"],
+            row["source_repo"],
+            row["licence"],
+            row["lang"],
+        )
+        for row in rows
+    ]
 
 
 def family_of(clip: Clip, families: dict[str, str]) -> str:
     """A new family's name, "real", or "old"."""
     if clip.label == "bonafide":
         return "real"
-    return next((name for name, pattern in families.items() if re.fullmatch(pattern, clip.system)), "old")
+    return next(
+        (name for name, pattern in families.items() if re.fullmatch(pattern, clip.system)), "old"
+    )
 
 
 def plan(
     clips: list[Clip], family: list[str], names: list[str], rng: np.random.Generator
 ) -> tuple[list[Call], list[int]]:
-    """The month's calls, and the clips that measure: of a real speaker or an old system all are on one side."""
+    """The month's calls, and the clips that measure: of a real speaker or an old system all are on
+    one side.
+    """
     voices = defaultdict(list)
     for i, clip in enumerate(clips):
-        voices[family[i], clip.system if family[i] != "real" else f"{clip.source} {clip.speaker}"].append(i)
+        voices[
+            family[i], clip.system if family[i] != "real" else f"{clip.source} {clip.speaker}"
+        ].append(i)
     calls, measured = [], []
     halves = defaultdict(int)
     by_family: dict[str, list[list[int]]] = defaultdict(list)
@@ -253,90 +316,180 @@ def plan(
         measured += [i for i in mine if i not in coming]
         by_family[of] += [coming[k : k + IN_A_CALL] for k in range(0, len(coming), IN_A_CALL)]
     for of, groups in by_family.items():
-        first, last = (1, DAYS) if of == "real" else (FIRST[names.index(of)], FIRST[names.index(of)] + SPREAD - 1)
+        first, last = (
+            (1, DAYS)
+            if of == "real"
+            else (FIRST[names.index(of)], FIRST[names.index(of)] + SPREAD - 1)
+        )
         days = np.linspace(first, last, len(groups)).round().astype(int)
-        calls += [Call(int(day), of, groups[k]) for day, k in zip(days, rng.permutation(len(groups)), strict=True)]
+        calls += [
+            Call(int(day), of, groups[k])
+            for day, k in zip(days, rng.permutation(len(groups)), strict=True)
+        ]
     return calls, sorted(measured)
 
 
 def without(bundle: Path, out: Path, systems: set[str]) -> Path:
-    """A copy of a bundle that has nothing of these systems to replay; raises SystemExit where it has learned from one."""
+    """A copy of a bundle that has nothing of these systems to replay; raises SystemExit where it
+    has learned from one.
+    """
     if learned := systems & load_known_voices(bundle)[1].systems():
-        raise SystemExit(f"{bundle} has learned from {', '.join(sorted(learned))}: no new family; change FAMILIES")
+        raise SystemExit(
+            f"{bundle} has learned from {', '.join(sorted(learned))}: no new family; change "
+            "FAMILIES"
+        )
     shutil.copytree(bundle, out)
     replay = Replay.read(out / REPLAY)
     replay.rows(~np.isin(replay.system, list(systems))[replay.clip]).write(out / REPLAY)
     manifest = read_manifest(bundle)
-    write_manifest(out, manifest["name"], judging(bundle)[1], manifest["training"], manifest["metrics"])
+    write_manifest(
+        out, manifest["name"], judging(bundle)[1], manifest["training"], manifest["metrics"]
+    )
     return out
 
 
 def measure(heard: Heard, llrs: dict[int, float], decoded: DecodedClips, family: list[str]) -> dict:
-    """EER in % of each family against the real clips, and real clips called fake, an hour of them."""
+    """EER in % of each family against the real clips, and real clips called fake, an hour of
+    them.
+    """
     sides = defaultdict(list)
     for i, llr in llrs.items():
         sides[family[i]].append(llr)
     sides = {name: np.sort(found) for name, found in sides.items()}
     real = sides.pop("real")
-    hours = sum(len(decoded.samples(i)) for i in llrs if family[i] == "real") / SAMPLE_RATE_HZ / 3600
+    hours = (
+        sum(len(decoded.samples(i)) for i in llrs if family[i] == "real") / SAMPLE_RATE_HZ / 3600
+    )
     spoof_p = load(environ={}).decision.spoof_p
     alarms = (real < -np.log(spoof_p / (1 - spoof_p))).sum() / hours
-    return {"eer": {name: 100 * eer_of_sorted(real, found) for name, found in sides.items()}, "alarms": alarms}
+    return {
+        "eer": {name: 100 * eer_of_sorted(real, found) for name, found in sides.items()},
+        "alarms": alarms,
+    }
 
 
-def tell(arguments, curves: dict, worlds: dict[str, World], calls: list[Call], measured: list[int], family: list[str],
-         names: list[str]) -> None:
+def tell(
+    arguments,
+    curves: dict,
+    worlds: dict[str, World],
+    calls: list[Call],
+    measured: list[int],
+    family: list[str],
+    names: list[str],
+) -> None:
     """Markdown on stdout, and the figure."""
+
     def new(name: str) -> list[float]:
         return [np.mean([day["eer"][of] for of in names]) for day in curves[name]]
 
-    counts = {of: (sum(len(c.clips) for c in calls if c.family == of), sum(family[i] == of for i in measured))
-              for of in [*names, "real", "old"]}
-    print("# A month of the loop\n\nPrinted by\n\n    python bench/month.py --data ../shared/corpus"
-          f"{'' if arguments.side == 'eval' else f' --side {arguments.side}'}\n")
-    print(f"`{version_of(read_manifest(arguments.bundle))}`, {arguments.side} side, "
-          f"{arguments.budget} clips reviewed a day at most. In calls and to measure, clips: "
-          + "; ".join(f"{of} {a} and {b}" for of, (a, b) in counts.items()) + ".\n")
+    counts = {
+        of: (
+            sum(len(c.clips) for c in calls if c.family == of),
+            sum(family[i] == of for i in measured),
+        )
+        for of in [*names, "real", "old"]
+    }
+    print(
+        "# A month of the loop\n\nPrinted by\n\n    python bench/month.py --data ../shared/corpus"
+        f"{'' if arguments.side == 'eval' else f' --side {arguments.side}'}\n"
+    )
+    print(
+        f"`{version_of(read_manifest(arguments.bundle))}`, {arguments.side} side, "
+        f"{arguments.budget} clips reviewed a day at most. In calls and to measure, clips: "
+        + "; ".join(f"{of} {a} and {b}" for of, (a, b) in counts.items())
+        + ".\n"
+    )
     print("| | frozen | index only | index and retraining |\n|---|---|---|---|")
     for of in names:
         first = FIRST[names.index(of)]
-        within = [max(d for d in range(DAYS + 1) if curves[n][d].get("reviewed", {}).get(of, 0) <= 20) for n in (INDEX, LOOP)]
-        told = [curves[n][d]["eer"][of] for n, d in zip((FROZEN, INDEX, LOOP), (0, *within), strict=True)]
-        print(f"| EER, %, {of}, up to 20 of its clips reviewed | " + " | ".join(f"{x:.1f}" for x in told) + " |")
+        within = [
+            max(d for d in range(DAYS + 1) if curves[n][d].get("reviewed", {}).get(of, 0) <= 20)
+            for n in (INDEX, LOOP)
+        ]
+        told = [
+            curves[n][d]["eer"][of]
+            for n, d in zip((FROZEN, INDEX, LOOP), (0, *within), strict=True)
+        ]
+        print(
+            f"| EER, %, {of}, up to 20 of its clips reviewed | "
+            + " | ".join(f"{x:.1f}" for x in told)
+            + " |"
+        )
         later = min(DAYS, first + SPREAD)
-        print(f"| ... two weeks after it came up, day {later} | "
-              + " | ".join(f"{curves[n][later]['eer'][of]:.1f}" for n in curves) + " |")
-    print("| EER, %, new families, mean, last day | " + " | ".join(f"{new(n)[-1]:.1f}" for n in curves) + " |")
-    print("| EER, %, old families, last day | " + " | ".join(f"{curves[n][-1]['eer']['old']:.1f}" for n in curves) + " |")
-    print("| ... on the worst day | " + " | ".join(f"{max(d['eer']['old'] for d in curves[n]):.1f}" for n in curves) + " |")
-    print("| new over old families, last day | "
-          + " | ".join(f"{new(n)[-1] / curves[n][-1]['eer']['old']:.2f}" for n in curves) + " |")
-    print("| real clips called fake, an hour of them, last day | "
-          + " | ".join(f"{curves[n][-1]['alarms']:.1f}" for n in curves) + " |")
-    print("| ... on the worst day | " + " | ".join(f"{max(d['alarms'] for d in curves[n]):.1f}" for n in curves) + " |\n")
+        print(
+            f"| ... two weeks after it came up, day {later} | "
+            + " | ".join(f"{curves[n][later]['eer'][of]:.1f}" for n in curves)
+            + " |"
+        )
+    print(
+        "| EER, %, new families, mean, last day | "
+        + " | ".join(f"{new(n)[-1]:.1f}" for n in curves)
+        + " |"
+    )
+    print(
+        "| EER, %, old families, last day | "
+        + " | ".join(f"{curves[n][-1]['eer']['old']:.1f}" for n in curves)
+        + " |"
+    )
+    print(
+        "| ... on the worst day | "
+        + " | ".join(f"{max(d['eer']['old'] for d in curves[n]):.1f}" for n in curves)
+        + " |"
+    )
+    print(
+        "| new over old families, last day | "
+        + " | ".join(f"{new(n)[-1] / curves[n][-1]['eer']['old']:.2f}" for n in curves)
+        + " |"
+    )
+    print(
+        "| real clips called fake, an hour of them, last day | "
+        + " | ".join(f"{curves[n][-1]['alarms']:.1f}" for n in curves)
+        + " |"
+    )
+    print(
+        "| ... on the worst day | "
+        + " | ".join(f"{max(d['alarms'] for d in curves[n]):.1f}" for n in curves)
+        + " |\n"
+    )
     for name, world in worlds.items():
         reviewed = ", ".join(f"{count} of {of}" for of, count in world.reviewed.items())
-        print(f"- {name}: clips in calls with an answer, once for each answer, {reviewed}; "
-              f"{world.alerts_on_real} alerts in the calls of people")
+        print(
+            f"- {name}: clips in calls with an answer, once for each answer, {reviewed}; "
+            f"{world.alerts_on_real} alerts in the calls of people"
+        )
     for line in worlds[LOOP].said:
         print(f"- {line}")
     print("\n![EER of the new families and false alarms by day](month.svg)")
     days = list(range(DAYS + 1))
-    draw_days(arguments.figure, [
-        ("EER, %, mean of the new families", {n: (days, new(n)) for n in curves}),
-        ("real clips called fake, an hour", {n: (days, [day["alarms"] for day in curves[n]]) for n in curves}),
-    ])
+    draw_days(
+        arguments.figure,
+        [
+            ("EER, %, mean of the new families", {n: (days, new(n)) for n in curves}),
+            (
+                "real clips called fake, an hour",
+                {n: (days, [day["alarms"] for day in curves[n]]) for n in curves},
+            ),
+        ],
+    )
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the corpus")
-    parser.add_argument("--side", choices=FAMILIES, default="eval", help="eval reports; choose nothing on it")
+    parser.add_argument(
+        "--side", choices=FAMILIES, default="eval", help="eval reports; choose nothing on it"
+    )
     parser.add_argument("--bundle", type=Path, default=ROOT / "models" / "default", metavar="DIR")
     parser.add_argument("--url", help="an empty database for the loop, instead of SQLite")
-    parser.add_argument("--budget", type=int, default=4, metavar="N", help="clips reviewed a day, default 4")
+    parser.add_argument(
+        "--budget", type=int, default=4, metavar="N", help="clips reviewed a day, default 4"
+    )
     parser.add_argument("--figure", type=Path, default=ROOT / "bench" / "month.svg", metavar="FILE")
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="keeps decoded audio for the next time")
+    parser.add_argument(
+        "--cache", type=Path, metavar="DIR", help="keeps decoded audio for the next time"
+    )
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 

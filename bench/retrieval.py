@@ -1,10 +1,11 @@
-"""What the index is worth: how a system left out of training is told once some of its clips are confirmed, and what the
-retrieval cache saves.
+"""What the index is worth: how a system left out of training is told once some of its clips are
+confirmed, and what the retrieval cache saves.
 
     python bench/retrieval.py --data CORPUS [--data MORE] [--bundle DIR] > bench/retrieval.md
 
-The systems are those of the dev side, which networks and index never met. Of each, 1, 5 and 20 clips are confirmed; the
-equal error rate is that of its other clips against bona fide ones, before and after, with the same clips in both.
+The systems are those of the dev side, which networks and index never met. Of each, 1, 5 and 20
+clips are confirmed; the equal error rate is that of its other clips against bona fide ones, before
+and after, with the same clips in both.
 """
 
 from __future__ import annotations
@@ -51,7 +52,10 @@ def main() -> None:
         dev = DecodedClips(clips, arguments.cache or Path(cache), 1)
         detector = load_detector(bundle, settings.model, settings.gate)
         known = load_known_voices(bundle)
-        print(f"`{detector.name}`; weight, offset and cap of confirmed references: {known[2].closeness or 'none'}\n")
+        print(
+            f"`{detector.name}`; weight, offset and cap of confirmed references: "
+            f"{known[2].closeness or 'none'}\n"
+        )
         print("| what | before | after | change, 95 % interval over systems |\n|---|---|---|---|")
         for line in left_out(dev, known, detector, arguments):
             print(line, flush=True)
@@ -60,12 +64,22 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, action="append", required=True, metavar="DIR", help="corpora")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data", type=Path, action="append", required=True, metavar="DIR", help="corpora"
+    )
     parser.add_argument("--bundle", type=Path, default=ROOT / "models" / "default", metavar="DIR")
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="keeps decoded audio for the next time")
-    parser.add_argument("--at-least", type=int, default=25, metavar="N", help="clips a system needs, or fewer")
-    parser.add_argument("--bonafide", type=int, default=200, metavar="N", help="bona fide clips, at most")
+    parser.add_argument(
+        "--cache", type=Path, metavar="DIR", help="keeps decoded audio for the next time"
+    )
+    parser.add_argument(
+        "--at-least", type=int, default=25, metavar="N", help="clips a system needs, or fewer"
+    )
+    parser.add_argument(
+        "--bonafide", type=int, default=200, metavar="N", help="bona fide clips, at most"
+    )
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 
@@ -84,18 +98,26 @@ def left_out(
     real = real[: arguments.bonafide]
     enough = [found for found in systems.values() if len(found) >= arguments.at_least]
     enough = enough or [found for found in systems.values() if len(found) > SCORED]
-    heard = {i: listen(detector, encoder, dev.samples(i)) for i in real + [i for found in enough for i in found]}
+    heard = {
+        i: listen(detector, encoder, dev.samples(i))
+        for i in real + [i for found in enough for i in found]
+    }
     for n in CONFIRMED:
         before, after, called = [], [], []
         for found in (found for found in enough if len(found) >= n + SCORED):
             overlaid = OverlaidIndex(index, overlay_of(dev, found[:n], encoder, index))
             plain = [np.array([heard[i].llr for i in side]) for side in (real, found[n:])]
-            told = [np.array([heard[i].with_index(overlaid, calibration) for i in side]) for side in (real, found[n:])]
+            told = [
+                np.array([heard[i].with_index(overlaid, calibration) for i in side])
+                for side in (real, found[n:])
+            ]
             for rates, sides in ((before, plain), (after, told)):
                 rates.append(100 * eer(error_rates(*sides))[0])
             called.append([100 * (sides[0] < 0).mean() for sides in (plain, told)])
         if before:
-            yield row(f"EER, %, with {n} clips confirmed, {len(before)} systems", before, after, rng)
+            yield row(
+                f"EER, %, with {n} clips confirmed, {len(before)} systems", before, after, rng
+            )
             yield row("... bona fide clips called fake, %", *zip(*called, strict=True), rng)
         else:
             yield f"| EER, %, with {n} clips confirmed | no system has {n + SCORED} clips | | |"
@@ -135,7 +157,9 @@ def row(name: str, before: list[float], after: list[float], rng: np.random.Gener
 
 
 def cached(bundle: Path, settings) -> Iterator[str]:
-    """A table of the cache: how often it hits, what a second of sound costs without and with it, what it changes."""
+    """A table of the cache: how often it hits, what a second of sound costs without and with it,
+    what it changes.
+    """
     speech = load_speech(ROOT / "assets" / "demo.flac")
     speech = speech[: len(speech) // BLOCK_SAMPLES * BLOCK_SAMPLES]
     pause = np.zeros(BLOCK_SAMPLES + 1, np.float32)
@@ -144,17 +168,26 @@ def cached(bundle: Path, settings) -> Iterator[str]:
         "an announcement 4 times, whole blocks apart": [np.tile(speech, 4)],
         "an announcement 4 times, at any distance": [np.tile(np.concatenate([speech, pause]), 4)],
         f"{STREAMS} streams of the same sound": [speech] * STREAMS,
-        f"{STREAMS} streams that began at different times": [speech[k * HOP_SAMPLES :] for k in range(STREAMS)],
+        f"{STREAMS} streams that began at different times": [
+            speech[k * HOP_SAMPLES :] for k in range(STREAMS)
+        ],
     }
-    yield "\n| the cache | blocks found in it, % | ms a second of sound, without | with | largest change of an LLR |"
+    yield (
+        "\n| the cache | blocks found in it, % | ms a second of sound, without | with | largest "
+        "change of an LLR |"
+    )
     yield "|---|---|---|---|---|"
     for name, streams in cases.items():
         llrs, costs = [], []
         for blocks in (0, CACHE_BLOCKS):
-            detector = load_detector(bundle, replace(settings.model, cache_blocks=blocks), settings.gate)
+            detector = load_detector(
+                bundle, replace(settings.model, cache_blocks=blocks), settings.gate
+            )
             begun = time.perf_counter()
             judged = [j for sound in streams for j in heard(detector, sound)]
-            costs.append(1000 * (time.perf_counter() - begun) / seconds(sum(len(sound) for sound in streams)))
+            costs.append(
+                1000 * (time.perf_counter() - begun) / seconds(sum(len(sound) for sound in streams))
+            )
             llrs.append([j.llr for j in judged if j.llr is not None])
         cache = detector.retrieval.cache
         hits = 100 * cache.hits / (cache.hits + cache.misses)
@@ -164,7 +197,10 @@ def cached(bundle: Path, settings) -> Iterator[str]:
 
 def heard(detector: RaddDetector, sound: np.ndarray) -> list:
     """The judgements of a stream, hop by hop as a daemon hears it."""
-    state, hops = detector.start(), sound[: len(sound) // HOP_SAMPLES * HOP_SAMPLES].reshape(-1, HOP_SAMPLES)
+    state, hops = (
+        detector.start(),
+        sound[: len(sound) // HOP_SAMPLES * HOP_SAMPLES].reshape(-1, HOP_SAMPLES),
+    )
     return [judgement for hop in hops for judgement in detector.push(state, hop)]
 
 

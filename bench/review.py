@@ -1,5 +1,5 @@
-"""How long review.py list takes on a MariaDB of its own with a million seconds of timeline and 100,000 clips, and how
-the database looks for them.
+"""How long review.py list takes on a MariaDB of its own with a million seconds of timeline and
+100,000 clips, and how the database looks for them.
 
     python bench/review.py [--clips 100000] [--seconds 1000000]
 """
@@ -34,7 +34,9 @@ SHARES = (0.6, 0.1, 0.2, 0.04, 0.01, 0.05)  # of STATES
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--clips", type=int, default=100_000)
     parser.add_argument("--seconds", type=int, default=1_000_000, help="rows of the timeline")
     arguments = parser.parse_args()
@@ -62,7 +64,10 @@ def measure(url: str, clips: int, seconds: int) -> None:
 
 
 def report(url: str, clips: int) -> None:
-    print(f"{TIMES} runs each, MariaDB as the tests start it, load of the machine {os.getloadavg()[0]:.1f}\n")
+    print(
+        f"{TIMES} runs each, MariaDB as the tests start it, load of the machine "
+        f"{os.getloadavg()[0]:.1f}\n"
+    )
     with Reviews(url, 1) as reviews:
         middle = reviews.list(Question(limit=1))[0]["id"]
         for _ in range(clips // 4_000):
@@ -78,19 +83,25 @@ def report(url: str, clips: int) -> None:
             "called fake by somebody": Question(state="conflict", label=Label.FAKE),
             "not labelled by ann": Question(state="unsure", unlabelled_by="ann"),
         }
-        print("| review.py list | median, ms | lowest, ms | highest, ms | target, ms | index | rows it may look at |")
+        print(
+            "| review.py list | median, ms | lowest, ms | highest, ms | target, ms | index | rows "
+            "it may look at |"
+        )
         print("|" + "---|" * 7)
         for name, question in questions.items():
             taken = [timed(reviews, question) for _ in range(TIMES)]
             plan = reviews.explain(question)
             used = ", ".join(dict.fromkeys(str(step["key"]) for step in plan))
             looked_at = " x ".join(str(step["rows"]) for step in plan)
-            times = " | ".join(f"{value:.1f}" for value in (np.median(taken), min(taken), max(taken)))
+            times = " | ".join(
+                f"{value:.1f}" for value in (np.median(taken), min(taken), max(taken))
+            )
             print(f"| {name} | {times} | {TARGET_MS} | {used} | {looked_at} |")
         print("\nEXPLAIN")
         for name, question in questions.items():
             for step in reviews.explain(question):
-                print(f"{name}: {', '.join(f'{key} {value}' for key, value in step.items() if value is not None)}")
+                told = (f"{key} {value}" for key, value in step.items() if value is not None)
+                print(f"{name}: {', '.join(told)}")
 
 
 def timed(reviews: Reviews, question: Question) -> float:
@@ -103,28 +114,61 @@ def fill(database: Database, clips: int, seconds: int) -> None:
     rng = np.random.default_rng(1)
     ids = [str(uuid.UUID(bytes=rng.bytes(16))) for _ in range(STREAMS)]
     with database.transaction() as connection:
-        connection.execute(tables.streams.insert(), [
-            {"id": id, "state": "ended", "source": f"call {i}", "native_rate_hz": 16_000, "host": "here",
-             "bundle": "bench", "config_hash": "0" * 64, "started_utc": BEGAN}
-            for i, id in enumerate(ids)
-        ])
+        connection.execute(
+            tables.streams.insert(),
+            [
+                {
+                    "id": id,
+                    "state": "ended",
+                    "source": f"call {i}",
+                    "native_rate_hz": 16_000,
+                    "host": "here",
+                    "bundle": "bench",
+                    "config_hash": "0" * 64,
+                    "started_utc": BEGAN,
+                }
+                for i, id in enumerate(ids)
+            ],
+        )
     per_stream = seconds // STREAMS
     for start in range(0, seconds, TOGETHER):
         llrs = rng.normal(2, 3, TOGETHER)
-        insert(database, tables.timeline, [
-            {"stream_id": ids[k // per_stream % STREAMS], "second": k % per_stream, "verdict": "bonafide",
-             "llr": float(llrs[k - start]), "level_dbfs": -30.0}
-            for k in range(start, min(start + TOGETHER, per_stream * STREAMS))
-        ])
+        insert(
+            database,
+            tables.timeline,
+            [
+                {
+                    "stream_id": ids[k // per_stream % STREAMS],
+                    "second": k % per_stream,
+                    "verdict": "bonafide",
+                    "llr": float(llrs[k - start]),
+                    "level_dbfs": -30.0,
+                }
+                for k in range(start, min(start + TOGETHER, per_stream * STREAMS))
+            ],
+        )
     for start in range(0, clips, TOGETHER):
         rows = [made(rng, ids) for _ in range(min(TOGETHER, clips - start))]
-        for table, part in zip((tables.clips, tables.alerts, tables.evidence), zip(*rows, strict=True), strict=True):
+        for table, part in zip(
+            (tables.clips, tables.alerts, tables.evidence), zip(*rows, strict=True), strict=True
+        ):
             insert(database, table, list(part))
-        insert(database, tables.labels, [
-            {"clip_sha256": alert["clip_sha256"], "number": 1, "label": str(rng.choice(list(Label))), "reviewer": "bob",
-             "reason": "", "labelled_utc": BEGAN}
-            for _, alert, _ in rows if alert["review"] not in ("pending", "expired")
-        ])
+        insert(
+            database,
+            tables.labels,
+            [
+                {
+                    "clip_sha256": alert["clip_sha256"],
+                    "number": 1,
+                    "label": str(rng.choice(list(Label))),
+                    "reviewer": "bob",
+                    "reason": "",
+                    "labelled_utc": BEGAN,
+                }
+                for _, alert, _ in rows
+                if alert["review"] not in ("pending", "expired")
+            ],
+        )
     with database.transaction() as connection:
         connection.execute(sa.text("ANALYZE TABLE alerts, clips, labels, streams"))
 
@@ -132,13 +176,30 @@ def fill(database: Database, clips: int, seconds: int) -> None:
 def made(rng: np.random.Generator, streams: list[str]) -> tuple[dict, dict, dict]:
     flac, id = rng.bytes(FLAC_BYTES), str(uuid.UUID(bytes=rng.bytes(16)))
     sha256, began = rng.bytes(32).hex(), int(rng.integers(100 * 86_400))
-    clip = {"sha256": sha256, "state": "stored", "length_samples": 64_000, "size_bytes": FLAC_BYTES,
-            "stored_utc": datetime.now(UTC).replace(tzinfo=None), "flac": flac}
-    alert = {"id": id, "stream_id": streams[int(rng.integers(len(streams)))], "clip_sha256": sha256,
-             "state": "sample" if rng.random() < 0.05 else "close", "review": str(rng.choice(STATES, p=SHARES)),
-             "began_samples": 0, "end_samples": 64_000, "began_utc": BEGAN + timedelta(seconds=began),
-             "peak_p_spoof": 0.9, "min_llr": -2.2, "gaps": 0, "bundle": "bench", "clip_start_samples": 0,
-             "informative": float(rng.random())}
+    clip = {
+        "sha256": sha256,
+        "state": "stored",
+        "length_samples": 64_000,
+        "size_bytes": FLAC_BYTES,
+        "stored_utc": datetime.now(UTC).replace(tzinfo=None),
+        "flac": flac,
+    }
+    alert = {
+        "id": id,
+        "stream_id": streams[int(rng.integers(len(streams)))],
+        "clip_sha256": sha256,
+        "state": "sample" if rng.random() < 0.05 else "close",
+        "review": str(rng.choice(STATES, p=SHARES)),
+        "began_samples": 0,
+        "end_samples": 64_000,
+        "began_utc": BEGAN + timedelta(seconds=began),
+        "peak_p_spoof": 0.9,
+        "min_llr": -2.2,
+        "gaps": 0,
+        "bundle": "bench",
+        "clip_start_samples": 0,
+        "informative": float(rng.random()),
+    }
     return clip, alert, {"alert_id": id, "trace": "[]", "neighbours": "[]"}
 
 

@@ -1,11 +1,14 @@
-"""How well scores survive what happens to sound on its way: every condition of evaluate.py, and short clips.
+"""How well scores survive what happens to sound on its way: every condition of evaluate.py, and
+short clips.
 
-    python bench/robustness.py --protocol FILE --audio DIR --out DIR [--bundle DIR ...] [--clips N] [--jobs N]
+    python bench/robustness.py --protocol FILE --audio DIR --out DIR [--bundle DIR ...] [--clips N]
+    [--jobs N]
 
-Every line is a run of evaluate.py score, kept in --out with its report; the same command goes on after it was ended.
-heard.json, in the folder of each bundle there, has the lines for its card: train.py card --metrics NAME=heard.json.
-"times clean" is the EER over that of the same bundle in clean sound; "refused" counts clips that the speech gate would
-not judge, which are scored all the same. Intervals hold 95 % of bootstrap replicates.
+Every line is a run of evaluate.py score, kept in --out with its report; the same command goes on
+after it was ended. heard.json, in the folder of each bundle there, has the lines for its card:
+train.py card --metrics NAME=heard.json. "times clean" is the EER over that of the same bundle in
+clean sound; "refused" counts clips that the speech gate would not judge, which are scored all the
+same. Intervals hold 95 % of bootstrap replicates.
 """
 
 from __future__ import annotations
@@ -31,7 +34,9 @@ from radd.protocols import Trials, read_protocol  # noqa: E402
 from settings import load  # noqa: E402
 
 HEADER = ["bundle", "heard", "EER %", "95 % interval", "times clean", "Cllr", "act DCF", "refused"]
-HEARINGS = [Hearing(name) for name in CONDITIONS] + [Hearing(seconds=length) for length in (1.0, 2.0, 4.0)]
+HEARINGS = [Hearing(name) for name in CONDITIONS] + [
+    Hearing(seconds=length) for length in (1.0, 2.0, 4.0)
+]
 
 
 def main() -> int:
@@ -39,15 +44,25 @@ def main() -> int:
     try:
         bundles = [path.resolve() for path in arguments.bundle or [ROOT / load().model.bundle]]
         if len({path.name for path in bundles}) < len(bundles):
-            raise ConfigError("two bundles bear one name, which is to tell them apart in the table: rename a folder")
-        trials = drawn(read_protocol(arguments.protocol, subset=arguments.subset), arguments.clips, arguments.seed)
+            raise ConfigError(
+                "two bundles bear one name, which is to tell them apart in the table: rename a "
+                "folder"
+            )
+        trials = drawn(
+            read_protocol(arguments.protocol, subset=arguments.subset),
+            arguments.clips,
+            arguments.seed,
+        )
         arguments.out.mkdir(parents=True, exist_ok=True)
         protocol = arguments.out / "protocol.csv"
         write_protocol(protocol, trials)
         rows = [row for bundle in bundles for row in measured(bundle, protocol, arguments)]
         print(markdown(HEADER, rows))
         n_spoof = np.count_nonzero(trials.is_spoof)
-        print(f"{len(trials) - n_spoof} bona fide and {n_spoof} spoof clips of {arguments.protocol.name}")
+        print(
+            f"{len(trials) - n_spoof} bona fide and {n_spoof} spoof clips of "
+            f"{arguments.protocol.name}"
+        )
     except RaddError as error:
         print(f"bench/robustness.py: {error}", file=sys.stderr)
         return error.exit_code
@@ -55,14 +70,23 @@ def main() -> int:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--protocol", type=Path, required=True, metavar="FILE")
     parser.add_argument("--subset", default="eval", help="as evaluate.py takes it")
     parser.add_argument("--audio", required=True, metavar="DIR", help="sound of the trials")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="keeps every run")
-    parser.add_argument("--bundle", type=Path, action="append", metavar="DIR",
-                        help="model bundle, instead of the configured one; may be given many times")
-    parser.add_argument("--clips", type=int, metavar="N", help="draw N trials instead of scoring all")
+    parser.add_argument(
+        "--bundle",
+        type=Path,
+        action="append",
+        metavar="DIR",
+        help="model bundle, instead of the configured one; may be given many times",
+    )
+    parser.add_argument(
+        "--clips", type=int, metavar="N", help="draw N trials instead of scoring all"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of that draw")
     parser.add_argument("--jobs", default=str(os.cpu_count() or 1), metavar="N", help="processes")
     return parser.parse_args()
@@ -88,19 +112,48 @@ def measured(bundle: Path, protocol: Path, arguments: argparse.Namespace) -> lis
         rate = metrics["eer_percent"]
         clean = rate if clean is None else clean
         name, times = str(hearing).removeprefix("condition "), rate / clean if clean else None
-        rows.append([bundle.name, name, number(rate, 1), interval(metrics["eer_percent_ci95"], 1), number(times, 2),
-                     number(metrics["cllr_bits"], 3), number(metrics["act_dcf"], 3), number(refused)])
-        heard[name] = {"times_clean": times} | {key: metrics[key] for key in ("eer_percent", "cllr_bits", "act_dcf")}
+        rows.append(
+            [
+                bundle.name,
+                name,
+                number(rate, 1),
+                interval(metrics["eer_percent_ci95"], 1),
+                number(times, 2),
+                number(metrics["cllr_bits"], 3),
+                number(metrics["act_dcf"], 3),
+                number(refused),
+            ]
+        )
+        heard[name] = {"times_clean": times} | {
+            key: metrics[key] for key in ("eer_percent", "cllr_bits", "act_dcf")
+        }
     told = {key: metrics[key] for key in ("n_bonafide", "n_spoof")} | {"heard": heard}
-    (arguments.out / bundle.name / "heard.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    (arguments.out / bundle.name / "heard.json").write_text(
+        json.dumps(told, indent=1) + "\n", encoding="utf-8"
+    )
     return rows
 
 
-def score(bundle: Path, hearing: Hearing, protocol: Path, arguments: argparse.Namespace) -> tuple[dict, int]:
+def score(
+    bundle: Path, hearing: Hearing, protocol: Path, arguments: argparse.Namespace
+) -> tuple[dict, int]:
     """metrics.json of a run of evaluate.py, and how many clips the gate refused."""
     out = arguments.out / bundle.name / str(hearing).replace(" ", "-").replace(",", "")
-    options = ["--protocol", protocol, "--audio", arguments.audio, "--bundle", bundle, "--out", out,
-               "--jobs", arguments.jobs, "--condition", hearing.condition, "--resume"]
+    options = [
+        "--protocol",
+        protocol,
+        "--audio",
+        arguments.audio,
+        "--bundle",
+        bundle,
+        "--out",
+        out,
+        "--jobs",
+        arguments.jobs,
+        "--condition",
+        hearing.condition,
+        "--resume",
+    ]
     if hearing.seconds:
         options += ["--seconds", hearing.seconds]
     print(f"{bundle.name}, {hearing}", file=sys.stderr)

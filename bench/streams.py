@@ -1,11 +1,14 @@
-"""How many live streams one core bears: latency from a chunk's arrival to its score, what is shed, what each stream takes.
+"""How many live streams one core bears: latency from a chunk's arrival to its score, what is shed,
+what each stream takes.
 
-    taskset -c 0 python bench/streams.py [--seconds 20] [--rounds 3] [--streams 1 10 20 ...] [--together 40]
+    taskset -c 0 python bench/streams.py [--seconds 20] [--rounds 3] [--streams 1 10 20 ...]
+    [--together 40]
 
-The streams run through detect.py's own loop, a thread a source, none kept, without a cache. Each plays another part of the
-demo recording at the pace of its sound, a chunk of 128 ms each 128 ms. They begin spread over 1.024 s, as calls do that have
-nothing to do with each other, and in the last lines all at once: then all fill their blocks for the encoder together. The
-peer in the same run is the same loop with one chunk a step: separate pushes without micro-batches.
+The streams run through detect.py's own loop, a thread a source, none kept, without a cache. Each
+plays another part of the demo recording at the pace of its sound, a chunk of 128 ms each 128 ms.
+They begin spread over 1.024 s, as calls do that have nothing to do with each other, and in the last
+lines all at once: then all fill their blocks for the encoder together. The peer in the same run is
+the same loop with one chunk a step: separate pushes without micro-batches.
 """
 
 from __future__ import annotations
@@ -45,7 +48,9 @@ FURTHER = 40
 
 
 class Paced:
-    """A Source that plays `sound` over and over from its hop `first` on; `began` None: as fast as it is asked."""
+    """A Source that plays `sound` over and over from its hop `first` on; `began` None: as fast as
+    it is asked.
+    """
 
     name, native_rate_hz, native_channels = "demo", 16_000, 1
 
@@ -113,7 +118,9 @@ def main() -> None:
     if arguments.resident is not None:
         print(resident(settings, *arguments.resident))
         return
-    detector = load_detector(ROOT / settings.model.bundle, replace(settings.model, cache_blocks=0), settings.gate)
+    detector = load_detector(
+        ROOT / settings.model.bundle, replace(settings.model, cache_blocks=0), settings.gate
+    )
     sound = load_speech(ROOT / "assets" / "demo.flac")
     table(detector, settings, sound, arguments)
     print()
@@ -121,49 +128,104 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=20, help="of sound a stream and measurement, default 20")
-    parser.add_argument("--rounds", type=int, default=3, help="whose medians are told, default 3; what is shed is added up")
-    parser.add_argument("--streams", type=int, nargs="+", default=[1, 10, 20, 30, 40, 50], help="how many at once")
-    parser.add_argument("--together", type=int, nargs="*", default=[40], help="... that begin at once")
-    parser.add_argument("--resident", type=int, nargs=2, metavar=("STREAMS", "ALERTS"), help=argparse.SUPPRESS)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=20, help="of sound a stream and measurement, default 20"
+    )
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=3,
+        help="whose medians are told, default 3; what is shed is added up",
+    )
+    parser.add_argument(
+        "--streams", type=int, nargs="+", default=[1, 10, 20, 30, 40, 50], help="how many at once"
+    )
+    parser.add_argument(
+        "--together", type=int, nargs="*", default=[40], help="... that begin at once"
+    )
+    parser.add_argument(
+        "--resident", type=int, nargs=2, metavar=("STREAMS", "ALERTS"), help=argparse.SUPPRESS
+    )
     return parser.parse_args()
 
 
-def table(detector: Detector, settings: Settings, sound: np.ndarray, arguments: argparse.Namespace) -> None:
+def table(
+    detector: Detector, settings: Settings, sound: np.ndarray, arguments: argparse.Namespace
+) -> None:
     cores = processors()
-    print(f"{cores} core{'s' * (cores > 1)}, load {os.getloadavg()[0]:.1f}; medians of {arguments.rounds} rounds of "
-          f"{arguments.seconds:g} s of sound a stream\n")
-    print("| live streams | begin | at once | p50, ms | p99, ms | hops shed | share of a core, % | with a number, % |")
+    print(
+        f"{cores} core{'s' * (cores > 1)}, load {os.getloadavg()[0]:.1f}; medians of "
+        f"{arguments.rounds} rounds of {arguments.seconds:g} s of sound a stream\n"
+    )
+    print(
+        "| live streams | begin | at once | p50, ms | p99, ms | hops shed | share of a core, % | "
+        "with a number, % |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     borne = {}
-    plans = [(streams, BLOCK_S) for streams in arguments.streams] + [(streams, 0.0) for streams in arguments.together]
+    plans = [(streams, BLOCK_S) for streams in arguments.streams] + [
+        (streams, 0.0) for streams in arguments.together
+    ]
     for streams, spread_s in plans:
         for at_once in (settings.engine.streams_at_once, 1):
-            rounds = [listen(detector, settings, sound, streams, spread_s, arguments.seconds, at_once)
-                      for _ in range(arguments.rounds)]
-            found = Measured(*np.median(rounds, axis=0))._replace(shed=sum(one.shed for one in rounds))
+            rounds = [
+                listen(detector, settings, sound, streams, spread_s, arguments.seconds, at_once)
+                for _ in range(arguments.rounds)
+            ]
+            found = Measured(*np.median(rounds, axis=0))._replace(
+                shed=sum(one.shed for one in rounds)
+            )
             if spread_s:
                 kept = found.p99_ms < TARGET_MS and not found.shed
                 borne[at_once] = max(borne.get(at_once, 0), streams * kept)
             begin = "spread" if spread_s else "together"
-            print(f"| {streams} | {begin} | {at_once} | {found.p50_ms:.1f} | {found.p99_ms:.1f} | {found.shed} of "
-                  f"{sum(one.scores for one in rounds)} | {100 * found.share:.0f} | {100 * found.measured:.0f} |", flush=True)
+            print(
+                f"| {streams} | {begin} | {at_once} | {found.p50_ms:.1f} | {found.p99_ms:.1f} | "
+                f"{found.shed} of {sum(one.scores for one in rounds)} | {100 * found.share:.0f} | "
+                f"{100 * found.measured:.0f} |",
+                flush=True,
+            )
     told = " and ".join(f"{streams} with {at_once} in a step" for at_once, streams in borne.items())
-    print(f"\nwith p99 under {TARGET_MS} ms and nothing shed: {told}; the target is {TARGET_STREAMS}")
+    print(
+        f"\nwith p99 under {TARGET_MS} ms and nothing shed: {told}; the target is {TARGET_STREAMS}"
+    )
 
 
-def listen(detector: Detector, settings: Settings, sound: np.ndarray, streams: int, spread_s: float, span_s: float,
-           at_once: int) -> Measured:
+def listen(
+    detector: Detector,
+    settings: Settings,
+    sound: np.ndarray,
+    streams: int,
+    spread_s: float,
+    span_s: float,
+    at_once: int,
+) -> Measured:
     began, hops, heard = time.monotonic() + 0.5, round(span_s * 16_000 / HOP_SAMPLES), Heard()
     starts = [began + k * GOLDEN % 1 * spread_s for k in range(streams)]
-    made = [stream_of(Paced(sound, 5 * k, hops, start), detector, settings) for k, start in enumerate(starts)]
+    made = [
+        stream_of(Paced(sound, 5 * k, hops, start), detector, settings)
+        for k, start in enumerate(starts)
+    ]
     cpu = time.process_time()
     with Ending() as ending:
-        Run(made, detector, NoJournal, heard, ending, replace(settings.engine, streams_at_once=at_once)).listen()
+        Run(
+            made,
+            detector,
+            NoJournal,
+            heard,
+            ending,
+            replace(settings.engine, streams_at_once=at_once),
+        ).listen()
     share = (time.process_time() - cpu) / span_s
-    p50, p99 = np.percentile(heard.latencies_ms, (50, 99)) if heard.latencies_ms else (np.nan, np.nan)
-    return Measured(p50, p99, heard.shed, heard.scores, heard.measured / max(1, heard.scores), share)
+    p50, p99 = (
+        np.percentile(heard.latencies_ms, (50, 99)) if heard.latencies_ms else (np.nan, np.nan)
+    )
+    return Measured(
+        p50, p99, heard.shed, heard.scores, heard.measured / max(1, heard.scores), share
+    )
 
 
 def stream_of(source: Paced, detector: Detector, settings: Settings) -> Stream:
@@ -172,21 +234,31 @@ def stream_of(source: Paced, detector: Detector, settings: Settings) -> Stream:
 
 
 def memory() -> None:
-    print("| after 20 s of sound | resident, MB | each further stream, MB | target |\n|---|---|---|---|")
+    print(
+        "| after 20 s of sound | resident, MB | each further stream, MB | target "
+        "|\n|---|---|---|---|"
+    )
     for alerts, name in ((0, "no alert open"), (1, "an alert of 20 s open in each")):
         one, many = (resident_of(streams, alerts) for streams in (1, 1 + FURTHER))
-        print(f"| one stream, {name} | {one:.1f} | {(many - one) / FURTHER:.2f} | 200; {TARGET_MB} |", flush=True)
+        print(
+            f"| one stream, {name} | {one:.1f} | {(many - one) / FURTHER:.2f} | 200; {TARGET_MB} |",
+            flush=True,
+        )
 
 
 def resident_of(streams: int, alerts: int) -> float:
-    """`resident` in a process of its own, so that nothing but the streams differs; raises RuntimeError where it fails."""
+    """`resident` in a process of its own, so that nothing but the streams differs; raises
+    RuntimeError where it fails.
+    """
     command = [sys.executable, __file__, "--resident", str(streams), str(alerts)]
     done = subprocess.run(command, capture_output=True, text=True)
     try:
         return float(done.stdout)
     except ValueError:
         said = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
-        raise RuntimeError(f"{' '.join(command[1:])} ended with exit code {done.returncode}: {said[0]}") from None
+        raise RuntimeError(
+            f"{' '.join(command[1:])} ended with exit code {done.returncode}: {said[0]}"
+        ) from None
 
 
 def resident(settings: Settings, streams: int, alerts: int) -> float:
@@ -194,14 +266,23 @@ def resident(settings: Settings, streams: int, alerts: int) -> float:
     detector = load_detector(ROOT / settings.model.bundle, settings.model, settings.gate)
     sound = load_speech(ROOT / "assets" / "demo.flac")[60_000:380_000]
     most = settings.decision.max_llr
-    decision = replace(settings.decision, drift_llr=0.0 if alerts else 0.99 * most, open_evidence=0.1 if alerts else 1000.0,
-                       close_bonafide_s=3600.0)
+    decision = replace(
+        settings.decision,
+        drift_llr=0.0 if alerts else 0.99 * most,
+        open_evidence=0.1 if alerts else 1000.0,
+        close_bonafide_s=3600.0,
+    )
     settings, found = replace(settings, decision=decision), []
-    made = [stream_of(Paced(sound, 5 * k, len(sound) // HOP_SAMPLES, None), detector, settings) for k in range(streams)]
+    made = [
+        stream_of(Paced(sound, 5 * k, len(sound) // HOP_SAMPLES, None), detector, settings)
+        for k in range(streams)
+    ]
 
     class Last(Heard):
         def write(self, event, stream=None) -> None:
-            found.append(resident_mb()) if isinstance(event, Score) and event.end > len(sound) - HOP_SAMPLES else None
+            found.append(resident_mb()) if isinstance(event, Score) and event.end > len(
+                sound
+            ) - HOP_SAMPLES else None
 
     with Ending() as ending:
         Run(made, detector, NoJournal, Last(), ending, settings.engine).listen()

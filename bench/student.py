@@ -1,16 +1,20 @@
 """What a small network costs on each runtime beside the detector that taught it.
 
-    python bench/student.py [--bundle DIR] [--teacher DIR] [--sound FILE] [--metrics RUNTIME=FILE ...]
+    python bench/student.py [--bundle DIR] [--teacher DIR] [--sound FILE] [--metrics RUNTIME=FILE
+    ...]
 
-All listen to the same sound in turns, hop by hop as detect.py does, speech detection included. Times are of the processor,
-on one core. `--metrics` adds the error rates that evaluate.py measured on a runtime; `teacher=FILE` is the teacher's.
+All listen to the same sound in turns, hop by hop as detect.py does, speech detection included.
+Times are of the processor, on one core. `--metrics` adds the error rates that evaluate.py measured
+on a runtime; `teacher=FILE` is the teacher's.
 """
 
 from __future__ import annotations
 
 import os
 
-os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")  # read when numpy is imported
+os.environ.update(
+    OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1"
+)  # read when numpy is imported
 
 import argparse  # noqa: E402
 import json  # noqa: E402
@@ -47,19 +51,42 @@ def main() -> int:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add = parser.add_argument
-    add("--bundle", type=Path, default=ROOT / "models" / "student", metavar="DIR", help="with a file for each runtime")
+    add(
+        "--bundle",
+        type=Path,
+        default=ROOT / "models" / "student",
+        metavar="DIR",
+        help="with a file for each runtime",
+    )
     add("--teacher", type=Path, default=ROOT / "models" / "default", metavar="DIR")
-    add("--sound", type=Path, default=ROOT / "assets" / "demo.flac", metavar="FILE", help="of 11 s at least")
-    add("--metrics", type=measured, action="append", default=[], metavar="RUNTIME=FILE", help="metrics.json of evaluate.py")
+    add(
+        "--sound",
+        type=Path,
+        default=ROOT / "assets" / "demo.flac",
+        metavar="FILE",
+        help="of 11 s at least",
+    )
+    add(
+        "--metrics",
+        type=measured,
+        action="append",
+        default=[],
+        metavar="RUNTIME=FILE",
+        help="metrics.json of evaluate.py",
+    )
     return parser.parse_args()
 
 
 def measured(text: str) -> tuple[str, dict]:
     name, _, file = text.partition("=")
     if name not in (*RUNTIMES, TEACHER):
-        raise argparse.ArgumentTypeError(f"{text!r}: expected RUNTIME=FILE with one of {', '.join(RUNTIMES)}, {TEACHER}")
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected RUNTIME=FILE with one of {', '.join(RUNTIMES)}, {TEACHER}"
+        )
     try:
         return name, json.loads(Path(file).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -72,7 +99,9 @@ def table(arguments: argparse.Namespace) -> str:
     model = replace(settings.model, cache_blocks=0)
     bundles = {runtime: arguments.bundle for runtime in RUNTIMES} | {TEACHER: arguments.teacher}
     detectors = {
-        name: load_detector(bundle, replace(model, runtime=name if name in RUNTIMES else "auto"), settings.gate)
+        name: load_detector(
+            bundle, replace(model, runtime=name if name in RUNTIMES else "auto"), settings.gate
+        )
         for name, bundle in bundles.items()
     }
     costs = milliseconds(detectors, load_speech(arguments.sound))
@@ -81,15 +110,36 @@ def table(arguments: argparse.Namespace) -> str:
         networks = [file_for(bundle / NETWORK, name)] if name in RUNTIMES else bundle.glob("*.onnx")
         size = sum(file.stat().st_size for file in networks)
         known = metrics.get(name, {})
-        rows.append([name, *error_rates(known), f"{size / 1000:,.0f}", f"{costs[name]:.2f}",
-                     f"{costs[TEACHER] / costs[name]:.1f}"])
-    return markdown(["runs on", "EER, %", "95 % interval", "Cllr, bit", "networks, kB", "ms a second of sound",
-                     "times cheaper"], rows)
+        rows.append(
+            [
+                name,
+                *error_rates(known),
+                f"{size / 1000:,.0f}",
+                f"{costs[name]:.2f}",
+                f"{costs[TEACHER] / costs[name]:.1f}",
+            ]
+        )
+    return markdown(
+        [
+            "runs on",
+            "EER, %",
+            "95 % interval",
+            "Cllr, bit",
+            "networks, kB",
+            "ms a second of sound",
+            "times cheaper",
+        ],
+        rows,
+    )
 
 
 def milliseconds(detectors: dict[str, Detector], sound: np.ndarray) -> dict[str, float]:
-    """By name, the median processor time that a second of `sound` costs, float32 (samples,), 16 kHz."""
-    hops = sound[: len(sound) // (PIECE_HOPS * HOP_SAMPLES) * PIECE_HOPS * HOP_SAMPLES].reshape(-1, HOP_SAMPLES)
+    """By name, the median processor time that a second of `sound` costs, float32 (samples,), 16
+    kHz.
+    """
+    hops = sound[: len(sound) // (PIECE_HOPS * HOP_SAMPLES) * PIECE_HOPS * HOP_SAMPLES].reshape(
+        -1, HOP_SAMPLES
+    )
     states = {name: detector.start() for name, detector in detectors.items()}
     taken: dict[str, list[float]] = {name: [] for name in detectors}
     for piece in np.split(hops, len(hops) // PIECE_HOPS):
@@ -98,11 +148,17 @@ def milliseconds(detectors: dict[str, Detector], sound: np.ndarray) -> dict[str,
             for hop in piece:
                 detector.push(states[name], hop, gated=False)
             taken[name].append(1000 * (time.process_time() - begun) / (piece.size / SAMPLE_RATE_HZ))
-    return {name: float(np.median(times[1:])) for name, times in taken.items()}  # windows are short in the first piece
+    return {
+        name: float(np.median(times[1:])) for name, times in taken.items()
+    }  # windows are short in the first piece
 
 
 def error_rates(known: dict) -> list[str]:
-    return [number(known.get("eer_percent"), 1), interval(known.get("eer_percent_ci95"), 1), number(known.get("cllr_bits"), 2)]
+    return [
+        number(known.get("eer_percent"), 1),
+        interval(known.get("eer_percent_ci95"), 1),
+        number(known.get("cllr_bits"), 2),
+    ]
 
 
 if __name__ == "__main__":

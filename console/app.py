@@ -60,11 +60,14 @@ class Parts:
     serve: ServeSettings
     retrain: RetrainSettings
     overlay_s: float
-    """seconds between two looks for references that people confirm and for another bundle; 0: never"""
+    """seconds between two looks for references that people confirm and for another bundle; 0: never
+    """
 
 
 def make_app(parts: Parts) -> FastAPI:
-    """The application, on a database that has its tables; nothing runs and nothing is opened before it is started."""
+    """The application, on a database that has its tables; nothing runs and nothing is opened before
+    it is started.
+    """
     serve, champion = parts.serve, Champion(parts.loaded)
 
     def monitor(detector: Detector) -> Monitor:
@@ -89,8 +92,15 @@ def make_app(parts: Parts) -> FastAPI:
         reviews.database.close()
         learning.close()
 
-    app = FastAPI(title="RADD console", version="1", lifespan=running, openapi_url="/v1/openapi.json",
-                  docs_url=None, redoc_url=None, description="Whether a voice is a person's or synthetic.")  # fmt: skip
+    app = FastAPI(
+        title="RADD console",
+        version="1",
+        lifespan=running,
+        openapi_url="/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        description="Whether a voice is a person's or synthetic.",
+    )
     problems.install(app)
     app.add_middleware(Guard, settings=serve, keys=keys)
     app.add_middleware(Measured, meters=meters)
@@ -109,7 +119,11 @@ async def _follow(champion: Champion, parts: Parts) -> None:
     """Judge with what people confirm and with the bundle in use, as the daemons do."""
     if not parts.overlay_s:
         return
-    overlays = OverlayStore(parts.storage.url, champion.encoder_id) if champion.encoder_id else NoOverlays()
+    overlays = (
+        OverlayStore(parts.storage.url, champion.encoder_id)
+        if champion.encoder_id
+        else NoOverlays()
+    )
     index = LivingIndex(overlays, champion, parts.overlay_s, parts.newest)
     entering = asyncio.create_task(run_in_threadpool(index.__enter__))
     try:
@@ -138,7 +152,12 @@ def _add_state(app: FastAPI, champion: Champion, reader: Reader, meters: Meters)
             response.status_code = 503
         return Ready(ready=database == "ok", model=champion.name, database=database)
 
-    @app.get("/metrics", tags=["state"], response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+    @app.get(
+        "/metrics",
+        tags=["state"],
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {}}}},
+    )
     def metrics() -> Response:
         """For Prometheus."""
         is_up = _database(reader) == "ok"
@@ -152,8 +171,14 @@ def _add_state(app: FastAPI, champion: Champion, reader: Reader, meters: Meters)
     def model() -> Model:
         """The bundle that judges here, with its card and its measured numbers."""
         now, same = champion.now, ("name", "version", "training", "metrics", "calibration")
-        return Model(**{name: now.manifest[name] for name in same}, encoder_id=now.encoder_id, card=now.card,
-                     limits=now.limits, references=now.references, reviews=reader.reviews())
+        return Model(
+            **{name: now.manifest[name] for name in same},
+            encoder_id=now.encoder_id,
+            card=now.card,
+            limits=now.limits,
+            references=now.references,
+            reviews=reader.reviews(),
+        )
 
 
 def _database(reader: Reader) -> str:
@@ -175,9 +200,16 @@ def _add_session(app: FastAPI, keys: Keys) -> None:
         """Enter with a token; a cookie of this console remembers it."""
         role = keys.role(given.token)
         if role is None:
-            raise Refused(401, "this token opens nothing; it stands in [serve] of the console's configuration")
-        response.set_cookie(COOKIE, session(given.token), httponly=True, samesite="strict",
-                            secure=request.url.scheme == "https")  # fmt: skip
+            raise Refused(
+                401, "this token opens nothing; it stands in [serve] of the console's configuration"
+            )
+        response.set_cookie(
+            COOKIE,
+            session(given.token),
+            httponly=True,
+            samesite="strict",
+            secure=request.url.scheme == "https",
+        )
         return Session(role=role, token_needed=keys.needed)
 
     @app.delete("/v1/session", tags=["session"])

@@ -33,7 +33,11 @@ class Loaded:
     @property
     def references(self) -> int:
         """Known voices that its index came with."""
-        return len((self.directory / REFERENCES).read_text(encoding="utf-8").splitlines()) - 1 if self.encoder else 0
+        return (
+            len((self.directory / REFERENCES).read_text(encoding="utf-8").splitlines()) - 1
+            if self.encoder
+            else 0
+        )
 
     def prepare(self, overlay: Overlay) -> ReferenceIndex:
         return self.detector.prepare(overlay)
@@ -43,7 +47,9 @@ class Loaded:
 
 
 class Champion:
-    """What judges now, a Learner for stream.living_index; may be changed while threads judge, as it is one attribute."""
+    """What judges now, a Learner for stream.living_index; may be changed while threads judge, as it
+    is one attribute.
+    """
 
     def __init__(self, loaded: Loaded):
         self.now = loaded
@@ -74,7 +80,9 @@ class Heard:
 
 
 class Follower:
-    """A Detector for one live stream: a champion that changes judges it from the next chunk on, and begins anew."""
+    """A Detector for one live stream: a champion that changes judges it from the next chunk on, and
+    begins anew.
+    """
 
     def __init__(self, champion: Champion):
         self._champion = champion

@@ -1,6 +1,7 @@
 """Sound of strangers, decoded in a process of its own with a limit on time, memory and length.
 
-Nothing but tagged bytes comes back from that process: whatever a hostile file makes of a decoder, it stays there.
+Nothing but tagged bytes comes back from that process: whatever a hostile file makes of a decoder,
+it stays there.
 """
 
 from __future__ import annotations
@@ -46,7 +47,13 @@ class Limits:
 class Sound:
     """What one decoder sends."""
 
-    def __init__(self, pipe: Connection, process: multiprocessing.Process, limits: Limits, silence_s: float | None):
+    def __init__(
+        self,
+        pipe: Connection,
+        process: multiprocessing.Process,
+        limits: Limits,
+        silence_s: float | None,
+    ):
         self._pipe, self._process, self._limits, self._silence_s = pipe, process, limits, silence_s
         self.problem: str | None = None
         """what is wrong with the sound, known once its blocks have been read; None if nothing is"""
@@ -54,7 +61,8 @@ class Sound:
     def blocks(self) -> Iterator[np.ndarray]:
         """The decoded sound in order, float32 (n,), mono, 16 kHz.
 
-        Raises AudioError for what is no sound, is too long, or takes the decoder too much time or memory.
+        Raises AudioError for what is no sound, is too long, or takes the decoder too much time or
+        memory.
         """
         while True:
             if not self._pipe.poll(self._silence_s):
@@ -77,15 +85,22 @@ class Sound:
         self._process.join(PATIENCE)
         if self._process.exitcode == -signal.SIGXCPU:
             return self._too_slow()
-        return (f"this sound cannot be decoded: it is damaged, or needs more than {self._limits.memory_mb} MB to "
-                "decode; convert it to WAV or FLAC first")
+        return (
+            "this sound cannot be decoded: it is damaged, or needs more than "
+            f"{self._limits.memory_mb} MB to decode; convert it to WAV or FLAC first"
+        )
 
     def _too_slow(self) -> str:
-        return f"decoding takes more than {self._limits.cpu_s} s; send a shorter recording, or convert it to WAV first"
+        return (
+            f"decoding takes more than {self._limits.cpu_s} s; send a shorter recording, or "
+            "convert it to WAV first"
+        )
 
 
 class Decoders:
-    """Starts decoders by forking a process that has imported what they need, and nothing else. A context manager."""
+    """Starts decoders by forking a process that has imported what they need, and nothing else. A
+    context manager.
+    """
 
     def __init__(self, limits: Limits):
         self.limits = limits
@@ -94,7 +109,9 @@ class Decoders:
     def __enter__(self) -> Decoders:
         self._context.set_forkserver_preload([__name__, "av"])
         before = os.environ.get("PYTHONPATH")
-        os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)  # the fork server does not know this process's own
+        os.environ["PYTHONPATH"] = os.pathsep.join(
+            sys.path
+        )  # the fork server does not know this process's own
         try:
             multiprocessing.forkserver.ensure_running()
         finally:
@@ -114,7 +131,9 @@ class Decoders:
 
     @contextmanager
     def stream(self) -> Iterator[tuple[Connection, Sound]]:
-        """A pipe for the bytes of an Ogg or WebM stream in pieces of any size, closed at their end, and its sound."""
+        """A pipe for the bytes of an Ogg or WebM stream in pieces of any size, closed at their end,
+        and its sound.
+        """
         ours, theirs = self._context.Pipe()
         try:
             limits = replace(self.limits, cpu_s=STREAM_CPU_S, length_s=STREAM_S)
@@ -125,7 +144,9 @@ class Decoders:
             ours.close()
 
     @contextmanager
-    def _run(self, target: Callable, source, limits: Limits) -> Iterator[tuple[Connection, multiprocessing.Process]]:
+    def _run(
+        self, target: Callable, source, limits: Limits
+    ) -> Iterator[tuple[Connection, multiprocessing.Process]]:
         receiver, sender = self._context.Pipe(duplex=False)
         process = self._context.Process(target=target, args=(source, sender, limits), daemon=True)
         process.start()
@@ -152,7 +173,10 @@ def _decode_stream(source: Connection, pipe: Connection, limits: Limits) -> None
 
 def _confine(limits: Limits) -> None:
     """Take from this process what a decoder does not need."""
-    with suppress(OSError, ValueError), open("/proc/self/statm", encoding="ascii") as statm:  # Linux alone has it
+    with (
+        suppress(OSError, ValueError),
+        open("/proc/self/statm", encoding="ascii") as statm,
+    ):  # Linux alone has it
         has = int(statm.read().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (has + limits.memory_mb * 1_000_000,) * 2)
     resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_s, limits.cpu_s + 1))
@@ -161,7 +185,9 @@ def _confine(limits: Limits) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
 
 
-def _send(pipe: Connection, limits: Limits, open_sound: Callable, at_once: int = AT_ONCE_SAMPLES) -> None:
+def _send(
+    pipe: Connection, limits: Limits, open_sound: Callable, at_once: int = AT_ONCE_SAMPLES
+) -> None:
     try:
         with open_sound() as file:
             if (file.frames or 0) > limits.length_s * file.rate_hz:
@@ -173,7 +199,9 @@ def _send(pipe: Connection, limits: Limits, open_sound: Callable, at_once: int =
     except AudioError as error:
         pipe.send_bytes(FAILURE + str(error).encode())
     except MemoryError:
-        pipe.send_bytes(FAILURE + f"this sound needs more than {limits.memory_mb} MB to decode".encode())
+        pipe.send_bytes(
+            FAILURE + f"this sound needs more than {limits.memory_mb} MB to decode".encode()
+        )
     except ConnectionError:
         pass  # nobody wants the sound any more
 
@@ -197,8 +225,10 @@ def _send_sound(pipe: Connection, limits: Limits, file, at_once: int) -> None:
 
 
 def _too_long(found_s: float, limits: Limits) -> str:
-    return (f"the recording is at least {found_s:.0f} s long, at most {limits.length_s} s are taken; cut it, or raise "
-            "max_duration_s in [serve] of config.toml")
+    return (
+        f"the recording is at least {found_s:.0f} s long, at most {limits.length_s} s are taken; "
+        "cut it, or raise max_duration_s in [serve] of config.toml"
+    )
 
 
 class Incoming:

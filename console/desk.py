@@ -1,4 +1,6 @@
-"""Where recordings wait for their judgement: few at work, few in the queue, and a word to all others."""
+"""Where recordings wait for their judgement: few at work, few in the queue, and a word to all
+others.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ BLOCK_BYTES = 1 << 20
 
 
 class Desk:
-    """Takes recordings and streams in, as many as the settings allow; owns the threads that judge."""
+    """Takes recordings and streams in, as many as the settings allow; owns the threads that
+    judge.
+    """
 
     def __init__(self, judge: Judge, decoders: Decoders, settings: ServeSettings):
         self.decoders, self._judge, self._settings = decoders, judge, settings
@@ -41,13 +45,19 @@ class Desk:
             threads.shutdown(wait=False, cancel_futures=True)
 
     async def judge(self, upload: UploadFile) -> Prediction:
-        """The judgement of an uploaded file; raises AudioError, and Refused where too many wait already."""
+        """The judgement of an uploaded file; raises AudioError, and Refused where too many wait
+        already.
+        """
         if self.taken >= self._settings.workers + self._settings.queue:
             wait_s = 1 + round(self._mean_s * self.taken / self._settings.workers)
-            raise Refused(503, f"{self.taken} recordings are waiting already; try again in {wait_s} s", wait_s)
+            raise Refused(
+                503, f"{self.taken} recordings are waiting already; try again in {wait_s} s", wait_s
+            )
         self.taken += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._workers, self._work, upload)
+            return await asyncio.get_running_loop().run_in_executor(
+                self._workers, self._work, upload
+            )
         finally:
             self.taken -= 1
 
@@ -55,7 +65,11 @@ class Desk:
     async def stream(self) -> AsyncIterator[None]:
         """A place for one live stream; raises Refused where all are taken."""
         if self.streams >= self._settings.streams:
-            raise Refused(503, f"{self.streams} streams are open already, as many as [serve] streams allows", 5)
+            raise Refused(
+                503,
+                f"{self.streams} streams are open already, as many as [serve] streams allows",
+                5,
+            )
         self.streams += 1
         try:
             yield

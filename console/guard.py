@@ -26,8 +26,9 @@ FORM_BYTES = 100_000  # of boundaries and fields around the files
 MEGABYTE = 1_000_000
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+        "media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -39,7 +40,9 @@ HEADERS = {
 
 
 class Keys:
-    """The tokens and the roles that they open; without any, everyone on this machine is an admin."""
+    """The tokens and the roles that they open; without any, everyone on this machine is an
+    admin.
+    """
 
     def __init__(self, settings: ServeSettings):
         self._tokens = settings.tokens
@@ -53,7 +56,10 @@ class Keys:
         if not self._tokens:
             return ADMIN
         for role, known in self._tokens.items():
-            if any(hmac.compare_digest(token.encode(), text.encode()) for text in (known, session(known))):
+            if any(
+                hmac.compare_digest(token.encode(), text.encode())
+                for text in (known, session(known))
+            ):
                 return role
         return None
 
@@ -66,7 +72,9 @@ def session(token: str) -> str:
 def require(scope: Scope, role: str) -> None:
     """Raises Refused where whoever asks has a lesser role."""
     if RANK[scope["role"]] < RANK[role]:
-        raise Refused(403, f"this takes the role {role}, the token given has the role {scope['role']}")
+        raise Refused(
+            403, f"this takes the role {role}, the token given has the role {scope['role']}"
+        )
 
 
 class Guard:
@@ -94,20 +102,37 @@ class Guard:
         await self._app(scope, receive, _with_headers(send))
 
     def _check_origin(self, scope: Scope, headers: Headers) -> None:
-        """Other sites' pages may neither post here nor open a stream, nor pass for this one under another name."""
+        """Other sites' pages may neither post here nor open a stream, nor pass for this one under
+        another name.
+        """
         host = headers.get("host", "")
         if self._settings.is_local and urlsplit(f"//{host}").hostname not in LOCAL_NAMES:
-            raise Refused(421, f"host {host[:80]!r}: this console answers to localhost alone; [serve] host changes it")
+            raise Refused(
+                421,
+                f"host {host[:80]!r}: this console answers to localhost alone; [serve] host "
+                "changes it",
+            )
         if scope["type"] == "http" and scope["method"] in READING:
             return
         origin = headers.get("origin")
-        if headers.get("sec-fetch-site") == "cross-site" or origin is not None and urlsplit(origin).netloc != host:
-            raise Refused(403, f"this request comes from the page {str(origin)[:80]}, expected this console's own")
+        if (
+            headers.get("sec-fetch-site") == "cross-site"
+            or origin is not None
+            and urlsplit(origin).netloc != host
+        ):
+            raise Refused(
+                403,
+                f"this request comes from the page {str(origin)[:80]}, expected this console's own",
+            )
 
     def _check_rate(self, scope: Scope) -> None:
         client = scope["client"][0] if scope.get("client") else "unknown"
         if not self._limiter.hit(self._rate, client):
-            raise Refused(429, f"more than {self._settings.requests_a_minute} requests a minute; try again later", 10)
+            raise Refused(
+                429,
+                f"more than {self._settings.requests_a_minute} requests a minute; try again later",
+                10,
+            )
 
     def _role(self, scope: Scope, headers: Headers) -> str | None:
         path = scope["path"]
@@ -115,18 +140,30 @@ class Guard:
         if scheme.lower() != "bearer":
             token = _cookie(headers)
         role = self._keys.role(token)
-        if role is None and path not in OPEN_PATHS and (path.startswith("/v1/") or path == "/metrics"):
-            raise Refused(401, "a token is needed: open the console's page to enter it, or send the header "
-                               "Authorization: Bearer TOKEN")
+        if (
+            role is None
+            and path not in OPEN_PATHS
+            and (path.startswith("/v1/") or path == "/metrics")
+        ):
+            raise Refused(
+                401,
+                "a token is needed: open the console's page to enter it, or send the header "
+                "Authorization: Bearer TOKEN",
+            )
         return role
 
     def _limited(self, scope: Scope, headers: Headers, receive: Receive) -> Receive:
-        """`receive` that stops a body which is larger than the settings allow; one of many files may hold them all."""
+        """`receive` that stops a body which is larger than the settings allow; one of many files
+        may hold them all.
+        """
         if scope["type"] != "http":
             return receive
         files = self._settings.max_batch if scope["path"] == "/v1/predict/batch" else 1
         most = files * self._settings.max_upload_mb * MEGABYTE + FORM_BYTES
-        refused = Refused(413, f"more than {most // MEGABYTE} MB came; send less, or raise max_upload_mb in [serve]")
+        refused = Refused(
+            413,
+            f"more than {most // MEGABYTE} MB came; send less, or raise max_upload_mb in [serve]",
+        )
         said = headers.get("content-length", "0")
         if not said.isdecimal() or int(said) > most:
             raise refused

@@ -21,16 +21,21 @@ from stream.monitor import Monitor
 class Judge:
     """Judges whole recordings, each with a fresh monitor; any number at once."""
 
-    def __init__(self, champion: Champion, monitor: Callable[[Detector], Monitor], decider: Decider):
-        """A recording is judged by what is champion when it begins; `decider` only tells what a score means."""
+    def __init__(
+        self, champion: Champion, monitor: Callable[[Detector], Monitor], decider: Decider
+    ):
+        """A recording is judged by what is champion when it begins; `decider` only tells what a
+        score means.
+        """
         self._champion, self._monitor, self._decider = champion, monitor, decider
 
     def judge(self, blocks: Iterable[np.ndarray], sha256: str) -> Prediction:
-        """The judgement of sound in blocks, float32 (n,), mono, 16 kHz, out of the file of this digest.
+        """The judgement of sound in blocks, float32 (n,), mono, 16 kHz, out of the file of this
+        digest.
 
-        Its LLR is that of `evaluate.py score`: the mean over the longest windows that the speech gate lets pass.
-        Where it lets none pass nothing is measured, while evaluate.py leaves the gate open and gives a number. Raises
-        AudioError where there is no sound at all.
+        Its LLR is that of `evaluate.py score`: the mean over the longest windows that the speech
+        gate lets pass. Where it lets none pass nothing is measured, while evaluate.py leaves the
+        gate open and gives a number. Raises AudioError where there is no sound at all.
         """
         model = self._champion.now
         monitor, events, end = self._monitor(model.detector), [], 0
@@ -40,14 +45,25 @@ class Judge:
         events += monitor.flush()
         scores = [event for event in events if isinstance(event, Score)]
         if not scores:
-            raise AudioError("not one sample of this recording could be decoded: it is damaged; get the whole file")
+            raise AudioError(
+                "not one sample of this recording could be decoded: it is damaged; get the whole "
+                "file"
+            )
         longest = max(score.window_samples for score in scores)
         whole = [score for score in scores if score.window_samples == longest]
         llrs = [score.llr for score in whole if score.llr is not None]
         llr = float(np.mean(llrs)) if llrs else None
-        verdict, reason = (whole[-1].verdict, whole[-1].reason) if llr is None else (self._decider.verdict(llr), None)
+        verdict, reason = (
+            (whole[-1].verdict, whole[-1].reason)
+            if llr is None
+            else (self._decider.verdict(llr), None)
+        )
         segments = self._segments(scores, end)
-        alerts = [_span(event) for event in events if isinstance(event, Alert) and event.state is AlertState.CLOSE]
+        alerts = [
+            _span(event)
+            for event in events
+            if isinstance(event, Alert) and event.state is AlertState.CLOSE
+        ]
         headline, confidence = in_words(llr, verdict, reason, alerts, segments)
         return Prediction(
             verdict=verdict,
@@ -71,7 +87,9 @@ class Judge:
         return None if llr is None else self._decider.p_spoof(llr)
 
     def _segments(self, scores: list[Score], end: int) -> list[Segment]:
-        """Each second has the mean LLR of the windows whose middle lies in it; the last ones share the last window."""
+        """Each second has the mean LLR of the windows whose middle lies in it; the last ones share
+        the last window.
+        """
         middles = defaultdict(list)
         for score in scores:
             middles[(score.end - score.window_samples // 2) // SAMPLE_RATE_HZ].append(score)
@@ -81,13 +99,21 @@ class Judge:
             llrs = [score.llr for score in here if score.llr is not None]
             llr = float(np.mean(llrs)) if llrs else None
             verdict = here[-1].verdict if llr is None else self._decider.verdict(llr)
-            segments.append(Segment(start=second, end=min(second + 1, seconds(end)), p_spoof=self.p_spoof(llr),
-                                    verdict=verdict))
+            segments.append(
+                Segment(
+                    start=second,
+                    end=min(second + 1, seconds(end)),
+                    p_spoof=self.p_spoof(llr),
+                    verdict=verdict,
+                )
+            )
         return segments
 
 
 def _span(alert: Alert) -> Span:
-    return Span(began=seconds(alert.began), ended=seconds(alert.end), peak_p_spoof=alert.peak_p_spoof)
+    return Span(
+        began=seconds(alert.began), ended=seconds(alert.end), peak_p_spoof=alert.peak_p_spoof
+    )
 
 
 def _clearest(scores: list[Score], llr: float | None) -> list[Neighbour]:

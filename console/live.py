@@ -32,23 +32,51 @@ class Watcher:
         self._next: dict[str, int] = {}
 
     def look(self) -> dict[str, Any]:
-        """The streams of the last ten minutes, each with the seconds that this viewer has not seen."""
+        """The streams of the last ten minutes, each with the seconds that this viewer has not
+        seen.
+        """
         now = datetime.now(UTC).replace(tzinfo=None)
         streams = self._reader.streams(now - timedelta(seconds=SHOWN_S))
-        latest = {stream["id"]: stream["second"] for stream in streams if stream["second"] is not None}
-        first = {id: max(self._next.get(id, 0), second - SHOWN_S + 1) for id, second in latest.items()}
-        heard = self._reader.seconds({id: second for id, second in first.items() if second <= latest[id]})
+        latest = {
+            stream["id"]: stream["second"] for stream in streams if stream["second"] is not None
+        }
+        first = {
+            id: max(self._next.get(id, 0), second - SHOWN_S + 1) for id, second in latest.items()
+        }
+        heard = self._reader.seconds(
+            {id: second for id, second in first.items() if second <= latest[id]}
+        )
         self._next |= {id: rows[-1]["second"] + 1 for id, rows in heard.items() if rows}
-        return {"now": _iso(now), "streams": [self._stream(stream, heard.get(stream["id"], ())) for stream in streams]}
+        return {
+            "now": _iso(now),
+            "streams": [self._stream(stream, heard.get(stream["id"], ())) for stream in streams],
+        }
 
     def _stream(self, stream: dict[str, Any], rows) -> dict[str, Any]:
-        same = ("id", "state", "source", "host", "bundle", "gaps", "alerts", "open_alerts", "second")
+        same = (
+            "id",
+            "state",
+            "source",
+            "host",
+            "bundle",
+            "gaps",
+            "alerts",
+            "open_alerts",
+            "second",
+        )
         return {name: stream[name] for name in same} | {
             "started_utc": _iso(stream["started_utc"]),
             "ended_utc": stream["ended_utc"] and _iso(stream["ended_utc"]),
             "lost_s": seconds(int(stream["lost_samples"])),
-            "heard": [[row["second"], row["verdict"], _rounded(self._judge.p_spoof(row["llr"])),
-                       round(row["level_dbfs"], 1)] for row in rows],
+            "heard": [
+                [
+                    row["second"],
+                    row["verdict"],
+                    _rounded(self._judge.p_spoof(row["llr"])),
+                    round(row["level_dbfs"], 1),
+                ]
+                for row in rows
+            ],
         }
 
 
@@ -64,7 +92,9 @@ def routes(reader: Reader, judge: Judge, meters: Meters) -> APIRouter:
             while True:
                 try:
                     told = await run_in_threadpool(watcher.look)
-                    meters.listening.set(sum(stream["state"] == "running" for stream in told["streams"]))
+                    meters.listening.set(
+                        sum(stream["state"] == "running" for stream in told["streams"])
+                    )
                     yield f"data: {json.dumps(told)}\n\n"
                 except StorageError as error:
                     yield f"event: problem\ndata: {json.dumps(str(error))}\n\n"
@@ -72,12 +102,17 @@ def routes(reader: Reader, judge: Judge, meters: Meters) -> APIRouter:
         finally:
             viewers -= 1
 
-    @router.get("/live", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})
+    @router.get(
+        "/live",
+        response_class=StreamingResponse,
+        responses={200: {"content": {"text/event-stream": {}}}},
+    )
     async def live() -> StreamingResponse:
-        """Server-sent events: first the last ten minutes of every stream, then what is new, within a second.
+        """Server-sent events: first the last ten minutes of every stream, then what is new, within
+        a second.
 
-        `heard` has [second, verdict, p_spoof or null, level in dBFS] of each second. An event `problem` says what keeps
-        the database from being read.
+        `heard` has [second, verdict, p_spoof or null, level in dBFS] of each second. An event
+        `problem` says what keeps the database from being read.
         """
         if viewers >= MOST_VIEWERS:
             raise Refused(503, f"{viewers} pages are watching already", 10)

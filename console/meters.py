@@ -20,15 +20,32 @@ class Meters:
     def __init__(self):
         self.registry = CollectorRegistry()
         requests = ["method", "route", "status"]
-        self.requests = Counter("radd_requests", "answered requests", requests, registry=self.registry)
-        self.seconds = Histogram("radd_request_seconds", "until an answer was complete", ["method", "route"],
-                                 buckets=BUCKETS, registry=self.registry)  # fmt: skip
-        self.predictions = Counter("radd_predictions", "judged recordings", ["verdict"], registry=self.registry)
-        self.sound = Counter("radd_sound_seconds", "sound that was judged", ["path"], registry=self.registry)
-        self.labels = Counter("radd_labels", "labels that people gave here", ["label"], registry=self.registry)
+        self.requests = Counter(
+            "radd_requests", "answered requests", requests, registry=self.registry
+        )
+        self.seconds = Histogram(
+            "radd_request_seconds",
+            "until an answer was complete",
+            ["method", "route"],
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+        self.predictions = Counter(
+            "radd_predictions", "judged recordings", ["verdict"], registry=self.registry
+        )
+        self.sound = Counter(
+            "radd_sound_seconds", "sound that was judged", ["path"], registry=self.registry
+        )
+        self.labels = Counter(
+            "radd_labels", "labels that people gave here", ["label"], registry=self.registry
+        )
         self.reviews = Gauge("radd_alerts", "stored alerts", ["review"], registry=self.registry)
-        self.database = Gauge("radd_database_up", "1: the database can be read", registry=self.registry)
-        self.listening = Gauge("radd_daemon_streams", "streams that daemons listen to", registry=self.registry)
+        self.database = Gauge(
+            "radd_database_up", "1: the database can be read", registry=self.registry
+        )
+        self.listening = Gauge(
+            "radd_daemon_streams", "streams that daemons listen to", registry=self.registry
+        )
 
     def watch(self, desk: Desk) -> None:
         for name, words, count in (
@@ -46,7 +63,9 @@ class Meters:
 
 
 class Measured:
-    """ASGI middleware that counts and times requests by their route, never by a path that a client chose."""
+    """ASGI middleware that counts and times requests by their route, never by a path that a client
+    chose.
+    """
 
     def __init__(self, app: ASGIApp, meters: Meters):
         self._app, self._meters = app, meters

@@ -27,7 +27,12 @@ class Refused(HTTPException):
 
 
 def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+    }
     return JSONResponse(body, status, headers, MEDIA_TYPE)
 
 
@@ -51,7 +56,10 @@ def install(app: FastAPI) -> None:
     async def refused(request: Request, error: HTTPException) -> JSONResponse:
         detail = str(error.detail)
         if detail == HTTPStatus(error.status_code).phrase:
-            detail = f"{request.method} {request.url.path}: {detail.lower()}; /v1/openapi.json lists what there is"
+            detail = (
+                f"{request.method} {request.url.path}: {detail.lower()}; /v1/openapi.json lists "
+                "what there is"
+            )
         return problem(error.status_code, detail, error.headers)
 
     @app.exception_handler(RaddError)
@@ -61,25 +69,36 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        found = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        found = "; ".join(
+            f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()
+        )
         return problem(422, f"{found}; /v1/openapi.json says what is expected")
 
     @app.exception_handler(Exception)
     async def broken(request: Request, error: Exception) -> JSONResponse:
-        return problem(500, "this is a bug in RADD, no mistake of yours; the console's log has the details")
+        return problem(
+            500, "this is a bug in RADD, no mistake of yours; the console's log has the details"
+        )
 
 
 def _described(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI with every error as a problem; those that are not listed may come from any route."""
+    """The OpenAPI with every error as a problem; those that are not listed may come from any
+    route.
+    """
     if app.openapi_schema is None:
         schema = FastAPI.openapi(app)
         told = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
         for operation in (one for path in schema["paths"].values() for one in path.values()):
             responses = operation["responses"]
             for code, response in responses.items():
-                if int(code) >= HTTPStatus.BAD_REQUEST and "Ready" not in str(response.get("content")):
+                if int(code) >= HTTPStatus.BAD_REQUEST and "Ready" not in str(
+                    response.get("content")
+                ):
                     response["content"] = told
-            responses["default"] = {"description": "What is wrong, in a sentence that helps", "content": told}
+            responses["default"] = {
+                "description": "What is wrong, in a sentence that helps",
+                "content": told,
+            }
         for name in ("HTTPValidationError", "ValidationError"):
             schema["components"]["schemas"].pop(name, None)
         app.openapi_schema = schema

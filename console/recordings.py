@@ -26,19 +26,30 @@ def routes(desk: Desk, champion: Champion, meters: Meters, settings: ServeSettin
 
     async def judge(file: UploadFile) -> Prediction:
         if (file.size or 0) > most_bytes:
-            raise Refused(413, f"the file has {file.size} bytes, at most {settings.max_upload_mb} MB are taken")
+            raise Refused(
+                413,
+                f"the file has {file.size} bytes, at most {settings.max_upload_mb} MB are taken",
+            )
         prediction = await desk.judge(file)
         meters.judged(prediction)
         return prediction
 
     @router.post("/predict")
-    async def predict(file: Annotated[UploadFile, File(description="WAV, FLAC, MP3, OGG, Opus or M4A")]) -> Prediction:
+    async def predict(
+        file: Annotated[UploadFile, File(description="WAV, FLAC, MP3, OGG, Opus or M4A")],
+    ) -> Prediction:
         """Judge one recording."""
         return await judge(file)
 
-    @router.post("/report", response_class=Response, responses={200: {"content": {"application/pdf": {}}}})
-    async def make_report(file: Annotated[UploadFile, File(description="as for /v1/predict")]) -> Response:
-        """Judge one recording, as a PDF to print or to keep: what was found, second by second, and what that does not say."""
+    @router.post(
+        "/report", response_class=Response, responses={200: {"content": {"application/pdf": {}}}}
+    )
+    async def make_report(
+        file: Annotated[UploadFile, File(description="as for /v1/predict")],
+    ) -> Response:
+        """Judge one recording, as a PDF to print or to keep: what was found, second by second, and
+        what that does not say.
+        """
         from console.report import report  # 40 MB of memory, from the first report on
 
         before = champion.now
@@ -50,10 +61,17 @@ def routes(desk: Desk, champion: Champion, meters: Meters, settings: ServeSettin
         return Response(pdf, media_type="application/pdf", headers=named)
 
     @router.post("/predict/batch")
-    async def predict_batch(files: Annotated[list[UploadFile], File(description="many recordings")]) -> Batch:
-        """Judge many recordings; the results are in their order, and a bad file spoils only its own."""
+    async def predict_batch(
+        files: Annotated[list[UploadFile], File(description="many recordings")],
+    ) -> Batch:
+        """Judge many recordings; the results are in their order, and a bad file spoils only its
+        own.
+        """
         if len(files) > settings.max_batch:
-            raise Refused(413, f"{len(files)} files, at most {settings.max_batch} are taken at once; send fewer")
+            raise Refused(
+                413,
+                f"{len(files)} files, at most {settings.max_batch} are taken at once; send fewer",
+            )
         places = asyncio.Semaphore(settings.workers)
 
         async def item(file: UploadFile) -> BatchItem:
@@ -63,7 +81,12 @@ def routes(desk: Desk, champion: Champion, meters: Meters, settings: ServeSettin
                     return BatchItem(file=name, prediction=await judge(file), problem=None)
             except (RaddError, Refused) as error:
                 told = error if isinstance(error, Refused) else refusal(error)
-                problem = Problem(type="about:blank", title="not judged", status=told.status_code, detail=told.detail)
+                problem = Problem(
+                    type="about:blank",
+                    title="not judged",
+                    status=told.status_code,
+                    detail=told.detail,
+                )
                 return BatchItem(file=name, prediction=None, problem=problem)
 
         return Batch(results=await asyncio.gather(*(item(file) for file in files)))

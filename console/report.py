@@ -1,4 +1,6 @@
-"""A judgement as a PDF, for a file or a court: what was judged, what was found, and what that does not say."""
+"""A judgement as a PDF, for a file or a court: what was judged, what was found, and what that does
+not say.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,11 @@ from radd.types import Verdict
 
 FONT = Path(__file__).parents[1] / "assets" / "DejaVuSans.ttf"
 INK, MUTED, LINE, NONE = (26, 34, 48), (88, 100, 116), (200, 206, 214), (138, 148, 161)
-COLOURS = {Verdict.BONAFIDE: (11, 116, 128), Verdict.SUSPECT: (154, 99, 0), Verdict.SPOOF: (194, 47, 61)}
+COLOURS = {
+    Verdict.BONAFIDE: (11, 116, 128),
+    Verdict.SUSPECT: (154, 99, 0),
+    Verdict.SPOOF: (194, 47, 61),
+}
 PAGE_MM, MARGIN_MM, PLOT_MM = 210, 18, 30
 WIDTH_MM = PAGE_MM - 2 * MARGIN_MM
 COLUMNS, ROW_MM = 3, 4.2
@@ -35,17 +41,31 @@ class Paper(FPDF):
     def footer(self) -> None:
         self.set_y(-MARGIN_MM)
         self.write_in(8, MUTED)
-        self.cell(0, 4, f"RADD, report on SHA-256 {self._digest}, page {self.page_no()} of {{nb}}", align="C")
+        self.cell(
+            0,
+            4,
+            f"RADD, report on SHA-256 {self._digest}, page {self.page_no()} of {{nb}}",
+            align="C",
+        )
 
     def write_in(self, size: float, colour: tuple[int, int, int] = INK) -> None:
         self.set_font("text", size=size)
         self.set_text_color(*colour)
 
-    def say(self, text: str, size: float = 10, colour: tuple[int, int, int] = INK, indent: float = 0) -> None:
+    def say(
+        self, text: str, size: float = 10, colour: tuple[int, int, int] = INK, indent: float = 0
+    ) -> None:
         """A paragraph."""
         self.write_in(size, colour)
         self.set_x(MARGIN_MM + indent)
-        self.multi_cell(WIDTH_MM - indent, size * 0.53, self.printable(text), align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        self.multi_cell(
+            WIDTH_MM - indent,
+            size * 0.53,
+            self.printable(text),
+            align="L",
+            new_x=XPos.LMARGIN,
+            new_y=YPos.NEXT,
+        )
 
     def head(self, text: str) -> None:
         self.ln(4)
@@ -55,8 +75,12 @@ class Paper(FPDF):
         self.ln(1)
 
     def printable(self, text: str) -> str:
-        """The text; characters that nobody could see or that the font lacks as their code points."""
-        return "".join(c if c.isprintable() and ord(c) in self._known else f"<U+{ord(c):04X}>" for c in text)
+        """The text; characters that nobody could see or that the font lacks as their code
+        points.
+        """
+        return "".join(
+            c if c.isprintable() and ord(c) in self._known else f"<U+{ord(c):04X}>" for c in text
+        )
 
 
 def report(name: str, prediction: Prediction, metrics: dict[str, Any]) -> bytes:
@@ -70,20 +94,29 @@ def report(name: str, prediction: Prediction, metrics: dict[str, Any]) -> bytes:
     paper.say("Made by RADD, which judges whether a voice is a person's or synthetic.", 9, MUTED)
     paper.ln(3)
     closest = prediction.neighbours[0] if prediction.neighbours else None
-    spans = ", ".join(f"{clock(span.began)} to {clock(span.ended)} (at most {percent(span.peak_p_spoof)})"
-                      for span in prediction.alerts)
-    _facts(paper, {
-        "file": name,
-        "SHA-256": prediction.sha256,
-        "length": f"{prediction.duration_s:.3f} s ({clock(prediction.duration_s)})",
-        "judged": f"{prediction.judged_utc:%Y-%m-%d %H:%M:%S} UTC",
-        "model": prediction.model,
-        "synthetic": f"{percent(prediction.p_spoof)}, whole recording",
-        "log ratio": "–" if prediction.llr is None else f"{prediction.llr:.3f} (natural logarithm, higher = a person)",
-        "alerts": spans or "none",
-        "closest known": "–" if closest is None else f"{'a person' if closest.label == 'bonafide' else closest.system}, "
-                                                     f"similarity {closest.similarity:.2f}",
-    })  # fmt: skip
+    spans = ", ".join(
+        f"{clock(span.began)} to {clock(span.ended)} (at most {percent(span.peak_p_spoof)})"
+        for span in prediction.alerts
+    )
+    _facts(
+        paper,
+        {
+            "file": name,
+            "SHA-256": prediction.sha256,
+            "length": f"{prediction.duration_s:.3f} s ({clock(prediction.duration_s)})",
+            "judged": f"{prediction.judged_utc:%Y-%m-%d %H:%M:%S} UTC",
+            "model": prediction.model,
+            "synthetic": f"{percent(prediction.p_spoof)}, whole recording",
+            "log ratio": "–"
+            if prediction.llr is None
+            else f"{prediction.llr:.3f} (natural logarithm, higher = a person)",
+            "alerts": spans or "none",
+            "closest known": "–"
+            if closest is None
+            else f"{'a person' if closest.label == 'bonafide' else closest.system}, "
+            f"similarity {closest.similarity:.2f}",
+        },
+    )
     paper.head("What was found")
     paper.say(prediction.headline, 15, COLOURS.get(_kind(prediction), MUTED))
     paper.say(prediction.confidence)
@@ -120,16 +153,22 @@ def _measured(values: dict[str, Any]) -> str:
     if values.get("eer_percent") is not None:
         low, high = values.get("eer_percent_ci95") or (None, None)
         interval = "" if low is None else f" (95 % interval {low:.1f} to {high:.1f})"
-        told.append(f"equal error rate {values['eer_percent']:.1f} %{interval} on {values['n_bonafide']} clips of people and "
-                    f"{values['n_spoof']} synthetic ones")
+        told.append(
+            f"equal error rate {values['eer_percent']:.1f} %{interval} on {values['n_bonafide']} "
+            f"clips of people and {values['n_spoof']} synthetic ones"
+        )
     if values.get("missed_percent") is not None:
-        told.append(f"{values['missed_percent']:.0f} % of {values['n_fakes']} synthetic voices missed, "
-                    f"{values['false_alarms']} false alarms in {values['hours_real']:.2f} h of people")
+        told.append(
+            f"{values['missed_percent']:.0f} % of {values['n_fakes']} synthetic voices missed, "
+            f"{values['false_alarms']} false alarms in {values['hours_real']:.2f} h of people"
+        )
     return "; ".join(told) or "see the model's card"
 
 
 def _timeline(paper: Paper, prediction: Prediction) -> None:
-    """Bars as high as the probability of a synthetic voice; a grey stub where nothing was measured."""
+    """Bars as high as the probability of a synthetic voice; a grey stub where nothing was
+    measured.
+    """
     if paper.will_page_break(PLOT_MM + 12):
         paper.add_page()
     top, left, duration = paper.get_y() + 1, MARGIN_MM, max(prediction.duration_s, 1.0)
@@ -139,26 +178,52 @@ def _timeline(paper: Paper, prediction: Prediction) -> None:
         paper.line(left, y, left + WIDTH_MM, y)
     paper.set_fill_color(250, 226, 228)
     for span in prediction.alerts:
-        paper.rect(left + WIDTH_MM * span.began / duration, top, WIDTH_MM * (span.ended - span.began) / duration, PLOT_MM, "F")
+        paper.rect(
+            left + WIDTH_MM * span.began / duration,
+            top,
+            WIDTH_MM * (span.ended - span.began) / duration,
+            PLOT_MM,
+            "F",
+        )
     for bar in _bars(prediction.segments):
         height = 0.8 if bar.p_spoof is None else max(0.8, PLOT_MM * bar.p_spoof)
         paper.set_fill_color(*COLOURS.get(bar.verdict, NONE))
-        x, width = left + WIDTH_MM * bar.start / duration, WIDTH_MM * (bar.end - bar.start) / duration
-        paper.rect(x, top + PLOT_MM - height, max(0.15, width - min(0.4, 0.15 * width)), height, "F")
+        x, width = (
+            left + WIDTH_MM * bar.start / duration,
+            WIDTH_MM * (bar.end - bar.start) / duration,
+        )
+        paper.rect(
+            x, top + PLOT_MM - height, max(0.15, width - min(0.4, 0.15 * width)), height, "F"
+        )
     paper.set_xy(left, top + PLOT_MM + 1)
     paper.write_in(8, MUTED)
     paper.cell(WIDTH_MM / 2, 4, "0:00")
-    paper.cell(WIDTH_MM / 2, 4, clock(prediction.duration_s), align="R", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
-    paper.say("Height: probability of a synthetic voice, from 0 to 1. Teal: a person; brown: suspect; red: synthetic; a low "
-              "grey bar: nothing could be measured; pink behind: an alert.", 8, MUTED)
+    paper.cell(
+        WIDTH_MM / 2,
+        4,
+        clock(prediction.duration_s),
+        align="R",
+        new_x=XPos.LMARGIN,
+        new_y=YPos.NEXT,
+    )
+    paper.say(
+        "Height: probability of a synthetic voice, from 0 to 1. Teal: a person; brown: suspect; "
+        "red: synthetic; a low grey bar: nothing could be measured; pink behind: an alert.",
+        8,
+        MUTED,
+    )
 
 
 def _bars(segments: list[Segment]) -> list[Segment]:
     """The segments; of a long recording the most suspicious of as many as one bar stands for."""
     each = -(-len(segments) // MOST_BARS)
     groups = [segments[at : at + each] for at in range(0, len(segments), each)]
-    return [max(group, key=lambda one: -1 if one.p_spoof is None else one.p_spoof).model_copy(
-        update={"start": group[0].start, "end": group[-1].end}) for group in groups]
+    return [
+        max(group, key=lambda one: -1 if one.p_spoof is None else one.p_spoof).model_copy(
+            update={"start": group[0].start, "end": group[-1].end}
+        )
+        for group in groups
+    ]
 
 
 def _table(paper: Paper, segments: list[Segment]) -> None:
@@ -173,6 +238,10 @@ def _table(paper: Paper, segments: list[Segment]) -> None:
         for i, one in enumerate(left[: COLUMNS * rows]):
             paper.set_xy(MARGIN_MM + i // rows * width, top + i % rows * ROW_MM)
             paper.write_in(8, COLOURS.get(one.verdict, MUTED))
-            paper.cell(width, ROW_MM, f"{clock(one.start)}  {VERDICTS[one.verdict]}  {percent(one.p_spoof)}")
+            paper.cell(
+                width,
+                ROW_MM,
+                f"{clock(one.start)}  {VERDICTS[one.verdict]}  {percent(one.p_spoof)}",
+            )
         left = left[COLUMNS * rows :]
         paper.set_xy(MARGIN_MM, top + rows * ROW_MM)

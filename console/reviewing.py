@@ -13,7 +13,17 @@ from console.guard import REVIEWER, require
 from console.judging import Judge
 from console.meters import Meters
 from console.problems import Refused
-from console.shapes import Answer, Clip, ClipDetails, ClipPage, Known, Outcome, Problem, Said, TracePoint
+from console.shapes import (
+    Answer,
+    Clip,
+    ClipDetails,
+    ClipPage,
+    Known,
+    Outcome,
+    Problem,
+    Said,
+    TracePoint,
+)
 from radd.encoder import Encoder
 from radd.errors import StorageError
 from radd.types import seconds
@@ -24,23 +34,31 @@ Id = Annotated[str, Path(pattern="^[0-9a-f-]{36}$", description="id of an alert 
 Limit = Annotated[int, Query(ge=1, le=200)]
 After = Annotated[str | None, Query(max_length=200, description="`next` of the page before")]
 Stream = Annotated[str | None, Query(max_length=36, description="id of a stream")]
-Since = Annotated[datetime | None, Query(description="began then or later; UTC unless it says otherwise")]
+Since = Annotated[
+    datetime | None, Query(description="began then or later; UTC unless it says otherwise")
+]
 log = logging.getLogger(__name__)
 REFUSALS = {code: {"model": Problem} for code in (400, 401, 403, 404, 422, 429, 503)}
 
 
-def routes(reader: Reader, reviews: Reviews, judge: Judge, champion: Champion, meters: Meters) -> APIRouter:
+def routes(
+    reader: Reader, reviews: Reviews, judge: Judge, champion: Champion, meters: Meters
+) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["review"], responses=REFUSALS)
 
     @router.get("/alerts")
-    def alerts(stream: Stream = None, since: Since = None, limit: Limit = 50, after: After = None) -> ClipPage:
+    def alerts(
+        stream: Stream = None, since: Since = None, limit: Limit = 50, after: After = None
+    ) -> ClipPage:
         """Alerts, the newest first."""
         chosen = Chosen(kind="alert", stream_id=stream, since=_utc(since))
         return _page(reader.alerts(chosen, "newest", limit, after))
 
     @router.get("/clips")
     def clips(
-        review: Annotated[Literal[STATES] | None, Query(description="what people have said")] = None,
+        review: Annotated[
+            Literal[STATES] | None, Query(description="what people have said")
+        ] = None,
         kind: Literal["alert", "sample"] | None = None,
         stream: Stream = None,
         since: Since = None,
@@ -62,25 +80,44 @@ def routes(reader: Reader, reviews: Reviews, judge: Judge, champion: Champion, m
         return ClipDetails(
             clip=_clip(row),
             began=seconds(row["began_samples"] - start),
-            trace=[TracePoint(t=seconds(end - start), llr=llr, p_spoof=judge.p_spoof(llr))
-                   for end, llr in row["trace"]],
-            neighbours=[Known(**neighbour, clip=known.get(neighbour["id"])) for neighbour in row["neighbours"]
-                        if neighbour["similarity"] is not None],
-            labels=[Said(**{name: said[name] for name in Said.model_fields}) for said in row["labels"]],
-            blocks_in_index=sum(one["blocks"] for one in row["index"] if one["encoder_id"] == champion.encoder_id),
+            trace=[
+                TracePoint(t=seconds(end - start), llr=llr, p_spoof=judge.p_spoof(llr))
+                for end, llr in row["trace"]
+            ],
+            neighbours=[
+                Known(**neighbour, clip=known.get(neighbour["id"]))
+                for neighbour in row["neighbours"]
+                if neighbour["similarity"] is not None
+            ],
+            labels=[
+                Said(**{name: said[name] for name in Said.model_fields}) for said in row["labels"]
+            ],
+            blocks_in_index=sum(
+                one["blocks"] for one in row["index"] if one["encoder_id"] == champion.encoder_id
+            ),
         )
 
-    @router.get("/clips/{id}/sound", response_class=Response, responses={200: {"content": {"audio/flac": {}}}})
+    @router.get(
+        "/clips/{id}/sound",
+        response_class=Response,
+        responses={200: {"content": {"audio/flac": {}}}},
+    )
     def sound(id: Id) -> Response:
         """The sound of a clip as FLAC, 16 kHz mono."""
         flac = reader.sound(id)
         if flac is None:
-            raise Refused(404, f"there is no sound of {id}: its time or the quota was over, or there is no such clip")
+            raise Refused(
+                404,
+                f"there is no sound of {id}: its time or the quota was over, or there is no such "
+                "clip",
+            )
         return Response(flac, media_type="audio/flac")
 
     @router.post("/clips/{id}/label")
     def label(request: Request, id: Id, answer: Answer, after: BackgroundTasks) -> Outcome:
-        """Say what a clip is, as a reviewer. All labels stay in the history; of each person the last one counts."""
+        """Say what a clip is, as a reviewer. All labels stay in the history; of each person the
+        last one counts.
+        """
         require(request.scope, REVIEWER)
         if reader.alert(id) is None:
             raise _unknown(id)
@@ -94,10 +131,14 @@ def routes(reader: Reader, reviews: Reviews, judge: Judge, champion: Champion, m
 
 
 def _remember(reviews: Reviews, encoder: Encoder) -> None:
-    """Bring what is agreed into the index; what is in the way is told, and tried again with the next label."""
+    """Bring what is agreed into the index; what is in the way is told, and tried again with the
+    next label.
+    """
     try:
         learnt = reviews.remember(encoder)
-        refusals = [f"{sha256}: {result}" for sha256, result in learnt.items() if isinstance(result, str)]
+        refusals = [
+            f"{sha256}: {result}" for sha256, result in learnt.items() if isinstance(result, str)
+        ]
     except StorageError as error:
         refusals = [str(error)]
     for refusal in refusals:
@@ -119,5 +160,9 @@ def _page(found: tuple[list[Row], str | None]) -> ClipPage:
 
 def _clip(row: dict[str, Any]) -> Clip:
     same = {name: row[name] for name in Clip.model_fields if name in row}
-    times = {name: row[name] and row[name].replace(tzinfo=UTC) for name in ("began_utc", "ended_utc")}
-    return Clip(**same | times, duration_s=seconds(row["clip_length_samples"]), sound=row["clip_state"])
+    times = {
+        name: row[name] and row[name].replace(tzinfo=UTC) for name in ("began_utc", "ended_utc")
+    }
+    return Clip(
+        **same | times, duration_s=seconds(row["clip_length_samples"]), sound=row["clip_state"]
+    )

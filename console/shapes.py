@@ -10,7 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from radd.types import Verdict
 from storage.review import Label
 
-P_SPOOF = Field(ge=0, le=1, description="probability of a synthetic voice, at the configured prior; null: not measured")
+P_SPOOF = Field(
+    ge=0,
+    le=1,
+    description="probability of a synthetic voice, at the configured prior; null: not measured",
+)
 LLR = Field(description="natural-log likelihood ratio, higher = a person; null if not measured")
 REFERENCE = {"id": "a1b2c3", "label": "spoof", "system": "flite", "similarity": 0.83}
 
@@ -23,10 +27,16 @@ class Problem(BaseModel):
     status: int
     detail: str = Field(description="what was found, what was expected, what to do")
 
-    model_config = ConfigDict(json_schema_extra={"example": {
-        "type": "about:blank", "title": "Unprocessable Entity", "status": 422,
-        "detail": "recording is empty (0 bytes); expected a file of sound",
-    }})  # fmt: skip
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "type": "about:blank",
+                "title": "Unprocessable Entity",
+                "status": 422,
+                "detail": "recording is empty (0 bytes); expected a file of sound",
+            }
+        }
+    )
 
 
 class Neighbour(BaseModel):
@@ -61,30 +71,60 @@ class Prediction(BaseModel):
     verdict: Verdict
     headline: str = Field(description="what was found, in a word or two")
     confidence: str = Field(description="what to make of it, in sentences")
-    reason: str | None = Field(description="why nothing could be measured; null where something was")
+    reason: str | None = Field(
+        description="why nothing could be measured; null where something was"
+    )
     llr: float | None = LLR
     p_spoof: float | None = P_SPOOF
     duration_s: float
     segments: list[Segment] = Field(description="one a second, in order, without gaps")
     alerts: list[Span] = Field(description="evidence that lasted, wherever in the recording it is")
-    neighbours: list[Neighbour] = Field(description="closest known voices where the verdict is clearest")
+    neighbours: list[Neighbour] = Field(
+        description="closest known voices where the verdict is clearest"
+    )
     model: str
     sha256: str = Field(description="of the file, in hexadecimal digits")
     judged_utc: datetime
-    warnings: list[str] = Field(description="what is wrong with the file, though it could be judged")
-    limits: list[str] = Field(description="what this program cannot say, and what the model that judged cannot do")
+    warnings: list[str] = Field(
+        description="what is wrong with the file, though it could be judged"
+    )
+    limits: list[str] = Field(
+        description="what this program cannot say, and what the model that judged cannot do"
+    )
 
-    model_config = ConfigDict(json_schema_extra={"example": {
-        "verdict": "spoof", "headline": "Synthetic", "confidence": "Over the whole recording there is moderate evidence for "
-        "a synthetic voice: this sound is about 22 times as likely from a synthetic voice as from a person. It is a reason to "
-        "look, not a proof.", "reason": None, "llr": -3.1, "p_spoof": 0.957, "duration_s": 2.0,
-        "segments": [{"start": 0.0, "end": 1.0, "p_spoof": 0.94, "verdict": "spoof"},
-                     {"start": 1.0, "end": 2.0, "p_spoof": 0.97, "verdict": "spoof"}],
-        "alerts": [], "neighbours": [REFERENCE], "model": "radd ca0f0ea2a71b",
-        "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "judged_utc": "2026-05-03T14:02:11Z",
-        "warnings": [], "limits": ["A second without a number is a second in which nothing could be measured; it speaks for "
-        "neither."],
-    }})  # fmt: skip
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "verdict": "spoof",
+                "headline": "Synthetic",
+                "confidence": (
+                    "Over the whole recording there is moderate evidence for a synthetic voice: "
+                    "this "
+                    "sound is about 22 times as likely from a synthetic voice as from a person. "
+                    "It is "
+                    "a reason to look, not a proof."
+                ),
+                "reason": None,
+                "llr": -3.1,
+                "p_spoof": 0.957,
+                "duration_s": 2.0,
+                "segments": [
+                    {"start": 0.0, "end": 1.0, "p_spoof": 0.94, "verdict": "spoof"},
+                    {"start": 1.0, "end": 2.0, "p_spoof": 0.97, "verdict": "spoof"},
+                ],
+                "alerts": [],
+                "neighbours": [REFERENCE],
+                "model": "radd ca0f0ea2a71b",
+                "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                "judged_utc": "2026-05-03T14:02:11Z",
+                "warnings": [],
+                "limits": [
+                    "A second without a number is a second in which nothing could be measured; it "
+                    "speaks for neither."
+                ],
+            }
+        }
+    )
 
 
 class BatchItem(BaseModel):
@@ -107,7 +147,9 @@ class Clip(BaseModel):
     source: str = Field(description="what was listened to")
     host: str
     state: str = Field(description="open, close, interrupted (its daemon was killed), or sample")
-    review: str = Field(description="what people have said of it: pending, fake, real, unsure, conflict or expired")
+    review: str = Field(
+        description="what people have said of it: pending, fake, real, unsure, conflict or expired"
+    )
     informative: float = Field(description="how much a label would teach, 0 to 1")
     began_utc: datetime
     ended_utc: datetime | None
@@ -188,7 +230,9 @@ class Model(BaseModel):
     references: int = Field(description="known voices that the bundle's index came with")
     reviews: dict[str, int] = Field(description="stored clips by what people have said of them")
     card: str = Field(description="Markdown")
-    limits: list[str] = Field(description="what this program cannot say, and what this model cannot do")
+    limits: list[str] = Field(
+        description="what this program cannot say, and what this model cannot do"
+    )
 
 
 class Gate(BaseModel):
@@ -197,7 +241,9 @@ class Gate(BaseModel):
     name: str
     champion: float | None
     candidate: float | None
-    interval: tuple[float | None, float | None] = Field(description="of candidate less champion, 95 %")
+    interval: tuple[float | None, float | None] = Field(
+        description="of candidate less champion, 95 %"
+    )
     passed: bool
 
 
@@ -205,7 +251,9 @@ class Decision(BaseModel):
     """A bundle was put to use, taken back or refused."""
 
     id: str
-    action: str = Field(description="promote, rollback, refuse, or shadow: it judges beside the model in use first")
+    action: str = Field(
+        description="promote, rollback, refuse, or shadow: it judges beside the model in use first"
+    )
     model: str = Field(description="directory of the bundle that it is about")
     version: str
     before: str = Field(description="directory of the bundle in use until then")
@@ -218,8 +266,12 @@ class Retraining(BaseModel):
     """A try to make a better model of what people have labelled."""
 
     id: str
-    state: str = Field(description="running, shadow: it passed all gates and judges beside the model in use, without a "
-                       "voice, promoted, refused, failed, not_due, or interrupted: it was killed")  # fmt: skip
+    state: str = Field(
+        description=(
+            "running, shadow: it passed all gates and judges beside the model in use, without a "
+            "voice, promoted, refused, failed, not_due, or interrupted: it was killed"
+        )
+    )
     step: str = Field(description="how far it came: due, clips, fit, prove, shadow, promote")
     why: str
     champion: str = Field(description="directory of the bundle in use when it began")
@@ -241,7 +293,9 @@ class Bundle(BaseModel):
     since: date = Field(description="of its file here")
     size_mb: float
     problem: str | None = Field(description="why it will not load; null: every hash holds")
-    learned: dict[str, Any] | None = Field(description="clips, hours and synthesis systems that it learned from")
+    learned: dict[str, Any] | None = Field(
+        description="clips, hours and synthesis systems that it learned from"
+    )
     metrics: dict[str, Any]
     calibration: dict[str, Any] | None
 
@@ -256,9 +310,13 @@ class Waiting(BaseModel):
 
 
 class Models(BaseModel):
-    """The bundles, and what was decided about them; decisions and retrainings are the newest first."""
+    """The bundles, and what was decided about them; decisions and retrainings are the newest
+    first.
+    """
 
-    in_use: str | None = Field(description="directory of the bundle in use; null: the file that names it is broken")
+    in_use: str | None = Field(
+        description="directory of the bundle in use; null: the file that names it is broken"
+    )
     judging: str = Field(description="name and version of what judges in this console now")
     follows: bool = Field(description="whether this console takes over what is put to use")
     bundles: list[Bundle]
@@ -273,16 +331,24 @@ class Wish(BaseModel):
     person: str = Field(min_length=1, max_length=200, pattern=r"\S")
     reason: str = Field("", max_length=5_000)
 
-    model_config = ConfigDict(json_schema_extra={"example": {"person": "Ada", "reason": "forty new labels"}})
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"person": "Ada", "reason": "forty new labels"}}
+    )
 
 
 class Choice(Wish):
     """Who chooses a bundle, and why."""
 
-    instead_of: str | None = Field(None, max_length=200, description="directory of the bundle that is believed to be in "
-                                   "use; where another one is, nothing is done")  # fmt: skip
+    instead_of: str | None = Field(
+        None,
+        max_length=200,
+        description="directory of the bundle that is believed to be in "
+        "use; where another one is, nothing is done",
+    )
 
-    model_config = ConfigDict(json_schema_extra={"example": {"person": "Ada", "reason": "", "instead_of": "default"}})
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"person": "Ada", "reason": "", "instead_of": "default"}}
+    )
 
 
 class InUse(BaseModel):
@@ -311,8 +377,12 @@ class Drift(BaseModel):
 
     first: date
     last: date
-    usual: float | None = Field(description="median distance of the bundle's own clips; null: it does not say")
-    bound: float | None = Field(description="beyond it is drift: usual times [retrain] drift_factor")
+    usual: float | None = Field(
+        description="median distance of the bundle's own clips; null: it does not say"
+    )
+    bound: float | None = Field(
+        description="beyond it is drift: usual times [retrain] drift_factor"
+    )
     sources: list[DriftSource]
 
 

@@ -33,14 +33,18 @@ CLOSE = '{"type": "close"}'
 
 
 class Ear:
-    """One stream: sound as it comes -> objects to send, as detect.py --json prints them. For one thread at a time."""
+    """One stream: sound as it comes -> objects to send, as detect.py --json prints them. For one
+    thread at a time.
+    """
 
     def __init__(self, champion: Champion, monitor: Callable[[Detector], Monitor]):
         self._detector = Follower(champion)
         self._monitor = monitor(self._detector)
         self.end = 0
 
-    def hear(self, samples: np.ndarray, damaged: int = 0, arrived: float | None = None) -> list[dict]:
+    def hear(
+        self, samples: np.ndarray, damaged: int = 0, arrived: float | None = None
+    ) -> list[dict]:
         """What float32 (n,), mono, 16 kHz brings; the last two as AudioChunk has them."""
         events = []
         for at in range(0, len(samples), AT_ONCE_SAMPLES):
@@ -57,13 +61,21 @@ class Ear:
 
 
 class PcmEar:
-    """An Ear for raw PCM; raises ConfigError for an unknown format and AudioError for what is no rate of sound."""
+    """An Ear for raw PCM; raises ConfigError for an unknown format and AudioError for what is no
+    rate of sound.
+    """
 
     def __init__(self, ear: Ear, pcm_format: str, rate_hz: int, channels: int):
-        self._ear, self._frames, self._converter = ear, PcmFrames(pcm_format, channels), Converter(rate_hz, channels)
+        self._ear, self._frames, self._converter = (
+            ear,
+            PcmFrames(pcm_format, channels),
+            Converter(rate_hz, channels),
+        )
 
     def push(self, data: bytes, arrived: float) -> list[dict]:
-        """What raw PCM brings; `arrived` is when the first of it came, as time.monotonic() has it."""
+        """What raw PCM brings; `arrived` is when the first of it came, as time.monotonic() has
+        it.
+        """
         chunk = self._converter.push(self._frames.push(data), arrived)
         return self._ear.hear(chunk.samples, chunk.damaged, arrived)
 
@@ -77,7 +89,9 @@ def routes(desk: Desk, open_ear: Callable[[], Ear], meters: Meters) -> APIRouter
     @router.websocket("/stream")
     async def stream(
         socket: WebSocket,
-        format: Annotated[str, Query(description="s16le, f32le ..., or opus: Opus in Ogg or WebM")] = "s16le",
+        format: Annotated[
+            str, Query(description="s16le, f32le ..., or opus: Opus in Ogg or WebM")
+        ] = "s16le",
         rate: int = SAMPLE_RATE_HZ,
         channels: int = 1,
     ) -> None:
@@ -159,7 +173,9 @@ async def _receive(socket: WebSocket) -> bytes | None:
     try:
         message = await asyncio.wait_for(socket.receive(), IDLE_S)
     except TimeoutError:
-        raise AudioError(f"nothing came for {IDLE_S:.0f} s; open a new stream when there is sound") from None
+        raise AudioError(
+            f"nothing came for {IDLE_S:.0f} s; open a new stream when there is sound"
+        ) from None
     if message["type"] == "websocket.disconnect":
         raise WebSocketDisconnect(message.get("code", NORMAL))
     if message.get("bytes") is not None:
@@ -167,7 +183,9 @@ async def _receive(socket: WebSocket) -> bytes | None:
     with suppress(ValueError):
         if json.loads(message["text"]) == json.loads(CLOSE):
             return None
-    raise ConfigError(f"text {message['text'][:80]!r}: expected packets of sound, or {CLOSE} at the end")
+    raise ConfigError(
+        f"text {message['text'][:80]!r}: expected packets of sound, or {CLOSE} at the end"
+    )
 
 
 async def _tell(socket: WebSocket, objects: list[dict]) -> None:
@@ -179,5 +197,7 @@ async def _refuse(socket: WebSocket, error: RaddError | Refused) -> None:
     """Say why, then close; who has gone already hears neither."""
     code = TRY_LATER if isinstance(error, Refused) else REFUSED
     with suppress(RuntimeError, WebSocketDisconnect):
-        await socket.send_text(json.dumps({"type": "problem", "detail": getattr(error, "detail", str(error))}))
+        await socket.send_text(
+            json.dumps({"type": "problem", "detail": getattr(error, "detail", str(error))})
+        )
         await socket.close(code)

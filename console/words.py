@@ -9,25 +9,38 @@ from collections.abc import Sequence
 from console.shapes import Segment, Span
 from radd.types import Verdict
 
-PARTLY = 0.15  # share of measured seconds that sound like a person, from which a recording is "partly" synthetic
+# share of measured seconds that sound like a person, from which a recording is "partly" synthetic
+PARTLY = 0.15
 STEPS = ((3, "hardly any"), (10, "weak"), (100, "moderate"), (math.inf, "strong"))
 """factors of the likelihood ratio below which the evidence is called so"""
 VERDICTS = {
-    Verdict.BONAFIDE: "A person", Verdict.SUSPECT: "Suspect", Verdict.SPOOF: "Synthetic", Verdict.NO_SPEECH: "No speech",
-    Verdict.TOO_NOISY: "Too noisy", Verdict.GAP: "Sound lost", Verdict.WARMING_UP: "Warming up",
+    Verdict.BONAFIDE: "A person",
+    Verdict.SUSPECT: "Suspect",
+    Verdict.SPOOF: "Synthetic",
+    Verdict.NO_SPEECH: "No speech",
+    Verdict.TOO_NOISY: "Too noisy",
+    Verdict.GAP: "Sound lost",
+    Verdict.WARMING_UP: "Warming up",
     Verdict.SHED: "Left out",
-}  # fmt: skip
+}
 CANNOT_SAY = (
-    "It compares the sound with voices and machines that it has learned from. It does not tell who speaks, when or where the "
-    "recording was made, or whether words of a real person were cut out, rearranged or taken out of their context.",
-    "The likelihood ratio says how much better one explanation fits than the other. How likely each was beforehand is not in "
-    "it: whoever weighs it has to bring that. The probabilities take it as the configuration has it, equal unless changed.",
-    "A second without a number is a second in which nothing could be measured; it speaks for neither.",
+    "It compares the sound with voices and machines that it has learned from. It does not tell "
+    "who speaks, when or where the recording was made, or whether words of a real person were cut "
+    "out, rearranged or taken out of their context.",
+    "The likelihood ratio says how much better one explanation fits than the other. How likely "
+    "each was beforehand is not in it: whoever weighs it has to bring that. The probabilities "
+    "take it as the configuration has it, equal unless changed.",
+    "A second without a number is a second in which nothing could be measured; it speaks for "
+    "neither.",
 )
 
 
 def in_words(
-    llr: float | None, verdict: Verdict, reason: str | None, alerts: Sequence[Span], segments: Sequence[Segment]
+    llr: float | None,
+    verdict: Verdict,
+    reason: str | None,
+    alerts: Sequence[Span],
+    segments: Sequence[Segment],
 ) -> tuple[str, str]:
     """A headline and what to make of it, in sentences."""
     if llr is None:
@@ -37,18 +50,27 @@ def in_words(
     sides = "a synthetic voice", "a person"
     side, other = sides if llr < 0 else sides[::-1]
     many = f"{factor:,.0f}" if factor >= 10 else f"{factor:.1f}"
-    whole = (f"Over the whole recording there is {strength} evidence for {side}: this sound is about {many} times as likely "
-             f"from {side} as from {other}. It is a reason to look, not a proof.")
+    whole = (
+        f"Over the whole recording there is {strength} evidence for {side}: this sound is about "
+        f"{many} times as likely from {side} as from {other}. It is a reason to look, not a proof."
+    )
     people = sum(one.verdict is Verdict.BONAFIDE for one in segments)
     if alerts and people > PARTLY * sum(one.p_spoof is not None for one in segments):
         parts = ", ".join(f"{clock(span.began)} to {clock(span.ended)}" for span in alerts)
-        return "Partly synthetic", f"A synthetic voice is heard from {parts}; elsewhere a person. {whole}"
+        return (
+            "Partly synthetic",
+            f"A synthetic voice is heard from {parts}; elsewhere a person. {whole}",
+        )
     return VERDICTS[verdict], whole
 
 
 def limits(card: str) -> list[str]:
-    """What this program cannot say, and what this model cannot do: the list under that heading of its card."""
-    of_model = re.search(r"^## What it cannot do\n+(.*?)(?=^## |\Z)", card, re.DOTALL | re.MULTILINE)
+    """What this program cannot say, and what this model cannot do: the list under that heading of
+    its card.
+    """
+    of_model = re.search(
+        r"^## What it cannot do\n+(.*?)(?=^## |\Z)", card, re.DOTALL | re.MULTILINE
+    )
     items = re.split(r"^- ", of_model[1], flags=re.MULTILINE)[1:] if of_model else []
     return [*CANNOT_SAY, *(" ".join(item.split()) for item in items)]
 
@@ -56,7 +78,9 @@ def limits(card: str) -> list[str]:
 def clock(seconds: float) -> str:
     """Whole seconds as m:ss or h:mm:ss."""
     minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+    return (
+        f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+    )
 
 
 def percent(p: float | None) -> str:

@@ -1,6 +1,7 @@
-"""Makes docs/console-*.png: the console's pages beside a daemon that plays a recording; needs Chromium and playwright.
+"""Makes docs/console-*.png: the console's pages beside a daemon that plays a recording; needs
+Chromium and playwright.
 
-    python -m docs.console RECORDING
+python -m docs.console RECORDING
 """
 
 import os
@@ -22,15 +23,24 @@ def main(recording: str) -> None:
     with tempfile.TemporaryDirectory() as directory:
 
         def start(*command: str, out: int) -> subprocess.Popen:
-            return subprocess.Popen([sys.executable, *command], cwd=directory, env=environ, text=True, stdout=out)
+            return subprocess.Popen(
+                [sys.executable, *command], cwd=directory, env=environ, text=True, stdout=out
+            )
 
         console = start(str(ROOT / "serve.py"), "--port", "0", out=subprocess.PIPE)
-        daemon = start(str(ROOT / "detect.py"), "--source", str(Path(recording).absolute()), "--realtime",
-                       out=subprocess.DEVNULL)
+        daemon = start(
+            str(ROOT / "detect.py"),
+            "--source",
+            str(Path(recording).absolute()),
+            "--realtime",
+            out=subprocess.DEVNULL,
+        )
         try:
             url = console.stdout.readline().removeprefix("RADD console: ").strip()
             with sync_playwright() as running:
-                browser = running.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+                browser = running.chromium.launch(
+                    executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+                )
                 shoot(browser, url, recording)
                 browser.close()
         finally:

@@ -1,6 +1,6 @@
 """Makes docs/live-view.svg: the live view as it stood after some seconds of a real run.
 
-    python -m docs.screenshot assets/demo.flac 30
+python -m docs.screenshot assets/demo.flac 30
 """
 
 import io
@@ -26,7 +26,9 @@ def main(path: str, duration_s: str) -> None:
     detector = load_detector(ROOT / settings.model.bundle, settings.model, settings.gate)
     source = FileSource(path, realtime=True)
     stream_id = str(uuid.uuid4())
-    stream = Stream(stream_id, source, Monitor(detector, settings.decision, settings.alerts, stream_id))
+    stream = Stream(
+        stream_id, source, Monitor(detector, settings.decision, settings.alerts, stream_id)
+    )
     view = LiveView(lambda stream: source.stats(), Console(file=io.StringIO()))
     duration_samples = round(float(duration_s) * SAMPLE_RATE_HZ)
     with Ending() as ending, view:

@@ -1,1 +1,3 @@
-"""Offline evaluation: metrics with intervals, reports, comparisons, scoring of corpora and of long recordings."""
+"""Offline evaluation: metrics with intervals, reports, comparisons, scoring of corpora and of long
+recordings.
+"""

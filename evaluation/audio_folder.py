@@ -9,19 +9,29 @@ from pathlib import Path
 from radd.errors import ProtocolError
 from radd.protocols import AUDIO_SUFFIXES
 
-MIME = {".flac": "audio/flac", ".wav": "audio/wav", ".mp3": "audio/mpeg", ".ogg": "audio/ogg", ".opus": "audio/ogg",
-        ".m4a": "audio/mp4"}
+MIME = {
+    ".flac": "audio/flac",
+    ".wav": "audio/wav",
+    ".mp3": "audio/mpeg",
+    ".ogg": "audio/ogg",
+    ".opus": "audio/ogg",
+    ".m4a": "audio/mp4",
+}
 LARGEST_PLAYER_BYTES = 2_000_000
 
 
 class AudioFolder:
-    """A directory of sound: a trial is the file of its name there, or below it where the name is unique."""
+    """A directory of sound: a trial is the file of its name there, or below it where the name is
+    unique.
+    """
 
     def __init__(self, root: Path):
         """Raises ProtocolError where there is no such directory."""
         self._root = Path(root).absolute()
         if not self._root.is_dir():
-            raise ProtocolError(f"{root} is not a directory: name the folder of the protocol's sound with --audio")
+            raise ProtocolError(
+                f"{root} is not a directory: name the folder of the protocol's sound with --audio"
+            )
         self._below: dict[str, Path | None] | None = None
 
     def find(self, utt: str) -> Path | None:
@@ -35,7 +45,9 @@ class AudioFolder:
         return self._below.get(utt)
 
     def player(self, utt: str) -> str | None:
-        """The sound of a trial as a data URL for a page; None where it is not at hand or larger than 2 MB."""
+        """The sound of a trial as a data URL for a page; None where it is not at hand or larger
+        than 2 MB.
+        """
         path = self.find(utt)
         if path is None or path.stat().st_size > LARGEST_PLAYER_BYTES:
             return None

@@ -1,4 +1,6 @@
-"""Bootstrap intervals: resample whole speakers, because the clips of one voice are no independent evidence."""
+"""Bootstrap intervals: resample whole speakers, because the clips of one voice are no independent
+evidence.
+"""
 
 from __future__ import annotations
 
@@ -65,42 +67,68 @@ class Resampling:
 
 
 class WeightedTrials:
-    """Scored trials sorted once, so that the metrics of a replicate are two cumulative sums and a bisection."""
+    """Scored trials sorted once, so that the metrics of a replicate are two cumulative sums and a
+    bisection.
+    """
 
     def __init__(self, scored: ScoredTrials):
         (self._bonafide, bonafide), (self._spoof, spoof) = (
-            _sorted(scored, np.flatnonzero(members)) for members in (~scored.trials.is_spoof, scored.trials.is_spoof)
+            _sorted(scored, np.flatnonzero(members))
+            for members in (~scored.trials.is_spoof, scored.trials.is_spoof)
         )
         self._first = np.searchsorted(bonafide, bonafide)
         self._spoof_below = np.append(np.searchsorted(spoof, bonafide), len(spoof))
         self._spoof_up_to = np.searchsorted(spoof, bonafide, "right")
         self._distinct_spoof = np.append(np.diff(spoof, prepend=-np.inf) > 0, True)
-        self._bayes = [int(np.searchsorted(scores, BAYES_THRESHOLD_LLR)) for scores in (bonafide, spoof)]
-        self._costs = (np.logaddexp(0, -bonafide) / (2 * np.log(2)), np.logaddexp(0, spoof) / (2 * np.log(2)))
+        self._bayes = [
+            int(np.searchsorted(scores, BAYES_THRESHOLD_LLR)) for scores in (bonafide, spoof)
+        ]
+        self._costs = (
+            np.logaddexp(0, -bonafide) / (2 * np.log(2)),
+            np.logaddexp(0, spoof) / (2 * np.log(2)),
+        )
 
     def metrics(self, weights: np.ndarray) -> tuple[float, ...]:
         """METRICS when each trial counts `weights` times, int (n,)."""
         bonafide, spoof = weights[self._bonafide], weights[self._spoof]
         bonafide_below, spoof_below = _sums_before(bonafide), _sums_before(spoof)
         n_bonafide, n_spoof = bonafide_below[-1], spoof_below[-1]
-        # Costs are least, and the errors cross, at or just below the score of a bona fide trial or above them all.
+        # Costs are least, and the errors cross, at or just below the score of a bona fide trial or
+        # above them all.
         misses = np.append(bonafide_below[self._first], n_bonafide)
         false_alarms = n_spoof - spoof_below[self._spoof_below]
-        p_miss, p_reject = bonafide_below[self._bayes[0]] / n_bonafide, spoof_below[self._bayes[1]] / n_spoof
-        costs = (counts @ cost / counts.sum() for counts, cost in zip((bonafide, spoof), self._costs, strict=True))
-        return (self._eer_percent(misses, false_alarms, n_spoof - spoof_below),
-                np.min(dcf(misses / n_bonafide, false_alarms / n_spoof)), dcf(p_miss, 1 - p_reject), sum(costs))
+        p_miss, p_reject = (
+            bonafide_below[self._bayes[0]] / n_bonafide,
+            spoof_below[self._bayes[1]] / n_spoof,
+        )
+        costs = (
+            counts @ cost / counts.sum()
+            for counts, cost in zip((bonafide, spoof), self._costs, strict=True)
+        )
+        return (
+            self._eer_percent(misses, false_alarms, n_spoof - spoof_below),
+            np.min(dcf(misses / n_bonafide, false_alarms / n_spoof)),
+            dcf(p_miss, 1 - p_reject),
+            sum(costs),
+        )
 
-    def _eer_percent(self, misses: np.ndarray, false_alarms: np.ndarray, accepted: np.ndarray) -> float:
+    def _eer_percent(
+        self, misses: np.ndarray, false_alarms: np.ndarray, accepted: np.ndarray
+    ) -> float:
         n_bonafide, n_spoof = misses[-1], accepted[0]
         crossing = int(np.searchsorted(misses * n_spoof - false_alarms * n_bonafide, 0))
         begin = self._spoof_up_to[crossing - 1] if crossing else 0
         between = slice(begin, self._spoof_below[crossing] + 1)
-        points = [(misses[crossing], alarms) for alarms in accepted[between][self._distinct_spoof[between]]]
+        points = [
+            (misses[crossing], alarms)
+            for alarms in accepted[between][self._distinct_spoof[between]]
+        ]
         points.append((misses[crossing], false_alarms[crossing]))
         if crossing:
             points.insert(0, (misses[crossing - 1], false_alarms[crossing - 1]))
-        miss, alarms = min(points, key=lambda counts: abs(counts[0] * n_spoof - counts[1] * n_bonafide))
+        miss, alarms = min(
+            points, key=lambda counts: abs(counts[0] * n_spoof - counts[1] * n_bonafide)
+        )
         return 50 * (miss / n_bonafide + alarms / n_spoof)
 
 
@@ -131,7 +159,9 @@ def replicates(scored: ScoredTrials, number: int, seed: int) -> np.ndarray:
 
 
 def paired_replicates(a: ScoredTrials, b: ScoredTrials, number: int, seed: int) -> np.ndarray:
-    """METRICS of two systems on the same replicates, float64 (number, 2, 4); both hold the same trials in order."""
+    """METRICS of two systems on the same replicates, float64 (number, 2, 4); both hold the same
+    trials in order.
+    """
     both = WeightedTrials(a), WeightedTrials(b)
     draws = Resampling.of(a.trials).draws(number, np.random.default_rng(seed))
     return np.array([[system.metrics(weights) for system in both] for weights in draws])

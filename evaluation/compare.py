@@ -14,27 +14,33 @@ from radd.score_files import ScoredTrials
 
 
 def align(a: ScoredTrials, b: ScoredTrials) -> ScoredTrials:
-    """The trials of `b` in the order of `a`; raises ProtocolError unless both hold the same trials with equal keys."""
+    """The trials of `b` in the order of `a`; raises ProtocolError unless both hold the same trials
+    with equal keys.
+    """
     places = {utt: i for i, utt in enumerate(b.trials.utts)}
     missing = [utt for utt in a.trials.utts if utt not in places]
     if missing or len(places) != len(a.trials):
         raise ProtocolError(
-            f"the runs hold {len(a.trials)} and {len(b.trials)} trials, {len(missing)} of the first are not in the "
-            "second: a comparison needs the same trials in both; give both runs one protocol with --protocol"
+            f"the runs hold {len(a.trials)} and {len(b.trials)} trials, {len(missing)} of the "
+            "first are not in the second: a comparison needs the same trials in both; give both "
+            "runs one protocol with --protocol"
         )
     chosen = np.fromiter((places[utt] for utt in a.trials.utts), np.int64, len(places))
     trials = b.trials.select(chosen)
     if (trials.is_spoof != a.trials.is_spoof).any():
         utt = a.trials.utts[int(np.flatnonzero(trials.is_spoof != a.trials.is_spoof)[0])]
-        raise ProtocolError(f"the runs disagree about the key of {utt}: expected one truth for both")
+        raise ProtocolError(
+            f"the runs disagree about the key of {utt}: expected one truth for both"
+        )
     return ScoredTrials(trials, b.scores[chosen])
 
 
 def compare(a: ScoredTrials, b: ScoredTrials, choices: Choices) -> dict:
     """Metrics of both, the differences b - a with their 95 % bootstrap intervals, and paired tests.
 
-    `p_value` of a metric is the two-sided bootstrap probability of no difference, at least 2 / (replicates + 1);
-    `mcnemar` counts trials that only one system decides rightly, each at its own threshold, with an exact test.
+    `p_value` of a metric is the two-sided bootstrap probability of no difference, at least 2 /
+    (replicates + 1); `mcnemar` counts trials that only one system decides rightly, each at its own
+    threshold, with an exact test.
     """
     if not choices.replicates:
         raise ConfigError("a comparison needs bootstrap replicates: give --bootstrap 1 or more")
@@ -43,7 +49,9 @@ def compare(a: ScoredTrials, b: ScoredTrials, choices: Choices) -> dict:
     drawn = paired_replicates(a, b, choices.replicates, choices.seed)
     difference = drawn[:, 1] - drawn[:, 0]
     table = {}
-    for i, (name, value_a, value_b) in enumerate(zip(METRICS, point(a).values(), point(b).values(), strict=True)):
+    for i, (name, value_a, value_b) in enumerate(
+        zip(METRICS, point(a).values(), point(b).values(), strict=True)
+    ):
         table[name] = {
             "a": value_a,
             "b": value_b,
@@ -56,8 +64,12 @@ def compare(a: ScoredTrials, b: ScoredTrials, choices: Choices) -> dict:
         "mcnemar": _mcnemar(a, b, choices.threshold),
         "n_bonafide": int(np.count_nonzero(~a.trials.is_spoof)),
         "n_spoof": int(np.count_nonzero(a.trials.is_spoof)),
-        "bootstrap": {"unit": resampling.unit, "n_units": resampling.n_units, "replicates": choices.replicates,
-                      "seed": choices.seed},
+        "bootstrap": {
+            "unit": resampling.unit,
+            "n_units": resampling.n_units,
+            "replicates": choices.replicates,
+            "seed": choices.seed,
+        },
     }
 
 
@@ -73,12 +85,18 @@ def _mcnemar(a: ScoredTrials, b: ScoredTrials, threshold: str) -> dict:
         right.append((scored.scores < threshold_of(threshold, rates)) == scored.trials.is_spoof)
     only_a = int(np.count_nonzero(right[0] & ~right[1]))
     only_b = int(np.count_nonzero(right[1] & ~right[0]))
-    return {"threshold": threshold, "only_a_right": only_a, "only_b_right": only_b,
-            "p_value": sign_test(only_a, only_b)}
+    return {
+        "threshold": threshold,
+        "only_a_right": only_a,
+        "only_b_right": only_b,
+        "p_value": sign_test(only_a, only_b),
+    }
 
 
 def sign_test(wins: int, losses: int) -> float:
-    """Two-sided exact probability of a split at least this uneven between equals (McNemar 1947, exact form)."""
+    """Two-sided exact probability of a split at least this uneven between equals (McNemar 1947,
+    exact form).
+    """
     n, k = wins + losses, min(wins, losses)
     if not n:
         return 1.0

@@ -1,4 +1,6 @@
-"""Conditions of listening: what lines, codecs, noise and rooms leave of a voice, each fixed so that figures compare."""
+"""Conditions of listening: what lines, codecs, noise and rooms leave of a voice, each fixed so that
+figures compare.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +17,22 @@ NOISE_CORNER_HZ = 500.0
 ROOM_T60_S = 0.5
 ROOM_DELAY_S = 0.005
 QUIETER_DB = 30.0
-OPUS_16_KBPS = 0.96  # levels of libsndfile: 6 to 256 kbit/s for Opus, 8 to 160 for MP3 at 16 kHz, 1 being the least
+# levels of libsndfile: 6 to 256 kbit/s for Opus, 8 to 160 for MP3 at 16 kHz, 1 being the least
+OPUS_16_KBPS = 0.96
 MP3_40_KBPS = 120 / 152  # with less, a frame has no room to say how much delay the coder added
 
 Effect = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
 def through(condition: str, sound: np.ndarray, name: str) -> np.ndarray:
-    """Sound float32 (n,) at 16 kHz as one of CONDITIONS leaves it, float32 (n,), in step with its input.
+    """Sound float32 (n,) at 16 kHz as one of CONDITIONS leaves it, float32 (n,), in step with its
+    input.
 
     What is random is drawn from the name of the clip: the same clip is always heard alike.
     """
-    return CONDITIONS[condition](sound, np.random.default_rng(list(name.encode()))).astype(np.float32)
+    return CONDITIONS[condition](sound, np.random.default_rng(list(name.encode()))).astype(
+        np.float32
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,9 @@ class Hearing:
     """how much of its beginning, before the condition; None for all"""
 
     def of(self, blocks: Iterator[np.ndarray], name: str) -> Iterator[np.ndarray]:
-        """What is heard of a clip in blocks float32 (n,) at 16 kHz; it passes a condition in one piece."""
+        """What is heard of a clip in blocks float32 (n,) at 16 kHz; it passes a condition in one
+        piece.
+        """
         if self.seconds is not None:
             blocks = _first(blocks, max(1, round(self.seconds * SAMPLE_RATE_HZ)))
         if self.condition == "clean":
@@ -48,7 +56,9 @@ class Hearing:
         return iter(np.split(sound, range(HOP_SAMPLES, len(sound), HOP_SAMPLES)))
 
     def __str__(self) -> str:
-        return f"condition {self.condition}" + ("" if self.seconds is None else f", first {self.seconds:g} s")
+        return f"condition {self.condition}" + (
+            "" if self.seconds is None else f", first {self.seconds:g} s"
+        )
 
 
 def _first(blocks: Iterator[np.ndarray], n: int) -> Iterator[np.ndarray]:
@@ -67,7 +77,8 @@ def gsm(narrow: np.ndarray) -> np.ndarray:
 def noise(sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Steady noise with the long-term spectrum of speech, 10 dB below the clip's mean power.
 
-    Flat to 500 Hz and falling by 9 dB an octave, nearly the average of twelve languages (Byrne et al. 1994).
+    Flat to 500 Hz and falling by 9 dB an octave, nearly the average of twelve languages (Byrne et
+    al. 1994).
     """
     n = len(sound)
     shape = (1 + (np.fft.rfftfreq(n, 1 / SAMPLE_RATE_HZ) / NOISE_CORNER_HZ) ** 2) ** -0.75
@@ -76,7 +87,8 @@ def noise(sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def room(sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A room of 0.5 s reverberation time whose tail, decaying noise (Moorer 1979), is as strong as the direct sound.
+    """A room of 0.5 s reverberation time whose tail, decaying noise (Moorer 1979), is as strong as
+    the direct sound.
 
     The clip keeps its mean power.
     """
@@ -85,7 +97,7 @@ def room(sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     response /= np.sqrt(np.sum(response**2))
     response[0] = 1.0
     size = len(sound) + len(t)
-    wet = np.fft.irfft(np.fft.rfft(sound, size) * np.fft.rfft(response, size), size)[:len(sound)]
+    wet = np.fft.irfft(np.fft.rfft(sound, size) * np.fft.rfft(response, size), size)[: len(sound)]
     return wet * (_rms(sound) / (_rms(wet) or 1.0))
 
 
@@ -98,13 +110,24 @@ def _rms(sound: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.square(sound, dtype=np.float64))))
 
 
-def _coded(sound: np.ndarray, rate_hz: int, form: str, subtype: str, level: float | None = None,
-           constant: bool = False) -> np.ndarray:
+def _coded(
+    sound: np.ndarray,
+    rate_hz: int,
+    form: str,
+    subtype: str,
+    level: float | None = None,
+    constant: bool = False,
+) -> np.ndarray:
     """Sound (n,) within +-1 after a codec; its last frame is cut off or filled up to n."""
-    from radd.files import decoded, encoded  # metrics alone are computed without a library for sound
+    from radd.files import (
+        decoded,
+        encoded,
+    )  # metrics alone are computed without a library for sound
 
     pcm = np.clip(sound, -1, 1).astype(np.float32)
-    coded = decoded(encoded(pcm, rate_hz, form, subtype, level, constant), "float32")[0][:len(sound), 0]
+    coded = decoded(encoded(pcm, rate_hz, form, subtype, level, constant), "float32")[0][
+        : len(sound), 0
+    ]
     return np.pad(coded, (0, len(sound) - len(coded)))
 
 
@@ -114,7 +137,9 @@ CONDITIONS: dict[str, Effect] = {
     "telephone-alaw": lambda sound, _: telephone(sound, a_law),
     "gsm": lambda sound, _: telephone(sound, gsm),
     "opus16": lambda sound, _: _coded(sound, SAMPLE_RATE_HZ, "OGG", "OPUS", OPUS_16_KBPS),
-    "mp3-40": lambda sound, _: _coded(sound, SAMPLE_RATE_HZ, "MP3", "MPEG_LAYER_III", MP3_40_KBPS, constant=True),
+    "mp3-40": lambda sound, _: _coded(
+        sound, SAMPLE_RATE_HZ, "MP3", "MPEG_LAYER_III", MP3_40_KBPS, constant=True
+    ),
     "noise10": noise,
     "room": room,
     "level-30": lambda sound, _: quieter(sound),

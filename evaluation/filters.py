@@ -9,7 +9,17 @@ from pathlib import Path
 import numpy as np
 
 from radd.errors import ProtocolError
-from radd.protocols import ALL, UNKNOWN, Trials, cell, csv_header, csv_parts, csv_rows, read_protocol, utterance
+from radd.protocols import (
+    ALL,
+    UNKNOWN,
+    Trials,
+    cell,
+    csv_header,
+    csv_parts,
+    csv_rows,
+    read_protocol,
+    utterance,
+)
 
 SHOWN = 12  # names that an error lists
 
@@ -21,22 +31,32 @@ class Filter:
     where: tuple[str, ...] = ()
     """COLUMN=VALUE or COLUMN!=VALUE, all of which must hold; speaker and attack are columns too"""
     unseen: tuple[Path, ...] = ()
-    """protocols; spoof of a system that one of them names, and of an unknown system, does not count"""
+    """protocols; spoof of a system that one of them names, and of an unknown system, does not count
+    """
 
     def chosen(self, trials: Trials) -> np.ndarray:
         """Indices of the trials that count, int (m,).
 
-        Raises ProtocolError for a column or value that no trial has, so that a slip of the pen is not a result.
+        Raises ProtocolError for a column or value that no trial has, so that a slip of the pen is
+        not a result.
         """
         keep = np.ones(len(trials), bool)
         for text in self.where:
             keep &= _holds(text, trials)
         if self.unseen:
             protocols = [read_protocol(path, subset=ALL) for path in self.unseen]
-            named = {UNKNOWN, *(attack.casefold() for protocol in protocols for attack in protocol.attacks)}
-            keep &= ~trials.is_spoof | np.array([attack.casefold() not in named for attack in trials.attacks], bool)
+            named = {
+                UNKNOWN,
+                *(attack.casefold() for protocol in protocols for attack in protocol.attacks),
+            }
+            keep &= ~trials.is_spoof | np.array(
+                [attack.casefold() not in named for attack in trials.attacks], bool
+            )
         if not keep.any():
-            raise ProtocolError(f"none of {len(trials)} trials is left by --where and --unseen: ask for less at once")
+            raise ProtocolError(
+                f"none of {len(trials)} trials is left by --where and --unseen: ask for less at "
+                "once"
+            )
         return np.flatnonzero(keep)
 
     def record(self) -> dict[str, list[str]]:
@@ -52,30 +72,41 @@ def _holds(text: str, trials: Trials) -> np.ndarray:
         raise ProtocolError(f"--where {text}: expected COLUMN=VALUE or COLUMN!=VALUE")
     name, sign, value = parts.groups()
     if name not in columns:
-        raise ProtocolError(f"--where {text}: no column {name}; there are {', '.join(columns)}; more come with --meta")
+        raise ProtocolError(
+            f"--where {text}: no column {name}; there are {', '.join(columns)}; more come with "
+            "--meta"
+        )
     if value not in columns[name]:
-        raise ProtocolError(f"--where {text}: no trial has that {name}; {_some(set(columns[name]))}")
+        raise ProtocolError(
+            f"--where {text}: no trial has that {name}; {_some(set(columns[name]))}"
+        )
     return np.array([found == value for found in columns[name]], bool) == (sign == "=")
 
 
 def _some(names: set[str]) -> str:
     shown = sorted(names)[:SHOWN]
-    return f"there are {', '.join(shown)}" + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    return f"there are {', '.join(shown)}" + (
+        f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    )
 
 
 def described(trials: Trials, meta: Path) -> Trials:
-    """Trials with the columns of a CSV file that has one row a trial, "-" where it has none, as conditions.
+    """Trials with the columns of a CSV file that has one row a trial, "-" where it has none, as
+    conditions.
 
-    Columns that say what the protocol says, such as key or speaker, are not taken. Raises ProtocolError for a file
-    without a column utt (or file), and for one that knows no trial.
+    Columns that say what the protocol says, such as key or speaker, are not taken. Raises
+    ProtocolError for a file without a column utt (or file), and for one that knows no trial.
     """
     header = csv_header(meta)
     parts = csv_parts(header, meta, ("utt",))
     known = {utterance(row[parts["utt"]].strip()): row for _, row in csv_rows(meta)}
     if known.keys().isdisjoint(trials.utts):
-        raise ProtocolError(f"{meta} knows none of {len(trials)} trials such as {trials.utts[0]}: is it theirs?")
+        raise ProtocolError(
+            f"{meta} knows none of {len(trials)} trials such as {trials.utts[0]}: is it theirs?"
+        )
     columns = {
         name: [cell(known[utt], name) if utt in known else UNKNOWN for utt in trials.utts]
-        for name in header if name not in parts.values()
+        for name in header
+        if name not in parts.values()
     }
     return replace(trials, conditions=trials.conditions | columns)

@@ -15,7 +15,9 @@ MOST_GROUPS = 200
 
 
 def per_attack(scored: ScoredTrials, threshold: float) -> dict[str, dict]:
-    """Each attack against all bona fide trials, by name: eer_percent, n_spoof, missed_percent at the threshold."""
+    """Each attack against all bona fide trials, by name: eer_percent, n_spoof, missed_percent at
+    the threshold.
+    """
     bonafide = np.sort(scored.bonafide())
     attacks = list(compress(scored.trials.attacks, scored.trials.is_spoof))
     table = {}
@@ -31,8 +33,8 @@ def per_attack(scored: ScoredTrials, threshold: float) -> dict[str, dict]:
 def per_condition(scored: ScoredTrials, threshold: float) -> dict[str, dict[str, dict]]:
     """Both classes within each value of each column of 2 to 200 values, speakers included.
 
-    Column -> value -> eer_percent (None where a class is missing), n_bonafide, n_spoof, false_alarm_percent and
-    missed_percent at the threshold.
+    Column -> value -> eer_percent (None where a class is missing), n_bonafide, n_spoof,
+    false_alarm_percent and missed_percent at the threshold.
     """
     columns = {**scored.trials.conditions, "speaker": scored.trials.speakers}
     tables = {}
@@ -52,13 +54,17 @@ def _group(scored: ScoredTrials, members: np.ndarray, threshold: float) -> dict:
         "eer_percent": 100 * eer_of_sorted(bonafide, spoof) if both else None,
         "n_bonafide": len(bonafide),
         "n_spoof": len(spoof),
-        "false_alarm_percent": 100 * float(np.mean(bonafide < threshold)) if len(bonafide) else None,
+        "false_alarm_percent": 100 * float(np.mean(bonafide < threshold))
+        if len(bonafide)
+        else None,
         "missed_percent": 100 * float(np.mean(spoof >= threshold)) if len(spoof) else None,
     }
 
 
 def encode(column: list[str]) -> tuple[list[str], np.ndarray]:
-    """The distinct values of a column in order, and for each row which of them it has, int32 (n,)."""
+    """The distinct values of a column in order, and for each row which of them it has, int32
+    (n,).
+    """
     names = sorted(set(column))
     places = {name: i for i, name in enumerate(names)}
     return names, np.fromiter(map(places.__getitem__, column), np.int32, len(column))

@@ -60,8 +60,12 @@ class Outcome:
         return {
             "hours_real": self.hours_real,
             "false_alarms": self.false_alarms,
-            "false_alarms_per_hour": self.false_alarms / self.hours_real if self.hours_real else None,
-            "false_alarms_per_hour_ci95": [low / self.hours_real, high / self.hours_real] if self.hours_real else None,
+            "false_alarms_per_hour": self.false_alarms / self.hours_real
+            if self.hours_real
+            else None,
+            "false_alarms_per_hour_ci95": [low / self.hours_real, high / self.hours_real]
+            if self.hours_real
+            else None,
             "n_fakes": self.n_fakes,
             "missed_percent": 100 * self.missed / self.n_fakes if self.n_fakes else None,
             "median_time_to_detection_s": self._delay(50),
@@ -73,7 +77,9 @@ class Outcome:
 
 
 def decide_again(hops: list[tuple[int, float | None, int]], decider: Decider) -> list[Alarm]:
-    """The alarms that a fresh decider raises over known judgements: what its settings would have changed."""
+    """The alarms that a fresh decider raises over known judgements: what its settings would have
+    changed.
+    """
     alarms, end = [], 0
     for end, llr, window_samples in hops:
         _follow(alarms, decider.update(end, llr, window_samples), end)
@@ -93,9 +99,9 @@ def _follow(alarms: list[Alarm], decision, end: int) -> None:
 def count(threshold: float, recordings: list[Recording], alarms: list[list[Alarm]]) -> Outcome:
     """Compare the alarms of each recording with what is known of it.
 
-    A fake is found by the first alarm that opens during it or within 4.096 s after it; by one that was open at its
-    onset and lasts into it, it counts as found too, but gives no delay. Any other alarm that opens during real speech
-    is a false one.
+    A fake is found by the first alarm that opens during it or within 4.096 s after it; by one that
+    was open at its onset and lasts into it, it counts as found too, but gives no delay. Any other
+    alarm that opens during real speech is a false one.
     """
     false_alarms = missed = 0
     delays_s: list[float] = []
@@ -116,16 +122,22 @@ def count(threshold: float, recordings: list[Recording], alarms: list[list[Alarm
 
 
 def _fake_of(recording: Recording, alarm: Alarm) -> Segment | None:
-    fakes = [fake for fake in recording.fakes if fake.onset_s < alarm.opened_s <= fake.end_s + GRACE_S]
+    fakes = [
+        fake for fake in recording.fakes if fake.onset_s < alarm.opened_s <= fake.end_s + GRACE_S
+    ]
     return fakes[-1] if fakes else None
 
 
 def _is_false(recording: Recording, alarm: Alarm) -> bool:
-    return any(not segment.is_spoof and segment.onset_s < alarm.opened_s <= segment.end_s
-               for segment in recording.segments)
+    return any(
+        not segment.is_spoof and segment.onset_s < alarm.opened_s <= segment.end_s
+        for segment in recording.segments
+    )
 
 
-def sweep(recordings: list[Recording], heard: list[Heard], decider: Callable[[float], Decider]) -> list[Outcome]:
+def sweep(
+    recordings: list[Recording], heard: list[Heard], decider: Callable[[float], Decider]
+) -> list[Outcome]:
     """The outcome at every threshold of THRESHOLDS, without listening again."""
     return [
         count(threshold, recordings, [decide_again(one.hops, decider(threshold)) for one in heard])

@@ -1,4 +1,6 @@
-"""The figures of a report, each as PNG, as SVG and as an SVG that takes the colours of the page around it."""
+"""The figures of a report, each as PNG, as SVG and as an SVG that takes the colours of the page
+around it.
+"""
 
 from __future__ import annotations
 
@@ -63,18 +65,28 @@ def draw(folder: Path, name: str, paint: Callable, width: float = 5.2, height: f
 
 
 def _for_page(svg: str, name: str) -> str:
-    svg = svg[svg.index("<svg"):]
-    for mark in (' id="', 'href="#', "url(#"):  # several figures share a page, so their names must differ
+    svg = svg[svg.index("<svg") :]
+    for mark in (
+        ' id="',
+        'href="#',
+        "url(#",
+    ):  # several figures share a page, so their names must differ
         svg = svg.replace(mark, f"{mark}{name}-")
     for variable, colour in COLOURS.items():
         svg = svg.replace(colour, f"var({variable})")
     start, rest = svg.split(">", 1)
     view_box = start.split('viewBox="')[1].split('"')[0]
-    return f'<svg viewBox="{view_box}" role="img" aria-label="{name}" xmlns="http://www.w3.org/2000/svg">{rest}'
+    return (
+        f'<svg viewBox="{view_box}" role="img" aria-label="{name}" '
+        f'xmlns="http://www.w3.org/2000/svg">{rest}'
+    )
 
 
 def paint_det(systems: dict[str, ErrorRates]) -> Callable:
-    """Detection error trade-off on normal-deviate axes, one curve a system (Martin et al., 1997)."""
+    """Detection error trade-off on normal-deviate axes, one curve a system (Martin et al.,
+    1997).
+    """
+
     def paint(axes):
         lowest, worst = 0.5, 0.0
         for i, (name, rates) in enumerate(systems.items()):
@@ -83,8 +95,13 @@ def paint_det(systems: dict[str, ErrorRates]) -> Callable:
             lowest, worst = min(lowest, floor), max(worst, rate)
             chosen = rates.thinned(CURVE_POINTS)
             x, y = (np.clip(p[chosen], floor, 1 - floor) for p in (rates.p_fa, rates.p_miss))
-            axes.plot([PROBIT(v) for v in x], [PROBIT(v) for v in y], color=_colour(i), lw=2,
-                      label=f"{name}  EER {100 * rate:.2f} %")
+            axes.plot(
+                [PROBIT(v) for v in x],
+                [PROBIT(v) for v in y],
+                color=_colour(i),
+                lw=2,
+                label=f"{name}  EER {100 * rate:.2f} %",
+            )
             if 0 < rate < 1:
                 axes.plot(PROBIT(rate), PROBIT(rate), "o", color=_colour(i), ms=6)
         ends = PROBIT(max(lowest, TICKS[0])), PROBIT(0.6 if worst < 0.4 else 0.995)
@@ -98,56 +115,78 @@ def paint_det(systems: dict[str, ErrorRates]) -> Callable:
         axes.set_xlabel("fakes accepted as real, %")
         axes.set_ylabel("real voices called fake, %")
         axes.legend(loc="upper right", fontsize=9)
+
     return paint
 
 
 def paint_roc(systems: dict[str, ErrorRates]) -> Callable:
     """Receiver operating characteristic: fakes caught against real voices called fake."""
+
     def paint(axes):
         for i, (name, rates) in enumerate(systems.items()):
             chosen = rates.thinned(CURVE_POINTS)
             caught, called = 1 - rates.p_fa[chosen], rates.p_miss[chosen]
             area = float(np.trapezoid(1 - rates.p_fa, rates.p_miss))
-            axes.plot(100 * called, 100 * caught, color=_colour(i), lw=2, label=f"{name}  AUC {area:.4f}")
+            axes.plot(
+                100 * called, 100 * caught, color=_colour(i), lw=2, label=f"{name}  AUC {area:.4f}"
+            )
         axes.plot([0, 100], [0, 100], ":", color=MUTED, lw=1)
         axes.set_xlabel("real voices called fake, %")
         axes.set_ylabel("fakes caught, %")
         axes.legend(loc="lower right", fontsize=9)
+
     return paint
 
 
 def paint_histogram(bonafide: np.ndarray, spoof: np.ndarray, threshold: float) -> Callable:
     """Where the scores of both classes lie, as densities, with the threshold."""
+
     def paint(axes):
         low, high = score_range(bonafide, spoof, threshold)
         edges = np.linspace(low, high, 61)
         for scores, colour, name in ((spoof, SPOOF, "spoof"), (bonafide, BONAFIDE, "bona fide")):
             counts, _ = np.histogram(np.clip(scores, low, high), edges)
-            axes.stairs(100 * counts / len(scores), edges, fill=True, color=colour, alpha=0.45, label=name)
+            axes.stairs(
+                100 * counts / len(scores), edges, fill=True, color=colour, alpha=0.45, label=name
+            )
         axes.axvline(threshold, color=ACCENT, lw=1.5, ls="--", label=f"threshold {threshold:.3g}")
         axes.set_xlabel("score, higher = bona fide")
         axes.set_ylabel("% of the class")
         axes.legend(fontsize=9)
+
     return paint
 
 
 def paint_reliability(bins: list[dict]) -> Callable:
     """Predicted against observed share of spoof; on the diagonal the numbers mean what they say."""
+
     def paint(axes):
         most = max(entry["trials"] for entry in bins)
         x, y = [entry["predicted"] for entry in bins], [entry["observed"] for entry in bins]
         axes.plot([0, 1], [0, 1], ":", color=MUTED, lw=1)
         axes.plot(x, y, color=ACCENT, lw=1.5)
-        axes.scatter(x, y, [20 + 180 * math.sqrt(entry["trials"] / most) for entry in bins], color=ACCENT, alpha=0.7)
+        axes.scatter(
+            x,
+            y,
+            [20 + 180 * math.sqrt(entry["trials"] / most) for entry in bins],
+            color=ACCENT,
+            alpha=0.7,
+        )
         axes.set_xlabel("predicted probability of spoof (prior 0.5)")
         axes.set_ylabel("observed share of spoof")
+
     return paint
 
 
 def paint_thresholds(outcomes: list[Outcome], shipped: Outcome) -> Callable:
-    """False alarms an hour against missed fakes over the whole range of thresholds; the shipped one with intervals."""
+    """False alarms an hour against missed fakes over the whole range of thresholds; the shipped one
+    with intervals.
+    """
+
     def paint(axes):
-        least = 0.5 / max(shipped.hours_real, 1e-6)  # stands for no false alarm at all, which a logarithm cannot show
+        least = 0.5 / max(
+            shipped.hours_real, 1e-6
+        )  # stands for no false alarm at all, which a logarithm cannot show
         figures = [outcome.figures() for outcome in (*outcomes, shipped)]
         per_hour = [max(one["false_alarms_per_hour"] or 0, least) for one in figures]
         missed = [one["missed_percent"] or 0 for one in figures]
@@ -156,18 +195,26 @@ def paint_thresholds(outcomes: list[Outcome], shipped: Outcome) -> Callable:
         low, high = figures[-1]["false_alarms_per_hour_ci95"] or (0, 0)
         axes.plot([max(low, least / 4), max(high, least)], [missed[-1]] * 2, color=BONAFIDE, lw=1.5)
         axes.plot(per_hour[-1], missed[-1], "o", color=BONAFIDE)
-        axes.set_title(f"shipped threshold: {shipped.false_alarms} false alarms in {shipped.hours_real:.2f} h,\n"
-                       f"{missed[-1]:.1f} % of {shipped.n_fakes} fakes missed", color=BONAFIDE, fontsize=10, loc="left")
+        axes.set_title(
+            f"shipped threshold: {shipped.false_alarms} false alarms in {shipped.hours_real:.2f} "
+            "h,\n"
+            f"{missed[-1]:.1f} % of {shipped.n_fakes} fakes missed",
+            color=BONAFIDE,
+            fontsize=10,
+            loc="left",
+        )
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:g}")
         axes.set_ylim(-3, 103)
         axes.set_xlabel("false alarms per hour of real speech (none is drawn as half of one)")
         axes.set_ylabel("fakes missed, %")
+
     return paint
 
 
 def paint_delays(shipped: Outcome) -> Callable:
     """Share of fakes found within so many seconds of their onset, at the shipped threshold."""
+
     def paint(axes):
         found = [100 * (i + 1) / max(shipped.n_fakes, 1) for i in range(len(shipped.delays_s))]
         axes.step([0, *shipped.delays_s], [0, *found], where="post", color=ACCENT, lw=2)
@@ -175,6 +222,7 @@ def paint_delays(shipped: Outcome) -> Callable:
         axes.set_xlim(left=0)
         axes.set_xlabel("seconds after the synthetic voice takes over")
         axes.set_ylabel("fakes found, %")
+
     return paint
 
 

@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 
 def interval95(count: int) -> tuple[float, float]:
-    """The exact 95 % interval of the expected number of events when `count` were seen (Garwood 1936)."""
+    """The exact 95 % interval of the expected number of events when `count` were seen (Garwood
+    1936).
+    """
     low = 0.0 if count == 0 else _solve(lambda mean: 1 - at_most(count - 1, mean), 0.025, count)
     return low, _solve(lambda mean: 1 - at_most(count, mean), 0.975, count)
 
@@ -16,7 +18,9 @@ def at_most(count: int, mean: float) -> float:
     """Probability of at most `count` events where `mean` are expected (Poisson)."""
     if mean == 0:
         return 1.0
-    return min(1.0, sum(math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(count + 1)))
+    return min(
+        1.0, sum(math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(count + 1))
+    )
 
 
 def _solve(rising: Callable[[float], float], value: float, count: int) -> float:

@@ -28,5 +28,8 @@ class Progress:
         left = f"{(of - done) * (now - self._began) / fresh:.0f} s left" if fresh else ""
         filled = 30 * done // max(of, 1)
         end = "\n" if done == of else ""
-        sys.stderr.write(f"\r{self._what} {'█' * filled}{'░' * (30 - filled)} {done:,} of {of:,}  {left:<14}{end}")
+        sys.stderr.write(
+            f"\r{self._what} {'█' * filled}{'░' * (30 - filled)} {done:,} of {of:,}  "
+            f"{left:<14}{end}"
+        )
         sys.stderr.flush()

@@ -13,19 +13,29 @@ from radd.errors import ConfigError
 
 
 def in_order(prepare: Callable[[], Work], items: Iterable[Item], jobs: int) -> Iterator[Result]:
-    """prepare()(item) for each item, in the order of the items, on `jobs` actors of one processor each.
+    """prepare()(item) for each item, in the order of the items, on `jobs` actors of one processor
+    each.
 
-    Uses the cluster that RAY_ADDRESS names, else starts one on this machine and ends it. Every node needs the project
-    and the sound under the same paths. Raises ConfigError where ray is not installed, else what the work raises.
+    Uses the cluster that RAY_ADDRESS names, else starts one on this machine and ends it. Every node
+    needs the project and the sound under the same paths. Raises ConfigError where ray is not
+    installed, else what the work raises.
     """
     try:
         import ray
     except ImportError:
-        raise ConfigError("--engine ray: ray is not installed; pip install -r requirements-ray.txt") from None
+        raise ConfigError(
+            "--engine ray: ray is not installed; pip install -r requirements-ray.txt"
+        ) from None
     address = os.environ.get("RAY_ADDRESS")
     local = {} if address else {"num_cpus": jobs, "include_dashboard": False}
     environ = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    ray.init(address, log_to_driver=False, logging_level="error", runtime_env={"env_vars": environ}, **local)
+    ray.init(
+        address,
+        log_to_driver=False,
+        logging_level="error",
+        runtime_env={"env_vars": environ},
+        **local,
+    )
     try:
         actors = [ray.remote(_Worker).remote(prepare) for _ in range(jobs)]
         yield from _in_turn(ray, actors, iter(items))
@@ -34,8 +44,10 @@ def in_order(prepare: Callable[[], Work], items: Iterable[Item], jobs: int) -> I
 
 
 def _in_turn(ray, actors: list, items: Iterator[Item]) -> Iterator[Result]:
-    ahead = deque(actors[i % len(actors)].run.remote(item)
-                  for i, item in enumerate(islice(items, BATCHES_AHEAD * len(actors))))
+    ahead = deque(
+        actors[i % len(actors)].run.remote(item)
+        for i, item in enumerate(islice(items, BATCHES_AHEAD * len(actors)))
+    )
     turn = len(ahead)
     while ahead:
         try:

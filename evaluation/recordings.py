@@ -1,4 +1,6 @@
-"""Long recordings: real speech in which one synthetic voice takes over, built from clips or described by a file."""
+"""Long recordings: real speech in which one synthetic voice takes over, built from clips or
+described by a file.
+"""
 
 from __future__ import annotations
 
@@ -66,38 +68,52 @@ class Part:
     duration_s: float
 
 
-def plan(trials: Trials, length_s: Callable[[str], float], rng: np.random.Generator) -> list[Recording]:
-    """Recordings of 20-60 s of real speech, three in four followed by 10-20 s of one system; no clip is used twice.
+def plan(
+    trials: Trials, length_s: Callable[[str], float], rng: np.random.Generator
+) -> list[Recording]:
+    """Recordings of 20-60 s of real speech, three in four followed by 10-20 s of one system; no
+    clip is used twice.
 
-    Real speech is of one speaker where there is enough of one, else of several in turn. Clips that are left over, and
-    systems with less than 10 s, are not used. Raises ProtocolError where not even one takeover can be built.
+    Real speech is of one speaker where there is enough of one, else of several in turn. Clips that
+    are left over, and systems with less than 10 s, are not used. Raises ProtocolError where not
+    even one takeover can be built.
     """
     lengths = {utt: length_s(utt) - SEAM_SAMPLES / SAMPLE_RATE_HZ for utt in trials.utts}
-    kinds = [trial for trial in zip(trials.utts, trials.is_spoof, trials.speakers, trials.attacks, strict=True)
-             if lengths[trial[0]] >= SHORTEST_CLIP_S]
+    kinds = [
+        trial
+        for trial in zip(trials.utts, trials.is_spoof, trials.speakers, trials.attacks, strict=True)
+        if lengths[trial[0]] >= SHORTEST_CLIP_S
+    ]
     fakes = _fakes([(utt, attack) for utt, spoof, _, attack in kinds if spoof], lengths, rng)
     real = [(utt, speaker) for utt, spoof, speaker, _ in kinds if not spoof]
     reals = _reals(real, lengths, len(fakes) / (1 - REAL_ALONE), rng)
     if not fakes or not reals:
         raise ProtocolError(
-            f"{len(reals)} stretches of real speech of at least {REAL_S[0]:.0f} s and {len(fakes)} of one system of at "
-            f"least {FAKE_S[0]:.0f} s can be built from {len(trials)} trials, expected one of each: use more trials"
+            f"{len(reals)} stretches of real speech of at least {REAL_S[0]:.0f} s and "
+            f"{len(fakes)} of one system of at least {FAKE_S[0]:.0f} s can be built from "
+            f"{len(trials)} trials, expected one of each: use more trials"
         )
     with_fake = min(len(fakes), max(1, round((1 - REAL_ALONE) * len(reals))))
     takeovers = [fakes[i] for i in rng.permutation(len(fakes))[:with_fake]]
     order = rng.permutation(len(reals))
-    return [_recording(number, reals[i], takeovers[number] if number < with_fake else None)
-            for number, i in enumerate(order)]
+    return [
+        _recording(number, reals[i], takeovers[number] if number < with_fake else None)
+        for number, i in enumerate(order)
+    ]
 
 
 def _recording(number: int, real: Part, fake: Part | None) -> Recording:
     segments = [Segment(0.0, real.duration_s, False, real.who)]
     if fake:
         segments.append(Segment(real.duration_s, fake.duration_s, True, fake.who))
-    return Recording(f"recording-{number:04d}", tuple(segments), (*real.clips, *(fake.clips if fake else ())))
+    return Recording(
+        f"recording-{number:04d}", tuple(segments), (*real.clips, *(fake.clips if fake else ()))
+    )
 
 
-def _fakes(clips: list[tuple[str, str]], lengths: dict[str, float], rng: np.random.Generator) -> list[Part]:
+def _fakes(
+    clips: list[tuple[str, str]], lengths: dict[str, float], rng: np.random.Generator
+) -> list[Part]:
     parts = []
     for system, names in _by_source(clips, rng).items():
         while names:
@@ -107,9 +123,12 @@ def _fakes(clips: list[tuple[str, str]], lengths: dict[str, float], rng: np.rand
     return parts
 
 
-def _reals(clips: list[tuple[str, str]], lengths: dict[str, float], wanted: float,
-           rng: np.random.Generator) -> list[Part]:
-    """Stretches of real speech, the shorter the more are wanted; first those of one speaker, then the rest in turn."""
+def _reals(
+    clips: list[tuple[str, str]], lengths: dict[str, float], wanted: float, rng: np.random.Generator
+) -> list[Part]:
+    """Stretches of real speech, the shorter the more are wanted; first those of one speaker, then
+    the rest in turn.
+    """
     mean_s = sum(lengths[utt] for utt, _ in clips) / max(wanted, 1)
     longest_s = float(np.clip(2 * mean_s - REAL_S[0], REAL_S[0] + 5, REAL_S[1]))
     parts, rest = [], []
@@ -132,11 +151,17 @@ def _by_source(clips: list[tuple[str, str]], rng: np.random.Generator) -> dict[s
     sources: dict[str, list[str]] = {}
     for utt, source in sorted(clips, key=lambda clip: clip[1]):
         sources.setdefault(source, []).append(utt)
-    return {source: [names[i] for i in rng.permutation(len(names))] for source, names in sources.items()}
+    return {
+        source: [names[i] for i in rng.permutation(len(names))] for source, names in sources.items()
+    }
 
 
-def _take(names: list[str], lengths: dict[str, float], enough_s: float, most_s: float, who: str) -> Part:
-    """Take clips off the front until there is enough; a clip that would make it too much is dropped."""
+def _take(
+    names: list[str], lengths: dict[str, float], enough_s: float, most_s: float, who: str
+) -> Part:
+    """Take clips off the front until there is enough; a clip that would make it too much is
+    dropped.
+    """
     taken, duration_s = [], 0.0
     while names and duration_s < enough_s:
         name = names.pop(0)
@@ -147,7 +172,9 @@ def _take(names: list[str], lengths: dict[str, float], enough_s: float, most_s: 
 
 
 def join(clips: list[np.ndarray]) -> np.ndarray:
-    """Clips at one level, each faded into the next over 10 ms; float32 (sum of lengths - 160 per clip,)."""
+    """Clips at one level, each faded into the next over 10 ms; float32 (sum of lengths - 160 per
+    clip,).
+    """
     fade = np.linspace(0, 1, SEAM_SAMPLES, dtype=np.float32)
     joined = np.zeros(sum(len(clip) - SEAM_SAMPLES for clip in clips) + SEAM_SAMPLES, np.float32)
     place = 0
@@ -156,28 +183,34 @@ def join(clips: list[np.ndarray]) -> np.ndarray:
         shaped = clip * np.float32(min(gain, 0.99 / (np.abs(clip).max() + 1e-9)))
         shaped[:SEAM_SAMPLES] *= fade
         shaped[-SEAM_SAMPLES:] *= fade[::-1]
-        joined[place:place + len(clip)] += shaped
+        joined[place : place + len(clip)] += shaped
         place += len(clip) - SEAM_SAMPLES
     return joined[:place]
 
 
 def read_annotations(path: Path) -> list[Recording]:
-    """Recordings of one's own from a CSV file with the columns file, onset, duration (seconds) and label.
+    """Recordings of one's own from a CSV file with the columns file, onset, duration (seconds) and
+    label.
 
-    An optional column who names speaker or system. Raises ProtocolError for anything else, and for segments of one
-    file that overlap.
+    An optional column who names speaker or system. Raises ProtocolError for anything else, and for
+    segments of one file that overlap.
     """
     files: dict[str, list[Segment]] = {}
     for number, row in csv_rows(path):
         place = f"{path}:{number}"
         if not {"file", "onset", "duration", "label"} <= set(row):
-            raise ProtocolError(f"{path}: columns {', '.join(row)}; expected file, onset, duration and label")
+            raise ProtocolError(
+                f"{path}: columns {', '.join(row)}; expected file, onset, duration and label"
+            )
         try:
             onset_s, duration_s = float(row["onset"]), float(row["duration"])
         except ValueError:
             raise ProtocolError(f"{place}: onset and duration must be numbers of seconds") from None
         if not (0 <= onset_s < np.inf and 0 < duration_s < np.inf):
-            raise ProtocolError(f"{place}: onset {onset_s}, duration {duration_s}; expected 0 or more, and more than 0")
+            raise ProtocolError(
+                f"{place}: onset {onset_s}, duration {duration_s}; expected 0 or more, and more "
+                "than 0"
+            )
         who = cell(row, "who" if "who" in row else None)
         segment = Segment(onset_s, duration_s, is_spoof(row["label"], place), who)
         files.setdefault(utterance(row["file"].strip()), []).append(segment)
@@ -200,5 +233,12 @@ def write_annotations(path: Path, recordings: list[Recording]) -> None:
         writer.writerow(["file", "onset", "duration", "label", "who"])
         for recording in recordings:
             for segment in recording.segments:
-                writer.writerow([recording.name, f"{segment.onset_s:.4f}", f"{segment.duration_s:.4f}",
-                                 "spoof" if segment.is_spoof else "bonafide", segment.who])
+                writer.writerow(
+                    [
+                        recording.name,
+                        f"{segment.onset_s:.4f}",
+                        f"{segment.duration_s:.4f}",
+                        "spoof" if segment.is_spoof else "bonafide",
+                        segment.who,
+                    ]
+                )

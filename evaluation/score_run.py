@@ -22,15 +22,25 @@ CLIPS_AT_ONCE = 16
 Engine = Callable[[Iterable[list[str]]], Iterator[list[ClipScore]]]
 
 
-def score_trials(trials: Trials, out: Path, detector: str, resume: bool, engine: Engine,
-                 tell: Callable[[int, int], None]) -> ScoredTrials:
+def score_trials(
+    trials: Trials,
+    out: Path,
+    detector: str,
+    resume: bool,
+    engine: Engine,
+    tell: Callable[[int, int], None],
+) -> ScoredTrials:
     """Score every trial and write the score files; returns those that could be scored.
 
-    `engine` turns batches of names into batches of scores, in order. Each batch is on disk before the next is asked
-    for, so that a run with `resume` asks only for the rest and ends with the same files. `tell` is called with trials
-    done and in all. Raises ProtocolError when `out` holds another run, and when no trial could be scored.
+    `engine` turns batches of names into batches of scores, in order. Each batch is on disk before
+    the next is asked for, so that a run with `resume` asks only for the rest and ends with the same
+    files. `tell` is called with trials done and in all. Raises ProtocolError when `out` holds
+    another run, and when no trial could be scored.
     """
-    head = {"detector": detector, "trials": hashlib.sha256("\n".join(trials.utts).encode()).hexdigest()}
+    head = {
+        "detector": detector,
+        "trials": hashlib.sha256("\n".join(trials.utts).encode()).hexdigest(),
+    }
     out.mkdir(parents=True, exist_ok=True)
     done = _reopen(out / LOG, head) if resume else []
     with open(out / LOG, "a" if done else "w", encoding="utf-8") as log:
@@ -38,7 +48,7 @@ def score_trials(trials: Trials, out: Path, detector: str, resume: bool, engine:
             _append(log, [json.dumps(head)])
         tell(len(done), len(trials))
         starts = range(len(done), len(trials), CLIPS_AT_ONCE)
-        for scores in engine(trials.utts[start:start + CLIPS_AT_ONCE] for start in starts):
+        for scores in engine(trials.utts[start : start + CLIPS_AT_ONCE] for start in starts):
             _append(log, [json.dumps(astuple(score)) for score in scores])
             done += scores
             tell(len(done), len(trials))
@@ -56,11 +66,13 @@ def _reopen(path: Path, head: dict) -> list[ClipScore]:
     if not path.is_file():
         return []
     text = path.read_bytes()
-    whole = text[:text.rfind(b"\n") + 1]
+    whole = text[: text.rfind(b"\n") + 1]
     lines = whole.decode("utf-8").splitlines()
     if lines and json.loads(lines[0]) != head:
-        raise ProtocolError(f"{path} belongs to another detector, condition or protocol: name another --out, or drop "
-                            "--resume")
+        raise ProtocolError(
+            f"{path} belongs to another detector, condition or protocol: name another --out, or "
+            "drop --resume"
+        )
     with open(path, "r+b") as file:
         file.truncate(len(whole))
     return [ClipScore(*json.loads(line)) for line in lines[1:]]
@@ -70,10 +82,14 @@ def _write(trials: Trials, done: list[ClipScore], out: Path) -> ScoredTrials:
     chosen = np.array([i for i, score in enumerate(done) if score.llr is not None], np.int64)
     problems = [(score.utt, score.problem) for score in done if score.problem]
     _write_list(out / "unreadable.csv", problems)
-    _write_list(out / "unjudged.csv", [(score.utt, score.refusal) for score in done if score.refusal])
+    _write_list(
+        out / "unjudged.csv", [(score.utt, score.refusal) for score in done if score.refusal]
+    )
     if not len(chosen):
         utt, problem = problems[0]
-        raise ProtocolError(f"none of {len(trials)} trials could be scored; {utt}: {problem}; is --audio right?")
+        raise ProtocolError(
+            f"none of {len(trials)} trials could be scored; {utt}: {problem}; is --audio right?"
+        )
     scored = ScoredTrials(trials.select(chosen), np.array([done[i].llr for i in chosen]))
     write_2019(out / "scores.txt", scored)
     write_2021(out / "scores_2021.txt", scored)

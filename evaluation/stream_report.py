@@ -12,23 +12,42 @@ from evaluation.recordings import Recording, write_annotations
 from evaluation.tables import interval, markdown, number
 
 
-def write_stream_report(folder: Path, recordings: list[Recording], heard: list[Heard], shipped: Outcome,
-                        outcomes: list[Outcome], record: dict[str, int]) -> str:
-    """Write stream.json, thresholds.csv, stream.md, recordings.csv, clips.csv, alerts.csv and the figures.
+def write_stream_report(
+    folder: Path,
+    recordings: list[Recording],
+    heard: list[Heard],
+    shipped: Outcome,
+    outcomes: list[Outcome],
+    record: dict[str, int],
+) -> str:
+    """Write stream.json, thresholds.csv, stream.md, recordings.csv, clips.csv, alerts.csv and the
+    figures.
 
     `record` is what else stream.json says of the run. Returns the table for a terminal.
     """
     figures = shipped.figures()
     text = json.dumps(figures | record, indent=2, allow_nan=False)
     (folder / "stream.json").write_text(text + "\n", encoding="utf-8")
-    _write_rows(folder / "thresholds.csv", ["threshold", *figures, "detected_delays_s"],
-                [[outcome.threshold, *_cells(outcome), _joined(outcome.delays_s)] for outcome in outcomes])
-    _write_rows(folder / "alerts.csv", ["file", "opened_s", "ended_s"],
-                [[recording.name, f"{alarm.opened_s:.3f}", f"{alarm.ended_s:.3f}"]
-                 for recording, one in zip(recordings, heard, strict=True) for alarm in one.alarms])
+    _write_rows(
+        folder / "thresholds.csv",
+        ["threshold", *figures, "detected_delays_s"],
+        [[outcome.threshold, *_cells(outcome), _joined(outcome.delays_s)] for outcome in outcomes],
+    )
+    _write_rows(
+        folder / "alerts.csv",
+        ["file", "opened_s", "ended_s"],
+        [
+            [recording.name, f"{alarm.opened_s:.3f}", f"{alarm.ended_s:.3f}"]
+            for recording, one in zip(recordings, heard, strict=True)
+            for alarm in one.alarms
+        ],
+    )
     write_annotations(folder / "recordings.csv", recordings)
-    _write_rows(folder / "clips.csv", ["file", "clip"],
-                [[recording.name, clip] for recording in recordings for clip in recording.clips])
+    _write_rows(
+        folder / "clips.csv",
+        ["file", "clip"],
+        [[recording.name, clip] for recording in recordings for clip in recording.clips],
+    )
     draw(folder, "thresholds", paint_thresholds(outcomes, shipped))
     draw(folder, "delays", paint_delays(shipped))
     table = _table(shipped, outcomes)
@@ -40,22 +59,38 @@ def _table(shipped: Outcome, outcomes: list[Outcome]) -> str:
     """Every fourth threshold and the shipped one, in order."""
     shown = sorted([*outcomes[::4], shipped], key=lambda outcome: outcome.threshold)
     rows = [_row(outcome, "shipped" if outcome is shipped else "") for outcome in shown]
-    header = ["threshold, nats", "false alarms", "per hour", "95 % interval", "missed %", "median s", "90 % in s", ""]
+    header = [
+        "threshold, nats",
+        "false alarms",
+        "per hour",
+        "95 % interval",
+        "missed %",
+        "median s",
+        "90 % in s",
+        "",
+    ]
     return markdown(header, rows)
 
 
 def _row(outcome: Outcome, note: str) -> list[str]:
     figures = outcome.figures()
     return [
-        f"{outcome.threshold:.2f}", number(outcome.false_alarms), number(figures["false_alarms_per_hour"], 2),
-        interval(figures["false_alarms_per_hour_ci95"]), number(figures["missed_percent"], 1),
-        number(figures["median_time_to_detection_s"], 2), number(figures["p90_time_to_detection_s"], 2), note,
+        f"{outcome.threshold:.2f}",
+        number(outcome.false_alarms),
+        number(figures["false_alarms_per_hour"], 2),
+        interval(figures["false_alarms_per_hour_ci95"]),
+        number(figures["missed_percent"], 1),
+        number(figures["median_time_to_detection_s"], 2),
+        number(figures["p90_time_to_detection_s"], 2),
+        note,
     ]
 
 
 def _cells(outcome: Outcome) -> list[str]:
-    return [_joined(value) if isinstance(value, list) else "" if value is None else f"{value:.6g}"
-            for value in outcome.figures().values()]
+    return [
+        _joined(value) if isinstance(value, list) else "" if value is None else f"{value:.6g}"
+        for value in outcome.figures().values()
+    ]
 
 
 def _joined(values: list[float] | None) -> str:

@@ -57,9 +57,11 @@ class Listening:
             yield from blocks(paths[0])
             return
         clips = [load_speech(path) for path in paths]
-        sound = through(self._condition, join(clips) if len(clips) > 1 else clips[0], recording.name)
+        sound = through(
+            self._condition, join(clips) if len(clips) > 1 else clips[0], recording.name
+        )
         for start in range(0, len(sound), HOP_SAMPLES):
-            yield sound[start:start + HOP_SAMPLES]
+            yield sound[start : start + HOP_SAMPLES]
 
     def _path(self, name: str) -> Path:
         path = self._folder.find(name)

@@ -44,23 +44,31 @@ SHOWN_P_SPOOF = (0.5, 0.9, 0.99)
 
 
 def operating_points(rates: ErrorRates) -> list[dict[str, float]]:
-    """What is lost where a clip is called fake from a probability of spoof on, at equal odds; for scores that are LLRs.
+    """What is lost where a clip is called fake from a probability of spoof on, at equal odds; for
+    scores that are LLRs.
 
-    One entry for each of SHOWN_P_SPOOF: threshold in nats, false_alarm_percent of the real voices, missed_percent of
-    the fakes.
+    One entry for each of SHOWN_P_SPOOF: threshold in nats, false_alarm_percent of the real voices,
+    missed_percent of the fakes.
     """
     points = []
     for p_spoof in SHOWN_P_SPOOF:
         threshold = math.log(1 / p_spoof - 1)
         misses, false_alarms = rates.at(threshold)
-        points.append({"p_spoof": p_spoof, "threshold": threshold,
-                       "false_alarm_percent": 100 * misses / rates.n_bonafide,
-                       "missed_percent": 100 * false_alarms / rates.n_spoof})
+        points.append(
+            {
+                "p_spoof": p_spoof,
+                "threshold": threshold,
+                "false_alarm_percent": 100 * misses / rates.n_bonafide,
+                "missed_percent": 100 * false_alarms / rates.n_spoof,
+            }
+        )
     return points
 
 
 def threshold_of(choice: str, rates: ErrorRates) -> float:
-    """The threshold that a choice means; raises ProtocolError for anything but eer, bayes or a finite number."""
+    """The threshold that a choice means; raises ProtocolError for anything but eer, bayes or a
+    finite number.
+    """
     if choice == "eer":
         return eer(rates)[1]
     if choice == "bayes":
@@ -112,7 +120,11 @@ def reliability(scored: ScoredTrials, bins: int = 12) -> list[dict[str, float | 
     mean = np.bincount(places, weights * predicted, bins)
     trials = np.bincount(places, minlength=bins)
     return [
-        {"predicted": float(mean[i] / mass[i]), "observed": float(spoof[i] / mass[i]), "trials": int(trials[i])}
+        {
+            "predicted": float(mean[i] / mass[i]),
+            "observed": float(spoof[i] / mass[i]),
+            "trials": int(trials[i]),
+        }
         for i in np.flatnonzero(trials)
     ]
 
@@ -124,13 +136,17 @@ def summarise(scored: ScoredTrials, asv: AsvErrorRates | None, choices: Choices)
     chosen = threshold_of(choices.threshold, rates)
     tdcf, notes = _tandem(rates, asv, scored.trials)
     if rate > 0.5:
-        notes.append(f"the EER is {100 * rate:.1f} %, worse than chance: are higher scores bona fide, as they must be?")
+        notes.append(
+            f"the EER is {100 * rate:.1f} %, worse than chance: are higher scores bona fide, as "
+            "they must be?"
+        )
     if scored.without_key:
         notes.append(f"{scored.without_key} scores have no key in the protocol and were left out")
     resampling = Resampling.of(scored.trials)
     drawn = replicates(scored, choices.replicates, choices.seed) if choices.replicates else None
     intervals = {
-        f"{name}_ci95": None if drawn is None else interval95(drawn[:, i]) for i, name in enumerate(METRICS)
+        f"{name}_ci95": None if drawn is None else interval95(drawn[:, i])
+        for i, name in enumerate(METRICS)
     }
     return {
         "eer_percent": 100 * rate,
@@ -145,12 +161,22 @@ def summarise(scored: ScoredTrials, asv: AsvErrorRates | None, choices: Choices)
         "n_bonafide": rates.n_bonafide,
         "n_spoof": rates.n_spoof,
         "format": scored.trials.format,
-        "bootstrap": {"unit": resampling.unit, "n_units": resampling.n_units,
-                      "replicates": choices.replicates, "seed": choices.seed},
+        "bootstrap": {
+            "unit": resampling.unit,
+            "n_units": resampling.n_units,
+            "replicates": choices.replicates,
+            "seed": choices.seed,
+        },
         "at_threshold": {"chosen": choices.threshold, **confusion(rates, chosen)},
         "operating_points": operating_points(rates),
-        "asv": None if asv is None else {"eer_percent": 100 * asv.eer, "p_miss": asv.p_miss, "p_fa": asv.p_fa,
-                                         "p_miss_spoof": asv.p_miss_spoof},
+        "asv": None
+        if asv is None
+        else {
+            "eer_percent": 100 * asv.eer,
+            "p_miss": asv.p_miss,
+            "p_fa": asv.p_fa,
+            "p_miss_spoof": asv.p_miss_spoof,
+        },
         "warnings": notes,
         "per_attack": per_attack(scored, chosen),
         "per_condition": per_condition(scored, chosen),
@@ -163,9 +189,13 @@ def _tandem(rates: ErrorRates, asv: AsvErrorRates | None, trials: Trials) -> tup
         return unmeasured, []
     edition = trials.edition
     if edition == 2021 and trials.utts[0].startswith("DF_"):
-        return unmeasured, ["the DF track of ASVspoof 2021 has no t-DCF: the ASV scores were not used"]
+        return unmeasured, [
+            "the DF track of ASVspoof 2021 has no t-DCF: the ASV scores were not used"
+        ]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", WrongEdition)
-        tdcf = {"min_tdcf_2019": min_tdcf_2019(rates, asv, edition),
-                "min_tdcf_2021": min_tdcf_2021(rates, asv, edition)}
+        tdcf = {
+            "min_tdcf_2019": min_tdcf_2019(rates, asv, edition),
+            "min_tdcf_2021": min_tdcf_2021(rates, asv, edition),
+        }
     return tdcf, [str(warning.message) for warning in caught]

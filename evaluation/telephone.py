@@ -14,14 +14,16 @@ MU, A = 255.0, 87.6
 
 
 def telephone(sound: np.ndarray, code: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Sound float32 (n,) at 16 kHz through a band-pass, 8 kHz and `code` of samples within +-1, and back to (n,)."""
+    """Sound float32 (n,) at 16 kHz through a band-pass, 8 kHz and `code` of samples within +-1, and
+    back to (n,).
+    """
     n = len(sound) + len(sound) % 2
     spectrum = np.fft.rfft(sound, n)
     spectrum *= np.interp(np.fft.rfftfreq(n, 1 / SAMPLE_RATE_HZ), EDGES_HZ, (0, 1, 1, 0), 0, 0)
-    narrow = np.fft.irfft(spectrum[:n // 4 + 1], n // 2) / 2
+    narrow = np.fft.irfft(spectrum[: n // 4 + 1], n // 2) / 2
     coded = np.fft.rfft(code(np.clip(narrow, -1, 1)))
     wide = np.fft.irfft(np.pad(coded, (0, n // 2 + 1 - len(coded))), n) * 2
-    return wide[:len(sound)].astype(np.float32)
+    return wide[: len(sound)].astype(np.float32)
 
 
 def mu_law(samples: np.ndarray) -> np.ndarray:

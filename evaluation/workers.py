@@ -23,15 +23,17 @@ _work: Work | None = None
 
 
 def processors() -> int:
-    """Those that this process may use, which a container or taskset can make fewer than the machine has."""
+    """Those that this process may use, which a container or taskset can make fewer than the machine
+    has.
+    """
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_order(prepare: Callable[[], Work], items: Iterable[Item], jobs: int) -> Iterator[Result]:
     """prepare()(item) for each item, in the order of the items.
 
-    With one job in this process, else `prepare` runs once in each of `jobs` processes and must be picklable. Raises
-    what the work raises, and RaddError when a process is killed.
+    With one job in this process, else `prepare` runs once in each of `jobs` processes and must be
+    picklable. Raises what the work raises, and RaddError when a process is killed.
     """
     if jobs == 1:
         work = prepare()
@@ -46,7 +48,9 @@ def in_order(prepare: Callable[[], Work], items: Iterable[Item], jobs: int) -> I
             ahead.extend(pool.submit(_run, item) for item in islice(items, 1))
             yield result
     except BrokenProcessPool:
-        raise RaddError("a worker process was killed, perhaps for want of memory; use fewer --jobs") from None
+        raise RaddError(
+            "a worker process was killed, perhaps for want of memory; use fewer --jobs"
+        ) from None
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -1,1 +1,3 @@
-"""What makes sound for training: channel conditions, and fakes by engines, vocoders and networks. Nothing runs live."""
+"""What makes sound for training: channel conditions, and fakes by engines, vocoders and networks.
+Nothing runs live.
+"""

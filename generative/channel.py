@@ -1,7 +1,7 @@
 """Channel conditions: what rooms, devices, lines and codecs do to a voice, real or synthetic alike.
 
-Each effect takes samples float32 (n,) at 16 kHz and a Generator, and returns float32 (n,) in step with its input.
-The same recipe meets both labels, so that no condition tells which is which.
+Each effect takes samples float32 (n,) at 16 kHz and a Generator, and returns float32 (n,) in step
+with its input. The same recipe meets both labels, so that no condition tells which is which.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from radd.resampling import resample
 from radd.types import SAMPLE_RATE_HZ
 
 Effect = Callable[[np.ndarray, np.random.Generator], np.ndarray]
-Step = tuple[float, list[tuple[float, Effect]]]  # how often a step is taken, and what it may be with its weights
+Step = tuple[
+    float, list[tuple[float, Effect]]
+]  # how often a step is taken, and what it may be with its weights
 PLAIN = 0.2  # of all clips meet nothing but another level and a noise floor
 CODECS = 0.45  # of the others meet a telephone line or another codec
 
@@ -37,7 +39,9 @@ def _frequencies(samples: np.ndarray) -> np.ndarray:
 
 
 def _mix(samples: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:
-    return samples + noise * np.float32(np.sqrt(_power(samples) / _power(noise) / 10 ** (snr_db / 10)))
+    return samples + noise * np.float32(
+        np.sqrt(_power(samples) / _power(noise) / 10 ** (snr_db / 10))
+    )
 
 
 def colored_noise(n: int, rng: np.random.Generator) -> np.ndarray:
@@ -57,7 +61,9 @@ def made_music(n: int, rng: np.random.Generator) -> np.ndarray:
         for semitones in rng.choice([0, 3, 4, 5, 7, 9, 12, 16], 3, replace=False):
             pitch = root * 2 ** (semitones / 12)
             for k in range(1, min(9, int(7500 / pitch) + 1)):
-                chord += k**-brightness * np.sin(np.float32(2 * np.pi * k * pitch) * t + np.float32(rng.uniform(0, 2 * np.pi)))
+                chord += k**-brightness * np.sin(
+                    np.float32(2 * np.pi * k * pitch) * t + np.float32(rng.uniform(0, 2 * np.pi))
+                )
         chord *= np.minimum(1, t / 0.01) * np.exp(-t * np.float32(rng.uniform(0.5, 8)))
         out[max(begin, 0) : begin + len(chord)] += chord[max(-begin, 0) :][: n - max(begin, 0)]
     return out
@@ -66,7 +72,9 @@ def made_music(n: int, rng: np.random.Generator) -> np.ndarray:
 def low_pass(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A band limit from 3.4 to 8 kHz, gentle or steep."""
     cutoff, width = rng.uniform(3400, 8000), rng.uniform(30, 600)
-    return _filter(samples, 1 / (1 + np.exp(np.clip((_frequencies(samples) - cutoff) / width * 4, -60, 60))))
+    return _filter(
+        samples, 1 / (1 + np.exp(np.clip((_frequencies(samples) - cutoff) / width * 4, -60, 60)))
+    )
 
 
 def high_pass(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -78,7 +86,9 @@ def high_pass(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def equaliser(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A smooth random frequency response within about +-9 dB."""
     f = _frequencies(samples) / 8000
-    gain_db = sum(rng.uniform(-5, 5) * np.cos(np.pi * k * f + rng.uniform(0, 2 * np.pi)) for k in range(1, 5))
+    gain_db = sum(
+        rng.uniform(-5, 5) * np.cos(np.pi * k * f + rng.uniform(0, 2 * np.pi)) for k in range(1, 5)
+    )
     return _filter(samples, 10 ** (gain_db / 20))
 
 
@@ -91,32 +101,51 @@ def resampled(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def telephone(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A telephone line: 300-3400 Hz at 8 kHz through mu-law or A-law (ITU-T G.711) or GSM full rate (06.10)."""
+    """A telephone line: 300-3400 Hz at 8 kHz through mu-law or A-law (ITU-T G.711) or GSM full rate
+    (06.10).
+    """
     f = _frequencies(samples)
-    band = _filter(samples, (f**2 / (f**2 + 200.0**2)) / (1 + np.exp(np.clip((f - 3500) / 60, -60, 60))))
+    band = _filter(
+        samples, (f**2 / (f**2 + 200.0**2)) / (1 + np.exp(np.clip((f - 3500) / 60, -60, 60)))
+    )
     narrow = np.clip(resample(band, SAMPLE_RATE_HZ, 8000), -1, 1)
     coding = ("ULAW", "ALAW", "GSM610")[rng.integers(3)]
-    return _fit(resample(through_codec(narrow, 8000, "WAV", coding), 8000, SAMPLE_RATE_HZ), len(samples))
+    return _fit(
+        resample(through_codec(narrow, 8000, "WAV", coding), 8000, SAMPLE_RATE_HZ), len(samples)
+    )
 
 
 def mp3(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """MP3 at low to middling bit rates."""
-    return _fit(through_codec(samples, SAMPLE_RATE_HZ, "MP3", "MPEG_LAYER_III", rng.uniform(0.4, 0.95)), len(samples))
+    return _fit(
+        through_codec(samples, SAMPLE_RATE_HZ, "MP3", "MPEG_LAYER_III", rng.uniform(0.4, 0.95)),
+        len(samples),
+    )
 
 
 def opus(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Opus from about 10 to 60 kbit/s."""
-    return _fit(through_codec(samples, SAMPLE_RATE_HZ, "OGG", "OPUS", rng.uniform(0.8, 0.99)), len(samples))
+    return _fit(
+        through_codec(samples, SAMPLE_RATE_HZ, "OGG", "OPUS", rng.uniform(0.8, 0.99)), len(samples)
+    )
 
 
 def vorbis(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Ogg Vorbis at low to middling quality."""
-    return _fit(through_codec(samples, SAMPLE_RATE_HZ, "OGG", "VORBIS", rng.uniform(0.4, 1.0)), len(samples))
+    return _fit(
+        through_codec(samples, SAMPLE_RATE_HZ, "OGG", "VORBIS", rng.uniform(0.4, 1.0)), len(samples)
+    )
 
 
-def through_codec(samples: np.ndarray, rate_hz: int, form: str, subtype: str, level: float | None = None) -> np.ndarray:
-    """Sound as it returns from a codec such as ("MP3", "MPEG_LAYER_III"), a few samples longer or shorter."""
-    return decoded(encoded(np.clip(samples, -1, 1), rate_hz, form, subtype, level), "float32")[0][:, 0]
+def through_codec(
+    samples: np.ndarray, rate_hz: int, form: str, subtype: str, level: float | None = None
+) -> np.ndarray:
+    """Sound as it returns from a codec such as ("MP3", "MPEG_LAYER_III"), a few samples longer or
+    shorter.
+    """
+    return decoded(encoded(np.clip(samples, -1, 1), rate_hz, form, subtype, level), "float32")[0][
+        :, 0
+    ]
 
 
 def _fit(samples: np.ndarray, n: int) -> np.ndarray:
@@ -156,7 +185,9 @@ def quantised(samples: np.ndarray, _: np.random.Generator) -> np.ndarray:
 
 
 def simulated_room(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Exponentially decaying noise as the tail of a room, reverberation time 0.1 to 2 s (Moorer 1979)."""
+    """Exponentially decaying noise as the tail of a room, reverberation time 0.1 to 2 s (Moorer
+    1979).
+    """
     n = int(SAMPLE_RATE_HZ * (t60 := rng.uniform(0.1, 1.0) * rng.choice([1, 2], p=[0.8, 0.2])))
     tail = rng.standard_normal(n) * 10 ** (-3 * np.arange(n) / (t60 * SAMPLE_RATE_HZ))
     tail[: int(rng.uniform(0.001, 0.02) * SAMPLE_RATE_HZ)] = 0
@@ -172,18 +203,38 @@ def _convolve(samples: np.ndarray, response: np.ndarray) -> np.ndarray:
 
 
 class Channel:
-    """Random chains of conditions; measured rooms and noises join where a directory of them is given.
+    """Random chains of conditions; measured rooms and noises join where a directory of them is
+    given.
 
-    `rawboost` is the probability of a disturbance of generative.rawboost in a chain, `codecs` that of a codec.
+    `rawboost` is the probability of a disturbance of generative.rawboost in a chain, `codecs` that
+    of a codec.
     """
 
     def __init__(
-        self, noise: list[np.ndarray] = (), rooms: list[np.ndarray] = (), rawboost: float = 0.0, codecs: float = CODECS
+        self,
+        noise: list[np.ndarray] = (),
+        rooms: list[np.ndarray] = (),
+        rawboost: float = 0.0,
+        codecs: float = CODECS,
     ) -> None:
         self._noise, self._rooms = list(noise), list(rooms)
-        coding: list[tuple[float, Effect]] = [(0.5, telephone), (0.2, mp3), (0.2, opus), (0.1, vorbis)]
-        disturbances: list[tuple[float, Effect]] = [(1, convolutive), (1, impulsive), (1, stationary), (1, series)]
-        always: list[Step] = [(0.8, [(1, noise_floor)]), (1.0, [(1, gain)]), (1.0, [(1, quantised)])]
+        coding: list[tuple[float, Effect]] = [
+            (0.5, telephone),
+            (0.2, mp3),
+            (0.2, opus),
+            (0.1, vorbis),
+        ]
+        disturbances: list[tuple[float, Effect]] = [
+            (1, convolutive),
+            (1, impulsive),
+            (1, stationary),
+            (1, series),
+        ]
+        always: list[Step] = [
+            (0.8, [(1, noise_floor)]),
+            (1.0, [(1, gain)]),
+            (1.0, [(1, quantised)]),
+        ]
         self._plain = always
         self._chain: list[Step] = [
             (0.3, [(1, self.room)]),
@@ -203,8 +254,8 @@ class Channel:
 
     @classmethod
     def read(cls, directory: Path | None, rawboost: float = 0.0, codecs: float = CODECS) -> Channel:
-        """Noises from DIRECTORY/noise and impulse responses from DIRECTORY/rir, FLAC or WAV, any rate and depth; made ones
-        alone without a directory.
+        """Noises from DIRECTORY/noise and impulse responses from DIRECTORY/rir, FLAC or WAV, any
+        rate and depth; made ones alone without a directory.
 
         Raises ConfigError where there is neither.
         """
@@ -212,13 +263,17 @@ class Channel:
             return cls(rawboost=rawboost, codecs=codecs)
 
         def sounds(folder: str) -> list[np.ndarray]:
-            files = sorted(p for p in (directory / folder).rglob("*") if p.suffix in (".flac", ".wav"))
+            files = sorted(
+                p for p in (directory / folder).rglob("*") if p.suffix in (".flac", ".wav")
+            )
             return [load_speech(p) for p in files]
 
         noise, rooms = sounds("noise"), [r[int(np.argmax(np.abs(r))) :] for r in sounds("rir")]
         if not noise and not rooms:
-            raise ConfigError(f"{directory} has no FLAC or WAV in noise/ or rir/; name another directory with --noise, or "
-                              "leave it out to train with made noises and rooms alone")
+            raise ConfigError(
+                f"{directory} has no FLAC or WAV in noise/ or rir/; name another directory with "
+                "--noise, or leave it out to train with made noises and rooms alone"
+            )
         return cls(noise, [r / (np.abs(r).max() + 1e-9) for r in rooms], rawboost, codecs)
 
     def __call__(self, samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -233,7 +288,9 @@ class Channel:
     def room(self, samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """A measured room where there is one, else a simulated one."""
         if self._rooms and rng.random() < 0.5:
-            return _convolve(samples, self._rooms[rng.integers(len(self._rooms))][: 2 * SAMPLE_RATE_HZ])
+            return _convolve(
+                samples, self._rooms[rng.integers(len(self._rooms))][: 2 * SAMPLE_RATE_HZ]
+            )
         return simulated_room(samples, rng)
 
     def background(self, samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:

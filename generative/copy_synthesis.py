@@ -1,8 +1,10 @@
-"""Resynthesis of recorded speech: the words, voice, length and level stay, the waveform is a synthesiser's.
+"""Resynthesis of recorded speech: the words, voice, length and level stay, the waveform is a
+synthesiser's.
 
-Each method takes samples float32 (n,) at 16 kHz and a Generator that sets its parameters, and returns float32 (n,).
-What comes out is spoof by definition. A codec is none of them, whatever its rate: a person's voice that went through
-one is still a person's, so codecs are channel conditions (generative/channel.py) that both labels meet.
+Each method takes samples float32 (n,) at 16 kHz and a Generator that sets its parameters, and
+returns float32 (n,). What comes out is spoof by definition. A codec is none of them, whatever its
+rate: a person's voice that went through one is still a person's, so codecs are channel conditions
+(generative/channel.py) that both labels meet.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ LOWEST_HZ, HIGHEST_HZ = 60.0, 400.0  # of a voice's pitch, for LPC
 
 
 class ShortTime:
-    """Short-time Fourier transform with a Hann window, and back by least squares (Griffin and Lim 1984)."""
+    """Short-time Fourier transform with a Hann window, and back by least squares (Griffin and Lim
+    1984).
+    """
 
     def __init__(self, n: int, size: int, hop: int) -> None:
         """For n samples; `hop` divides `size`."""
@@ -37,7 +41,9 @@ class ShortTime:
         """Windowed frames float32 (frames, size); frame i is centred on sample i * hop."""
         padded = np.zeros((self.frames - 1) * self.hop + self.size, np.float32)
         padded[self.size // 2 :][: self.n] = samples
-        return np.lib.stride_tricks.sliding_window_view(padded, self.size)[:: self.hop] * self.window
+        return (
+            np.lib.stride_tricks.sliding_window_view(padded, self.size)[:: self.hop] * self.window
+        )
 
     def spectra(self, samples: np.ndarray) -> np.ndarray:
         """complex64 (frames, size / 2 + 1)"""
@@ -45,7 +51,10 @@ class ShortTime:
 
     def samples(self, spectra: np.ndarray) -> np.ndarray:
         """float32 (n,): the sound whose spectra come nearest."""
-        sound = self._add(np.fft.irfft(spectra, self.size).astype(np.float32) * self.window) / self._weight
+        sound = (
+            self._add(np.fft.irfft(spectra, self.size).astype(np.float32) * self.window)
+            / self._weight
+        )
         return sound[self.size // 2 :][: self.n]
 
     def _add(self, frames: np.ndarray) -> np.ndarray:
@@ -63,17 +72,22 @@ def griffin_lim(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def griffin_lim_mel(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """From 40 to 128 mel bands, as a text-to-speech system without a neural vocoder does it; linear between bands."""
+    """From 40 to 128 mel bands, as a text-to-speech system without a neural vocoder does it; linear
+    between bands.
+    """
     short_time = _short_time(samples, rng)
     bands = mel_bands(int(rng.choice([40, 64, 80, 128])), short_time.size)
     means = bands / np.maximum(bands.sum(axis=1, keepdims=True), 1e-9)
-    # einsum and no matrix product: that rounds by the number of threads, and the iteration makes it audible
+    # einsum and no matrix product: that rounds by the number of threads, and the iteration makes it
+    # audible
     mel = np.einsum("fb,mb->fm", np.abs(short_time.spectra(samples)), means)
     return like(samples, invert(short_time, np.einsum("fm,mb->fb", mel, bands), rng))
 
 
 def single_pass(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """From magnitudes as sinusoids: each spectral peak goes on at its own frequency (Beauregard et al. 2015)."""
+    """From magnitudes as sinusoids: each spectral peak goes on at its own frequency (Beauregard et
+    al. 2015).
+    """
     short_time = _short_time(samples, rng)
     magnitude = np.abs(short_time.spectra(samples)) + np.float32(1e-9)
     bins = np.arange(magnitude.shape[1])
@@ -87,13 +101,17 @@ def single_pass(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
             exact = peaks + 0.5 * (left - right) / (left - 2 * here + right)
             ahead = now[peaks] + 2 * np.pi * exact * short_time.hop / short_time.size
             nearest = np.searchsorted((peaks[1:] + peaks[:-1]) / 2, bins)
-            now = ahead[nearest] + np.pi * (bins - peaks[nearest])  # beside a peak the window's phase alternates
+            now = ahead[nearest] + np.pi * (
+                bins - peaks[nearest]
+            )  # beside a peak the window's phase alternates
         out[:] = now
     return like(samples, short_time.samples(magnitude * np.exp(1j * phase)))
 
 
 def lpc(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Linear prediction of order 16, excited by pulses where the voice has pitch and by noise elsewhere."""
+    """Linear prediction of order 16, excited by pulses where the voice has pitch and by noise
+    elsewhere.
+    """
     short_time = ShortTime(len(samples), 512, int(rng.choice([64, 128, 256])))
     autocorrelation = np.fft.irfft(np.abs(np.fft.rfft(short_time.cut(samples), 1024)) ** 2)
     predictor, error = _levinson(autocorrelation[:, :17])
@@ -108,7 +126,8 @@ def lpc(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def world(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """WORLD (Morise et al. 2016): pitch, spectral envelope and aperiodicity, whole or coded as in text-to-speech.
+    """WORLD (Morise et al. 2016): pitch, spectral envelope and aperiodicity, whole or coded as in
+    text-to-speech.
 
     Raises ConfigError where pyworld is not installed.
     """
@@ -124,7 +143,9 @@ def world(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.5:
         coded = pyworld.code_spectral_envelope(envelope, rate, int(rng.choice([24, 40, 60])))
         envelope = pyworld.decode_spectral_envelope(coded, rate, size)
-        aperiodicity = pyworld.decode_aperiodicity(pyworld.code_aperiodicity(aperiodicity, rate), rate, size)
+        aperiodicity = pyworld.decode_aperiodicity(
+            pyworld.code_aperiodicity(aperiodicity, rate), rate, size
+        )
     return like(samples, pyworld.synthesize(pitch_hz, envelope, aperiodicity, rate, period_ms))
 
 
@@ -137,19 +158,36 @@ METHODS: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
 }
 
 
-def plan_copies(real: list[Clip], count: int, seed: int, methods: tuple[str, ...] = tuple(METHODS)) -> list[Plan]:
-    """`count` copies of these clips, drawn by the weights with which training meets them, methods in turn."""
+def plan_copies(
+    real: list[Clip], count: int, seed: int, methods: tuple[str, ...] = tuple(METHODS)
+) -> list[Plan]:
+    """`count` copies of these clips, drawn by the weights with which training meets them, methods
+    in turn.
+    """
     weights = group_weights(real)
     weights /= weights.sum()
     return [
-        _plan(k, real[np.random.default_rng([seed, k]).choice(len(real), p=weights)], methods[k % len(methods)], seed)
+        _plan(
+            k,
+            real[np.random.default_rng([seed, k]).choice(len(real), p=weights)],
+            methods[k % len(methods)],
+            seed,
+        )
         for k in range(count)
     ]
 
 
 def _plan(number: int, clip: Clip, method: str, seed: int) -> Plan:
-    return Plan(f"copy_{number:06}", "copy-synthesis", method, clip.speaker, clip.licence, clip.language,
-                {"seed": seed, "number": number}, clip.utt)
+    return Plan(
+        f"copy_{number:06}",
+        "copy-synthesis",
+        method,
+        clip.speaker,
+        clip.licence,
+        clip.language,
+        {"seed": seed, "number": number},
+        clip.utt,
+    )
 
 
 def copier(real: list[Clip]) -> Callable[[Plan], np.ndarray]:
@@ -159,11 +197,15 @@ def copier(real: list[Clip]) -> Callable[[Plan], np.ndarray]:
 
 def _copy(paths: dict[str, Path], plan: Plan) -> np.ndarray:
     samples = read_source(paths[plan.source_utt])
-    return METHODS[plan.system](samples, np.random.default_rng([plan.recipe["seed"], plan.recipe["number"], 1]))
+    return METHODS[plan.system](
+        samples, np.random.default_rng([plan.recipe["seed"], plan.recipe["number"], 1])
+    )
 
 
 def mel_bands(count: int, size: int) -> np.ndarray:
-    """Triangular bands on the mel scale from 0 to 8 kHz, float32 (count, size / 2 + 1) (O'Shaughnessy 1987)."""
+    """Triangular bands on the mel scale from 0 to 8 kHz, float32 (count, size / 2 + 1)
+    (O'Shaughnessy 1987).
+    """
     top = 2595 * np.log10(1 + SAMPLE_RATE_HZ / 2 / 700)
     edges = 700 * (10 ** (np.linspace(0, top, count + 2) / 2595) - 1)
     f = np.fft.rfftfreq(size, 1 / SAMPLE_RATE_HZ)
@@ -178,7 +220,9 @@ def _short_time(samples: np.ndarray, rng: np.random.Generator) -> ShortTime:
 
 
 def invert(short_time: ShortTime, magnitude: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A sound with these magnitudes (frames, bins) by the fast Griffin-Lim algorithm (Perraudin et al. 2013)."""
+    """A sound with these magnitudes (frames, bins) by the fast Griffin-Lim algorithm (Perraudin et
+    al. 2013).
+    """
     momentum, iterations = rng.choice([0.0, 0.99]), rng.integers(8, 61)
     phase = np.exp(2j * np.pi * rng.random(magnitude.shape)).astype(np.complex64)
     before = np.zeros_like(phase)
@@ -196,7 +240,9 @@ def like(source: np.ndarray, copy: np.ndarray) -> np.ndarray:
 
 
 def _levinson(autocorrelation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Predictors (frames, order + 1), 1 first, and the energies (frames,) that they leave (Durbin 1960)."""
+    """Predictors (frames, order + 1), 1 first, and the energies (frames,) that they leave (Durbin
+    1960).
+    """
     r = autocorrelation.copy()
     r[:, 0] = r[:, 0] * 1.0001 + 1e-9
     predictor = np.zeros_like(r)
@@ -215,14 +261,20 @@ def _pitch(autocorrelation: np.ndarray, window: np.ndarray) -> np.ndarray:
     lags = np.arange(int(SAMPLE_RATE_HZ / HIGHEST_HZ), int(SAMPLE_RATE_HZ / LOWEST_HZ))
     strength = autocorrelation[:, lags] / own[lags] / (autocorrelation[:, :1] / own[0] + 1e-12)
     best = strength.argmax(axis=1)
-    return np.where(np.take_along_axis(strength, best[:, None], 1)[:, 0] > 0.5, SAMPLE_RATE_HZ / lags[best], 0.0)
+    return np.where(
+        np.take_along_axis(strength, best[:, None], 1)[:, 0] > 0.5, SAMPLE_RATE_HZ / lags[best], 0.0
+    )
 
 
 def _pyworld():
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it asks for its own version in a way that Python will drop
+            warnings.simplefilter(
+                "ignore"
+            )  # it asks for its own version in a way that Python will drop
             import pyworld
     except ImportError as error:
-        raise ConfigError(f"WORLD cannot be had here ({error}); pip install -r requirements-train.txt") from None
+        raise ConfigError(
+            f"WORLD cannot be had here ({error}); pip install -r requirements-train.txt"
+        ) from None
     return pyworld

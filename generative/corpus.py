@@ -17,7 +17,17 @@ from radd.errors import AudioError, ConfigError
 from radd.flac import flac_bytes
 from radd.protocols import UNKNOWN
 
-COLUMNS = ("utt", "label", "system", "speaker", "source_repo", "source_utt", "licence", "lang", "recipe")
+COLUMNS = (
+    "utt",
+    "label",
+    "system",
+    "speaker",
+    "source_repo",
+    "source_utt",
+    "licence",
+    "lang",
+    "recipe",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,29 +51,49 @@ class Plan:
 
     def row(self) -> list[str]:
         recipe = json.dumps(self.recipe, sort_keys=True, ensure_ascii=False)
-        return [self.utt, self.label, self.system, self.speaker, self.generator, self.source_utt, self.licence,
-                self.language, recipe]
+        return [
+            self.utt,
+            self.label,
+            self.system,
+            self.speaker,
+            self.generator,
+            self.source_utt,
+            self.licence,
+            self.language,
+            recipe,
+        ]
 
     def line(self) -> str:
-        """As ASVspoof 2019 has it: SPEAKER UTT - SYSTEM KEY; a speaker of several words stands in meta.csv alone."""
+        """As ASVspoof 2019 has it: SPEAKER UTT - SYSTEM KEY; a speaker of several words stands in
+        meta.csv alone.
+        """
         speaker = UNKNOWN if " " in self.speaker else self.speaker
         return f"{speaker} {self.utt} - {self.system} {self.label}\n"
 
 
-def write_corpus(out: Path, plans: list[Plan], make: Callable[[Plan], np.ndarray], jobs: int = 1) -> list[str]:
-    """Write the clips that `make` returns, float32 (n,) at 16 kHz, as flac/UTT.flac, with meta.csv and the protocol.
+def write_corpus(
+    out: Path, plans: list[Plan], make: Callable[[Plan], np.ndarray], jobs: int = 1
+) -> list[str]:
+    """Write the clips that `make` returns, float32 (n,) at 16 kHz, as flac/UTT.flac, with meta.csv
+    and the protocol.
 
-    What is louder than full scale becomes quieter. Clips that are there stay. With more than one job `make` must be
-    picklable. Returns why clips were left out, one line each: `make` raised AudioError. The protocol comes last: a
-    directory without it is not finished. Raises ConfigError where `out` holds another corpus.
+    What is louder than full scale becomes quieter. Clips that are there stay. With more than one
+    job `make` must be picklable. Returns why clips were left out, one line each: `make` raised
+    AudioError. The protocol comes last: a directory without it is not finished. Raises ConfigError
+    where `out` holds another corpus.
     """
     table = io.StringIO()
     csv.writer(table, lineterminator="\n").writerows([COLUMNS, *(plan.row() for plan in plans)])
     meta = out / "meta.csv"
     if not meta.is_file() and out.is_dir() and any(out.iterdir()):
-        raise ConfigError(f"{out} is not empty and no generated corpus; name another directory with --out")
+        raise ConfigError(
+            f"{out} is not empty and no generated corpus; name another directory with --out"
+        )
     if meta.is_file() and not table.getvalue().startswith(meta.read_text(encoding="utf-8")):
-        raise ConfigError(f"{out} holds a corpus of other clips; give its seed and as many --clips, or another --out")
+        raise ConfigError(
+            f"{out} holds a corpus of other clips; give its seed and as many --clips, or another "
+            "--out"
+        )
     (out / "flac").mkdir(parents=True, exist_ok=True)
     _put(meta, table.getvalue().encode())
     one = partial(_write, out / "flac", make)
@@ -82,7 +112,9 @@ def _write(folder: Path, make: Callable[[Plan], np.ndarray], plan: Plan) -> str 
     if not file.is_file():
         try:
             made = make(plan)
-            _put(file, flac_bytes(made / max(1.0, np.abs(made).max())))  # a clipped clip would be known by that
+            _put(
+                file, flac_bytes(made / max(1.0, np.abs(made).max()))
+            )  # a clipped clip would be known by that
         except AudioError as error:
             return f"{plan.utt}: {error}"
     return None

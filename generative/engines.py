@@ -1,5 +1,7 @@
-"""Speech engines that Linux distributions package, as a source of synthetic speech: formant, Klatt, diphone, unit
-selection and statistical parametric synthesis. Each is asked as a program and answers with a WAV file."""
+"""Speech engines that Linux distributions package, as a source of synthetic speech: formant, Klatt,
+diphone, unit selection and statistical parametric synthesis. Each is asked as a program and answers
+with a WAV file.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ class Voice:
     name: str
     """as its engine calls it"""
     system: str
-    """as the protocol names it: each variant of an engine's is a system of its own, so that training meets them all"""
+    """as the protocol names it: each variant of an engine's is a system of its own, so that
+    training meets them all
+    """
     licence: str
     """of the package that holds it"""
     language: str
@@ -46,10 +50,50 @@ _ACCENTS = {
     "fr": ("fr-fr", "fr-be"),
     "pt": ("pt", "pt-br"),
 } | {language: (language,) for language in ("de", "it", "nl", "fi", "sv", "ca", "pl", "ru")}
-_VARIANTS = ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "f1", "f2", "f3", "f4", "f5", "Andy", "Annie", "Gene",
-             "Jacky", "Lee", "Mario", "Mike", "Storm", "adam", "anika", "belinda", "boris", "ed", "grandpa", "iven2",
-             "linda", "michel", "norbert", "quincy", "steph", "travis", "zac", "whisper", "klatt", "klatt2", "klatt3",
-             "klatt4", "klatt5", "klatt6")
+_VARIANTS = (
+    "m1",
+    "m2",
+    "m3",
+    "m4",
+    "m5",
+    "m6",
+    "m7",
+    "m8",
+    "f1",
+    "f2",
+    "f3",
+    "f4",
+    "f5",
+    "Andy",
+    "Annie",
+    "Gene",
+    "Jacky",
+    "Lee",
+    "Mario",
+    "Mike",
+    "Storm",
+    "adam",
+    "anika",
+    "belinda",
+    "boris",
+    "ed",
+    "grandpa",
+    "iven2",
+    "linda",
+    "michel",
+    "norbert",
+    "quincy",
+    "steph",
+    "travis",
+    "zac",
+    "whisper",
+    "klatt",
+    "klatt2",
+    "klatt3",
+    "klatt4",
+    "klatt5",
+    "klatt6",
+)
 _FLITE = ("kal", "kal16", "awb", "rms", "slt")
 _FESTIVAL = (
     ("kal_diphone", "BSD-like", "en", "ascii"),
@@ -66,28 +110,47 @@ _FESTIVAL_VOICES = Path("/usr/share/festival/voices")
 
 
 def espeak_voices() -> list[Voice]:
-    """Each accent once with each variant, as far as it has them: asked for another one, it speaks its own English."""
+    """Each accent once with each variant, as far as it has them: asked for another one, it speaks
+    its own English.
+    """
     accents, variants = _told("espeak-ng", "--voices"), _told("espeak-ng", "--voices=variant")
-    return [Voice("espeak-ng", f"{accent}+{variant}", f"espeak-ng+{variant}", "GPL-3.0", language)
-            for language, known in _ACCENTS.items() for accent in known if accent in accents
-            for variant in _VARIANTS if f"!v/{variant}" in variants]
+    return [
+        Voice("espeak-ng", f"{accent}+{variant}", f"espeak-ng+{variant}", "GPL-3.0", language)
+        for language, known in _ACCENTS.items()
+        for accent in known
+        if accent in accents
+        for variant in _VARIANTS
+        if f"!v/{variant}" in variants
+    ]
 
 
 def flite_voices() -> list[Voice]:
     """Those that were compiled in; asked for another one, it speaks with its first."""
     names = _told("flite", "-lv")
-    return [Voice("flite", name, f"flite-{name}", "BSD-like", "en", "ascii") for name in _FLITE if name in names]
+    return [
+        Voice("flite", name, f"flite-{name}", "BSD-like", "en", "ascii")
+        for name in _FLITE
+        if name in names
+    ]
 
 
 def festival_voices() -> list[Voice]:
     """Those whose packages are installed."""
     there = {p.name for p in _FESTIVAL_VOICES.glob("*/*")}
-    return [Voice("festival", name, f"festival-{name}", *told) for name, *told in _FESTIVAL if name in there]
+    return [
+        Voice("festival", name, f"festival-{name}", *told)
+        for name, *told in _FESTIVAL
+        if name in there
+    ]
 
 
 def _told(*command: str) -> set[str]:
     """The words of what a program says."""
-    return set(subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout.split())
+    return set(
+        subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        ).stdout.split()
+    )
 
 
 def installed() -> tuple[dict[str, list[Voice]], list[str]]:
@@ -96,15 +159,23 @@ def installed() -> tuple[dict[str, list[Voice]], list[str]]:
     Raises ConfigError where there is none.
     """
     ask = {"espeak-ng": espeak_voices, "flite": flite_voices, "festival": festival_voices}
-    here = {engine: voices for engine in ask if shutil.which(PROGRAMS[engine]) and (voices := ask[engine]())}
+    here = {
+        engine: voices
+        for engine in ask
+        if shutil.which(PROGRAMS[engine]) and (voices := ask[engine]())
+    }
     if not here:
-        raise ConfigError(f"no speech engine is installed: expected one of {', '.join(PROGRAMS)}; "
-                          f"on Debian: apt-get install espeak-ng flite festival festvox-kallpc16k")
+        raise ConfigError(
+            f"no speech engine is installed: expected one of {', '.join(PROGRAMS)}; "
+            f"on Debian: apt-get install espeak-ng flite festival festvox-kallpc16k"
+        )
     return here, [engine for engine in PROGRAMS if engine not in here]
 
 
 def plan_engines(voices: dict[str, list[Voice]], clips: int, seed: int) -> list[Plan]:
-    """`clips` sentences: half by the first of the engines, which has most voices, the rest by the others in turn."""
+    """`clips` sentences: half by the first of the engines, which has most voices, the rest by the
+    others in turn.
+    """
     first, *others = voices
     turns = [engine for other in others or [first] for engine in (first, other)]
     return [_plan(k, voices[turns[k % len(turns)]], seed) for k in range(clips)]
@@ -122,8 +193,15 @@ def _plan(number: int, voices: list[Voice], seed: int) -> Plan:
         "rate": round(float(rng.uniform(0.8, 1.25)), 3),
         "pitch": round(float(rng.uniform(0.75, 1.35)), 3),
     }
-    return Plan(f"engine_{number:06}", voice.engine, voice.system, f"{voice.engine}:{voice.name}", voice.licence,
-                voice.language, recipe)
+    return Plan(
+        f"engine_{number:06}",
+        voice.engine,
+        voice.system,
+        f"{voice.engine}:{voice.name}",
+        voice.licence,
+        voice.language,
+        recipe,
+    )
 
 
 def speak(plan: Plan) -> np.ndarray:
@@ -135,11 +213,17 @@ def speak(plan: Plan) -> np.ndarray:
     with tempfile.TemporaryDirectory() as directory:
         wav, text = Path(directory, "said.wav"), Path(directory, "text.txt")
         text.write_text(recipe["text"] + "\n", encoding=recipe["encoding"])
-        command = _COMMANDS[plan.generator](recipe["voice"], recipe["rate"], recipe["pitch"], text, wav)
+        command = _COMMANDS[plan.generator](
+            recipe["voice"], recipe["rate"], recipe["pitch"], text, wav
+        )
         try:
-            run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S)
+            run = subprocess.run(
+                command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S
+            )
         except subprocess.TimeoutExpired:
-            raise AudioError(f"{command[0]} said nothing for {TIMEOUT_S} s; asked: {' '.join(command)}") from None
+            raise AudioError(
+                f"{command[0]} said nothing for {TIMEOUT_S} s; asked: {' '.join(command)}"
+            ) from None
         if run.returncode or not wav.is_file():
             told = run.stderr.decode(errors="replace").strip() or f"exit code {run.returncode}"
             raise AudioError(f"{command[0]} failed with voice {recipe['voice']}: {told}")
@@ -148,20 +232,52 @@ def speak(plan: Plan) -> np.ndarray:
 
 
 def _espeak(voice: str, rate: float, pitch: float, text: Path, wav: Path) -> list[str]:
-    return ["espeak-ng", "-v", voice, "-s", str(round(165 * rate)), "-p", str(round(50 * pitch)), "-b", "1",
-            "-f", str(text), "-w", str(wav)]
+    return [
+        "espeak-ng",
+        "-v",
+        voice,
+        "-s",
+        str(round(165 * rate)),
+        "-p",
+        str(round(50 * pitch)),
+        "-b",
+        "1",
+        "-f",
+        str(text),
+        "-w",
+        str(wav),
+    ]
 
 
 def _flite(voice: str, rate: float, pitch: float, text: Path, wav: Path) -> list[str]:
     mean_hz = {"slt": 170, "rms": 100, "awb": 125}.get(voice, 105) * pitch
-    return ["flite", "-voice", voice, "--setf", f"duration_stretch={1 / rate:.3f}",
-            "--setf", f"int_f0_target_mean={mean_hz:.1f}", "-f", str(text), "-o", str(wav)]
+    return [
+        "flite",
+        "-voice",
+        voice,
+        "--setf",
+        f"duration_stretch={1 / rate:.3f}",
+        "--setf",
+        f"int_f0_target_mean={mean_hz:.1f}",
+        "-f",
+        str(text),
+        "-o",
+        str(wav),
+    ]
 
 
 def _festival(voice: str, rate: float, pitch: float, text: Path, wav: Path) -> list[str]:
     """Its voices take no pitch by one name, so they keep their own."""
-    return ["text2wave", "-eval", f"(voice_{voice})", "-eval", f"(Parameter.set 'Duration_Stretch {1 / rate:.3f})",
-            "-o", str(wav), str(text)]
+    return [
+        "text2wave",
+        "-eval",
+        f"(voice_{voice})",
+        "-eval",
+        f"(Parameter.set 'Duration_Stretch {1 / rate:.3f})",
+        "-o",
+        str(wav),
+        str(text),
+    ]
 
 
 _COMMANDS = {"espeak-ng": _espeak, "flite": _flite, "festival": _festival}

@@ -1,7 +1,9 @@
-"""A HiFi-GAN vocoder (Kong et al. 2020, arXiv:2010.05646): what it makes of a recording's mel spectrum is a fake of it.
+"""A HiFi-GAN vocoder (Kong et al. 2020, arXiv:2010.05646): what it makes of a recording's mel
+spectrum is a fake of it.
 
-The generator and its judges learn together in the project's one training loop: the judges' loss sees the generator's
-output detached, and the generator's loss sees judges that stand still, so one step serves both players.
+The generator and its judges learn together in the project's one training loop: the judges' loss
+sees the generator's output detached, and the generator's loss sees judges that stand still, so one
+step serves both players.
 """
 
 from __future__ import annotations
@@ -71,7 +73,9 @@ def mel_spectra(samples: Tensor) -> Tensor:
         pad = (FFT_SAMPLES - STEP_SAMPLES) // 2
         padded = nn.functional.pad(samples.float(), (pad, pad), mode="reflect")
         window = torch.hann_window(FFT_SAMPLES, device=samples.device)
-        spectrum = torch.stft(padded, FFT_SAMPLES, STEP_SAMPLES, window=window, center=False, return_complex=True)
+        spectrum = torch.stft(
+            padded, FFT_SAMPLES, STEP_SAMPLES, window=window, center=False, return_complex=True
+        )
         power = spectrum.real.square() + spectrum.imag.square()
         return torch.log((_bands(samples.device) @ torch.sqrt(power + 1e-9)).clamp(min=FLOOR))
 
@@ -119,7 +123,9 @@ class Generator(nn.Module):
 
 
 class PeriodJudge(nn.Module):
-    """Sees every `period`-th sample beside the others: samples (batch, n) -> the output of each layer, scores last."""
+    """Sees every `period`-th sample beside the others: samples (batch, n) -> the output of each
+    layer, scores last.
+    """
 
     def __init__(self, period: int, channels: int) -> None:
         super().__init__()
@@ -144,14 +150,24 @@ class ScaleJudge(nn.Module):
         self.scale = scale
         widths = (1, 4 * channels, 8 * channels, 16 * channels, 32 * channels)
         self.layers = nn.ModuleList(
-            weight_norm(nn.Conv1d(i, o, 15 if i == 1 else 41, 1 if i == 1 else 4, 7 if i == 1 else 20,
-                                  groups=1 if i == 1 else 4))
+            weight_norm(
+                nn.Conv1d(
+                    i,
+                    o,
+                    15 if i == 1 else 41,
+                    1 if i == 1 else 4,
+                    7 if i == 1 else 20,
+                    groups=1 if i == 1 else 4,
+                )
+            )
             for i, o in zip(widths, widths[1:], strict=False)
         )
         self.last = weight_norm(nn.Conv1d(widths[-1], 1, 3, padding=1))
 
     def forward(self, samples: Tensor) -> list[Tensor]:
-        return _heard(nn.functional.avg_pool1d(samples.unsqueeze(1), self.scale), self.layers, self.last)
+        return _heard(
+            nn.functional.avg_pool1d(samples.unsqueeze(1), self.scale), self.layers, self.last
+        )
 
 
 def _heard(x: Tensor, layers: nn.ModuleList, last: nn.Module) -> list[Tensor]:
@@ -168,12 +184,18 @@ class Players(nn.Module):
     def __init__(self, size: Size) -> None:
         super().__init__()
         self.generator = Generator(size)
-        self.judges = nn.ModuleList([PeriodJudge(p, size.judge_channels) for p in size.periods]
-                                    + [ScaleJudge(s, size.judge_channels) for s in size.scales])
+        self.judges = nn.ModuleList(
+            [PeriodJudge(p, size.judge_channels) for p in size.periods]
+            + [ScaleJudge(s, size.judge_channels) for s in size.scales]
+        )
 
 
-def loss(players: Players, batch: tuple[int, np.ndarray], _: torch.Generator, alone: int = 0) -> Tensor:
-    """Mel distance, least-squares game and feature matching of crops (batch, n); the first `alone` steps mel alone."""
+def loss(
+    players: Players, batch: tuple[int, np.ndarray], _: torch.Generator, alone: int = 0
+) -> Tensor:
+    """Mel distance, least-squares game and feature matching of crops (batch, n); the first `alone`
+    steps mel alone.
+    """
     step, crops = batch
     real = torch.from_numpy(crops).to(next(players.parameters()).device)
     wanted = mel_spectra(real)
@@ -191,17 +213,22 @@ def _game(judge: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
     judge.requires_grad_(False)
     convinced = judge(fake)
     judge.requires_grad_(True)
-    apart = sum(nn.functional.l1_loss(mine, theirs.chunk(2)[0].detach())
-                for mine, theirs in zip(convinced[:-1], both[:-1], strict=True))
+    apart = sum(
+        nn.functional.l1_loss(mine, theirs.chunk(2)[0].detach())
+        for mine, theirs in zip(convinced[:-1], both[:-1], strict=True)
+    )
     own = (truth - 1).square().mean() + lie.square().mean()
     return own + (convinced[-1] - 1).square().mean() + MATCH_WEIGHT * apart
 
 
-def train(real: list[Clip], work: Path, sizes: list[str], steps: int, seed: int, minutes: float) -> None:
+def train(
+    real: list[Clip], work: Path, sizes: list[str], steps: int, seed: int, minutes: float
+) -> None:
     """Teach a generator of each size these clips.
 
-    `work` keeps decoded audio, checkpoints and the generators' stages: a run that was killed goes on from there. Each
-    size has its equal share of the minutes. Raises ConfigError for a size that is none of SIZES.
+    `work` keeps decoded audio, checkpoints and the generators' stages: a run that was killed goes
+    on from there. Each size has its equal share of the minutes. Raises ConfigError for a size that
+    is none of SIZES.
     """
     if unknown := set(sizes) - SIZES.keys():
         raise ConfigError(f"size {', '.join(sorted(unknown))}: expected one of {', '.join(SIZES)}")
@@ -209,26 +236,45 @@ def train(real: list[Clip], work: Path, sizes: list[str], steps: int, seed: int,
     for size in sizes:
         torch.manual_seed(seed)
         plan = learn.Plan(steps, BATCH, CROP_SAMPLES, RATE, 0.01, seed)
-        learn.learn(Players(SIZES[size]), partial(loss, alone=int(ALONE * steps)), crops, plan, work / size,
-                    stages={max(1, int(part * steps)) for part in STAGES}, minutes=minutes / len(sizes))
+        learn.learn(
+            Players(SIZES[size]),
+            partial(loss, alone=int(ALONE * steps)),
+            crops,
+            plan,
+            work / size,
+            stages={max(1, int(part * steps)) for part in STAGES},
+            minutes=minutes / len(sizes),
+        )
 
 
-def plan_copies(real: list[Clip], work: Path, sizes: list[str], count: int, seed: int) -> list[Plan]:
+def plan_copies(
+    real: list[Clip], work: Path, sizes: list[str], count: int, seed: int
+) -> list[Plan]:
     """One copy each of at most `count` clips, by every stage of every size in turn.
 
     Raises ConfigError where no stage was reached.
     """
     makers = [(size, step) for size in sizes for step in learn.kept_stages(work / size)]
     if not makers:
-        raise ConfigError(f"no generator in {work} has learned for a tenth of its steps; "
-                          "give more --minutes or fewer --steps")
+        raise ConfigError(
+            f"no generator in {work} has learned for a tenth of its steps; "
+            "give more --minutes or fewer --steps"
+        )
     chosen = drawn(real, np.random.default_rng([seed, 1]))[:count]
     return [_plan(k, clip, *makers[k % len(makers)], seed) for k, clip in enumerate(chosen)]
 
 
 def _plan(number: int, clip: Clip, size: str, step: int, seed: int) -> Plan:
-    return Plan(f"gan_{number:06}", "gan", f"hifi-gan-{size}-{step}", clip.speaker, clip.licence, clip.language,
-                {"seed": seed, "size": size, "step": step}, clip.utt)
+    return Plan(
+        f"gan_{number:06}",
+        "gan",
+        f"hifi-gan-{size}-{step}",
+        clip.speaker,
+        clip.licence,
+        clip.language,
+        {"seed": seed, "size": size, "step": step},
+        clip.utt,
+    )
 
 
 def copier(real: list[Clip], work: Path) -> Callable[[Plan], np.ndarray]:
@@ -237,37 +283,55 @@ def copier(real: list[Clip], work: Path) -> Callable[[Plan], np.ndarray]:
 
 
 def _copy(paths: dict[str, Path], work: Path, plan: Plan) -> np.ndarray:
-    return copy(_generator(work, plan.recipe["size"], plan.recipe["step"]), read_source(paths[plan.source_utt]))
+    return copy(
+        _generator(work, plan.recipe["size"], plan.recipe["step"]),
+        read_source(paths[plan.source_utt]),
+    )
 
 
 @cache
 def _generator(work: Path, size: str, step: int) -> Generator:
     players = Players(SIZES[size])
-    players.load_state_dict(torch.load(learn.kept_stages(work / size)[step], map_location="cpu", weights_only=True))
+    players.load_state_dict(
+        torch.load(learn.kept_stages(work / size)[step], map_location="cpu", weights_only=True)
+    )
     return players.generator.eval()
 
 
 @torch.no_grad()
 def copy(generator: Generator, samples: np.ndarray) -> np.ndarray:
-    """What a generator makes of the mel spectra of samples float32 (n,): as long and, by RMS, as loud."""
+    """What a generator makes of the mel spectra of samples float32 (n,): as long and, by RMS, as
+    loud.
+    """
     whole = np.pad(samples * np.float32(LEVEL / rms(samples)), (0, -len(samples) % STEP_SAMPLES))
     return like(samples, generator(mel_spectra(torch.from_numpy(whole)[None]))[0].numpy())
 
 
 def distances(plans: list[Plan], real: list[Clip], work: Path) -> dict[str, float]:
-    """Mean mel distance, in dB, of each planned generator's copies of the same few clips to their sources."""
+    """Mean mel distance, in dB, of each planned generator's copies of the same few clips to their
+    sources.
+    """
     sources = []
     for clip in drawn(real, np.random.default_rng(0))[:MEASURED]:
         with suppress(AudioError):
             sources.append(read_source(clip.path))
-    makers = {plan.system: _generator(work, plan.recipe["size"], plan.recipe["step"]) for plan in plans}
-    return {system: float(np.mean([mel_distance(source, copy(maker, source)) for source in sources]))
-            for system, maker in makers.items()}
+    makers = {
+        plan.system: _generator(work, plan.recipe["size"], plan.recipe["step"]) for plan in plans
+    }
+    return {
+        system: float(np.mean([mel_distance(source, copy(maker, source)) for source in sources]))
+        for system, maker in makers.items()
+    }
 
 
 def mel_distance(one: np.ndarray, other: np.ndarray) -> float:
-    """Mean absolute difference of two sounds' log mel magnitudes but for their level, in dB; both float32 (n,)."""
+    """Mean absolute difference of two sounds' log mel magnitudes but for their level, in dB; both
+    float32 (n,).
+    """
     n = len(one) // STEP_SAMPLES * STEP_SAMPLES
-    a, b = (mel_spectra(torch.from_numpy(x[:n] * np.float32(LEVEL / rms(x)))[None]) for x in (one, other))
+    a, b = (
+        mel_spectra(torch.from_numpy(x[:n] * np.float32(LEVEL / rms(x)))[None])
+        for x in (one, other)
+    )
     apart = a - b
     return float((apart - apart.mean()).abs().mean()) * 20 / math.log(10)

@@ -1,8 +1,10 @@
-"""RawBoost (Tak et al. 2022, arXiv:2111.04433): disturbances of a raw waveform that need no recorded noise.
+"""RawBoost (Tak et al. 2022, arXiv:2111.04433): disturbances of a raw waveform that need no
+recorded noise.
 
-Each takes samples float32 (n,) at 16 kHz and a Generator, and returns float32 (n,) in step with its input. A louder
-input gives the same output, louder: the paper's powers are taken of the sound at full scale, so that the level of a
-recording says nothing of its distortion. The ranges are the paper's.
+Each takes samples float32 (n,) at 16 kHz and a Generator, and returns float32 (n,) in step with its
+input. A louder input gives the same output, louder: the paper's powers are taken of the sound at
+full scale, so that the level of a recording says nothing of its distortion. The ranges are the
+paper's.
 """
 
 from __future__ import annotations
@@ -16,9 +18,11 @@ NOTCHES = 5
 
 
 def convolutive(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Linear and non-linear convolutive noise at the power of the input: sum over j of g_j (b_j * x^j).
+    """Linear and non-linear convolutive noise at the power of the input: sum over j of g_j (b_j *
+    x^j).
 
-    Each power of the sound meets a multi-band filter of its own, those from the second on 5 to 20 dB down.
+    Each power of the sound meets a multi-band filter of its own, those from the second on 5 to 20
+    dB down.
     """
     loudest = float(np.abs(samples).max(initial=0.0))
     if loudest == 0.0:
@@ -33,10 +37,14 @@ def convolutive(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def impulsive(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Impulsive signal-dependent noise: up to a tenth of the samples go astray by at most twice their own size."""
+    """Impulsive signal-dependent noise: up to a tenth of the samples go astray by at most twice
+    their own size.
+    """
     out = samples.copy()
     where = rng.permutation(len(out))[: int(len(out) * rng.uniform(0, 0.1))]
-    out[where] *= 1 + 2 * (rng.uniform(-1, 1, len(where)) * rng.uniform(-1, 1, len(where))).astype(np.float32)
+    out[where] *= 1 + 2 * (rng.uniform(-1, 1, len(where)) * rng.uniform(-1, 1, len(where))).astype(
+        np.float32
+    )
     return out
 
 
@@ -49,19 +57,31 @@ def stationary(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def series(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Convolutive, then impulsive noise: what the paper found best for telephone lines and codecs."""
+    """Convolutive, then impulsive noise: what the paper found best for telephone lines and
+    codecs.
+    """
     return impulsive(convolutive(samples, rng), rng)
 
 
 def multi_band(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """`samples` (n,) through NOTCHES band-stop filters in a row, without delay; the highest gain is 1."""
+    """`samples` (n,) through NOTCHES band-stop filters in a row, without delay; the highest gain is
+    1.
+    """
     taps = np.ones(1)
     for _ in range(NOTCHES):
-        centre_hz, width_hz, half = rng.uniform(20, 8000), rng.uniform(100, 1000), int(rng.integers(5, 50))
-        taps = np.convolve(taps, band_stop(centre_hz - width_hz / 2, centre_hz + width_hz / 2, half))
+        centre_hz, width_hz, half = (
+            rng.uniform(20, 8000),
+            rng.uniform(100, 1000),
+            int(rng.integers(5, 50)),
+        )
+        taps = np.convolve(
+            taps, band_stop(centre_hz - width_hz / 2, centre_hz + width_hz / 2, half)
+        )
     taps /= np.abs(np.fft.rfft(taps, 4096)).max()
     size = 1 << (len(samples) + len(taps)).bit_length()
-    filtered = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(taps.astype(np.float32), size), size)
+    filtered = np.fft.irfft(
+        np.fft.rfft(samples, size) * np.fft.rfft(taps.astype(np.float32), size), size
+    )
     return filtered[len(taps) // 2 :][: len(samples)]
 
 

@@ -1,4 +1,6 @@
-"""Recordings as the networks that generate meet them: crops to learn from, and clips to be made over."""
+"""Recordings as the networks that generate meet them: crops to learn from, and clips to be made
+over.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +20,26 @@ LONGEST_S, SHORTEST_S = 4.0, 0.5  # of a clip that is made over
 
 def train_clips(data: list[Path], label: str) -> list[Clip]:
     """The train side's clips of one label; raises ConfigError where there is none."""
-    clips = [clip for directory in data for clip in read_corpus(directory, "train") if clip.label == label]
+    clips = [
+        clip
+        for directory in data
+        for clip in read_corpus(directory, "train")
+        if clip.label == label
+    ]
     if not clips:
-        raise ConfigError(f"{', '.join(map(str, data))}: no {label} clip on the train side; add a corpus with --data")
+        raise ConfigError(
+            f"{', '.join(map(str, data))}: no {label} clip on the train side; add a corpus with "
+            "--data"
+        )
     return clips
 
 
 def place_of(clips: list[Clip], work: Path) -> Path:
     """The folder below `work` of what is learned from these clips alone."""
-    return work / hashlib.sha256("\n".join(f"{c.path} {c.label}" for c in clips).encode()).hexdigest()[:16]
+    return (
+        work
+        / hashlib.sha256("\n".join(f"{c.path} {c.label}" for c in clips).encode()).hexdigest()[:16]
+    )
 
 
 def drawn(clips: list[Clip], rng: np.random.Generator) -> list[Clip]:
@@ -35,7 +48,9 @@ def drawn(clips: list[Clip], rng: np.random.Generator) -> list[Clip]:
 
 
 def read_source(path: Path) -> np.ndarray:
-    """The first LONGEST_S of a recording, float32 (n,); raises AudioError where there is no sound to be made over."""
+    """The first LONGEST_S of a recording, float32 (n,); raises AudioError where there is no sound
+    to be made over.
+    """
     samples = load_speech(path)[: round(LONGEST_S * SAMPLE_RATE_HZ)]
     if len(samples) < SHORTEST_S * SAMPLE_RATE_HZ or not samples.any():
         raise AudioError(f"{path} is silent or shorter than {SHORTEST_S} s; expected speech")
@@ -47,7 +62,9 @@ def rms(samples: np.ndarray) -> float:
 
 
 class Crops:
-    """Crops of clips at one level: what is drawn at a step is a function of the seed and the step."""
+    """Crops of clips at one level: what is drawn at a step is a function of the seed and the
+    step.
+    """
 
     def __init__(self, clips: DecodedClips, size: int, crop_samples: int, seed: int) -> None:
         self._clips, self._size, self._crop, self._seed = clips, size, crop_samples, seed

@@ -1,9 +1,11 @@
-"""A conditional variational autoencoder over log spectra (Kingma and Welling 2014; Sohn et al. 2015).
+"""A conditional variational autoencoder over log spectra (Kingma and Welling 2014; Sohn et al.
+2015).
 
-The condition is the line that a voice went through: the encoder hears clean speech, and the decoder learns what the
-same speech looks like after a telephone line or a codec. What is decoded is no person any more, whatever its phase:
-spoof. The ratio of two decoded envelopes, as a gain on a recording, changes how the voice or the line sounds and leaves
-the recording's own fine structure and phase: the label stays.
+The condition is the line that a voice went through: the encoder hears clean speech, and the decoder
+learns what the same speech looks like after a telephone line or a codec. What is decoded is no
+person any more, whatever its phase: spoof. The ratio of two decoded envelopes, as a gain on a
+recording, changes how the voice or the line sounds and leaves the recording's own fine structure
+and phase: the label stays.
 """
 
 from __future__ import annotations
@@ -29,13 +31,21 @@ FLOOR = 1e-3  # of a magnitude at LEVEL
 WIDTH, LATENT = 128, 16
 SPREAD = 0.5  # of log magnitudes about what is decoded: the decoder's standard deviation
 BATCH, CROP_SAMPLES, RATE = 8, 16_384, 2e-3
-LINES: dict[str, Effect | None] = {"clean": None, "telephone": telephone, "mp3": mp3, "opus": opus, "vorbis": vorbis}
+LINES: dict[str, Effect | None] = {
+    "clean": None,
+    "telephone": telephone,
+    "mp3": mp3,
+    "opus": opus,
+    "vorbis": vorbis,
+}
 ENVELOPE_DB, LINE_DB = 9.0, 40.0  # most that a gain raises or lowers
 SMOOTH_BINS, SMOOTH_FRAMES = 9, 51  # 280 Hz and 0.4 s: what is finer is the recording's own
 
 
 class SpectralVae(nn.Module):
-    """Log magnitudes (batch, BINS, frames) <-> latents (batch, LATENT, frames), decoded for one of LINES."""
+    """Log magnitudes (batch, BINS, frames) <-> latents (batch, LATENT, frames), decoded for one of
+    LINES.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,7 +82,10 @@ class Pairs:
         effects = list(LINES.values())
         degraded = [effects[k](crop, rng) for k, crop in zip(line, clean, strict=True)]
         short_time = ShortTime(clean.shape[1], FFT_SAMPLES, STEP_SAMPLES)
-        seen = [np.stack([log_magnitudes(short_time.spectra(x)) for x in crops]) for crops in (clean, degraded)]
+        seen = [
+            np.stack([log_magnitudes(short_time.spectra(x)) for x in crops])
+            for crops in (clean, degraded)
+        ]
         return *seen, line
 
 
@@ -81,19 +94,33 @@ def log_magnitudes(spectra: np.ndarray) -> np.ndarray:
     return np.log(np.abs(spectra.T) + np.float32(FLOOR))
 
 
-def loss(vae: SpectralVae, batch: tuple[np.ndarray, np.ndarray, np.ndarray], chance: torch.Generator) -> Tensor:
-    """Negative evidence lower bound of the clean and of the degraded spectra, both from the clean one's latents."""
-    clean, degraded, line = (torch.from_numpy(part).to(next(vae.parameters()).device) for part in batch)
+def loss(
+    vae: SpectralVae, batch: tuple[np.ndarray, np.ndarray, np.ndarray], chance: torch.Generator
+) -> Tensor:
+    """Negative evidence lower bound of the clean and of the degraded spectra, both from the clean
+    one's latents.
+    """
+    clean, degraded, line = (
+        torch.from_numpy(part).to(next(vae.parameters()).device) for part in batch
+    )
     mean, log_variance = vae.encode(clean)
     noise = torch.randn(mean.shape, generator=chance).to(mean.device)
     latents = mean + (log_variance / 2).exp() * noise
-    missed = (vae.decode(latents, torch.zeros_like(line)) - clean, vae.decode(latents, line) - degraded)
+    missed = (
+        vae.decode(latents, torch.zeros_like(line)) - clean,
+        vae.decode(latents, line) - degraded,
+    )
     divergence = (mean.square() + log_variance.exp() - log_variance - 1) / 2
-    return sum(part.square().sum(1).mean() for part in missed) / (2 * SPREAD**2) + divergence.sum(1).mean()
+    return (
+        sum(part.square().sum(1).mean() for part in missed) / (2 * SPREAD**2)
+        + divergence.sum(1).mean()
+    )
 
 
 class Voice:
-    """A recording as the autoencoder knows it; what its methods make is as long and, by RMS, as loud."""
+    """A recording as the autoencoder knows it; what its methods make is as long and, by RMS, as
+    loud.
+    """
 
     def __init__(self, vae: SpectralVae, samples: np.ndarray) -> None:
         """`samples` float32 (n,)"""
@@ -105,8 +132,12 @@ class Voice:
             self._mean, self._log_variance = vae.encode(logs)
 
     def reconstruction(self, rng: np.random.Generator, own_phase: bool) -> np.ndarray:
-        """Decoded from random latents, with the recording's phase or with one found by Griffin and Lim's iteration."""
-        magnitudes = np.exp(self._decoded(self._mean + (self._log_variance / 2).exp() * self._noise(rng)))
+        """Decoded from random latents, with the recording's phase or with one found by Griffin and
+        Lim's iteration.
+        """
+        magnitudes = np.exp(
+            self._decoded(self._mean + (self._log_variance / 2).exp() * self._noise(rng))
+        )
         if own_phase:
             made = self._short_time.samples(magnitudes * np.exp(1j * np.angle(self.spectra)))
         else:
@@ -114,8 +145,13 @@ class Voice:
         return like(self._samples, made)
 
     def envelope_gain(self, rng: np.random.Generator) -> np.ndarray:
-        """What a slow drift of the latents does to the envelope: a factor for each of `spectra`, within ENVELOPE_DB."""
-        drift = nn.functional.avg_pool1d(self._noise(rng), SMOOTH_FRAMES, 1, SMOOTH_FRAMES // 2) * SMOOTH_FRAMES**0.5
+        """What a slow drift of the latents does to the envelope: a factor for each of `spectra`,
+        within ENVELOPE_DB.
+        """
+        drift = (
+            nn.functional.avg_pool1d(self._noise(rng), SMOOTH_FRAMES, 1, SMOOTH_FRAMES // 2)
+            * SMOOTH_FRAMES**0.5
+        )
         moved = self._decoded(self._mean + float(rng.uniform(0.5, 1.5)) * drift)
         return bounded_gain(moved - self._decoded(self._mean), ENVELOPE_DB)
 
@@ -137,7 +173,9 @@ class Voice:
 
 
 def bounded_gain(log_ratio: np.ndarray, limit_db: float) -> np.ndarray:
-    """Factors float32 (frames, BINS), smooth over frequency, from a log ratio of magnitudes; between +-`limit_db`."""
+    """Factors float32 (frames, BINS), smooth over frequency, from a log ratio of magnitudes;
+    between +-`limit_db`.
+    """
     kernel = np.hanning(SMOOTH_BINS + 2)[1:-1]
     ends = np.pad(log_ratio, ((0, 0), (SMOOTH_BINS // 2, SMOOTH_BINS // 2)), mode="edge")
     smooth = np.apply_along_axis(np.convolve, 1, ends, kernel / kernel.sum(), "valid")
@@ -157,10 +195,16 @@ def train(real: list[Clip], work: Path, steps: int, seed: int, minutes: float) -
 
 
 def plan_clips(real: list[Clip], fake: list[Clip], count: int, seed: int) -> list[Plan]:
-    """At most `count` clips: in turn two reconstructions, spoof, and the same gain on a clip of either label."""
-    decoded, real, fake = (drawn(clips, np.random.default_rng([seed, k])) for k, clips in enumerate((real, real, fake)))
+    """At most `count` clips: in turn two reconstructions, spoof, and the same gain on a clip of
+    either label.
+    """
+    decoded, real, fake = (
+        drawn(clips, np.random.default_rng([seed, k])) for k, clips in enumerate((real, real, fake))
+    )
     plans = []
-    for turn, (one, other, *altered) in enumerate(zip(decoded[::2], decoded[1::2], real, fake, strict=False)):
+    for turn, (one, other, *altered) in enumerate(
+        zip(decoded[::2], decoded[1::2], real, fake, strict=False)
+    ):
         plans += [_spoof(len(plans) + k, clip, seed) for k, clip in enumerate((one, other))]
         plans += [_kept(len(plans) + k, clip, turn, seed) for k, clip in enumerate(altered)]
     return plans[:count]
@@ -168,14 +212,31 @@ def plan_clips(real: list[Clip], fake: list[Clip], count: int, seed: int) -> lis
 
 def _spoof(number: int, clip: Clip, seed: int) -> Plan:
     phase = ("own", "griffin-lim")[number % 2]
-    return Plan(f"vae_{number:06}", "vae", f"vae-{phase}-phase", clip.speaker, clip.licence, clip.language,
-                {"seed": seed, "number": number, "phase": phase}, clip.utt)
+    return Plan(
+        f"vae_{number:06}",
+        "vae",
+        f"vae-{phase}-phase",
+        clip.speaker,
+        clip.licence,
+        clip.language,
+        {"seed": seed, "number": number, "phase": phase},
+        clip.utt,
+    )
 
 
 def _kept(number: int, clip: Clip, turn: int, seed: int) -> Plan:
     gain = "envelope" if turn % 2 else list(LINES)[1 + turn // 2 % (len(LINES) - 1)]
-    return Plan(f"vae_{number:06}", clip.source, clip.system, clip.speaker, clip.licence, clip.language,
-                {"seed": seed, "number": number, "gain": gain}, clip.utt, clip.label)
+    return Plan(
+        f"vae_{number:06}",
+        clip.source,
+        clip.system,
+        clip.speaker,
+        clip.licence,
+        clip.language,
+        {"seed": seed, "number": number, "gain": gain},
+        clip.utt,
+        clip.label,
+    )
 
 
 def maker(vae: SpectralVae, clips: list[Clip]) -> Callable[[Plan], np.ndarray]:

@@ -1,4 +1,6 @@
-"""A model bundle: a directory that holds all a detector needs and loads only if every hash holds."""
+"""A model bundle: a directory that holds all a detector needs and loads only if every hash
+holds.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,10 @@ from radd.types import Detector, Judgement
 from radd.window_detector import WindowDetector, WindowModel, WindowNetwork
 
 FORMAT = 1
-RADD, WINDOW = KINDS = "radd", "window"  # of detectors; a manifest that names none is of the first kind
+RADD, WINDOW = KINDS = (
+    "radd",
+    "window",
+)  # of detectors; a manifest that names none is of the first kind
 MANIFEST = "manifest.json"
 NETWORK = "network.onnx"  # of a bundle of kind window
 FRAMES, SCORE, ENCODER = "cnn_frames.onnx", "cnn_score.onnx", "encoder.onnx"
@@ -32,7 +37,13 @@ CORRECTION = "correction.npy"  # of the encoder's score, in bundles that were re
 CHAMPION = "champion"  # a file beside the bundles that names the one in use
 CANDIDATE = "candidate"  # and one that names a bundle which judges beside it, without a voice
 REPLAY = "replay.npz"  # the dev side, scored: what labels are learned beside, and what is usual
-WEIGHTS = (FRAMES, SCORE, ENCODER, VECTORS, REFERENCES)  # what a version is made of; the card may gain numbers later
+WEIGHTS = (
+    FRAMES,
+    SCORE,
+    ENCODER,
+    VECTORS,
+    REFERENCES,
+)  # what a version is made of; the card may gain numbers later
 
 
 def sha256(path: Path) -> str:
@@ -41,18 +52,30 @@ def sha256(path: Path) -> str:
 
 def feature_settings() -> dict[str, float]:
     """What the CNN was trained on; a bundle made with other features does not load."""
-    return {name: getattr(features, name) for name in ("FFT_SAMPLES", "STEP_SAMPLES", "MEAN_S", "PAUSE_WEIGHT", "FLOOR")}
+    return {
+        name: getattr(features, name)
+        for name in ("FFT_SAMPLES", "STEP_SAMPLES", "MEAN_S", "PAUSE_WEIGHT", "FLOOR")
+    }
 
 
-def write_manifest(directory: Path, name: str, calibration: Calibration, training: dict[str, Any], metrics: dict) -> None:
-    """Seal all files of `directory` with a manifest; the version is the digest of weights, index and calibration."""
+def write_manifest(
+    directory: Path, name: str, calibration: Calibration, training: dict[str, Any], metrics: dict
+) -> None:
+    """Seal all files of `directory` with a manifest; the version is the digest of weights, index
+    and calibration.
+    """
     encoder_id = sha256(directory / ENCODER)[:16]
     own = {"encoder_id": encoder_id, "index_encoder_id": encoder_id, "features": feature_settings()}
     _seal(directory, name, own, (*WEIGHTS, CORRECTION), calibration, training, metrics)
 
 
 def write_window_manifest(
-    directory: Path, name: str, model: WindowModel, calibration: Calibration, training: dict[str, Any], metrics: dict
+    directory: Path,
+    name: str,
+    model: WindowModel,
+    calibration: Calibration,
+    training: dict[str, Any],
+    metrics: dict,
 ) -> None:
     """As write_manifest, of a bundle whose file NETWORK judges a window as a whole."""
     own = {"kind": WINDOW, "model": asdict(model)}
@@ -60,13 +83,20 @@ def write_window_manifest(
 
 
 def _seal(
-    directory: Path, name: str, own: dict[str, Any], weights: tuple[str, ...], calibration: Calibration,
-    training: dict[str, Any], metrics: dict,
+    directory: Path,
+    name: str,
+    own: dict[str, Any],
+    weights: tuple[str, ...],
+    calibration: Calibration,
+    training: dict[str, Any],
+    metrics: dict,
 ) -> None:
     names = sorted(p.name for p in directory.iterdir() if p.name != MANIFEST)
     digests = {file: sha256(directory / file) for file in names}
     told = [own["model"]] if "model" in own else []
-    parts = [digests[file] for file in weights if file in digests] + [json.dumps(p) for p in (*told, asdict(calibration))]
+    parts = [digests[file] for file in weights if file in digests] + [
+        json.dumps(p) for p in (*told, asdict(calibration))
+    ]
     manifest = {
         "format": FORMAT,
         "name": name,
@@ -81,7 +111,8 @@ def _seal(
 
 
 def in_use(configured: Path) -> Path:
-    """The bundle that the file CHAMPION beside the configured one names; where there is none, the configured one.
+    """The bundle that the file CHAMPION beside the configured one names; where there is none, the
+    configured one.
 
     Raises ModelError where that file names no directory beside it.
     """
@@ -89,7 +120,9 @@ def in_use(configured: Path) -> Path:
 
 
 def proposed(configured: Path) -> Path | None:
-    """The bundle that the file CANDIDATE beside the configured one names; None where there is none. Raises as in_use."""
+    """The bundle that the file CANDIDATE beside the configured one names; None where there is none.
+    Raises as in_use.
+    """
     return _named(configured.parent / CANDIDATE)
 
 
@@ -99,49 +132,70 @@ def _named(alias: Path) -> Path | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"cannot read {alias}: {error}; name a bundle anew with train.py promote") from None
+        raise ModelError(
+            f"cannot read {alias}: {error}; name a bundle anew with train.py promote"
+        ) from None
     if not name or name != Path(name).name or not (alias.parent / name).is_dir():
-        raise ModelError(f"{alias} names {name!r}, which is no bundle beside it; name one with train.py promote")
+        raise ModelError(
+            f"{alias} names {name!r}, which is no bundle beside it; name one with train.py promote"
+        )
     return alias.parent / name
 
 
 def usual_distance(directory: Path) -> float | None:
-    """The median distance, 1 - cosine, of a bundle's own held-back clips from its references; None where it has none."""
+    """The median distance, 1 - cosine, of a bundle's own held-back clips from its references; None
+    where it has none.
+    """
     if not (directory / REPLAY).is_file():
         return None
     try:
         with np.load(directory / REPLAY, allow_pickle=False) as kept:
             return float(np.nanmedian(kept["distance"][kept["held"][kept["clip"]]]))
     except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"{directory / REPLAY} cannot be read ({error}); restore the bundle") from None
+        raise ModelError(
+            f"{directory / REPLAY} cannot be read ({error}); restore the bundle"
+        ) from None
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:
     """The manifest of a bundle whose files are all there, unchanged.
 
-    Raises ModelError for a missing directory, manifest or file, another format, kind or features, or a hash that does not
-    hold.
+    Raises ModelError for a missing directory, manifest or file, another format, kind or features,
+    or a hash that does not hold.
     """
     if not (directory / MANIFEST).is_file():
-        raise ModelError(f"{directory} is no model bundle: there is no {MANIFEST}; name one with --bundle DIR")
+        raise ModelError(
+            f"{directory} is no model bundle: there is no {MANIFEST}; name one with --bundle DIR"
+        )
     try:
         manifest = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
         found, files, kind = manifest["format"], manifest["files"], manifest.get("kind", RADD)
         made_with = manifest["features"] if kind == RADD else None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(f"{directory / MANIFEST} is damaged ({error}); restore the bundle") from None
+        raise ModelError(
+            f"{directory / MANIFEST} is damaged ({error}); restore the bundle"
+        ) from None
     if found != FORMAT:
-        raise ModelError(f"{directory} has bundle format {found}, this program reads format {FORMAT}")
+        raise ModelError(
+            f"{directory} has bundle format {found}, this program reads format {FORMAT}"
+        )
     if kind not in KINDS:
-        raise ModelError(f"{directory} is a bundle of kind {kind!r}, this program reads {' and '.join(KINDS)}")
+        raise ModelError(
+            f"{directory} is a bundle of kind {kind!r}, this program reads {' and '.join(KINDS)}"
+        )
     if kind == RADD and made_with != feature_settings():
-        raise ModelError(f"{directory} was trained on features {made_with}, this program computes {feature_settings()}")
+        raise ModelError(
+            f"{directory} was trained on features {made_with}, this program computes "
+            f"{feature_settings()}"
+        )
     for file in dict.fromkeys((*(WEIGHTS if kind == RADD else (NETWORK,)), CARD, *files)):
         path = directory / file
         if not path.is_file():
             raise ModelError(f"the bundle {directory} lacks {file}; restore it")
         if sha256(path) != files.get(file):
-            raise ModelError(f"{path} is not the file its manifest names (SHA-256 differs); restore the bundle")
+            raise ModelError(
+                f"{path} is not the file its manifest names (SHA-256 differs); restore the bundle"
+            )
     return manifest
 
 
@@ -162,8 +216,10 @@ class BundledDetector(Detector, Protocol):
     def push(
         self, state: object, samples: np.ndarray, gated: bool = True, longest: bool = False
     ) -> list[Judgement]:
-        """As Detector has it; with `gated` False every hop gets a number, also where the gate would refuse. With
-        `longest` only those hops are judged whose window is as long as the longest of this call."""
+        """As Detector has it; with `gated` False every hop gets a number, also where the gate would
+        refuse. With `longest` only those hops are judged whose window is as long as the longest of
+        this call.
+        """
         ...
 
     def become(self, other: BundledDetector) -> None: ...
@@ -176,8 +232,8 @@ def load_detector(
 ) -> BundledDetector:
     """The detector of the bundle `directory`, with an overlay if one is given.
 
-    Raises ModelError where the bundle is damaged or its parts do not belong together, and for an overlay that does not
-    fit.
+    Raises ModelError where the bundle is damaged or its parts do not belong together, and for an
+    overlay that does not fit.
     """
     manifest = read_manifest(directory)
     name = f"{manifest['name']} {manifest['version']}"
@@ -209,7 +265,9 @@ _DETECTORS = {RADD: _radd_detector, WINDOW: _window_detector}
 
 
 def load_known_voices(directory: Path) -> tuple[Encoder, FlatIndex, Calibration]:
-    """What a bundle compares voices with; raises ModelError as load_detector, and for a bundle without an index."""
+    """What a bundle compares voices with; raises ModelError as load_detector, and for a bundle
+    without an index.
+    """
     return _known_voices(directory, read_manifest(directory))
 
 
@@ -221,8 +279,11 @@ def encoder_of(directory: Path) -> str:
 def _encoder_ids(directory: Path, manifest: dict[str, Any]) -> tuple[str, str]:
     """Those of the bundle's encoder and of the one that made its index."""
     if (kind := manifest.get("kind", RADD)) != RADD:
-        raise ModelError(f"{directory} is a bundle of kind {kind}: it has no index of known voices, so nothing can be added "
-                         "to it, looked up in it or learnt from labels; name a bundle that has one with --bundle DIR")
+        raise ModelError(
+            f"{directory} is a bundle of kind {kind}: it has no index of known voices, so nothing "
+            "can be added to it, looked up in it or learnt from labels; name a bundle that has "
+            "one with --bundle DIR"
+        )
     try:
         return manifest["encoder_id"], manifest["index_encoder_id"]
     except KeyError as error:
@@ -232,23 +293,32 @@ def _encoder_ids(directory: Path, manifest: dict[str, Any]) -> tuple[str, str]:
 def _calibration(directory: Path, manifest: dict[str, Any]) -> Calibration:
     try:
         fitted = manifest["calibration"]
-        return Calibration(*(_tuples(fitted[key]) for key in ("speech_s", "alone", "fused")),
-                           _tuples(fitted.get("closeness", ())))
+        return Calibration(
+            *(_tuples(fitted[key]) for key in ("speech_s", "alone", "fused")),
+            _tuples(fitted.get("closeness", ())),
+        )
     except (KeyError, TypeError) as error:
         raise ModelError(f"{directory / MANIFEST} lacks {error}; restore the bundle") from None
 
 
-def _known_voices(directory: Path, manifest: dict[str, Any]) -> tuple[Encoder, FlatIndex, Calibration]:
+def _known_voices(
+    directory: Path, manifest: dict[str, Any]
+) -> tuple[Encoder, FlatIndex, Calibration]:
     encoder_id, index_encoder = _encoder_ids(directory, manifest)
     calibration = _calibration(directory, manifest)
     if not calibration.fused:
-        raise ModelError(f"{directory / MANIFEST} lacks the fused rows of its calibration; restore the bundle")
+        raise ModelError(
+            f"{directory / MANIFEST} lacks the fused rows of its calibration; restore the bundle"
+        )
     encoder: Encoder = OnnxEncoder(directory / ENCODER, encoder_id)
     if CORRECTION in manifest["files"]:
         encoder = CorrectedEncoder(encoder, _correction(directory / CORRECTION))
     index = FlatIndex.load(directory / VECTORS, directory / REFERENCES, index_encoder, encoder_id)
     if index.width != encoder.width:
-        raise ModelError(f"{directory}: the encoder makes {encoder.width} numbers a block, the index {index.width}")
+        raise ModelError(
+            f"{directory}: the encoder makes {encoder.width} numbers a block, the index "
+            f"{index.width}"
+        )
     return encoder, index, calibration
 
 

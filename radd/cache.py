@@ -13,7 +13,8 @@ T = TypeVar("T")
 
 
 class RetrievalCache(Generic[T]):
-    """Least-recently-used results by block. The key is the sound itself, so a hit never changes a score.
+    """Least-recently-used results by block. The key is the sound itself, so a hit never changes a
+    score.
 
     It lives as long as the index that it was filled from.
     """
@@ -24,8 +25,12 @@ class RetrievalCache(Generic[T]):
         self._kept: OrderedDict[bytes, T] = OrderedDict()
         self.hits = self.misses = 0
 
-    def get(self, blocks: Sequence[np.ndarray], compute: Callable[[list[np.ndarray]], Sequence[T]]) -> list[T]:
-        """The results for these very blocks; `compute` is told those that are not known, each once."""
+    def get(
+        self, blocks: Sequence[np.ndarray], compute: Callable[[list[np.ndarray]], Sequence[T]]
+    ) -> list[T]:
+        """The results for these very blocks; `compute` is told those that are not known, each
+        once.
+        """
         keys = [hashlib.blake2b(block.tobytes(), digest_size=16).digest() for block in blocks]
         found = {key: result for key in keys if (result := self._kept.get(key)) is not None}
         missing = {key: block for key, block in zip(keys, blocks, strict=True) if key not in found}

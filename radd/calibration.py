@@ -1,4 +1,6 @@
-"""Fusion and calibration: the parts' scores -> one log likelihood ratio, for each length of speech its own."""
+"""Fusion and calibration: the parts' scores -> one log likelihood ratio, for each length of speech
+its own.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,11 @@ PARTS = ("spectrum", "encoder", "retrieval")
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Affine logistic fusion (Brummer and du Preez 2006) at a few lengths of speech, interpolated between them.
+    """Affine logistic fusion (Brummer and du Preez 2006) at a few lengths of speech, interpolated
+    between them.
 
-    `alone` judges by the spectrum while no block has been encoded, or by the single score of a detector that has no
-    other; `fused` by all parts. Each row is the weights of
+    `alone` judges by the spectrum while no block has been encoded, or by the single score of a
+    detector that has no other; `fused` by all parts. Each row is the weights of
     its parts and then the offset; the result is in nats, higher = bona fide.
     """
 
@@ -29,33 +32,54 @@ class Calibration:
     fused: tuple[tuple[float, float, float, float], ...] = ()
     """(n, 4); empty for a detector that has a single score"""
     closeness: tuple[tuple[float, float, float], ...] = ()
-    """(2, 3): weight, offset and cap of the closeness to confirmed real and to confirmed fake references (see
-    radd/overlay.py); empty where that was not measured"""
+    """(2, 3): weight, offset and cap of the closeness to confirmed real and to confirmed fake
+    references (see radd/overlay.py); empty where that was not measured
+    """
 
     def __post_init__(self) -> None:
         n = len(self.speech_s)
         shapes = np.shape(self.alone), np.shape(self.fused)
         expected = {((n, 2), (n, 1 + len(PARTS))), ((n, 2), (0,))}
         if n == 0 or shapes not in expected or np.any(np.diff(self.speech_s) <= 0):
-            raise ModelError(f"calibration of shapes {shapes} for {n} lengths; expected ascending lengths and one row each")
+            raise ModelError(
+                f"calibration of shapes {shapes} for {n} lengths; expected ascending lengths and "
+                "one row each"
+            )
         shape = np.shape(self.closeness)
-        if shape not in ((0,), (2, 3)) or any(w < 0 or w * FAR + offset > 0 for w, offset, _ in self.closeness):
-            raise ModelError(f"calibration of confirmed references {self.closeness}; expected two rows that rise and "
-                             "say nothing where nothing was confirmed")
+        if shape not in ((0,), (2, 3)) or any(
+            w < 0 or w * FAR + offset > 0 for w, offset, _ in self.closeness
+        ):
+            raise ModelError(
+                f"calibration of confirmed references {self.closeness}; expected two rows that "
+                "rise and say nothing where nothing was confirmed"
+            )
 
-    def llr(self, speech_s: float, spectrum: float, encoder: float | None = None, retrieval: float | None = None) -> float:
+    def llr(
+        self,
+        speech_s: float,
+        spectrum: float,
+        encoder: float | None = None,
+        retrieval: float | None = None,
+    ) -> float:
         """The log likelihood ratio of a window with `speech_s` seconds of speech."""
-        rows, scores = (self.alone, (spectrum,)) if encoder is None else (self.fused, (spectrum, encoder, retrieval))
+        rows, scores = (
+            (self.alone, (spectrum,))
+            if encoder is None
+            else (self.fused, (spectrum, encoder, retrieval))
+        )
         row = [np.interp(speech_s, self.speech_s, column) for column in zip(*rows, strict=True)]
         return float(np.dot(row[:-1], scores) + row[-1])
 
     def overrule(self, llr: float, closeness: Sequence[float]) -> float:
         """The LLR once people's confirmations have been heard.
 
-        The closeness to a confirmed reference is evidence of its own, and its log likelihood ratio is added: that of a
-        confirmed fake speaks for a fake, that of a confirmed person's voice for a person. It counts from 0 to its cap,
-        so that a confirmation never speaks against its own label.
+        The closeness to a confirmed reference is evidence of its own, and its log likelihood ratio
+        is added: that of a confirmed fake speaks for a fake, that of a confirmed person's voice for
+        a person. It counts from 0 to its cap, so that a confirmation never speaks against its own
+        label.
         """
-        for direction, near, (weight, offset, cap) in zip((1, -1), closeness, self.closeness, strict=False):
+        for direction, near, (weight, offset, cap) in zip(
+            (1, -1), closeness, self.closeness, strict=False
+        ):
             llr += direction * max(0.0, min(cap, weight * near + offset))
         return llr

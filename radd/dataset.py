@@ -14,14 +14,32 @@ import numpy as np
 
 from radd.errors import AudioError, ConfigError
 from radd.files import load_speech
-from radd.protocols import AUDIO_SUFFIXES, UNKNOWN, csv_header, csv_parts, csv_rows, read_protocol, utterance
+from radd.protocols import (
+    AUDIO_SUFFIXES,
+    UNKNOWN,
+    csv_header,
+    csv_parts,
+    csv_rows,
+    read_protocol,
+    utterance,
+)
 from radd.speech import BLOCK_SAMPLES, SpeechNetwork, SpeechState
 from radd.types import SAMPLE_RATE_HZ
 
 _BATCH = 64
-OFFICIAL_PROTOCOLS = {  # patterns of the names under which the corpora publish them; none names an eval side
-    "train": ("ASVspoof2019.??.cm.train.trn.txt", "ASVspoof5.train.tsv", "ASVspoof5.train.metadata.txt", "meta.csv"),
-    "dev": ("ASVspoof2019.??.cm.dev.trl.txt", "ASVspoof5.dev.track_1.tsv", "ASVspoof5.dev.metadata.txt"),
+# patterns of the names under which the corpora publish them; none names an eval side
+OFFICIAL_PROTOCOLS = {
+    "train": (
+        "ASVspoof2019.??.cm.train.trn.txt",
+        "ASVspoof5.train.tsv",
+        "ASVspoof5.train.metadata.txt",
+        "meta.csv",
+    ),
+    "dev": (
+        "ASVspoof2019.??.cm.dev.trl.txt",
+        "ASVspoof5.dev.track_1.tsv",
+        "ASVspoof5.dev.metadata.txt",
+    ),
 }
 
 
@@ -50,15 +68,19 @@ class Clip:
 def read_corpus(directory: Path, side: str) -> list[Clip]:
     """The clips of one side, train or dev, of a corpus directory.
 
-    The directory holds a protocol, see find_protocol, the audio below it and, where more is known of the clips,
-    meta*.csv with columns utt, source_repo, licence, lang. A trial is named by its file's name or, as in CSV lists, by
-    the path from the directory. Resynthesised copies of the train side in `protocol.vocoded.txt` belong to it. A corpus
-    may have no dev side, which is empty then. The eval side is not to be had here.
+    The directory holds a protocol, see find_protocol, the audio below it and, where more is known
+    of the clips, meta*.csv with columns utt, source_repo, licence, lang. A trial is named by its
+    file's name or, as in CSV lists, by the path from the directory. Resynthesised copies of the
+    train side in `protocol.vocoded.txt` belong to it. A corpus may have no dev side, which is empty
+    then. The eval side is not to be had here.
 
     Raises ConfigError for another side, a missing protocol or audio that is not there.
     """
     if side not in OFFICIAL_PROTOCOLS:
-        raise ConfigError(f"side {side!r}: only train and dev are for learning; the eval side belongs to evaluate.py")
+        raise ConfigError(
+            f"side {side!r}: only train and dev are for learning; the eval side belongs to "
+            "evaluate.py"
+        )
     protocol = find_protocol(directory, side)
     if protocol is None:
         return []
@@ -72,9 +94,11 @@ def read_corpus(directory: Path, side: str) -> list[Clip]:
 
 
 def find_protocol(directory: Path, side: str) -> Path | None:
-    """The protocol of one side: `protocol.SIDE.txt`, else the one file below with the official name of a known corpus.
+    """The protocol of one side: `protocol.SIDE.txt`, else the one file below with the official name
+    of a known corpus.
 
-    None where there is no dev side. Raises ConfigError where there is no train side, or more than one of either.
+    None where there is no dev side. Raises ConfigError where there is no train side, or more than
+    one of either.
     """
     own = directory / f"protocol.{side}.txt"
     if own.is_file():
@@ -83,16 +107,22 @@ def find_protocol(directory: Path, side: str) -> Path | None:
     if not found and side == "dev":
         return None
     if not found:
-        raise ConfigError(f"{own} is missing: a corpus needs it, or the one of ASVspoof 2019, ASVspoof 5 or "
-                          "In-the-Wild under its official name")
+        raise ConfigError(
+            f"{own} is missing: a corpus needs it, or the one of ASVspoof 2019, ASVspoof 5 or "
+            "In-the-Wild under its official name"
+        )
     if len(found) > 1:
-        raise ConfigError(f"{directory} holds several protocols of its {side} side: {', '.join(map(str, found))}; "
-                          "name the directory of one of them")
+        raise ConfigError(
+            f"{directory} holds several protocols of its {side} side: "
+            f"{', '.join(map(str, found))}; name the directory of one of them"
+        )
     return found[0]
 
 
 def _audio(directory: Path) -> dict[str, Path | None]:
-    """The audio files by name and by path below `directory`, without suffix; None where two files share a name."""
+    """The audio files by name and by path below `directory`, without suffix; None where two files
+    share a name.
+    """
     found: dict[str, Path | None] = {}
     for path in directory.rglob("*"):
         if path.suffix.lower() in AUDIO_SUFFIXES:
@@ -114,15 +144,23 @@ def _metadata(directory: Path) -> dict[str, dict[str, str]]:
 
 def _clips(protocol: Path, side: str, audio: dict, known: dict, directory: Path) -> Iterator[Clip]:
     trials = read_protocol(protocol, subset=side)
-    for utt, spoof, speaker, system in zip(trials.utts, trials.is_spoof, trials.speakers, trials.attacks, strict=True):
+    for utt, spoof, speaker, system in zip(
+        trials.utts, trials.is_spoof, trials.speakers, trials.attacks, strict=True
+    ):
         if audio.get(utt) is None:
-            found = "more than one audio file of that name" if utt in audio else "no such audio file"
-            raise ConfigError(f"{protocol} names {utt}, but there is {found} below {directory}; "
-                              f"a CSV list can give the path from {directory}")
+            found = (
+                "more than one audio file of that name" if utt in audio else "no such audio file"
+            )
+            raise ConfigError(
+                f"{protocol} names {utt}, but there is {found} below {directory}; "
+                f"a CSV list can give the path from {directory}"
+            )
         row = known.get(utt, {})
         source = row.get("source_repo") or directory.name
         if spoof and system == UNKNOWN:
-            system = f"unknown, {source}"  # its clips resemble each other, and none of them is bona fide
+            system = (
+                f"unknown, {source}"  # its clips resemble each other, and none of them is bona fide
+            )
         yield Clip(
             utt=utt,
             path=audio[utt],
@@ -136,13 +174,17 @@ def _clips(protocol: Path, side: str, audio: dict, known: dict, directory: Path)
 
 
 def group_weights(clips: list[Clip]) -> np.ndarray:
-    """How often each clip of a label should be met, float64 (clips,): a group of n clips weighs as the root of n."""
+    """How often each clip of a label should be met, float64 (clips,): a group of n clips weighs as
+    the root of n.
+    """
     sizes = Counter(c.group for c in clips)
     return np.array([sizes[c.group] ** -0.5 for c in clips])
 
 
 class _Decoded:
-    """The clips of one folder of audio: samples and speech probabilities one after the other, and where each begins."""
+    """The clips of one folder of audio: samples and speech probabilities one after the other, and
+    where each begins.
+    """
 
     def __init__(self, clips: list[Clip], cache: Path, jobs: int) -> None:
         names = "\n".join(f"{c.path} {c.path.stat().st_size}" for c in clips)
@@ -166,16 +208,23 @@ class _Decoded:
 
 
 class DecodedClips:
-    """Clips as 16-bit mono 16 kHz with their speech probabilities, kept on disk and read through memory mapping."""
+    """Clips as 16-bit mono 16 kHz with their speech probabilities, kept on disk and read through
+    memory mapping.
+    """
 
     def __init__(
-        self, clips: list[Clip], cache: Path, jobs: int = 2, emphasis: Mapping[str, float] | None = None,
+        self,
+        clips: list[Clip],
+        cache: Path,
+        jobs: int = 2,
+        emphasis: Mapping[str, float] | None = None,
         listened: bool = True,
     ) -> None:
-        """Decode what the directory `cache` does not hold yet; what cannot be read is left out, see `unreadable`.
+        """Decode what the directory `cache` does not hold yet; what cannot be read is left out, see
+        `unreadable`.
 
-        `emphasis` has factors by source for `sampling_weights`. Unless it is `listened` to now, speech is looked for
-        when `speech` is first asked.
+        `emphasis` has factors by source for `sampling_weights`. Unless it is `listened` to now,
+        speech is looked for when `speech` is first asked.
         """
         self._emphasis = emphasis or {}
         folders: dict[Path, list[Clip]] = {}
@@ -209,19 +258,25 @@ class DecodedClips:
     def speech(self, index: int) -> np.ndarray:
         """Speech probability of each 32 ms, float32 (n / BLOCK_SAMPLES,)."""
         decoded, begin, end = self._at[index]
-        return decoded.speech[begin // BLOCK_SAMPLES : end // BLOCK_SAMPLES].astype(np.float32) / 255
+        return (
+            decoded.speech[begin // BLOCK_SAMPLES : end // BLOCK_SAMPLES].astype(np.float32) / 255
+        )
 
     def sampling_weights(self) -> np.ndarray:
         """How often each clip should be met, summing to 1.
 
-        Both labels weigh the same; within a label a group of n clips weighs as the root of n, so that neither a large
-        source nor a single clip dominates; an emphasis multiplies that.
+        Both labels weigh the same; within a label a group of n clips weighs as the root of n, so
+        that neither a large source nor a single clip dominates; an emphasis multiplies that.
         """
-        weights = group_weights(self.clips) * [self._emphasis.get(c.source, 1.0) for c in self.clips]
+        weights = group_weights(self.clips) * [
+            self._emphasis.get(c.source, 1.0) for c in self.clips
+        ]
         spoof = np.array([c.label == "spoof" for c in self.clips])
         for side in (spoof, ~spoof):
             if not side.any():
-                raise ConfigError("the corpus has clips of one label only; learning needs bona fide and spoof")
+                raise ConfigError(
+                    "the corpus has clips of one label only; learning needs bona fide and spoof"
+                )
             weights[side] *= 0.5 / weights[side].sum()
         return weights
 
@@ -238,7 +293,9 @@ def _read(path: Path) -> np.ndarray | str:
 def _decode(clips: list[Clip], folder: Path, jobs: int) -> None:
     with ProcessPoolExecutor(jobs) as pool:
         decoded = list(pool.map(_read, [c.path for c in clips], chunksize=32))
-    unreadable = [f"{c.path}: {d}" for c, d in zip(clips, decoded, strict=True) if isinstance(d, str)]
+    unreadable = [
+        f"{c.path}: {d}" for c, d in zip(clips, decoded, strict=True) if isinstance(d, str)
+    ]
     audio = [np.zeros(0, np.int16) if isinstance(d, str) else d for d in decoded]
     bounds = np.concatenate([[0], np.cumsum([len(a) for a in audio])])
     np.save(folder / "samples.npy", np.concatenate(audio))

@@ -1,4 +1,6 @@
-"""The judgement: hops of sound -> one Judgement each. Weights here have no memory; a stream's memory is its state."""
+"""The judgement: hops of sound -> one Judgement each. Weights here have no memory; a stream's
+memory is its state.
+"""
 
 from __future__ import annotations
 
@@ -100,12 +102,16 @@ class _Heard:
 
 
 class RaddDetector(Detector):
-    """The Detector of a bundle: CNN at every hop, encoder and index once a block, fused and calibrated."""
+    """The Detector of a bundle: CNN at every hop, encoder and index once a block, fused and
+    calibrated.
+    """
 
     kind = "radd"
     window_hops = WINDOW_HOPS
     usual_distance: float | None = None
-    """of its bundle's own clips from its references, 1 - cosine, 0 to 2; None where that is not known"""
+    """of its bundle's own clips from its references, 1 - cosine, 0 to 2; None where that is not
+    known
+    """
 
     def __init__(
         self,
@@ -125,17 +131,32 @@ class RaddDetector(Detector):
         self.adopt(index)
 
     def prepare(self, overlay: Overlay) -> ReferenceIndex:
-        """The index of the bundle and an overlay, for `adopt`; raises ModelError for an overlay that does not fit."""
+        """The index of the bundle and an overlay, for `adopt`; raises ModelError for an overlay
+        that does not fit.
+        """
         return OverlaidIndex(self._bundled, overlay)
 
     def adopt(self, index: ReferenceIndex) -> None:
-        """Look up in this index from the next hop on; may be called between two pushes, from any thread."""
+        """Look up in this index from the next hop on; may be called between two pushes, from any
+        thread.
+        """
         self.retrieval = Retrieval(index, RetrievalCache(self._model.cache_blocks))
 
     def become(self, other: RaddDetector) -> None:
-        """Judge as another detector does, with its index, from the next push on; a stream then begins to listen anew."""
-        for name in ("encoder_id", "_cnn", "encoder", "_bundled", "_calibration", "_no_frames", "retrieval",
-                     "usual_distance", "name"):
+        """Judge as another detector does, with its index, from the next push on; a stream then
+        begins to listen anew.
+        """
+        for name in (
+            "encoder_id",
+            "_cnn",
+            "encoder",
+            "_bundled",
+            "_calibration",
+            "_no_frames",
+            "retrieval",
+            "usual_distance",
+            "name",
+        ):
             setattr(self, name, getattr(other, name))
 
     def start(self) -> DetectorState:
@@ -146,13 +167,17 @@ class RaddDetector(Detector):
     ) -> list[Judgement]:
         """Judge whole hops, one judgement each.
 
-        With `gated` False every hop gets a number, also where the gate would refuse. With `longest` only those hops are
-        judged whose window is as long as the longest of this call: a whole clip then costs no more than what counts.
+        With `gated` False every hop gets a number, also where the gate would refuse. With `longest`
+        only those hops are judged whose window is as long as the longest of this call: a whole clip
+        then costs no more than what counts.
         """
         return self.push_many([Part(state, samples)], gated, longest)[0]
 
-    def push_many(self, parts: Sequence[Part], gated: bool = True, longest: bool = False) -> list[list[Judgement]]:
-        """As push, of different streams; speech, spectra, scores and blocks of all are computed together.
+    def push_many(
+        self, parts: Sequence[Part], gated: bool = True, longest: bool = False
+    ) -> list[list[Judgement]]:
+        """As push, of different streams; speech, spectra, scores and blocks of all are computed
+        together.
 
         The convolutions of the CNN are not: they gain nothing from it, see bench/streams.md.
         """
@@ -172,10 +197,15 @@ class RaddDetector(Detector):
     def _hear(self, parts: Sequence[Part]) -> None:
         """Frames and speech of parts of equal length."""
         states, samples = [part.state for part in parts], np.stack([part.samples for part in parts])
-        vad, spectrum = SpeechState.together([s.vad for s in states]), SpectrumState.together([s.spectrum for s in states])
+        vad, spectrum = (
+            SpeechState.together([s.vad for s in states]),
+            SpectrumState.together([s.spectrum for s in states]),
+        )
         speech = self._vad.probability(vad, samples)
         spectra = log_spectra(spectrum, samples)
-        flat = remove_channel(spectrum, spectra, speech.repeat(SPEECH_SAMPLES // STEP_SAMPLES, axis=1))
+        flat = remove_channel(
+            spectrum, spectra, speech.repeat(SPEECH_SAMPLES // STEP_SAMPLES, axis=1)
+        )
         sound = Sound.measure(samples, speech)
         for k, state in enumerate(states):
             state.vad, state.spectrum = vad.row(k), spectrum.row(k)
@@ -184,14 +214,21 @@ class RaddDetector(Detector):
 
     def _gate_part(self, part: Part, gated: bool, longest: bool) -> _Heard:
         known, hops = len(part.state.sound.speech) // _FRAMES, len(part.samples) // HOP_SAMPLES
-        windows = [slice(max(0, end - WINDOW_HOPS) * _FRAMES, end * _FRAMES) for end in range(known - hops + 1, known + 1)]
+        windows = [
+            slice(max(0, end - WINDOW_HOPS) * _FRAMES, end * _FRAMES)
+            for end in range(known - hops + 1, known + 1)
+        ]
         skipped = sum(_length(w) < _length(windows[-1]) for w in windows) if longest else 0
         first = hops - 1 if part.shed else skipped
-        refusals = [refuse(part.state.sound.part(w), self._gate) if gated else None for w in windows[first:]]
+        refusals = [
+            refuse(part.state.sound.part(w), self._gate) if gated else None for w in windows[first:]
+        ]
         return _Heard(part, windows, skipped, first, refusals, [None] * len(refusals))
 
     def _score(self, heard: list[_Heard]) -> None:
-        """The CNN's scores of the windows that the gate let pass, those of one length in one call."""
+        """The CNN's scores of the windows that the gate let pass, those of one length in one
+        call.
+        """
         groups = defaultdict(list)
         for one in heard:
             for k, refusal in enumerate(one.refusals):
@@ -201,7 +238,9 @@ class RaddDetector(Detector):
         for group in groups.values():
             frames = np.stack([one.part.state.frames[window] for one, _, window in group])
             speech = np.stack([one.part.state.sound.speech[window] for one, _, window in group])
-            for (one, k, _), score in zip(group, self._cnn.score(frames, speech).tolist(), strict=True):
+            for (one, k, _), score in zip(
+                group, self._cnn.score(frames, speech).tolist(), strict=True
+            ):
                 one.scores[k] = score
 
     def _listen(self, heard: list[_Heard], retrieval: Retrieval) -> None:
@@ -228,8 +267,10 @@ class RaddDetector(Detector):
 
         def compute(blocks: list[np.ndarray]) -> list[EncodedBlock]:
             vectors, scores = self.encoder.embed_many(np.stack(blocks))
-            return [EncodedBlock(float(score), *index.search(vector, self._model.neighbours), vector)
-                    for vector, score in zip(vectors, scores, strict=True)]
+            return [
+                EncodedBlock(float(score), *index.search(vector, self._model.neighbours), vector)
+                for vector, score in zip(vectors, scores, strict=True)
+            ]
 
         return cache.get(blocks, compute)
 
@@ -239,7 +280,9 @@ class RaddDetector(Detector):
         out = []
         for k in range(heard.skipped, len(windows)):
             at, scored = begin + k, k - heard.first
-            blocks = [block for then, block in state.blocks if at - WINDOW_HOPS + BLOCK_HOPS <= then <= at]
+            blocks = [
+                block for then, block in state.blocks if at - WINDOW_HOPS + BLOCK_HOPS <= then <= at
+            ]
             shed = scored < 0
             refusal = _SHED if shed else heard.refusals[scored]
             score = None if shed else heard.scores[scored]
@@ -247,20 +290,33 @@ class RaddDetector(Detector):
         keep = (WINDOW_HOPS - 1) * _FRAMES
         state.frames = state.frames[-keep:].copy()
         state.sound = state.sound.part(slice(max(0, len(state.sound.speech) - keep), None))
-        state.blocks = [(at, block) for at, block in state.blocks if at >= state.hops - WINDOW_HOPS + BLOCK_HOPS]
+        state.blocks = [
+            (at, block) for at, block in state.blocks if at >= state.hops - WINDOW_HOPS + BLOCK_HOPS
+        ]
         return out
 
     def _judge(
-        self, sound: Sound, blocks: list[EncodedBlock], refusal: tuple | None, score: float | None, index: ReferenceIndex
+        self,
+        sound: Sound,
+        blocks: list[EncodedBlock],
+        refusal: tuple | None,
+        score: float | None,
+        index: ReferenceIndex,
     ) -> Judgement:
         speech_s = speech_seconds(sound, self._gate.speech_threshold)
         llr = None
         if score is not None:
             n = len(blocks)
-            parts = [sum(b.score for b in blocks) / n, sum(b.margin for b in blocks) / n] if blocks else []
+            parts = (
+                [sum(b.score for b in blocks) / n, sum(b.margin for b in blocks) / n]
+                if blocks
+                else []
+            )
             llr = self._calibration.llr(speech_s, score, *parts)
             if blocks and self._calibration.closeness:
-                llr = self._calibration.overrule(llr, index.closeness(np.array([b.vector for b in blocks])))
+                llr = self._calibration.overrule(
+                    llr, index.closeness(np.array([b.vector for b in blocks]))
+                )
         return Judgement(
             llr=llr,
             refusal=refusal[0] if refusal else None,

@@ -1,4 +1,6 @@
-"""A Wav2Vec2-family encoder as an exported network: a block of sound -> a unit vector and a score."""
+"""A Wav2Vec2-family encoder as an exported network: a block of sound -> a unit vector and a
+score.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ _AT_ONCE = 4  # blocks a run: more are no faster and take more memory
 
 
 def speech_blocks(speech: np.ndarray, step_hops: int = BLOCK_HOPS) -> Iterator[int]:
-    """Where the blocks with enough speech begin, in samples, `step_hops` apart; `speech` as DecodedClips.speech."""
+    """Where the blocks with enough speech begin, in samples, `step_hops` apart; `speech` as
+    DecodedClips.speech.
+    """
     per_hop, per_block = HOP_SAMPLES // SPEECH_SAMPLES, BLOCK_SAMPLES // SPEECH_SAMPLES
     spoken = speech >= SPEECH_THRESHOLD
     for at in range(0, len(spoken) - per_block + 1, step_hops * per_hop):
@@ -38,17 +42,22 @@ class Encoder(Protocol):
     width: int
 
     def embed(self, block: np.ndarray) -> tuple[np.ndarray, float]:
-        """Unit vector float32 (width,) and uncalibrated score, higher = bona fide, of float32 (BLOCK_SAMPLES,)."""
+        """Unit vector float32 (width,) and uncalibrated score, higher = bona fide, of float32
+        (BLOCK_SAMPLES,).
+        """
         vectors, scores = self.embed_many(block[None])
         return vectors[0], float(scores[0])
 
     def embed_many(self, blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Vectors (n, width) and scores (n,) of blocks (n, BLOCK_SAMPLES), the same as one by one."""
+        """Vectors (n, width) and scores (n,) of blocks (n, BLOCK_SAMPLES), the same as one by
+        one.
+        """
         ...
 
 
 def block_spectra(block: np.ndarray) -> np.ndarray:
-    """Spectra without their channel, float32 (..., 64, BINS), of each block alone, so that equal blocks have equal ones.
+    """Spectra without their channel, float32 (..., 64, BINS), of each block alone, so that equal
+    blocks have equal ones.
 
     Blocks are float32 (..., BLOCK_SAMPLES).
     """
@@ -58,7 +67,9 @@ def block_spectra(block: np.ndarray) -> np.ndarray:
 
 
 class OnnxEncoder(Encoder):
-    """An Encoder in ONNX Runtime: the frames of both networks of a bundle, pooled over the block."""
+    """An Encoder in ONNX Runtime: the frames of both networks of a bundle, pooled over the
+    block.
+    """
 
     def __init__(self, path: Path, id: str) -> None:
         """Raises ModelError where the file does not load."""
@@ -77,16 +88,21 @@ class OnnxEncoder(Encoder):
 
 
 class CorrectedEncoder(Encoder):
-    """An Encoder whose score people's labels have corrected; its vectors, and so its id, stay what they were."""
+    """An Encoder whose score people's labels have corrected; its vectors, and so its id, stay what
+    they were.
+    """
 
     def __init__(self, encoder: Encoder, correction: np.ndarray) -> None:
-        """`correction` float32 (width + 2,): weight of the own score, weights of the vector, offset.
+        """`correction` float32 (width + 2,): weight of the own score, weights of the vector,
+        offset.
 
         Raises ModelError for another shape or what is no number.
         """
         if correction.shape != (encoder.width + 2,) or not np.isfinite(correction).all():
-            raise ModelError(f"a correction of shape {correction.shape}; expected {encoder.width + 2} finite numbers: "
-                             "restore the bundle")
+            raise ModelError(
+                f"a correction of shape {correction.shape}; expected {encoder.width + 2} finite "
+                "numbers: restore the bundle"
+            )
         self._encoder, self.correction = encoder, correction
         self.id, self.width = encoder.id, encoder.width
 
@@ -96,5 +112,7 @@ class CorrectedEncoder(Encoder):
 
 
 def corrected(correction: np.ndarray, scores: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """The scores (...,) of blocks with these vectors (..., width), or of means of blocks, after a correction."""
+    """The scores (...,) of blocks with these vectors (..., width), or of means of blocks, after a
+    correction.
+    """
     return correction[0] * scores + vectors @ correction[1:-1] + correction[-1]

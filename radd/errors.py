@@ -51,7 +51,9 @@ class StorageAway(StorageError):
 
 
 def forget_reader(out: TextIO) -> None:
-    """After BrokenPipeError: what `out` still holds must go somewhere, or Python complains about it at exit."""
+    """After BrokenPipeError: what `out` still holds must go somewhere, or Python complains about it
+    at exit.
+    """
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, out.fileno())
     os.close(nowhere)

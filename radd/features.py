@@ -1,6 +1,7 @@
 """Log-power spectra on a linear frequency axis, and the channel's trailing mean taken out of them.
 
-Both are computed chunk by chunk with a small state, so that a chunk costs a chunk and a stream equals a file.
+Both are computed chunk by chunk with a small state, so that a chunk costs a chunk and a stream
+equals a file.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ STEP_SAMPLES = 256  # 16 ms between spectra
 BINS = FFT_SAMPLES // 2  # 31 Hz to 8 kHz; the constant component is left out
 STEPS = HOP_SAMPLES // STEP_SAMPLES  # spectra in one hop
 MEAN_S = 3.0  # time constant of the trailing mean
-PAUSE_WEIGHT = 0.02  # of a spectrum without speech in that mean: what is heard before any speech needs some mean too
+# of a spectrum without speech in that mean: what is heard before any speech needs some mean too
+PAUSE_WEIGHT = 0.02
 FLOOR = 1e-7  # power added to each bin: about the quantisation noise of 16 bits
 
 _WINDOW = np.hanning(FFT_SAMPLES + 1)[:-1].astype(np.float32)
@@ -25,9 +27,13 @@ _DECAY = np.exp(-STEP_SAMPLES / SAMPLE_RATE_HZ / MEAN_S)
 
 
 def _trailing(decay: float, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Weights of n new items, (n, n), and of the state before them, (n, 1), in n exponentially decaying sums."""
+    """Weights of n new items, (n, n), and of the state before them, (n, 1), in n exponentially
+    decaying sums.
+    """
     age = np.arange(n)[:, None] - np.arange(n)[None, :]
-    return np.where(age >= 0, decay ** np.maximum(age, 0), 0.0), decay ** np.arange(1, n + 1)[:, None]
+    return np.where(age >= 0, decay ** np.maximum(age, 0), 0.0), decay ** np.arange(1, n + 1)[
+        :, None
+    ]
 
 
 _NEW, _OLD = _trailing(_DECAY, STEPS)
@@ -37,7 +43,9 @@ _NEW, _OLD = _trailing(_DECAY, STEPS)
 class SpectrumState:
     """What one stream remembers of its spectra; several together have one more axis in front."""
 
-    tail: np.ndarray = field(default_factory=lambda: np.zeros(FFT_SAMPLES - STEP_SAMPLES, np.float32))
+    tail: np.ndarray = field(
+        default_factory=lambda: np.zeros(FFT_SAMPLES - STEP_SAMPLES, np.float32)
+    )
     total: np.ndarray = field(default_factory=lambda: np.zeros(BINS))
     """decaying, speech-weighted sum of log spectra (..., BINS)"""
     weight: np.ndarray = field(default_factory=lambda: np.zeros(()))
@@ -46,11 +54,17 @@ class SpectrumState:
     @classmethod
     def fresh(cls, shape: tuple[int, ...]) -> SpectrumState:
         """The states of streams that have just begun, of these axes in front."""
-        return cls(np.zeros((*shape, FFT_SAMPLES - STEP_SAMPLES), np.float32), np.zeros((*shape, BINS)), np.zeros(shape))
+        return cls(
+            np.zeros((*shape, FFT_SAMPLES - STEP_SAMPLES), np.float32),
+            np.zeros((*shape, BINS)),
+            np.zeros(shape),
+        )
 
     @classmethod
     def together(cls, states: Sequence[SpectrumState]) -> SpectrumState:
-        return cls(*(np.stack([getattr(state, name) for state in states]) for name in cls.__slots__))
+        return cls(
+            *(np.stack([getattr(state, name) for state in states]) for name in cls.__slots__)
+        )
 
     def row(self, k: int) -> SpectrumState:
         """The state of one stream of several."""
@@ -58,10 +72,11 @@ class SpectrumState:
 
 
 def log_spectra(state: SpectrumState, samples: np.ndarray) -> np.ndarray:
-    """Natural-log power spectra float32 (..., n, BINS) of samples float32 (..., n * STEP_SAMPLES), one every 16 ms.
+    """Natural-log power spectra float32 (..., n, BINS) of samples float32 (..., n * STEP_SAMPLES),
+    one every 16 ms.
 
-    Spectrum k sees the 512 samples that end with step k; before the stream's start there was silence. Axes in front are
-    streams, as in the state.
+    Spectrum k sees the 512 samples that end with step k; before the stream's start there was
+    silence. Axes in front are streams, as in the state.
     """
     joined = np.concatenate([state.tail, samples], axis=-1)
     state.tail = joined[..., -state.tail.shape[-1] :].copy()
@@ -72,10 +87,12 @@ def log_spectra(state: SpectrumState, samples: np.ndarray) -> np.ndarray:
 
 
 def remove_channel(state: SpectrumState, spectra: np.ndarray, speech: np.ndarray) -> np.ndarray:
-    """Log spectra less their trailing mean over speech, float32 (..., n, BINS); n a multiple of STEPS.
+    """Log spectra less their trailing mean over speech, float32 (..., n, BINS); n a multiple of
+    STEPS.
 
-    `speech`, (..., n), is the probability of speech at each spectrum. A linear channel is a constant in the log spectrum,
-    so this is cepstral mean normalisation (Atal 1974) with a memory of MEAN_S.
+    `speech`, (..., n), is the probability of speech at each spectrum. A linear channel is a
+    constant in the log spectrum, so this is cepstral mean normalisation (Atal 1974) with a memory
+    of MEAN_S.
     """
     out = np.empty_like(spectra)
     weights = PAUSE_WEIGHT + (1 - PAUSE_WEIGHT) * speech.astype(np.float64)[..., None]

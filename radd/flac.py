@@ -14,13 +14,17 @@ FULL_SCALE = 32_768
 
 
 def flac_bytes(samples: np.ndarray) -> bytes:
-    """Encode sound as FLAC: float32 (n,), full scale +-1, 16 kHz; rounded to 16 bit, clipped at full scale.
+    """Encode sound as FLAC: float32 (n,), full scale +-1, 16 kHz; rounded to 16 bit, clipped at
+    full scale.
 
-    Equal samples give equal bytes, no samples none, and encoding what `flac_samples` decoded gives the same bytes
-    again. Raises AudioError for sound that is not one-dimensional or holds NaN or Inf.
+    Equal samples give equal bytes, no samples none, and encoding what `flac_samples` decoded gives
+    the same bytes again. Raises AudioError for sound that is not one-dimensional or holds NaN or
+    Inf.
     """
     if samples.ndim != 1 or not np.all(np.isfinite(samples)):
-        raise AudioError(f"a clip of shape {samples.shape} cannot be kept: expected finite samples of shape (n,)")
+        raise AudioError(
+            f"a clip of shape {samples.shape} cannot be kept: expected finite samples of shape (n,)"
+        )
     scaled = np.rint(np.asarray(samples, np.float64) * FULL_SCALE)
     pcm = np.clip(scaled, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
     return encoded(pcm, SAMPLE_RATE_HZ, "FLAC", "PCM_16")
@@ -35,7 +39,10 @@ def flac_samples(data: bytes) -> np.ndarray:
         return np.zeros(0, np.float32)
     pcm, rate_hz = decoded(data, "int16")
     if rate_hz != SAMPLE_RATE_HZ or pcm.shape[1] != 1:
-        raise AudioError(f"a kept clip has {rate_hz} Hz, {pcm.shape[1]} channels: expected {SAMPLE_RATE_HZ} Hz mono")
+        raise AudioError(
+            f"a kept clip has {rate_hz} Hz, {pcm.shape[1]} channels: expected {SAMPLE_RATE_HZ} Hz "
+            "mono"
+        )
     return pcm[:, 0].astype(np.float32) / FULL_SCALE
 
 

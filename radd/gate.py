@@ -26,13 +26,21 @@ class GateSettings:
     max_clipped_percent: float
 
     def __post_init__(self) -> None:
-        check(self, speech_threshold=(0.05, 0.95), min_speech_s=(0.25, 4.0), min_level_dbfs=(-100, 0),
-              min_snr_db=(-20, 60), max_clipped_percent=(0, 100))
+        check(
+            self,
+            speech_threshold=(0.05, 0.95),
+            min_speech_s=(0.25, 4.0),
+            min_level_dbfs=(-100, 0),
+            min_snr_db=(-20, 60),
+            max_clipped_percent=(0, 100),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """What the gate knows of consecutive blocks of 32 ms; arrays (n,), of several streams (streams, n)."""
+    """What the gate knows of consecutive blocks of 32 ms; arrays (n,), of several streams (streams,
+    n).
+    """
 
     speech: np.ndarray
     """probability of speech, 0 to 1"""
@@ -48,7 +56,12 @@ class Sound:
         return cls(speech, blocks.var(axis=-1), (np.abs(blocks) >= _CLIPPED).mean(axis=-1))
 
     def join(self, later: Sound) -> Sound:
-        return Sound(*(np.concatenate([getattr(self, name), getattr(later, name)]) for name in self.__slots__))
+        return Sound(
+            *(
+                np.concatenate([getattr(self, name), getattr(later, name)])
+                for name in self.__slots__
+            )
+        )
 
     def part(self, window: slice) -> Sound:
         return Sound(self.speech[window], self.power[window], self.clipped[window])
@@ -81,13 +94,23 @@ def refuse(window: Sound, settings: GateSettings) -> tuple[Verdict, str] | None:
         return (Verdict.WARMING_UP if coming else Verdict.NO_SPEECH), words
     level = 10 * np.log10(window.power[spoken].mean() + 1e-12)
     if level < settings.min_level_dbfs:
-        return Verdict.TOO_NOISY, f"speech at {level:.0f} dBFS is too faint, {settings.min_level_dbfs:.0f} dBFS needed"
+        return (
+            Verdict.TOO_NOISY,
+            f"speech at {level:.0f} dBFS is too faint, {settings.min_level_dbfs:.0f} dBFS needed",
+        )
     clipped = 100 * float(window.clipped[spoken].mean())
     if clipped > settings.max_clipped_percent:
-        return Verdict.TOO_NOISY, f"{clipped:.0f} % of samples clipped, at most {settings.max_clipped_percent:.0f} % allowed"
+        return (
+            Verdict.TOO_NOISY,
+            f"{clipped:.0f} % of samples clipped, at most {settings.max_clipped_percent:.0f} % "
+            "allowed",
+        )
     pauses = window.power[window.speech < settings.speech_threshold / 2]
     if len(pauses) >= _PAUSE_BLOCKS:
         snr = level - 10 * np.log10(pauses.mean() + 1e-12)
         if snr < settings.min_snr_db:
-            return Verdict.TOO_NOISY, f"speech only {snr:.0f} dB above the noise, {settings.min_snr_db:.0f} dB needed"
+            return (
+                Verdict.TOO_NOISY,
+                f"speech only {snr:.0f} dB above the noise, {settings.min_snr_db:.0f} dB needed",
+            )
     return None

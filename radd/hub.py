@@ -1,6 +1,8 @@
-"""hf:NAME and hf:DIR in place of a bundle: audio classifiers in the hub's format, converted once by train.py import.
+"""hf:NAME and hf:DIR in place of a bundle: audio classifiers in the hub's format, converted once by
+train.py import.
 
-Nothing here loads such a model or asks the hub: what listens finds a bundle that was converted before, or says how.
+Nothing here loads such a model or asks the hub: what listens finds a bundle that was converted
+before, or says how.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ CONVERTED = Path(__file__).parents[1] / "cache" / "hub"
 
 
 def bundle_directory(base: Path, named: str | Path, converted: Path | None = None) -> Path:
-    """The directory of a bundle: of `named` below `base`, or for hf:NAME and hf:DIR of what was made of it.
+    """The directory of a bundle: of `named` below `base`, or for hf:NAME and hf:DIR of what was
+    made of it.
 
     Raises ModelError for a model that was not converted yet.
     """
@@ -24,13 +27,17 @@ def bundle_directory(base: Path, named: str | Path, converted: Path | None = Non
         return base / named
     directory = place_of(str(named), converted)
     if not directory.is_dir():
-        raise ModelError(f"{named} was not converted yet: run .venv/bin/python train.py import {named} (once, it needs "
-                         "requirements-train.txt)")
+        raise ModelError(
+            f"{named} was not converted yet: run .venv/bin/python train.py import {named} (once, "
+            "it needs requirements-train.txt)"
+        )
     return directory
 
 
 def place_of(named: str, converted: Path | None = None) -> Path:
-    """Where the bundle of hf:NAME or hf:DIR is kept: one directory for each model of the hub and each directory here."""
+    """Where the bundle of hf:NAME or hf:DIR is kept: one directory for each model of the hub and
+    each directory here.
+    """
     name = source_of(named)
     if Path(name).is_dir():
         name = str(Path(name).resolve())

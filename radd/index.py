@@ -1,9 +1,10 @@
 """Known real and known fake speech: the one door of FAISS.
 
-Up to EXACT_BELOW references every one is compared. Beyond, those of a side are sorted into clusters, the nearest clusters
-are scanned in a code of 4 bits a pair of numbers (product quantisation, Jégou et al. 2011; fast scan, André et al. 2017),
-and what looks nearest is compared exactly: a similarity that is told is always the true one, and in a hundred neighbours
-at most one is another than it should be (bench/index.md).
+Up to EXACT_BELOW references every one is compared. Beyond, those of a side are sorted into
+clusters, the nearest clusters are scanned in a code of 4 bits a pair of numbers (product
+quantisation, Jégou et al. 2011; fast scan, André et al. 2017), and what looks nearest is compared
+exactly: a similarity that is told is always the true one, and in a hundred neighbours at most one
+is another than it should be (bench/index.md).
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ PROBED = 0.4  # share of the clusters that are scanned, and at least LEAST_PROBE
 LEAST_PROBED = 16
 COMPARED = 100  # of what was scanned, compared exactly, at least ...
 ONE_OF = 2000  # ... and one of so many that a side has
-TAIL = 10_000  # references that came or went since the clusters were made; beyond it they are made anew
+# references that came or went since the clusters were made; beyond it they are made anew
+TAIL = 10_000
 TAUGHT = 40_000  # vectors that clusters and code are learned from
 PORTION = 65_536  # vectors that are read at once
 CLUSTERS_FILE = "clusters_{}.faiss"  # beside the vectors, by label
@@ -42,7 +44,9 @@ class Found(NamedTuple):
     """What an index says of one vector."""
 
     margin: float
-    """mean cosine of the closest real references less that of the closest fake ones, -2 to 2, higher = bona fide"""
+    """mean cosine of the closest real references less that of the closest fake ones, -2 to 2,
+    higher = bona fide
+    """
     neighbours: tuple[Neighbour, ...]
     """of all references the closest, closest first"""
 
@@ -63,15 +67,19 @@ class ReferenceIndex(Protocol):
         ...
 
     def closeness(self, embeddings: np.ndarray) -> tuple[float, float]:
-        """How near a window is to confirmed real and to confirmed fake recordings, higher = nearer, FAR where there are none.
+        """How near a window is to confirmed real and to confirmed fake recordings, higher = nearer,
+        FAR where there are none.
 
-        `embeddings` are the unit vectors of its blocks, float32 (n, width); see radd/overlay.py for the scale.
+        `embeddings` are the unit vectors of its blocks, float32 (n, width); see radd/overlay.py for
+        the scale.
         """
         ...
 
 
 class Side(Protocol):
-    """References of one label. Never changes, so it may be searched while another thread makes the next one of it."""
+    """References of one label. Never changes, so it may be searched while another thread makes the
+    next one of it.
+    """
 
     kind: str
     """exact or clustered"""
@@ -85,7 +93,9 @@ class Side(Protocol):
         ...
 
     def changed(self, gone: Set[str], vectors: np.ndarray, references: References) -> Side:
-        """Without the references of the ids `gone`, and then with these, vectors float32 (n, width) of unit length."""
+        """Without the references of the ids `gone`, and then with these, vectors float32 (n, width)
+        of unit length.
+        """
         ...
 
     def vectors(self, step: int = 1) -> np.ndarray:
@@ -119,14 +129,22 @@ class ExactSide:
         if not len(self):
             return []
         similarity, order = self._vectors.search(embedding[None], min(n, len(self)))
-        return [(float(s), self.references[i]) for s, i in zip(similarity[0], order[0], strict=True)]
+        return [
+            (float(s), self.references[i]) for s, i in zip(similarity[0], order[0], strict=True)
+        ]
 
     def changed(self, gone: Set[str], vectors: np.ndarray, references: References) -> ExactSide:
         stays = ~self.references.of(gone)
-        return ExactSide(_joined(self.vectors()[stays], vectors), self.references.part(stays).joined(references))
+        return ExactSide(
+            _joined(self.vectors()[stays], vectors), self.references.part(stays).joined(references)
+        )
 
     def vectors(self, step: int = 1) -> np.ndarray:
-        held = self._vectors.reconstruct_n(0, len(self)) if len(self) else np.zeros((0, self.width), np.float32)
+        held = (
+            self._vectors.reconstruct_n(0, len(self))
+            if len(self)
+            else np.zeros((0, self.width), np.float32)
+        )
         return held[::step]
 
     def memory(self) -> Memory:
@@ -138,15 +156,23 @@ class ExactSide:
 
 
 class ClusteredSide:
-    """Compares the vectors that look nearest. What came since the clusters were made is a tail of its own, and exact."""
+    """Compares the vectors that look nearest. What came since the clusters were made is a tail of
+    its own, and exact.
+    """
 
     kind = "clustered"
 
     def __init__(
-        self, vectors: np.ndarray, rows: np.ndarray, references: References, clusters: faiss.IndexIVF | None = None
+        self,
+        vectors: np.ndarray,
+        rows: np.ndarray,
+        references: References,
+        clusters: faiss.IndexIVF | None = None,
     ) -> None:
-        """Those rows of vectors (n, width) that belong to this side, float16 or float32 of unit length, in memory or
-        mapped; one reference a row. Clusters that were made of them before save the making."""
+        """Those rows of vectors (n, width) that belong to this side, float16 or float32 of unit
+        length, in memory or mapped; one reference a row. Clusters that were made of them before
+        save the making.
+        """
         self.width = vectors.shape[1]
         self._vectors, self._rows, self._base = vectors, rows, references
         self._clusters = _clusters(vectors, rows) if clusters is None else clusters
@@ -155,11 +181,15 @@ class ClusteredSide:
         self._tail = ExactSide(np.zeros((0, self.width), np.float32), References())
 
     def __len__(self) -> int:
-        return (len(self._base) if self._stays is None else int(self._stays.sum())) + len(self._tail)
+        return (len(self._base) if self._stays is None else int(self._stays.sum())) + len(
+            self._tail
+        )
 
     @property
     def references(self) -> References:
-        return (self._base if self._stays is None else self._base.part(self._stays)).joined(self._tail.references)
+        return (self._base if self._stays is None else self._base.part(self._stays)).joined(
+            self._tail.references
+        )
 
     def nearest(self, embedding: np.ndarray, n: int) -> list[Hit]:
         found = self._scan(embedding, n, self._clusters.nprobe)
@@ -175,7 +205,9 @@ class ClusteredSide:
         settings = faiss.SearchParametersIVF(nprobe=probed)
         if self._stays is not None:
             settings.sel = faiss.IDSelectorBitmap(np.packbits(self._stays, bitorder="little"))
-        found = self._clusters.search(embedding[None], max(n, self._compared), params=settings)[1][0]
+        found = self._clusters.search(embedding[None], max(n, self._compared), params=settings)[1][
+            0
+        ]
         return found[found >= 0]
 
     def changed(self, gone: Set[str], vectors: np.ndarray, references: References) -> Side:
@@ -185,18 +217,26 @@ class ClusteredSide:
         stays = stays if self._stays is None else stays & self._stays
         made._stays = None if stays.all() else stays
         if len(made._tail) + len(stays) - int(stays.sum()) > TAIL:
-            return (clustered if len(made) >= LEAST_CLUSTERED else ExactSide)(made.vectors(), made.references)
+            return (clustered if len(made) >= LEAST_CLUSTERED else ExactSide)(
+                made.vectors(), made.references
+            )
         return made
 
     def vectors(self, step: int = 1) -> np.ndarray:
         rows = self._rows if self._stays is None else self._rows[self._stays]
-        return _joined(np.asarray(self._vectors[rows[::step]], np.float32), self._tail.vectors(step))
+        return _joined(
+            np.asarray(self._vectors[rows[::step]], np.float32), self._tail.vectors(step)
+        )
 
     def memory(self) -> Memory:
-        codes = len(self._base) * (self._clusters.code_size + 8) + 4 * self._clusters.nlist * self.width
+        codes = (
+            len(self._base) * (self._clusters.code_size + 8) + 4 * self._clusters.nlist * self.width
+        )
         held = codes + self._base.nbytes + self._rows.nbytes + self._tail.memory().held
         share = self._vectors.itemsize * self._vectors.shape[1] * len(self._rows)
-        return Memory(held, share) if isinstance(self._vectors, np.memmap) else Memory(held + share, 0)
+        return (
+            Memory(held, share) if isinstance(self._vectors, np.memmap) else Memory(held + share, 0)
+        )
 
     @property
     def scanned_bytes(self) -> int:
@@ -236,7 +276,12 @@ def _clusters(vectors: np.ndarray, rows: np.ndarray) -> faiss.IndexIVFPQFastScan
     width = vectors.shape[1]
     lists = min(CLUSTERS, max(1, len(rows) // MEMBERS))
     index = faiss.IndexIVFPQFastScan(
-        faiss.IndexFlatIP(width), width, lists, width // (2 - width % 2), 4, faiss.METRIC_INNER_PRODUCT
+        faiss.IndexFlatIP(width),
+        width,
+        lists,
+        width // (2 - width % 2),
+        4,
+        faiss.METRIC_INNER_PRODUCT,
     )
     index.by_residual, index.nprobe = False, max(LEAST_PROBED, round(PROBED * lists))
     index.cp.niter, index.cp.spherical = 6, True
@@ -253,9 +298,13 @@ def read_clusters(path: Path, n: int) -> faiss.IndexIVF:
     try:
         clusters = faiss.read_index(str(path))
     except RuntimeError as error:
-        raise ModelError(f"the clusters {path} cannot be read ({error}); restore the bundle") from None
+        raise ModelError(
+            f"the clusters {path} cannot be read ({error}); restore the bundle"
+        ) from None
     if clusters.ntotal != n:
-        raise ModelError(f"the clusters {path} hold {clusters.ntotal} vectors, the index {n}; restore the bundle")
+        raise ModelError(
+            f"the clusters {path} hold {clusters.ntotal} vectors, the index {n}; restore the bundle"
+        )
     return clusters
 
 
@@ -272,20 +321,31 @@ def check_unit(vectors: np.ndarray, message: str) -> None:
 
 
 class FlatIndex:
-    """The references of a bundle, real and fake apart, so that the larger side does not crowd the other out."""
+    """The references of a bundle, real and fake apart, so that the larger side does not crowd the
+    other out.
+    """
 
     def __init__(
-        self, encoder_id: str, vectors: np.ndarray, references: Sequence[Reference],
+        self,
+        encoder_id: str,
+        vectors: np.ndarray,
+        references: Sequence[Reference],
         clusters: Sequence[faiss.IndexIVF | None] = (None, None),
     ) -> None:
-        """Vectors (n, width) of unit length, float16 or float32, in memory or mapped, one reference each; the clusters
-        of a side where they were made before.
+        """Vectors (n, width) of unit length, float16 or float32, in memory or mapped, one reference
+        each; the clusters of a side where they were made before.
 
-        Raises ModelError where counts differ, a side has too few references or a vector is not of unit length.
+        Raises ModelError where counts differ, a side has too few references or a vector is not of
+        unit length.
         """
         if len(vectors) != len(references):
-            raise ModelError(f"the index has {len(vectors)} vectors, {len(references)} references; rebuild the bundle")
-        check_unit(vectors, "the index holds vectors that are not of unit length; rebuild the bundle")
+            raise ModelError(
+                f"the index has {len(vectors)} vectors, {len(references)} references; rebuild the "
+                "bundle"
+            )
+        check_unit(
+            vectors, "the index holds vectors that are not of unit length; rebuild the bundle"
+        )
         known = references if isinstance(references, References) else References(references)
         labels, sides = known.labels, []
         for label, made in zip(LABELS, clusters, strict=True):
@@ -299,14 +359,19 @@ class FlatIndex:
     def _take(self, encoder_id: str, width: int, sides: Sequence[Side]) -> None:
         for label, side in zip(LABELS, sides, strict=True):
             if len(side) < MARGIN_NEIGHBOURS:
-                raise ModelError(f"the index has {len(side)} {label} references, expected {MARGIN_NEIGHBOURS} or more")
+                raise ModelError(
+                    f"the index has {len(side)} {label} references, expected {MARGIN_NEIGHBOURS} "
+                    "or more"
+                )
         self.encoder_id, self.width, self.sides = encoder_id, width, tuple(sides)
 
     def __len__(self) -> int:
         return sum(map(len, self.sides))
 
     def sample(self, n: int) -> list[np.ndarray]:
-        """Vectors of the real and of the fake references, all or n of them at even distances, float32 (n, width)."""
+        """Vectors of the real and of the fake references, all or n of them at even distances,
+        float32 (n, width).
+        """
         return [side.vectors(-(-len(side) // n)) for side in self.sides]
 
     def ids(self) -> set[str]:
@@ -317,36 +382,55 @@ class FlatIndex:
         return self.sides[1].references.systems()
 
     def without(self, ids: Set[str]) -> FlatIndex:
-        """The index that is left when the references of these ids are gone; raises ModelError where that is too few."""
+        """The index that is left when the references of these ids are gone; raises ModelError where
+        that is too few.
+        """
         nothing = np.zeros((0, self.width), np.float32)
         left = FlatIndex.__new__(FlatIndex)
-        left._take(self.encoder_id, self.width, [side.changed(ids, nothing, References()) for side in self.sides])
+        left._take(
+            self.encoder_id,
+            self.width,
+            [side.changed(ids, nothing, References()) for side in self.sides],
+        )
         return left
 
     @classmethod
-    def load(cls, vectors: Path, references: Path, index_encoder: str, encoder_id: str) -> FlatIndex:
-        """The index of the files `vectors` (.npy, float16 or float32) and `references` (CSV with COLUMNS), and of the
-        clusters beside them where there are some. Vectors of clusters stay on disk, mapped.
+    def load(
+        cls, vectors: Path, references: Path, index_encoder: str, encoder_id: str
+    ) -> FlatIndex:
+        """The index of the files `vectors` (.npy, float16 or float32) and `references` (CSV with
+        COLUMNS), and of the clusters beside them where there are some. Vectors of clusters stay on
+        disk, mapped.
 
-        Raises ModelError where `index_encoder`, which made the vectors, is not the encoder that will ask, or a file is
-        damaged.
+        Raises ModelError where `index_encoder`, which made the vectors, is not the encoder that
+        will ask, or a file is damaged.
         """
         if index_encoder != encoder_id:
             raise ModelError(
-                f"the index was made by encoder {index_encoder}, but the bundle's encoder is {encoder_id}; "
-                "vectors of two encoders do not compare: rebuild the index with train.py fit"
+                f"the index was made by encoder {index_encoder}, but the bundle's encoder is "
+                f"{encoder_id}; vectors of two encoders do not compare: rebuild the index with "
+                "train.py fit"
             )
         try:
             known, rows = np.load(vectors, mmap_mode="r"), read_references(references)
         except (OSError, ValueError, TypeError) as error:
-            raise ModelError(f"the index {vectors} cannot be read ({error}); restore the bundle") from None
-        files, labels = [vectors.parent / CLUSTERS_FILE.format(label) for label in LABELS], rows.labels
-        made = [read_clusters(file, int((labels == label).sum())) if file.exists() else None
-                for label, file in zip(LABELS, files, strict=True)]
+            raise ModelError(
+                f"the index {vectors} cannot be read ({error}); restore the bundle"
+            ) from None
+        files, labels = (
+            [vectors.parent / CLUSTERS_FILE.format(label) for label in LABELS],
+            rows.labels,
+        )
+        made = [
+            read_clusters(file, int((labels == label).sum())) if file.exists() else None
+            for label, file in zip(LABELS, files, strict=True)
+        ]
         return cls(encoder_id, known, rows, made)
 
     def save_clusters(self, directory: Path) -> None:
-        """Beside vectors and references, so that `load` need not make them: a file a side that has clusters, no other."""
+        """Beside vectors and references, so that `load` need not make them: a file a side that has
+        clusters, no other.
+        """
         for label, side in zip(LABELS, self.sides, strict=True):
             file = directory / CLUSTERS_FILE.format(label)
             file.unlink(missing_ok=True)
@@ -361,15 +445,22 @@ class FlatIndex:
         return FAR, FAR
 
     def sides_near(self, embedding: np.ndarray, n: int) -> list[list[Hit]]:
-        """The n nearest real and the n nearest fake references, or MARGIN_NEIGHBOURS of each where n is less."""
+        """The n nearest real and the n nearest fake references, or MARGIN_NEIGHBOURS of each where
+        n is less.
+        """
         if embedding.shape != (self.width,):
-            raise ModelError(f"a vector of shape {embedding.shape} was looked up, expected {self.width} numbers each")
+            raise ModelError(
+                f"a vector of shape {embedding.shape} was looked up, expected {self.width} "
+                "numbers each"
+            )
         return [side.nearest(embedding, max(n, MARGIN_NEIGHBOURS)) for side in self.sides]
 
 
 def margin(real: list[Hit], fake: list[Hit]) -> float:
     """Found.margin of the nearest references of each side."""
-    means = [np.mean([similarity for similarity, _ in side[:MARGIN_NEIGHBOURS]]) for side in (real, fake)]
+    means = [
+        np.mean([similarity for similarity, _ in side[:MARGIN_NEIGHBOURS]]) for side in (real, fake)
+    ]
     return float(means[0] - means[1])
 
 

@@ -1,8 +1,8 @@
 """The field's metrics on countermeasure scores; higher scores mean bona fide, LLRs are in nats.
 
-A trial is accepted as bona fide where its score is at least the threshold. Tied scores move together: only operating
-points that some threshold can reach are counted, so no order among equal scores can flatter a system. NaN and Inf are
-refused, and so is a set that lacks one of the classes.
+A trial is accepted as bona fide where its score is at least the threshold. Tied scores move
+together: only operating points that some threshold can reach are counted, so no order among equal
+scores can flatter a system. NaN and Inf are refused, and so is a set that lacks one of the classes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ class WrongEdition(UserWarning):
 
 @dataclass(frozen=True, slots=True)
 class ErrorRates:
-    """Both error counts at every threshold that separates scores, from accepting all to rejecting all."""
+    """Both error counts at every threshold that separates scores, from accepting all to rejecting
+    all.
+    """
 
     thresholds: np.ndarray
     """float64 (k + 1,), ascending: every distinct score, then +inf"""
@@ -55,7 +57,9 @@ class ErrorRates:
         return int(self.misses[i]), int(self.false_alarms[i])
 
     def thinned(self, points: int) -> np.ndarray:
-        """Indices of about `points` operating points, spread evenly along the curve, both ends included."""
+        """Indices of about `points` operating points, spread evenly along the curve, both ends
+        included.
+        """
         travelled = self.p_miss - self.p_fa + 1
         rarest = np.arange(min(len(travelled), 32))
         even = np.searchsorted(travelled, np.linspace(0, 2, points))
@@ -77,17 +81,23 @@ def finite(scores: np.ndarray, what: str) -> np.ndarray:
     """The scores as float64 (n,); raises ProtocolError when there are none or one is NaN or Inf."""
     scores = np.asarray(scores, np.float64).ravel()
     if not len(scores):
-        raise ProtocolError(f"no {what} scores: metrics need trials of both classes; check the keys of the protocol")
+        raise ProtocolError(
+            f"no {what} scores: metrics need trials of both classes; check the keys of the protocol"
+        )
     bad = int(len(scores) - np.isfinite(scores).sum())
     if bad:
-        raise ProtocolError(f"{bad} of {len(scores)} {what} scores are NaN or Inf: every score must be a finite number")
+        raise ProtocolError(
+            f"{bad} of {len(scores)} {what} scores are NaN or Inf: every score must be a finite "
+            "number"
+        )
     return scores
 
 
 def error_rates(bonafide: np.ndarray, spoof: np.ndarray) -> ErrorRates:
     """Count both errors at every threshold.
 
-    Shapes (n,) and (m,), any real scores, higher = bona fide. Raises ProtocolError as `finite` does.
+    Shapes (n,) and (m,), any real scores, higher = bona fide. Raises ProtocolError as `finite`
+    does.
     """
     bonafide = np.sort(finite(bonafide, "bona fide"))
     spoof = np.sort(finite(spoof, "spoof"))
@@ -101,7 +111,8 @@ def error_rates(bonafide: np.ndarray, spoof: np.ndarray) -> ErrorRates:
 def eer(rates: ErrorRates) -> tuple[float, float]:
     """Equal error rate, 0 to 1, and its threshold: the mean of both rates where they differ least.
 
-    No interpolation; of equally good thresholds the lowest, as in the tools of the ASVspoof challenges.
+    No interpolation; of equally good thresholds the lowest, as in the tools of the ASVspoof
+    challenges.
     """
     i = int(np.argmin(np.abs(rates.misses * rates.n_spoof - rates.false_alarms * rates.n_bonafide)))
     return float(rates.p_miss[i] + rates.p_fa[i]) / 2, float(rates.thresholds[i])
@@ -115,21 +126,25 @@ def eer_of_sorted(bonafide: np.ndarray, spoof: np.ndarray) -> float:
     n, m = len(bonafide), len(spoof)
 
     def difference(threshold):
-        return np.searchsorted(bonafide, threshold) * m - (m - np.searchsorted(spoof, threshold)) * n
+        return (
+            np.searchsorted(bonafide, threshold) * m - (m - np.searchsorted(spoof, threshold)) * n
+        )
 
     crossing = bisect_left(range(n), True, key=lambda i: bool(difference(bonafide[i]) >= 0))
     low = bonafide[crossing - 1] if crossing else -np.inf
     high = bonafide[crossing] if crossing < n else np.inf
-    between = spoof[np.searchsorted(spoof, low):np.searchsorted(spoof, high, "right")]
+    between = spoof[np.searchsorted(spoof, low) : np.searchsorted(spoof, high, "right")]
     thresholds = np.unique(np.concatenate([[low], between, [high]]))
     best = thresholds[np.argmin(np.abs(difference(thresholds)))]
     return float(np.searchsorted(bonafide, best) / n + 1 - np.searchsorted(spoof, best) / m) / 2
 
 
 def asv_error_rates(target: np.ndarray, nontarget: np.ndarray, spoof: np.ndarray) -> AsvErrorRates:
-    """What a speaker verification system does at its EER threshold to the three kinds of trials, (n,) each.
+    """What a speaker verification system does at its EER threshold to the three kinds of trials,
+    (n,) each.
 
-    The threshold is the highest score rejected at the EER point (ASVspoof 2019 and 2021 evaluation plans).
+    The threshold is the highest score rejected at the EER point (ASVspoof 2019 and 2021 evaluation
+    plans).
     """
     target, nontarget = finite(target, "ASV target"), finite(nontarget, "ASV nontarget")
     spoof = finite(spoof, "ASV spoof")
@@ -146,17 +161,19 @@ def asv_error_rates(target: np.ndarray, nontarget: np.ndarray, spoof: np.ndarray
 
 
 def min_tdcf_2019(rates: ErrorRates, asv: AsvErrorRates, edition: int | None = None) -> float:
-    """Normalised minimum tandem detection cost of ASVspoof 2019, 0 to 1 for any sensible ASV system.
+    """Normalised minimum tandem detection cost of ASVspoof 2019, 0 to 1 for any sensible ASV
+    system.
 
-    Kinnunen et al., t-DCF, Odyssey 2018, equations 10 and 11. Warns WrongEdition where `edition` is 2021.
+    Kinnunen et al., t-DCF, Odyssey 2018, equations 10 and 11. Warns WrongEdition where `edition` is
+    2021.
     """
     _check_edition(edition, 2019)
     c1 = PI_TARGET * (C_MISS - C_MISS * asv.p_miss) - PI_NONTARGET * C_FA * asv.p_fa
     c2 = C_FA * PI_SPOOF * (1 - asv.p_miss_spoof)
     if min(c1, c2) <= 0:
         raise ProtocolError(
-            f"the ASV system makes t-DCF weights C1 = {c1:.4g}, C2 = {c2:.4g}, expected both above 0: "
-            "check that its scores are higher for target speakers"
+            f"the ASV system makes t-DCF weights C1 = {c1:.4g}, C2 = {c2:.4g}, expected both "
+            "above 0: check that its scores are higher for target speakers"
         )
     return float(np.min(c1 * rates.p_miss + c2 * rates.p_fa)) / min(c1, c2)
 
@@ -164,8 +181,9 @@ def min_tdcf_2019(rates: ErrorRates, asv: AsvErrorRates, edition: int | None = N
 def min_tdcf_2021(rates: ErrorRates, asv: AsvErrorRates, edition: int | None = None) -> float:
     """Normalised minimum ASV-constrained tandem detection cost of ASVspoof 2021 LA and PA, up to 1.
 
-    Kinnunen et al., Tandem Assessment, TASLP 2020; ASVspoof 2021 evaluation plan. Warns WrongEdition where `edition`
-    is 2019, whose data it makes look two to three times worse than the published numbers.
+    Kinnunen et al., Tandem Assessment, TASLP 2020; ASVspoof 2021 evaluation plan. Warns
+    WrongEdition where `edition` is 2019, whose data it makes look two to three times worse than the
+    published numbers.
     """
     _check_edition(edition, 2021)
     c0 = PI_TARGET * C_MISS * asv.p_miss + PI_NONTARGET * C_FA * asv.p_fa
@@ -173,8 +191,8 @@ def min_tdcf_2021(rates: ErrorRates, asv: AsvErrorRates, edition: int | None = N
     c2 = PI_SPOOF * C_FA * (1 - asv.p_miss_spoof)
     if c1 <= 0 or c2 < 0:
         raise ProtocolError(
-            f"the ASV system makes t-DCF weights C1 = {c1:.4g}, C2 = {c2:.4g}, expected C1 above 0: "
-            "check that its scores are higher for target speakers"
+            f"the ASV system makes t-DCF weights C1 = {c1:.4g}, C2 = {c2:.4g}, expected C1 above "
+            "0: check that its scores are higher for target speakers"
         )
     return float(c0 + np.min(c1 * rates.p_miss + c2 * rates.p_fa)) / (c0 + min(c1, c2))
 
@@ -182,15 +200,18 @@ def min_tdcf_2021(rates: ErrorRates, asv: AsvErrorRates, edition: int | None = N
 def _check_edition(edition: int | None, own: int) -> None:
     if edition in (2019, 2021) and edition != own:
         warnings.warn(
-            f"min_tdcf_{own} on ASVspoof {edition} data: published numbers for {edition} are min_tdcf_{edition}; "
-            "the two are different functions and their values must not be compared",
+            f"min_tdcf_{own} on ASVspoof {edition} data: published numbers for {edition} are "
+            f"min_tdcf_{edition}; the two are different functions and their values must not be "
+            "compared",
             WrongEdition,
             stacklevel=3,
         )
 
 
 def dcf(p_miss, p_fa, p_spoof: float = PI_SPOOF, c_miss: float = C_MISS, c_fa: float = C_FA):
-    """Normalised detection cost of ASVspoof 5 (evaluation plan, track 1); 1 is what ignoring the scores costs."""
+    """Normalised detection cost of ASVspoof 5 (evaluation plan, track 1); 1 is what ignoring the
+    scores costs.
+    """
     miss, fa = c_miss * (1 - p_spoof), c_fa * p_spoof
     return (miss * p_miss + fa * p_fa) / min(miss, fa)
 
@@ -209,16 +230,20 @@ def act_dcf(rates: ErrorRates, threshold: float = BAYES_THRESHOLD_LLR) -> float:
 def cllr(bonafide: np.ndarray, spoof: np.ndarray) -> float:
     """Cost of log likelihood ratios in bits, at least 0; 1 is what LLRs that are always 0 cost.
 
-    Bruemmer and du Preez, Application-independent evaluation, 2006. Scores (n,) and (m,) are LLRs in nats.
+    Bruemmer and du Preez, Application-independent evaluation, 2006. Scores (n,) and (m,) are LLRs
+    in nats.
     """
     bonafide, spoof = finite(bonafide, "bona fide"), finite(spoof, "spoof")
-    return float(np.logaddexp(0, -bonafide).mean() + np.logaddexp(0, spoof).mean()) / (2 * math.log(2))
+    return float(np.logaddexp(0, -bonafide).mean() + np.logaddexp(0, spoof).mean()) / (
+        2 * math.log(2)
+    )
 
 
 def min_cllr(rates: ErrorRates) -> float:
     """Cllr in bits, 0 to 1, after the best monotone recalibration (pool adjacent violators)."""
     bonafide, spoof = pool(np.diff(rates.misses), -np.diff(rates.false_alarms))
-    # Class-balanced posteriors of each pool; an empty class in it costs nothing, as x * log(1) does.
+    # Class-balanced posteriors of each pool; an empty class in it costs nothing, as x * log(1)
+    # does.
     b, s = bonafide / rates.n_bonafide, spoof / rates.n_spoof
     cost_b = b[b > 0] @ np.log2(1 + s[b > 0] / b[b > 0])
     cost_s = s[s > 0] @ np.log2(1 + b[s > 0] / s[s > 0])
@@ -226,10 +251,12 @@ def min_cllr(rates: ErrorRates) -> float:
 
 
 def pool(bonafide: np.ndarray, spoof: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pool adjacent violators: counts of both classes per distinct score -> per pool, share of bona fide rising.
+    """Pool adjacent violators: counts of both classes per distinct score -> per pool, share of bona
+    fide rising.
 
-    int64 (k,), ascending by score -> int64 (j,), j <= k. Neighbours that violate the order end in one pool whatever the
-    order of pooling, so whole runs are pooled at once; a stubborn rest is finished pool by pool.
+    int64 (k,), ascending by score -> int64 (j,), j <= k. Neighbours that violate the order end in
+    one pool whatever the order of pooling, so whole runs are pooled at once; a stubborn rest is
+    finished pool by pool.
     """
     while len(bonafide) > 1:
         keep = bonafide[:-1] * spoof[1:] < bonafide[1:] * spoof[:-1]

@@ -10,7 +10,11 @@ import numpy as np
 from radd import onnx
 from radd.errors import ModelError
 
-RUNTIMES = {"onnx": ".onnx", "litert": ".tflite", "litert-int8": ".int8.tflite"}  # suffixes of a network's files
+RUNTIMES = {
+    "onnx": ".onnx",
+    "litert": ".tflite",
+    "litert-int8": ".int8.tflite",
+}  # suffixes of a network's files
 AUTO = "auto"
 
 
@@ -27,8 +31,9 @@ class Network(Protocol):
 def open_network(path: Path, runtime: str = AUTO) -> Network:
     """The network whose ONNX file is `path` and whose other files, if any, lie beside it.
 
-    `auto` means ONNX Runtime; where that is not installed, LiteRT, with the 8-bit file if there is one. Raises
-    ModelError where the chosen runtime is not installed or the network has no file for it.
+    `auto` means ONNX Runtime; where that is not installed, LiteRT, with the 8-bit file if there is
+    one. Raises ModelError where the chosen runtime is not installed or the network has no file for
+    it.
     """
     if runtime == AUTO:
         runtime = "onnx" if onnx.INSTALLED else "litert-int8"
@@ -40,7 +45,10 @@ def open_network(path: Path, runtime: str = AUTO) -> Network:
     if runtime == "onnx":
         return onnx.OnnxModel(chosen)
     if not chosen.is_file():
-        raise ModelError(f"{path.parent} has no {chosen.name}, so it cannot run on {runtime}; set [model] runtime to auto")
+        raise ModelError(
+            f"{path.parent} has no {chosen.name}, so it cannot run on {runtime}; set [model] "
+            "runtime to auto"
+        )
     from radd.litert import LiteRtModel  # costs a start that most need not pay
 
     return LiteRtModel(chosen)

@@ -17,19 +17,29 @@ INSTALLED = onnxruntime is not None
 
 
 class OnnxModel:
-    """A network that runs on one thread of the CPU; weights without memory, safe to share between streams."""
+    """A network that runs on one thread of the CPU; weights without memory, safe to share between
+    streams.
+    """
 
     def __init__(self, path: Path) -> None:
-        """Load the file `path`; raises ModelError where it is no ONNX network or ONNX Runtime is not installed."""
+        """Load the file `path`; raises ModelError where it is no ONNX network or ONNX Runtime is
+        not installed.
+        """
         if onnxruntime is None:
-            raise ModelError(f"{path} needs ONNX Runtime; install it: pip install -r requirements.txt")
+            raise ModelError(
+                f"{path} needs ONNX Runtime; install it: pip install -r requirements.txt"
+            )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
         try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
         except Exception as error:  # the runtime raises a dozen types of its own for a damaged file
-            raise ModelError(f"{path} does not load as an ONNX network ({type(error).__name__}); restore it") from error
+            raise ModelError(
+                f"{path} does not load as an ONNX network ({type(error).__name__}); restore it"
+            ) from error
         self.inputs = {i.name: i.shape for i in self._session.get_inputs()}
         self.outputs = [o.name for o in self._session.get_outputs()]
 

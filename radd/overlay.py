@@ -1,12 +1,15 @@
-"""What people have confirmed since a bundle was made: references that come on top of its index, and some that leave it.
+"""What people have confirmed since a bundle was made: references that come on top of its index, and
+some that leave it.
 
-The bundle's margin stays what its calibration was fitted on. A confirmed recording speaks through its closeness: the
-cosine of two vectors after the mean of the other label's known references was taken off and the spread that each label
-has within itself was made equal in all directions, as linear discriminant analysis does it for one example (Hariharan,
-Malik and Ramanan 2012). Compared are the mean vectors of whole windows: a single block tells too much of what is said.
-What all real speech has in common then counts for nothing, what sets a confirmed fake apart from it counts, and other
-recordings of the same system come near. How near is told in deviations from how near known references of the other
-label come to the same recordings (z-norm, Auckenthaler et al. 2000): the more are confirmed, the nearer comes everything.
+The bundle's margin stays what its calibration was fitted on. A confirmed recording speaks through
+its closeness: the cosine of two vectors after the mean of the other label's known references was
+taken off and the spread that each label has within itself was made equal in all directions, as
+linear discriminant analysis does it for one example (Hariharan, Malik and Ramanan 2012). Compared
+are the mean vectors of whole windows: a single block tells too much of what is said. What all real
+speech has in common then counts for nothing, what sets a confirmed fake apart from it counts, and
+other recordings of the same system come near. How near is told in deviations from how near known
+references of the other label come to the same recordings (z-norm, Auckenthaler et al. 2000): the
+more are confirmed, the nearer comes everything.
 """
 
 from __future__ import annotations
@@ -23,7 +26,18 @@ import numpy as np
 
 from radd.encoder import BLOCK_SAMPLES, Encoder, speech_blocks
 from radd.errors import ModelError
-from radd.index import FAR, LABELS, ExactSide, FlatIndex, Found, Side, check_unit, fitting, margin, nearest
+from radd.index import (
+    FAR,
+    LABELS,
+    ExactSide,
+    FlatIndex,
+    Found,
+    Side,
+    check_unit,
+    fitting,
+    margin,
+    nearest,
+)
 from radd.references import Reference, References
 from radd.speech import BLOCK_SAMPLES as SPEECH_SAMPLES
 from radd.speech import SpeechNetwork, SpeechState
@@ -31,15 +45,22 @@ from radd.types import seconds
 
 SHRINKAGE = 1.0  # of the spread towards one that is equal in all directions, as a share of its mean
 MEASURED = 20_000  # references of a label, at most, whose spread is measured
-COHORT = 1000  # of these, at most, that tell how near speech of the other label comes to what was confirmed
-KIN = 4  # nearest references whose mean stands for a window of such a voice: the index has one block of each clip
+# of these, at most, that tell how near speech of the other label comes to what was confirmed
+COHORT = 1000
+# nearest references whose mean stands for a window of such a voice: the index has one block of each
+# clip
+KIN = 4
 PORTION = 4096  # passages that are compared at once
 NEAREST = 2  # passages: one knows a recording again, the mean of two tells more of a system
 LEAST_SPREAD = 0.02  # of the cohort's cosines
 PASSAGE_S = 4.096  # of a confirmed recording that has one vector: a window
 ID_DIGITS = 12
-DAMAGED, ANEW = "the confirmed references are damaged", "remove and add them anew with train.py index"
-STEP_HOPS = 2  # between the blocks of a confirmed recording: wherever it is heard again, one of them is near
+DAMAGED, ANEW = (
+    "the confirmed references are damaged",
+    "remove and add them anew with train.py index",
+)
+# between the blocks of a confirmed recording: wherever it is heard again, one of them is near
+STEP_HOPS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +87,8 @@ class Recording(NamedTuple):
 class Overlay:
     """The confirmed references of one encoder at one moment.
 
-    Never changes: `changed` makes the next one of it, which shares what stays, so that a small change of a large overlay
-    takes little time and memory.
+    Never changes: `changed` makes the next one of it, which shares what stays, so that a small
+    change of a large overlay takes little time and memory.
     """
 
     encoder_id: str
@@ -87,30 +108,47 @@ class Overlay:
 
     @classmethod
     def of(cls, encoder_id: str, references: Iterable[Reference], vectors: np.ndarray) -> Overlay:
-        """Version 1, of these references with their vectors float32 (n, width); raises ModelError as `changed`."""
+        """Version 1, of these references with their vectors float32 (n, width); raises ModelError
+        as `changed`.
+        """
         known = References(references)
         blocks = Counter((r.id, r.label) for r in known)
         recordings = {id: Recording(label, None, n) for (id, label), n in blocks.items()}
         return cls.empty(encoder_id).changed(1, recordings, known, vectors, frozenset())
 
     def changed(
-        self, version: int, recordings: Mapping[str, Recording], references: References, vectors: np.ndarray,
+        self,
+        version: int,
+        recordings: Mapping[str, Recording],
+        references: References,
+        vectors: np.ndarray,
         removed: frozenset[str],
     ) -> Overlay:
-        """The overlay that holds `recordings`; given are the references of those that are `unknown` here, with their
-        vectors float32 (n, width).
+        """The overlay that holds `recordings`; given are the references of those that are `unknown`
+        here, with their vectors float32 (n, width).
 
         Raises ModelError unless all vectors are of unit length and as wide as those that are there.
         """
         if len(vectors) != len(references):
-            raise ModelError(f"{DAMAGED}: {len(vectors)} vectors of {len(references)} blocks; {ANEW}")
+            raise ModelError(
+                f"{DAMAGED}: {len(vectors)} vectors of {len(references)} blocks; {ANEW}"
+            )
         check_unit(vectors, f"{DAMAGED}: a vector is not of unit length; {ANEW}")
-        gone = {id: recording.label for id, recording in self.recordings.items() if recordings.get(id) != recording}
+        gone = {
+            id: recording.label
+            for id, recording in self.recordings.items()
+            if recordings.get(id) != recording
+        }
         labels, sides = references.labels, []
         for label, side in zip(LABELS, self.sides, strict=True):
-            came, went = np.flatnonzero(labels == label), {id for id, its in gone.items() if its == label}
+            came, went = (
+                np.flatnonzero(labels == label),
+                {id for id, its in gone.items() if its == label},
+            )
             if len(came) and len(side) and side.width != vectors.shape[1]:
-                raise ModelError(f"{DAMAGED}: vectors of {side.width} and of {vectors.shape[1]} numbers; {ANEW}")
+                raise ModelError(
+                    f"{DAMAGED}: vectors of {side.width} and of {vectors.shape[1]} numbers; {ANEW}"
+                )
             if len(came) and not len(side):
                 side = ExactSide(vectors[came], references.part(came))
             elif len(came) or went:
@@ -135,22 +173,33 @@ class Overlay:
 
 
 class OverlaidIndex:
-    """A ReferenceIndex: a bundle's index and an overlay. Never changes; a newer overlay makes a new one."""
+    """A ReferenceIndex: a bundle's index and an overlay. Never changes; a newer overlay makes a new
+    one.
+    """
 
     def __init__(self, bundled: FlatIndex, overlay: Overlay) -> None:
-        """Raises ModelError for an overlay of another encoder, a damaged one, and one that removes too much."""
+        """Raises ModelError for an overlay of another encoder, a damaged one, and one that removes
+        too much.
+        """
         if overlay.encoder_id != bundled.encoder_id:
             raise ModelError(
                 f"the confirmed references were made by encoder {overlay.encoder_id}, the index by "
-                f"{bundled.encoder_id}; vectors of two encoders do not compare: add the recordings anew"
+                f"{bundled.encoder_id}; vectors of two encoders do not compare: add the "
+                "recordings anew"
             )
         for side in overlay.sides:
             if len(side) and side.width != bundled.width:
-                raise ModelError(f"{DAMAGED}: vectors of {side.width} numbers, expected {bundled.width}; {ANEW}")
+                raise ModelError(
+                    f"{DAMAGED}: vectors of {side.width} numbers, expected {bundled.width}; {ANEW}"
+                )
         self._bundled = bundled.without(overlay.removed) if overlay.removed else bundled
         self._confirmed = overlay.sides
-        self._known = [Confirmed(side, *voices) if len(side) else None
-                       for side, voices in zip(overlay.sides, permutations(self._bundled.sample(MEASURED)), strict=True)]
+        self._known = [
+            Confirmed(side, *voices) if len(side) else None
+            for side, voices in zip(
+                overlay.sides, permutations(self._bundled.sample(MEASURED)), strict=True
+            )
+        ]
 
     def search(self, embedding: np.ndarray, n: int) -> Found:
         known = self._bundled.sides_near(embedding, n)
@@ -166,14 +215,19 @@ class Confirmed:
     """The confirmed recordings of one label, as a window is compared with them."""
 
     def __init__(self, side: Side, label: np.ndarray, other: np.ndarray) -> None:
-        """Known references of the same and of the other label, float32 (n, width) and (m, width)."""
+        """Known references of the same and of the other label, float32 (n, width) and (m,
+        width).
+        """
         self._spread = Spread(label, other)
         passage = side.references.passages(PASSAGE_S)
         order = np.argsort(passage, kind="stable")
         begins = np.flatnonzero(np.diff(passage[order], prepend=-1))
         self._passages = self._spread.of(np.add.reduceat(side.vectors()[order], begins))
         near = self._near(self._spread.of(_voices(other)))
-        self._middle, self._deviation = near.mean(axis=0), np.maximum(near.std(axis=0), LEAST_SPREAD)
+        self._middle, self._deviation = (
+            near.mean(axis=0),
+            np.maximum(near.std(axis=0), LEAST_SPREAD),
+        )
 
     def closeness(self, embeddings: np.ndarray) -> float:
         """Of the vectors of a window's blocks, float32 (n, width), in deviations of the cohort."""
@@ -181,16 +235,22 @@ class Confirmed:
         return float(((near - self._middle) / self._deviation).max())
 
     def _near(self, directions: np.ndarray) -> np.ndarray:
-        """The mean cosines to the one and the two nearest passages, as far as there are so many, float32 (n, 1 or 2)."""
+        """The mean cosines to the one and the two nearest passages, as far as there are so many,
+        float32 (n, 1 or 2).
+        """
         nearest = np.zeros((len(directions), 0), np.float32)
         for begin in range(0, len(self._passages), PORTION):
             cosines = np.hstack([nearest, directions @ self._passages[begin : begin + PORTION].T])
             nearest = np.partition(cosines, -min(NEAREST, cosines.shape[1]), axis=1)[:, -NEAREST:]
-        return np.cumsum(np.sort(nearest, axis=1)[:, ::-1], axis=1) / np.arange(1, nearest.shape[1] + 1)
+        return np.cumsum(np.sort(nearest, axis=1)[:, ::-1], axis=1) / np.arange(
+            1, nearest.shape[1] + 1
+        )
 
 
 def _voices(known: np.ndarray) -> np.ndarray:
-    """What windows of the voices of references (n, width) would be like, at most COHORT, (m, width) of any length."""
+    """What windows of the voices of references (n, width) would be like, at most COHORT, (m, width)
+    of any length.
+    """
     cosines = known[:: -(-len(known) // COHORT)] @ known.T
     kin = min(KIN, len(known))
     return known[np.argpartition(cosines, -kin, axis=1)[:, -kin:]].sum(axis=1)
@@ -202,12 +262,16 @@ class Spread:
     def __init__(self, label: np.ndarray, other: np.ndarray) -> None:
         """Vectors float32 (n, width) and (m, width)."""
         self._middle = other.mean(axis=0)
-        within = sum(np.cov(side.T) * len(side) for side in (label, other)) / (len(label) + len(other))
+        within = sum(np.cov(side.T) * len(side) for side in (label, other)) / (
+            len(label) + len(other)
+        )
         even = SHRINKAGE * np.trace(within) / len(within) * np.eye(len(within))
         self._even_out = np.linalg.cholesky(np.linalg.inv(within + even)).astype(np.float32)
 
     def of(self, vectors: np.ndarray) -> np.ndarray:
-        """Vectors (..., width) of any length as unit directions from the other label's middle, float32 (..., width)."""
+        """Vectors (..., width) of any length as unit directions from the other label's middle,
+        float32 (..., width).
+        """
         units = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
         directions = (units - self._middle) @ self._even_out
         return directions / np.maximum(np.linalg.norm(directions, axis=-1, keepdims=True), 1e-9)
@@ -216,15 +280,19 @@ class Spread:
 def references_of(
     samples: np.ndarray, speech: np.ndarray, encoder: Encoder, known: Provenance, first: int = 0
 ) -> tuple[list[Reference], np.ndarray]:
-    """The blocks of a recording that hold speech, from sample `first` on, and their vectors float32 (n, width).
+    """The blocks of a recording that hold speech, from sample `first` on, and their vectors float32
+    (n, width).
 
-    `samples` and `speech` are as DecodedClips has them. All blocks have the same id: the first digits of the SHA-256
-    of the sound.
+    `samples` and `speech` are as DecodedClips has them. All blocks have the same id: the first
+    digits of the SHA-256 of the sound.
     """
     id = hashlib.sha256(samples.tobytes()).hexdigest()[:ID_DIGITS]
     starts = [at for at in speech_blocks(speech, STEP_HOPS) if at >= first]
     vectors = [encoder.embed(samples[at : at + BLOCK_SAMPLES])[0] for at in starts]
-    references = [Reference(id, known.label, known.system, known.source, known.licence, seconds(at)) for at in starts]
+    references = [
+        Reference(id, known.label, known.system, known.source, known.licence, seconds(at))
+        for at in starts
+    ]
     return references, np.array(vectors, np.float32).reshape(len(starts), encoder.width)
 
 
@@ -233,4 +301,6 @@ def references_in(
 ) -> tuple[list[Reference], np.ndarray]:
     """As references_of, of mono 16 kHz sound float32 (n,) whose speech is still to be found."""
     whole = samples[: len(samples) // SPEECH_SAMPLES * SPEECH_SAMPLES]
-    return references_of(whole, SpeechNetwork().probability(SpeechState(), whole[None])[0], encoder, known, first)
+    return references_of(
+        whole, SpeechNetwork().probability(SpeechState(), whole[None])[0], encoder, known, first
+    )

@@ -1,4 +1,6 @@
-"""Protocols: which trials there are, who speaks and which are spoof. Read from every format that the field uses."""
+"""Protocols: which trials there are, who speaks and which are spoof. Read from every format that
+the field uses.
+"""
 
 from __future__ import annotations
 
@@ -50,16 +52,23 @@ class Trials:
 
     @property
     def edition(self) -> int | None:
-        """The year of the ASVspoof challenge whose t-DCF belongs to these trials; None if there is none."""
+        """The year of the ASVspoof challenge whose t-DCF belongs to these trials; None if there is
+        none.
+        """
         return {"asvspoof2019": 2019, "asvspoof2021": 2021}.get(self.format)
 
     def select(self, chosen: np.ndarray) -> Trials:
         """The trials at these indices, int (m,), in their order."""
+
         def pick(column):
             return [column[i] for i in chosen]
 
         return Trials(
-            self.format, pick(self.utts), self.is_spoof[chosen], pick(self.speakers), pick(self.attacks),
+            self.format,
+            pick(self.utts),
+            self.is_spoof[chosen],
+            pick(self.speakers),
+            pick(self.attacks),
             {name: pick(column) for name, column in self.conditions.items()},
         )
 
@@ -88,23 +97,31 @@ LAYOUTS = (
 
 def utterance(name: str) -> str:
     """The name of a trial without an audio suffix, so that keys and scores meet."""
-    return str(PurePosixPath(name).with_suffix("")) if name.lower().endswith(AUDIO_SUFFIXES) else name
+    return (
+        str(PurePosixPath(name).with_suffix("")) if name.lower().endswith(AUDIO_SUFFIXES) else name
+    )
 
 
 def is_spoof(key: str, place: str) -> bool:
-    """True for any usual spelling of spoof, False for bona fide; raises ProtocolError for anything else."""
+    """True for any usual spelling of spoof, False for bona fide; raises ProtocolError for anything
+    else.
+    """
     word = key.strip().lower()
     if word in SPOOF or word in BONAFIDE:
         return word in SPOOF
-    raise ProtocolError(f"{place}: key {key!r}, expected bonafide or spoof (also real/fake); is this the right column?")
+    raise ProtocolError(
+        f"{place}: key {key!r}, expected bonafide or spoof (also real/fake); is this the right "
+        "column?"
+    )
 
 
 def read_protocol(path: Path, format: str = "auto", subset: str = "eval") -> Trials:
     """The trials of a protocol file.
 
-    `format` is one of FORMATS; auto looks at the first line. `subset` chooses rows where a file names them (ASVspoof
-    2021: progress, eval, hidden; a CSV column subset or split); all takes every row. Raises ProtocolError for a file
-    that cannot be read, another layout than named, unknown keys and doubled trials.
+    `format` is one of FORMATS; auto looks at the first line. `subset` chooses rows where a file
+    names them (ASVspoof 2021: progress, eval, hidden; a CSV column subset or split); all takes
+    every row. Raises ProtocolError for a file that cannot be read, another layout than named,
+    unknown keys and doubled trials.
     """
     path = Path(path)
     first = next(lines(path), None)
@@ -118,7 +135,9 @@ def read_protocol(path: Path, format: str = "auto", subset: str = "eval") -> Tri
     else:
         trials = _read_columns(path, _layout(path, first[1].split(), format), subset)
     if not len(trials):
-        raise ProtocolError(f"{path}: no trial of the subset {subset}; choose another with --subset")
+        raise ProtocolError(
+            f"{path}: no trial of the subset {subset}; choose another with --subset"
+        )
     refuse_doubles(trials.utts, path)
     return trials
 
@@ -130,12 +149,15 @@ def refuse_doubles(utts: list[str], path: Path) -> None:
     seen: set[str] = set()
     doubled = [utt for utt in utts if utt in seen or seen.add(utt)]
     raise ProtocolError(
-        f"{path}: {len(doubled)} trials appear more than once ({', '.join(doubled[:3])} ...); keep one line for each"
+        f"{path}: {len(doubled)} trials appear more than once ({', '.join(doubled[:3])} ...); "
+        "keep one line for each"
     )
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Number and text of each line that is not blank; raises ProtocolError for a file that cannot be read."""
+    """Number and text of each line that is not blank; raises ProtocolError for a file that cannot
+    be read.
+    """
     try:
         with open(path, encoding="utf-8-sig") as file:
             for number, line in enumerate(file, 1):
@@ -149,17 +171,25 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
 
 def _layout(path: Path, columns: list[str], format: str) -> Layout:
     fits = [
-        layout for layout in LAYOUTS
-        if layout.columns == len(columns) and format in ("auto", layout.format)
+        layout
+        for layout in LAYOUTS
+        if layout.columns == len(columns)
+        and format in ("auto", layout.format)
         and columns[layout.key].lower() in BONAFIDE | SPOOF
     ]
     if len(fits) > 1:  # six columns: only ASVspoof 5 has a gender
-        fits = [layout for layout in fits if (layout.format == "asvspoof5") == (columns[2] in ("F", "M"))]
+        fits = [
+            layout
+            for layout in fits
+            if (layout.format == "asvspoof5") == (columns[2] in ("F", "M"))
+        ]
     if fits:
         return fits[0]
     expected = "a known protocol" if format == "auto" else f"the columns of {format}"
-    raise ProtocolError(f"{path}: {len(columns)} columns in {' '.join(columns)[:80]!r}, expected {expected}; "
-                        f"name the format with --format ({', '.join(FORMATS[1:])})")
+    raise ProtocolError(
+        f"{path}: {len(columns)} columns in {' '.join(columns)[:80]!r}, expected {expected}; "
+        f"name the format with --format ({', '.join(FORMATS[1:])})"
+    )
 
 
 def _read_columns(path: Path, layout: Layout, subset: str) -> Trials:
@@ -168,7 +198,10 @@ def _read_columns(path: Path, layout: Layout, subset: str) -> Trials:
     for number, line in lines(path):
         row = line.split()
         if len(row) != layout.columns:
-            raise ProtocolError(f"{path}:{number}: {len(row)} columns, expected {layout.columns} as in the first line")
+            raise ProtocolError(
+                f"{path}:{number}: {len(row)} columns, expected {layout.columns} as in the first "
+                "line"
+            )
         if layout.subset is not None and subset not in (ALL, row[layout.subset]):
             continue
         spoof = is_spoof(row[layout.key], f"{path}:{number}")
@@ -192,24 +225,32 @@ def csv_header(path: Path) -> list[str]:
 
 
 def csv_parts(header: list[str], path: Path, needed: tuple[str, ...]) -> dict[str, str]:
-    """Which column of a CSV file plays which part; raises ProtocolError where a needed one is missing."""
+    """Which column of a CSV file plays which part; raises ProtocolError where a needed one is
+    missing.
+    """
     parts = {}
     for part, names in COLUMN_NAMES.items():
         matches = [column for name in names for column in header if column.strip().lower() == name]
         if matches:
             parts[part] = matches[0]
         elif part in needed:
-            raise ProtocolError(f"{path}: no column for {part} in the header {','.join(header)[:120]!r}, "
-                                f"expected one of {', '.join(names)}")
+            raise ProtocolError(
+                f"{path}: no column for {part} in the header {','.join(header)[:120]!r}, "
+                f"expected one of {', '.join(names)}"
+            )
     return parts
 
 
 def csv_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Number and cells of each row of a CSV file with a header; raises ProtocolError for ragged rows."""
+    """Number and cells of each row of a CSV file with a header; raises ProtocolError for ragged
+    rows.
+    """
     rows = csv.DictReader(line for _, line in lines(path))
     for row in rows:
         if None in row or None in row.values():
-            raise ProtocolError(f"{path}:{rows.line_num}: expected {len(rows.fieldnames)} columns as in the header")
+            raise ProtocolError(
+                f"{path}:{rows.line_num}: expected {len(rows.fieldnames)} columns as in the header"
+            )
         yield rows.line_num, row
 
 

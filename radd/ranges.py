@@ -6,7 +6,8 @@ from radd.errors import ConfigError
 def check(settings, **ranges: tuple[float, float]) -> None:
     """Refuse a setting outside its range, both ends included.
 
-    Raises ConfigError; its message begins with the key's name, so that the loader can say where it stands.
+    Raises ConfigError; its message begins with the key's name, so that the loader can say where it
+    stands.
     """
     for name, (low, high) in ranges.items():
         value = getattr(settings, name)

@@ -39,8 +39,8 @@ class Origin(NamedTuple):
 class References(Sequence[Reference]):
     """Many references in few bytes, each made when it is asked for. Never changes.
 
-    A million objects of their own would take 200 MB, and Python's collector of garbage would walk through them all
-    while somebody listens.
+    A million objects of their own would take 200 MB, and Python's collector of garbage would walk
+    through them all while somebody listens.
     """
 
     def __init__(self, references: Iterable[Reference] = ()) -> None:
@@ -48,7 +48,9 @@ class References(Sequence[Reference]):
         ids, origins, starts = [], [], []
         for r in references:
             ids.append(r.id.encode())
-            origins.append(known.setdefault(Origin(r.label, r.system, r.source, r.licence), len(known)))
+            origins.append(
+                known.setdefault(Origin(r.label, r.system, r.source, r.licence), len(known))
+            )
             starts.append(r.start_s)
         self._known = tuple(known)
         self._ids = np.array(ids, np.bytes_)
@@ -58,7 +60,9 @@ class References(Sequence[Reference]):
         return len(self._ids)
 
     def __getitem__(self, row: int) -> Reference:
-        return Reference(self._ids[row].decode(), *self._known[self._origins[row]], float(self._starts[row]))
+        return Reference(
+            self._ids[row].decode(), *self._known[self._origins[row]], float(self._starts[row])
+        )
 
     def __iter__(self) -> Iterator[Reference]:
         return (self[row] for row in range(len(self)))
@@ -83,9 +87,11 @@ class References(Sequence[Reference]):
         return np.isin(self._ids, np.array([id.encode() for id in ids], np.bytes_))
 
     def passages(self, seconds: float) -> np.ndarray:
-        """A number for each row, int (n,): equal for those of the same recording whose starts lie in the same passage.
+        """A number for each row, int (n,): equal for those of the same recording whose starts lie
+        in the same passage.
 
-        What is left at the end of a recording, shorter than half a passage, belongs to the one before.
+        What is left at the end of a recording, shorter than half a passage, belongs to the one
+        before.
         """
         if not len(self):
             return np.zeros(0, int)
@@ -106,11 +112,17 @@ class References(Sequence[Reference]):
         known = tuple(dict.fromkeys(self._known + more._known))
         place = {origin: i for i, origin in enumerate(known)}
         moved = np.array([place[origin] for origin in more._known] or [0], np.int32)[more._origins]
-        return self._made(known, np.concatenate([self._ids, more._ids]), np.concatenate([self._origins, moved]),
-                          np.concatenate([self._starts, more._starts]))
+        return self._made(
+            known,
+            np.concatenate([self._ids, more._ids]),
+            np.concatenate([self._origins, moved]),
+            np.concatenate([self._starts, more._starts]),
+        )
 
     @classmethod
-    def _made(cls, known: tuple[Origin, ...], ids: np.ndarray, origins: np.ndarray, starts: np.ndarray) -> References:
+    def _made(
+        cls, known: tuple[Origin, ...], ids: np.ndarray, origins: np.ndarray, starts: np.ndarray
+    ) -> References:
         made = cls.__new__(cls)
         made._known, made._ids, made._origins, made._starts = known, ids, origins, starts
         return made
@@ -125,7 +137,9 @@ def write_references(path: Path, references: Iterable[Reference]) -> None:
 
 
 def read_references(path: Path) -> References:
-    """Raises OSError where there is no such file, ValueError where it is not as write_references leaves it."""
+    """Raises OSError where there is no such file, ValueError where it is not as write_references
+    leaves it.
+    """
     with path.open(newline="", encoding="utf-8") as file:
         lines = csv.reader(file)
         if (header := tuple(next(lines, ()))) != COLUMNS:

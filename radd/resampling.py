@@ -9,15 +9,18 @@ from radd.errors import AudioError
 from radd.types import SAMPLE_RATE_HZ, AudioChunk
 
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ, MOST_CHANNELS = 1_000, 1_536_000, 1_024
-LOUDEST = 1e6  # a float file may hold 16-bit values, but nothing in earnest is 120 dB over full scale
+LOUDEST = (
+    1e6  # a float file may hold 16-bit values, but nothing in earnest is 120 dB over full scale
+)
 
 
 class Converter:
     """The memory of one conversion: blocks of native frames in, AudioChunks out.
 
-    Channels are averaged. After n frames and a flush, exactly floor(n * 16000 / rate + 1/2) samples have come out,
-    the same ones however the frames were grouped; mono 16 kHz passes bit for bit. Sample i is the sound i / 16000 s
-    after the first frame: the filter's delay shows in when a sample comes out, never in its number.
+    Channels are averaged. After n frames and a flush, exactly floor(n * 16000 / rate + 1/2) samples
+    have come out, the same ones however the frames were grouped; mono 16 kHz passes bit for bit.
+    Sample i is the sound i / 16000 s after the first frame: the filter's delay shows in when a
+    sample comes out, never in its number.
 
     Raises AudioError for a rate or channel count that is no sound.
     """
@@ -26,20 +29,23 @@ class Converter:
         """`cause` says why sound was lost before `start`; the first chunk with samples bears it."""
         if not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ or not 1 <= channels <= MOST_CHANNELS:
             raise AudioError(
-                f"sound of {rate_hz} Hz and {channels} channels: expected {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz "
-                f"and 1 to {MOST_CHANNELS} channels; convert it first"
+                f"sound of {rate_hz} Hz and {channels} channels: expected {LOWEST_RATE_HZ} to "
+                f"{HIGHEST_RATE_HZ} Hz and 1 to {MOST_CHANNELS} channels; convert it first"
             )
         self.rate_hz, self.channels = rate_hz, channels
         self.end = start
         """samples, where the next chunk starts"""
         self._cause, self._damaged = cause, 0
         same = rate_hz == SAMPLE_RATE_HZ
-        self._stream = None if same else soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32")
+        self._stream = (
+            None if same else soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32")
+        )
 
     def push(self, frames: np.ndarray, arrived: float | None = None) -> AudioChunk:
         """Convert float32 (n, channels); the chunk may hold no samples yet.
 
-        A frame with NaN, Inf or a value beyond 1e6 has zero there and counts as damaged, at the native rate.
+        A frame with NaN, Inf or a value beyond 1e6 has zero there and counts as damaged, at the
+        native rate.
         """
         bad = ~(np.abs(frames) < LOUDEST)
         if bad.any():
@@ -62,5 +68,7 @@ class Converter:
 
 
 def resample(samples: np.ndarray, from_hz: int, to_hz: int, quality: str = "HQ") -> np.ndarray:
-    """A whole recording float32 (n,) at another rate; quality LQ, MQ or HQ, as a poor or a good converter would."""
+    """A whole recording float32 (n,) at another rate; quality LQ, MQ or HQ, as a poor or a good
+    converter would.
+    """
     return soxr.resample(samples, from_hz, to_hz, quality)

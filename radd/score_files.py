@@ -55,8 +55,9 @@ class ScoredTrials:
 def read_scores(path: Path) -> ScoreFile:
     """The scores of a file, keys included where it has them.
 
-    Known are `UTT ATTACK KEY SCORE` (ASVspoof 2019), `UTT SCORE` (2021, and ASVspoof 5 with its header) and CSV with a
-    column score or cm_score. Raises ProtocolError for NaN, Inf, doubled trials and anything that cannot be read.
+    Known are `UTT ATTACK KEY SCORE` (ASVspoof 2019), `UTT SCORE` (2021, and ASVspoof 5 with its
+    header) and CSV with a column score or cm_score. Raises ProtocolError for NaN, Inf, doubled
+    trials and anything that cannot be read.
     """
     path = Path(path)
     first = next(lines(path), None)
@@ -66,8 +67,10 @@ def read_scores(path: Path) -> ScoreFile:
     bad = np.flatnonzero(~np.isfinite(file.scores))
     if len(bad):
         names = ", ".join(file.utts[i] for i in bad[:3])
-        raise ProtocolError(f"{path}: {len(bad)} of {len(file.utts)} scores are NaN or Inf ({names} ...); "
-                            "every score must be a finite number")
+        raise ProtocolError(
+            f"{path}: {len(bad)} of {len(file.utts)} scores are NaN or Inf ({names} ...); "
+            "every score must be a finite number"
+        )
     refuse_doubles(file.utts, path)
     return file
 
@@ -75,32 +78,38 @@ def read_scores(path: Path) -> ScoreFile:
 def match(protocol: Trials, file: ScoreFile, path: Path) -> ScoredTrials:
     """Every trial of the protocol with its score.
 
-    Scores without a key are left out and counted. A key without a score raises ProtocolError: a trial that is left
-    out changes every metric, so the list has to be complete.
+    Scores without a key are left out and counted. A key without a score raises ProtocolError: a
+    trial that is left out changes every metric, so the list has to be complete.
     """
     places = {utt: i for i, utt in enumerate(file.utts)}
     missing = [utt for utt in protocol.utts if utt not in places]
     if missing:
         raise ProtocolError(
             f"{path}: {len(missing)} of {len(protocol)} trials of the protocol have no score "
-            f"({', '.join(missing[:3])} ...); score them, or give the protocol of the trials that were scored"
+            f"({', '.join(missing[:3])} ...); score them, or give the protocol of the trials that "
+            "were scored"
         )
     chosen = np.fromiter((places[utt] for utt in protocol.utts), np.int64, len(protocol))
     return ScoredTrials(protocol, file.scores[chosen], len(file.utts) - len(protocol))
 
 
 def own_trials(file: ScoreFile, path: Path) -> ScoredTrials:
-    """The trials that a score file with keys describes by itself; raises ProtocolError where it has none."""
+    """The trials that a score file with keys describes by itself; raises ProtocolError where it has
+    none.
+    """
     if file.trials is None:
         raise ProtocolError(f"{path} has scores but no keys: name the protocol with --protocol")
     return ScoredTrials(file.trials, file.scores)
 
 
-def read_asv_scores(path: Path, key: Path | None = None, subset: str = "eval") -> dict[str, np.ndarray]:
+def read_asv_scores(
+    path: Path, key: Path | None = None, subset: str = "eval"
+) -> dict[str, np.ndarray]:
     """The scores of a speaker verification system as arrays (n,) under target, nontarget and spoof.
 
-    Lines are `SOURCE target|nontarget|spoof SCORE` (ASVspoof 2019); for 2021, whose score file has no keys,
-    `key` is its trial_metadata.txt, line by line the same trials. Raises ProtocolError for anything else.
+    Lines are `SOURCE target|nontarget|spoof SCORE` (ASVspoof 2019); for 2021, whose score file has
+    no keys, `key` is its trial_metadata.txt, line by line the same trials. Raises ProtocolError for
+    anything else.
     """
     rows = [(number, line.split()) for number, line in lines(path)]
     if key is None:
@@ -108,16 +117,20 @@ def read_asv_scores(path: Path, key: Path | None = None, subset: str = "eval") -
     else:
         keys = [line.split() for _, line in lines(key)]
         if len(keys) != len(rows) or any(len(row) < 8 for row in keys):
-            raise ProtocolError(f"{key}: {len(keys)} lines for {len(rows)} scores in {path}, expected one key of at "
-                                "least 8 columns for each score")
+            raise ProtocolError(
+                f"{key}: {len(keys)} lines for {len(rows)} scores in {path}, expected one key of "
+                "at least 8 columns for each score"
+            )
         kinds = [row[5] if row[7] == subset else "other subset" for row in keys]
     scores: dict[str, list[float]] = {"target": [], "nontarget": [], "spoof": []}
     for kind, (number, row) in zip(kinds, rows, strict=True):
         if kind in scores:
             scores[kind].append(_number(row[-1], f"{path}:{number}"))
         elif key is None:
-            raise ProtocolError(f"{path}:{number}: expected SOURCE target|nontarget|spoof SCORE, found "
-                                f"{' '.join(row)[:80]!r}; for ASVspoof 2021 name its key with --asv-key")
+            raise ProtocolError(
+                f"{path}:{number}: expected SOURCE target|nontarget|spoof SCORE, found "
+                f"{' '.join(row)[:80]!r}; for ASVspoof 2021 name its key with --asv-key"
+            )
     return {kind: np.array(values) for kind, values in scores.items()}
 
 
@@ -149,13 +162,21 @@ def write_trials(path: Path, scored: ScoredTrials) -> None:
     """CSV with everything known of each trial, which read_scores and read_protocol both take."""
     trials = scored.trials
     names = list(trials.conditions)
-    columns = [trials.utts, trials.speakers, trials.attacks, trials.is_spoof.tolist(), scored.scores.tolist(),
-               *trials.conditions.values()]
+    columns = [
+        trials.utts,
+        trials.speakers,
+        trials.attacks,
+        trials.is_spoof.tolist(),
+        scored.scores.tolist(),
+        *trials.conditions.values(),
+    ]
     with open(path, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["utt", "speaker", "attack", "key", "score", *names])
         for utt, speaker, attack, spoof, score, *rest in zip(*columns, strict=True):
-            writer.writerow([utt, speaker, attack, "spoof" if spoof else "bonafide", repr(score), *rest])
+            writer.writerow(
+                [utt, speaker, attack, "spoof" if spoof else "bonafide", repr(score), *rest]
+            )
 
 
 def _number(text: str, place: str) -> float:
@@ -167,8 +188,10 @@ def _number(text: str, place: str) -> float:
 
 def _read_columns(path: Path, first: list[str]) -> ScoreFile:
     if len(first) not in (2, 4):
-        raise ProtocolError(f"{path}: {len(first)} columns in {' '.join(first)[:80]!r}, expected UTT SCORE or "
-                            "UTT ATTACK KEY SCORE")
+        raise ProtocolError(
+            f"{path}: {len(first)} columns in {' '.join(first)[:80]!r}, expected UTT SCORE or "
+            "UTT ATTACK KEY SCORE"
+        )
     header = first[0].lower() == "filename"
     utts, scores, attacks, keys = [], [], [], []
     for number, line in lines(path):
@@ -176,7 +199,9 @@ def _read_columns(path: Path, first: list[str]) -> ScoreFile:
         if header and not scores and row == first:
             continue
         if len(row) != len(first):
-            raise ProtocolError(f"{path}:{number}: {len(row)} columns, expected {len(first)} as in the first line")
+            raise ProtocolError(
+                f"{path}:{number}: {len(row)} columns, expected {len(first)} as in the first line"
+            )
         utts.append(utterance(row[0]))
         scores.append(_number(row[-1], f"{path}:{number}"))
         if len(row) == 4:
@@ -184,7 +209,9 @@ def _read_columns(path: Path, first: list[str]) -> ScoreFile:
             attacks.append(row[1] if keys[-1] else UNKNOWN)
     trials = None
     if keys:
-        edition = "asvspoof2019" if all(utt.startswith(("LA_", "PA_")) for utt in utts[:100]) else "csv"
+        edition = (
+            "asvspoof2019" if all(utt.startswith(("LA_", "PA_")) for utt in utts[:100]) else "csv"
+        )
         trials = Trials(edition, utts, np.array(keys, bool), [UNKNOWN] * len(utts), attacks)
     return ScoreFile(utts, np.array(scores), trials)
 
@@ -192,15 +219,20 @@ def _read_columns(path: Path, first: list[str]) -> ScoreFile:
 def _read_csv(path: Path) -> ScoreFile:
     header = csv_header(path)
     parts = csv_parts(header, path, ("score",))
-    # ASVspoof 5's sasv_label is 1 for bona fide; any other numeric label could mean either and is refused.
+    # ASVspoof 5's sasv_label is 1 for bona fide; any other numeric label could mean either and is
+    # refused.
     sasv = "sasv_label" if "key" not in parts and "sasv_label" in header else None
     utts, scores, keys, speakers, attacks = [], [], [], [], []
     conditions: dict[str, list[str]] = {
-        name: [] for name in header if name not in parts.values() and name not in ("asv_score", sasv)
+        name: []
+        for name in header
+        if name not in parts.values() and name not in ("asv_score", sasv)
     }
     for number, row in csv_rows(path):
         place = f"{path}:{number}"
-        utts.append(utterance(row[parts["utt"]].strip()) if "utt" in parts else f"row-{len(utts) + 1}")
+        utts.append(
+            utterance(row[parts["utt"]].strip()) if "utt" in parts else f"row-{len(utts) + 1}"
+        )
         scores.append(_number(row[parts["score"]], place))
         if sasv:
             keys.append(_number(row[sasv], place) == 0)
@@ -210,5 +242,9 @@ def _read_csv(path: Path) -> ScoreFile:
         attacks.append(cell(row, parts.get("attack")) if keys and keys[-1] else UNKNOWN)
         for name, column in conditions.items():
             column.append(cell(row, name))
-    trials = Trials("csv", utts, np.array(keys, bool), speakers, attacks, telling(conditions)) if keys else None
+    trials = (
+        Trials("csv", utts, np.array(keys, bool), speakers, attacks, telling(conditions))
+        if keys
+        else None
+    )
     return ScoreFile(utts, np.array(scores), trials)

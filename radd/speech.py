@@ -1,4 +1,6 @@
-"""Is there speech? Silero's voice-activity network; training/speech_export.py made its file from the package's."""
+"""Is there speech? Silero's voice-activity network; training/speech_export.py made its file from
+the package's.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,10 @@ class SpeechState:
 
     @classmethod
     def together(cls, states: Sequence[SpeechState]) -> SpeechState:
-        return cls(np.concatenate([s.context for s in states]), np.concatenate([s.hidden for s in states], axis=1))
+        return cls(
+            np.concatenate([s.context for s in states]),
+            np.concatenate([s.hidden for s in states], axis=1),
+        )
 
     def row(self, k: int) -> SpeechState:
         """The state of one stream of a batch."""
@@ -44,12 +49,18 @@ class SpeechNetwork:
         """Raises ModelError where the file does not load."""
         self._model = open_network(NETWORK, runtime)
         sizes = self._model.inputs["blocks"][:2]
-        self._fixed = tuple(sizes) if all(type(n) is int for n in sizes) else None  # rows and blocks of one run
+        self._fixed = (
+            tuple(sizes) if all(type(n) is int for n in sizes) else None
+        )  # rows and blocks of one run
 
     def probability(self, state: SpeechState, samples: np.ndarray) -> np.ndarray:
-        """Speech probability, 0 to 1, float32 (batch, n), of samples float32 (batch, n * BLOCK_SAMPLES)."""
+        """Speech probability, 0 to 1, float32 (batch, n), of samples float32 (batch, n *
+        BLOCK_SAMPLES).
+        """
         heard = np.concatenate([state.context, samples], axis=1)
-        blocks = np.lib.stride_tricks.sliding_window_view(heard, CONTEXT_SAMPLES + BLOCK_SAMPLES, axis=1)
+        blocks = np.lib.stride_tricks.sliding_window_view(
+            heard, CONTEXT_SAMPLES + BLOCK_SAMPLES, axis=1
+        )
         blocks = blocks[:, ::BLOCK_SAMPLES]
         out = np.empty(blocks.shape[:2], np.float32)
         rows, step = self._fixed or (len(samples), max(1, _BLOCKS_AT_ONCE // len(samples)))

@@ -1,7 +1,8 @@
 """The nouns: what travels from a source to a sink.
 
-Time is counted in samples of 16 kHz since the source opened; `start` and `end` are such counts, `end` exclusive.
-A number is something that was measured: everything else is a Verdict with a reason, and its number is None.
+Time is counted in samples of 16 kHz since the source opened; `start` and `end` are such counts,
+`end` exclusive. A number is something that was measured: everything else is a Verdict with a
+reason, and its number is None.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ def seconds(samples: int) -> float:
 class AudioChunk:
     """A stretch of mono sound as a source yields it; of any length, zero included.
 
-    Sound was lost before it where `start` is later than the end of the chunk before: `cause` then says why. A chunk
-    of no samples tells of a loss that is still going on.
+    Sound was lost before it where `start` is later than the end of the chunk before: `cause` then
+    says why. A chunk of no samples tells of a loss that is still going on.
     """
 
     samples: np.ndarray
@@ -39,7 +40,8 @@ class AudioChunk:
     damaged: int = 0
     """samples in it that were NaN or Inf and are zero now"""
     arrived: float | None = None
-    """time.monotonic() in seconds when its last sample arrived; None if not from a clocked source"""
+    """time.monotonic() in seconds when its last sample arrived; None if not from a clocked source
+    """
 
     @property
     def end(self) -> int:
@@ -131,7 +133,9 @@ class Alert:
     min_llr: float
     """lowest LLR so far, nats"""
     clip: np.ndarray
-    """float32 (n,), the sound kept as evidence: pre-roll and the alert so far, at most the configured length"""
+    """float32 (n,), the sound kept as evidence: pre-roll and the alert so far, at most the
+    configured length
+    """
     clip_start: int
     """samples, where the clip begins"""
     trace: tuple[tuple[int, float | None], ...]
@@ -200,14 +204,17 @@ Event = Score | Gap | Alert | Sample | Drift | Compared
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a detector has to say of the window that ends with one hop, before anyone decides anything."""
+    """What a detector has to say of the window that ends with one hop, before anyone decides
+    anything.
+    """
 
     llr: float | None
     """natural-log likelihood ratio, higher = bona fide; None if it could not judge"""
     refusal: Verdict | None
     """NO_SPEECH, TOO_NOISY, WARMING_UP or SHED where llr is None, else None"""
     reason: str | None
-    """the refusal in words a user understands, with the numbers found; None where llr is a number"""
+    """the refusal in words a user understands, with the numbers found; None where llr is a number
+    """
     neighbours: tuple[Neighbour, ...]
     """nearest references of the latest block, closest first; empty before the first"""
     window_samples: int
@@ -216,7 +223,9 @@ class Judgement:
 
 
 class Shed(IntEnum):
-    """What is left out of the work on a part of a stream that is late; each step leaves out what is above it too."""
+    """What is left out of the work on a part of a stream that is late; each step leaves out what is
+    above it too.
+    """
 
     NOTHING = 0
     HOPS = 1
@@ -235,7 +244,8 @@ class Part(NamedTuple):
 
 
 class Detector(Protocol):
-    """Weights without memory, shared by any number of streams; what remembers is the state that start() makes.
+    """Weights without memory, shared by any number of streams; what remembers is the state that
+    start() makes.
 
     A detector that gains nothing from several streams at once inherits push_many from here.
     """
@@ -255,12 +265,16 @@ class Detector(Protocol):
         ...
 
     def push_many(self, parts: Sequence[Part]) -> list[list[Judgement]]:
-        """push() for parts of different streams, the same within 1e-4; what Part.shed names may be left out."""
+        """push() for parts of different streams, the same within 1e-4; what Part.shed names may be
+        left out.
+        """
         return [self.push(part.state, part.samples) for part in parts]
 
 
 class Source(Protocol):
-    """Where sound comes from. A context manager; iterating yields chunks until the sound ends or stop() is called."""
+    """Where sound comes from. A context manager; iterating yields chunks until the sound ends or
+    stop() is called.
+    """
 
     name: str
     """what a person calls it: device name, path or "-" """

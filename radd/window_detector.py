@@ -1,8 +1,9 @@
 """The detector of a model that judges a window of sound as a whole, whatever the model is.
 
-Windows of one length end every `stride_hops` hops. A judgement is the mean of the scores of the windows that end within
-the latest hops, each weighing as its speech lasts; between two ends the last scores hold. What ends when follows from the
-number of hops since the start alone, so the grouping into calls changes nothing.
+Windows of one length end every `stride_hops` hops. A judgement is the mean of the scores of the
+windows that end within the latest hops, each weighing as its speech lasts; between two ends the
+last scores hold. What ends when follows from the number of hops since the start alone, so the
+grouping into calls changes nothing.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ class WindowModel:
     stride_hops: int
     """from one window's end to the next one's; costly models have more"""
     labels: tuple[str, ...] = ()
-    """of a network with two outputs, in their order: bonafide and spoof; empty where its one output is the score"""
+    """of a network with two outputs, in their order: bonafide and spoof; empty where its one output
+    is the score
+    """
     parameters: int = 0
     """numbers that were learned"""
 
@@ -51,14 +54,25 @@ class WindowModel:
         try:
             model = cls(**described | {"labels": tuple(described.get("labels", ()))})
             numbers = model.window_hops, model.stride_hops, model.parameters
-            is_whole = all(type(number) is int for number in numbers) and isinstance(model.features, dict)
+            is_whole = all(type(number) is int for number in numbers) and isinstance(
+                model.features, dict
+            )
         except (TypeError, AttributeError) as error:
-            raise ModelError(f"the manifest does not describe the network ({error}); restore the bundle") from None
-        if not is_whole or not (1 <= model.window_hops <= MAX_WINDOW_HOPS and 1 <= model.stride_hops <= GATE_HOPS):
-            raise ModelError(f"windows of {model.window_hops} hops every {model.stride_hops}; expected 1 to "
-                             f"{MAX_WINDOW_HOPS} every 1 to {GATE_HOPS}: restore the bundle")
+            raise ModelError(
+                f"the manifest does not describe the network ({error}); restore the bundle"
+            ) from None
+        if not is_whole or not (
+            1 <= model.window_hops <= MAX_WINDOW_HOPS and 1 <= model.stride_hops <= GATE_HOPS
+        ):
+            raise ModelError(
+                f"windows of {model.window_hops} hops every {model.stride_hops}; expected 1 to "
+                f"{MAX_WINDOW_HOPS} every 1 to {GATE_HOPS}: restore the bundle"
+            )
         if model.labels and set(model.labels) != LABELS:
-            raise ModelError(f"a network with the labels {', '.join(map(str, model.labels))}; expected bonafide and spoof")
+            raise ModelError(
+                f"a network with the labels {', '.join(map(str, model.labels))}; expected "
+                "bonafide and spoof"
+            )
         return model
 
 
@@ -66,25 +80,37 @@ class WindowNetwork:
     """A front end and a network: a window of sound -> an uncalibrated score, higher = bona fide."""
 
     def __init__(self, path: Path, model: WindowModel, runtime: str = AUTO) -> None:
-        """Raises ModelError where the file does not load or the features, the network and the labels do not fit."""
+        """Raises ModelError where the file does not load or the features, the network and the
+        labels do not fit.
+        """
         self._front_end: FrontEnd = front_end(model.front_end, model.features)
         self._network, self._labels = open_network(path, runtime), model.labels
         self.samples = model.window_hops * HOP_SAMPLES
         shape = self._front_end.shape(self.samples)
         if len(self._network.inputs) != 1:
-            raise ModelError(f"{path} has inputs {', '.join(self._network.inputs)}; expected one, the {model.front_end}")
-        (self._input, expected), = self._network.inputs.items()
+            raise ModelError(
+                f"{path} has inputs {', '.join(self._network.inputs)}; expected one, the "
+                f"{model.front_end}"
+            )
+        ((self._input, expected),) = self._network.inputs.items()
         if len(expected) != 1 + len(shape) or any(
-            type(wanted) is int and wanted != found for wanted, found in zip(expected[1:], shape, strict=True)
+            type(wanted) is int and wanted != found
+            for wanted, found in zip(expected[1:], shape, strict=True)
         ):
-            raise ModelError(f"{path} takes {_told(expected[1:])} numbers a window, the front end {model.front_end} "
-                             f"makes {_told(shape)} of {model.window_hops} hops; the two do not belong together")
+            raise ModelError(
+                f"{path} takes {_told(expected[1:])} numbers a window, the front end "
+                f"{model.front_end} makes {_told(shape)} of {model.window_hops} hops; the two do "
+                "not belong together"
+            )
         self._one_by_one = expected[0] == 1  # LiteRT's networks, whose shapes are fixed
         out = self._run(np.zeros(self.samples, np.float32))
         if len(self._network.outputs) != 1 or out.shape[1] != (2 if model.labels else 1):
             wanted = "two, bonafide and spoof" if model.labels else "one score"
-            raise ModelError(f"{path} has {len(self._network.outputs)} outputs of {out.shape[1]} numbers a window; expected "
-                             f"one output of {wanted}: a network with other classes needs them mapped to these")
+            raise ModelError(
+                f"{path} has {len(self._network.outputs)} outputs of {out.shape[1]} numbers a "
+                f"window; expected one output of {wanted}: a network with other classes needs "
+                "them mapped to these"
+            )
 
     def score(self, window: np.ndarray) -> float:
         """Of float32 (samples,); a shorter one is repeated until it is as long."""
@@ -101,7 +127,9 @@ class WindowNetwork:
         """What the network says of each row, (n, numbers)."""
         rows = self._front_end.rows(window).astype(np.float32, copy=False)
         parts = np.split(rows, len(rows)) if self._one_by_one else [rows]
-        said = [self._network.run(**{self._input: part})[0].reshape(len(part), -1) for part in parts]
+        said = [
+            self._network.run(**{self._input: part})[0].reshape(len(part), -1) for part in parts
+        ]
         return np.concatenate(said).astype(np.float64)
 
 
@@ -127,22 +155,36 @@ class WindowState:
 
 
 class WindowDetector(Detector):
-    """The Detector of a bundle of kind window. It has no index, so there are no neighbours and nothing to confirm."""
+    """The Detector of a bundle of kind window. It has no index, so there are no neighbours and
+    nothing to confirm.
+    """
 
     kind = "window"
     encoder = encoder_id = usual_distance = None
 
     def __init__(
-        self, name: str, network: WindowNetwork, model: WindowModel, calibration: Calibration, gate: GateSettings
+        self,
+        name: str,
+        network: WindowNetwork,
+        model: WindowModel,
+        calibration: Calibration,
+        gate: GateSettings,
     ) -> None:
         self.name = name
-        self._network, self._model, self._calibration, self._gate = network, model, calibration, gate
+        self._network, self._model, self._calibration, self._gate = (
+            network,
+            model,
+            calibration,
+            gate,
+        )
         self._vad = SpeechNetwork()
         self._settle()
 
     def _settle(self) -> None:
         window, stride = self._model.window_hops, self._model.stride_hops
-        self._latest_hops = max(stride, GATE_HOPS - window + 1)  # in which the windows end that count
+        self._latest_hops = max(
+            stride, GATE_HOPS - window + 1
+        )  # in which the windows end that count
         self.window_hops = window + self._latest_hops - 1
         """the sound that a judgement rests on, at most"""
 
@@ -152,7 +194,9 @@ class WindowDetector(Detector):
     adopt = prepare
 
     def become(self, other: WindowDetector) -> None:
-        """Judge as another detector of this kind does, from the next push on; a stream then begins to listen anew."""
+        """Judge as another detector of this kind does, from the next push on; a stream then begins
+        to listen anew.
+        """
         for name in ("name", "_network", "_model", "_calibration"):
             setattr(self, name, getattr(other, name))
         self._settle()
@@ -163,7 +207,9 @@ class WindowDetector(Detector):
     def push(
         self, state: WindowState, samples: np.ndarray, gated: bool = True, longest: bool = False
     ) -> list[Judgement]:
-        """Judge whole hops, one judgement each; `gated` and `longest` as RaddDetector.push has them."""
+        """Judge whole hops, one judgement each; `gated` and `longest` as RaddDetector.push has
+        them.
+        """
         if state.network is not self._network:
             fresh = self.start()
             for name in WindowState.__slots__:
@@ -173,12 +219,19 @@ class WindowDetector(Detector):
         state.sound = state.sound.join(Sound.measure(samples, speech))
         first, state.hops = state.hops + 1, state.hops + len(samples) // HOP_SAMPLES
         length = min(state.hops, self.window_hops)
-        out = [self._judge(state, end, gated) for end in range(first, state.hops + 1)
-               if not longest or min(end, self.window_hops) == length]
+        out = [
+            self._judge(state, end, gated)
+            for end in range(first, state.hops + 1)
+            if not longest or min(end, self.window_hops) == length
+        ]
         keep = self.window_hops - 1
         state.samples = state.samples[-keep * HOP_SAMPLES :].copy()
         state.sound = state.sound.part(slice(-keep * _BLOCKS, None))
-        state.scored = {end: score for end, score in state.scored.items() if end > state.hops - self._latest_hops}
+        state.scored = {
+            end: score
+            for end, score in state.scored.items()
+            if end > state.hops - self._latest_hops
+        }
         return out
 
     def _judge(self, state: WindowState, end: int, gated: bool) -> Judgement:
@@ -186,7 +239,9 @@ class WindowDetector(Detector):
         refusal = refuse(sound, self._gate) if gated else None
         speech_s = speech_seconds(sound, self._gate.speech_threshold)
         return Judgement(
-            llr=self._calibration.llr(speech_s, self._score(state, end)) if refusal is None else None,
+            llr=self._calibration.llr(speech_s, self._score(state, end))
+            if refusal is None
+            else None,
             refusal=refusal[0] if refusal else None,
             reason=refusal[1] if refusal else None,
             neighbours=(),
@@ -198,15 +253,25 @@ class WindowDetector(Detector):
     def _score(self, state: WindowState, end: int) -> float:
         """The mean score of the windows that count at hop `end`, weighed by their speech."""
         weights = {at: self._speech_s(state, at) for at in self._ends(end)}
-        if not any(weights.values()):  # speech began after the last of them, or there is none: hear what there is now
+        if not any(
+            weights.values()
+        ):  # speech began after the last of them, or there is none: hear what there is now
             weights = {end: 1.0}
         spoken = {at: weight for at, weight in weights.items() if weight}
-        return float(np.average([self._score_of(state, at) for at in spoken], weights=list(spoken.values())))
+        return float(
+            np.average([self._score_of(state, at) for at in spoken], weights=list(spoken.values()))
+        )
 
     def _ends(self, end: int) -> list[int]:
-        """The hops with which the windows end that count at hop `end`: whole ones, or the longest where none is whole."""
+        """The hops with which the windows end that count at hop `end`: whole ones, or the longest
+        where none is whole.
+        """
         window, stride = self._model.window_hops, self._model.stride_hops
-        ends = [at for at in range(max(1, end - self._latest_hops + 1), end + 1) if (at - window) % stride == 0]
+        ends = [
+            at
+            for at in range(max(1, end - self._latest_hops + 1), end + 1)
+            if (at - window) % stride == 0
+        ]
         return [at for at in ends if at >= window] or ends[-1:]
 
     def _score_of(self, state: WindowState, at: int) -> float:
@@ -221,6 +286,8 @@ class WindowDetector(Detector):
         return speech_seconds(state.sound.part(part), self._gate.speech_threshold)
 
     def _blocks(self, state: WindowState, begin: int, end: int) -> slice:
-        """The hops from `begin` to `end`, counted from the stream's start, as blocks of what is kept."""
+        """The hops from `begin` to `end`, counted from the stream's start, as blocks of what is
+        kept.
+        """
         kept = state.hops - len(state.samples) // HOP_SAMPLES
         return slice((begin - kept) * _BLOCKS, (end - kept) * _BLOCKS)

@@ -1,4 +1,6 @@
-"""What people say of recordings, as references of a bundle's index: add, remove, restore, list, count."""
+"""What people say of recordings, as references of a bundle's index: add, remove, restore, list,
+count.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +16,16 @@ from storage.overlay import Confirmed, OverlayStore, Review
 
 
 class Confirming:
-    """The living index of one bundle: its own references, which never change, and the overlay in a database."""
+    """The living index of one bundle: its own references, which never change, and the overlay in a
+    database.
+    """
 
     def __init__(self, bundle: Path, url: str):
         self._encoder, self._index, calibration = load_known_voices(bundle)
         self.weighs = bool(calibration.closeness)
-        """whether this bundle knows how much a confirmed reference says; if not, they are only shown"""
+        """whether this bundle knows how much a confirmed reference says; if not, they are only
+        shown
+        """
         self._store = OverlayStore(url, self._encoder.id)
 
     def __enter__(self) -> Confirming:
@@ -29,19 +35,24 @@ class Confirming:
         self._store.close()
 
     def add(self, file: Path, known: Provenance, review: Review) -> tuple[str, int]:
-        """Add the blocks of speech of a recording; its id, and how many there are, 0 where it is there already.
+        """Add the blocks of speech of a recording; its id, and how many there are, 0 where it is
+        there already.
 
-        Raises AudioError where it cannot be read or holds no speech, ConfigError where it has the other label.
+        Raises AudioError where it cannot be read or holds no speech, ConfigError where it has the
+        other label.
         """
         references, vectors = references_in(load_speech(file), self._encoder, known)
         if not references:
-            raise AudioError(f"{file} holds no second of speech, so there is nothing to compare voices with")
+            raise AudioError(
+                f"{file} holds no second of speech, so there is nothing to compare voices with"
+            )
         return references[0].id, len(references) * self._store.add(references, vectors, review)
 
     def remove(self, ids: list[str], review: Review) -> None:
         """Delete what was added; hide what is of the bundle. All of it or nothing.
 
-        Raises ConfigError for an unknown id, ModelError where too few of the bundle's references would be left.
+        Raises ConfigError for an unknown id, ModelError where too few of the bundle's references
+        would be left.
         """
         self._index.without(set(ids) | self._store.read().removed)
         self._store.remove(ids, self._index.ids(), review)
@@ -52,7 +63,8 @@ class Confirming:
     def recordings(self, label: str | None = None, source: str | None = None) -> list[Confirmed]:
         """What was added, oldest first, of this label and of sources whose name holds `source`."""
         return [
-            recording for recording in self._store.recordings()
+            recording
+            for recording in self._store.recordings()
             if label in (None, recording.label) and (source or "") in recording.source
         ]
 
@@ -78,5 +90,8 @@ def _memory(whose: str, sides: Sequence[Side]) -> dict[str, int]:
     for label, side in zip(("real", "fake"), sides, strict=True):
         held, mapped = (round(n / 1e6) for n in side.memory())
         if len(side):
-            found[f"MB for {whose} {label} references, {side.kind}" + (f", and {mapped} MB on disk" * bool(mapped))] = held
+            found[
+                f"MB for {whose} {label} references, {side.kind}"
+                + (f", and {mapped} MB on disk" * bool(mapped))
+            ] = held
     return found

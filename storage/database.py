@@ -33,22 +33,32 @@ class EntryRefused(StorageError):
 
 
 def parse_url(text: str) -> sa.URL:
-    """The parts of a database URL; raises ConfigError for one that names no usable database, without its password."""
+    """The parts of a database URL; raises ConfigError for one that names no usable database,
+    without its password.
+    """
     try:
         url = sa.make_url(text)
     except (sa.exc.ArgumentError, ValueError):
         url = None
-    if url is None or url.drivername not in DRIVERS or not url.database or url.database == ":memory:":
+    if (
+        url is None
+        or url.drivername not in DRIVERS
+        or not url.database
+        or url.database == ":memory:"
+    ):
         shown = "not a database URL" if url is None else url.render_as_string(hide_password=True)
         raise ConfigError(
-            f"url = {shown}: expected sqlite:///FILE or mysql+mysqlconnector://USER:PASSWORD@HOST/DATABASE"
-            " (special characters in the password written as %XX)"
+            f"url = {shown}: expected sqlite:///FILE or "
+            "mysql+mysqlconnector://USER:PASSWORD@HOST/DATABASE (special characters in the "
+            "password written as %XX)"
         )
     return url
 
 
 def _open_engine(text: str, reads_only: bool) -> sa.Engine:
-    """An engine for one writer (one connection, every commit durable) or for readers; connects to nothing yet."""
+    """An engine for one writer (one connection, every commit durable) or for readers; connects to
+    nothing yet.
+    """
     url = parse_url(text)
     pool = {"hide_parameters": True, "pool_size": READERS if reads_only else 1, "max_overflow": 0}
     if url.drivername == "sqlite":
@@ -57,7 +67,11 @@ def _open_engine(text: str, reads_only: bool) -> sa.Engine:
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
         if reads_only:
-            sa.event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA query_only = ON"))
+            sa.event.listen(
+                engine,
+                "connect",
+                lambda connection, _: connection.execute("PRAGMA query_only = ON"),
+            )
         return engine
     arguments = {
         "connection_timeout": CONNECT_S,
@@ -73,17 +87,20 @@ def _open_engine(text: str, reads_only: bool) -> sa.Engine:
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record) -> None:
-    connection.isolation_level = None  # SQLAlchemy begins transactions; Python's own would leave out tables
+    connection.isolation_level = (
+        None  # SQLAlchemy begins transactions; Python's own would leave out tables
+    )
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
 
 
 class Database:
-    """One database and the one connection to it, or with `reads_only` a few that can change nothing.
+    """One database and the one connection to it, or with `reads_only` a few that can change
+    nothing.
 
-    Errors of every method: StorageAway if it cannot be reached now, EntryRefused if it takes a row never, StorageError
-    with what to do otherwise. No message holds a password.
+    Errors of every method: StorageAway if it cannot be reached now, EntryRefused if it takes a row
+    never, StorageError with what to do otherwise. No message holds a password.
     """
 
     def __init__(self, url: str, reads_only: bool = False):
@@ -135,7 +152,9 @@ def _migrate(connection: sa.Connection) -> None:
         return
     lock = {"name": f"radd {connection.engine.url.database}"[:64], "seconds": MIGRATE_S}
     if connection.execute(sa.text("SELECT GET_LOCK(:name, :seconds)"), lock).scalar() != 1:
-        raise StorageAway("another program has been making the tables of this database for too long")
+        raise StorageAway(
+            "another program has been making the tables of this database for too long"
+        )
     try:
         alembic.command.upgrade(config, "head")
     finally:
@@ -145,38 +164,56 @@ def _migrate(connection: sa.Connection) -> None:
 def _check(connection: sa.Connection, version: str) -> None:
     if version != SCHEMA:
         age = "older" if version < SCHEMA else "newer"
-        todo = f"back it up, then run {UPGRADE}" if version < SCHEMA else "update this program or use another database"
-        raise StorageError(f"the database has schema {version}, {age} than this program's {SCHEMA}: {todo}")
+        todo = (
+            f"back it up, then run {UPGRADE}"
+            if version < SCHEMA
+            else "update this program or use another database"
+        )
+        raise StorageError(
+            f"the database has schema {version}, {age} than this program's {SCHEMA}: {todo}"
+        )
     tables = sa.inspect(connection).get_multi_columns()
     found = {name: {column["name"] for column in columns} for (_, name), columns in tables.items()}
     for table in METADATA.sorted_tables:
         missing = sorted(set(table.columns.keys()) - found.get(table.name, set()))
         if missing:
             raise StorageError(
-                f"table {table.name} of the database lacks {', '.join(missing)} though its schema says {version}:"
-                " it was changed by hand or belongs to another program; restore it or use another database"
+                f"table {table.name} of the database lacks {', '.join(missing)} though its schema "
+                f"says {version}: it was changed by hand or belongs to another program; restore "
+                "it or use another database"
             )
 
 
 def _told_apart(error: sa.exc.DBAPIError, url: sa.URL) -> StorageError:
     if isinstance(error.orig, sqlite3.Error):
         return _sqlite_error(error, url.database)
-    code, server = getattr(error.orig, "errno", None), f"{url.host or 'localhost'}:{url.port or 3306}"
+    code, server = (
+        getattr(error.orig, "errno", None),
+        f"{url.host or 'localhost'}:{url.port or 3306}",
+    )
     if code in WRONG_ACCOUNT:
-        return StorageError(f"{server} refused user {url.username}: check user name and password in [storage] url")
+        return StorageError(
+            f"{server} refused user {url.username}: check user name and password in [storage] url"
+        )
     if code in UNKNOWN_DATABASE:
-        return StorageError(f"{server} has no database {url.database}: create it, or correct [storage] url")
+        return StorageError(
+            f"{server} has no database {url.database}: create it, or correct [storage] url"
+        )
     if code in NO_RIGHT:
         return StorageError(
             f"{server} does not let user {url.username} do this in {url.database} ({error.orig}):"
             " grant that user all rights on that database"
         )
     if code in TOO_LARGE:
-        return EntryRefused(f"{server} refuses a clip of this size: raise max_allowed_packet on the server")
+        return EntryRefused(
+            f"{server} refuses a clip of this size: raise max_allowed_packet on the server"
+        )
     if isinstance(error, sa.exc.IntegrityError | sa.exc.DataError):
         return EntryRefused(f"{server} refuses rows: {error.orig}")
     if isinstance(error, sa.exc.ProgrammingError):
-        return StorageError(f"the tables in {url.database} on {server} do not fit this program: {error.orig}")
+        return StorageError(
+            f"the tables in {url.database} on {server} do not fit this program: {error.orig}"
+        )
     return StorageAway(f"the database at {server} cannot be used now: {error.orig}")
 
 
@@ -189,5 +226,7 @@ def _sqlite_error(error: sa.exc.DBAPIError, file: str) -> StorageError:
     if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM")):
         return StorageError(f"{file}: {error.orig}; its directory must exist and be writable")
     if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
-        return StorageError(f"{file}: {error.orig}; move it away or name another file in [storage] url")
+        return StorageError(
+            f"{file}: {error.orig}; move it away or name another file in [storage] url"
+        )
     return StorageError(f"{file}: {error.orig}")

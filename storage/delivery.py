@@ -19,10 +19,11 @@ TIDY_EVERY_S = 3_600
 
 
 class Delivery:
-    """Brings entry after entry from the spool into the database, each in one transaction, and waits while it is away.
+    """Brings entry after entry from the spool into the database, each in one transaction, and waits
+    while it is away.
 
-    It owns the only connection. `problem` says what is wrong now, `refusal` what the database would not take; None if
-    there is no such thing.
+    It owns the only connection. `problem` says what is wrong now, `refusal` what the database would
+    not take; None if there is no such thing.
     """
 
     def __init__(self, spool: Spool, url: str, retention: Retention):
@@ -43,7 +44,8 @@ class Delivery:
     def start(self) -> None:
         """Look at the database, then deliver in the background.
 
-        Raises StorageError if it is there but not usable; one that is merely away is tried again in the background.
+        Raises StorageError if it is there but not usable; one that is merely away is tried again in
+        the background.
         """
         try:
             self._prepare()
@@ -56,7 +58,9 @@ class Delivery:
         self._wake.set()
 
     def close(self, flush_s: float) -> None:
-        """Deliver what waits, at most for `flush_s` seconds and until the first failure; the rest stays spooled."""
+        """Deliver what waits, at most for `flush_s` seconds and until the first failure; the rest
+        stays spooled.
+        """
         self._closing.set()
         self._wake.set()
         self._thread.join(flush_s)
@@ -96,7 +100,9 @@ class Delivery:
             try:
                 store(connection, entry)
             except (KeyError, TypeError, ValueError, OverflowError) as error:
-                raise EntryRefused(f"spool entry {entry.name} does not fit the tables: {error!r}") from None
+                raise EntryRefused(
+                    f"spool entry {entry.name} does not fit the tables: {error!r}"
+                ) from None
             tidy = entry.kind is not Kind.ROWS or time.monotonic() - self._tidied > TIDY_EVERY_S
             evicted = self._retention.apply(connection) if tidy else 0
         self._tidied = time.monotonic() if tidy else self._tidied

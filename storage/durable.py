@@ -1,4 +1,6 @@
-"""What the spool asks of a file system: files that appear whole or not at all, and one owner for a directory."""
+"""What the spool asks of a file system: files that appear whole or not at all, and one owner for a
+directory.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ from radd.errors import StorageError
 
 
 def write_whole(path: Path, data: bytes, synced: bool) -> None:
-    """Put a file there, or replace it, in one step; where `synced`, it also survives a power cut once this returns.
+    """Put a file there, or replace it, in one step; where `synced`, it also survives a power cut
+    once this returns.
 
     Raises OSError; the file is then what it was before.
     """
@@ -43,8 +46,8 @@ def take_lock(directory: Path) -> int:
         owner = os.read(lock, 20).decode().strip() or "unknown"
         os.close(lock)
         raise StorageError(
-            f"the spool {directory} is in use by process {owner}: stop that one, or give this one a directory"
-            " of its own in [storage] spool"
+            f"the spool {directory} is in use by process {owner}: stop that one, or give this one "
+            "a directory of its own in [storage] spool"
         ) from None
     with contextlib.suppress(OSError):  # a full disk; the lock holds without the number
         os.pwrite(lock, f"{os.getpid():<20}".encode(), 0)

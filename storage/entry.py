@@ -43,7 +43,9 @@ def encode_head(record: dict, clip: bytes, live: bool) -> bytes:
 
 
 def decode(data: bytes, name: str, kind: Kind, interrupted: bool, version: int) -> Entry | None:
-    """The entry that a file holds, None if its first line is damaged; a damaged clip counts as given up."""
+    """The entry that a file holds, None if its first line is damaged; a damaged clip counts as
+    given up.
+    """
     head, _, clip = data.partition(b"\n")
     try:
         said = json.loads(head)

@@ -1,7 +1,8 @@
-"""Clips with all that is known of them as a directory: clips.jsonl, a line a clip, and flac/SHA256.flac, its sound.
+"""Clips with all that is known of them as a directory: clips.jsonl, a line a clip, and
+flac/SHA256.flac, its sound.
 
-A line is {"clip", "labels", "alerts"}: rows as schema.sql explains them, times in ISO 8601, and in each alert its
-"stream", "trace" and "neighbours".
+A line is {"clip", "labels", "alerts"}: rows as schema.sql explains them, times in ISO 8601, and in
+each alert its "stream", "trace" and "neighbours".
 """
 
 from __future__ import annotations
@@ -30,13 +31,18 @@ Row = dict[str, Any]
 
 
 def export_clips(reviews: Reviews, directory: Path, states: list[str]) -> int:
-    """Write the clips whose review has one of these states, but for alerts that are open, to a directory; how many.
+    """Write the clips whose review has one of these states, but for alerts that are open, to a
+    directory; how many.
 
     Raises ConfigError where the directory holds an export already or cannot be written.
     """
     if (directory / LINES).exists():
         raise ConfigError(f"{directory / LINES} is there already: name another directory")
-    whole = sa.select(alerts.c.clip_sha256).distinct().where(alerts.c.review.in_(states), alerts.c.state != "open")
+    whole = (
+        sa.select(alerts.c.clip_sha256)
+        .distinct()
+        .where(alerts.c.review.in_(states), alerts.c.state != "open")
+    )
     with reviews.database.transaction() as connection:
         wanted = connection.scalars(whole.order_by(alerts.c.clip_sha256)).all()
     try:
@@ -60,10 +66,11 @@ def export_clips(reviews: Reviews, directory: Path, states: list[str]) -> int:
 
 
 def import_clips(reviews: Reviews, directory: Path) -> dict[str, int]:
-    """Add what an export holds and the database lacks, all or nothing; returns how many `clips`, `alerts`, `labels`.
+    """Add what an export holds and the database lacks, all or nothing; returns how many `clips`,
+    `alerts`, `labels`.
 
-    What is there stays as it is; labels join those that are there, by this database's own quorum. Raises ConfigError,
-    with file and line, for what does not fit.
+    What is there stays as it is; labels join those that are there, by this database's own quorum.
+    Raises ConfigError, with file and line, for what does not fit.
     """
     added = {"clips": 0, "alerts": 0, "labels": 0}
     with reviews.database.transaction() as connection:
@@ -82,19 +89,41 @@ class _Unfit(Exception):
 
 
 def _read(connection: sa.Connection, sha256: str) -> tuple[Row | None, bytes | None]:
-    clip = connection.execute(sa.select(clips).where(clips.c.sha256 == sha256)).mappings().one_or_none()
+    clip = (
+        connection.execute(sa.select(clips).where(clips.c.sha256 == sha256))
+        .mappings()
+        .one_or_none()
+    )
     if clip is None:
         return None, None
-    of_clip = sa.select(alerts).where(alerts.c.clip_sha256 == sha256, alerts.c.state != "open").order_by(alerts.c.id)
+    of_clip = (
+        sa.select(alerts)
+        .where(alerts.c.clip_sha256 == sha256, alerts.c.state != "open")
+        .order_by(alerts.c.id)
+    )
     found = []
     for alert in connection.execute(of_clip).mappings().all():
-        why = connection.execute(sa.select(evidence).where(evidence.c.alert_id == alert["id"])).mappings().one()
-        stream = connection.execute(sa.select(streams).where(streams.c.id == alert["stream_id"])).mappings().one()
+        why = (
+            connection.execute(sa.select(evidence).where(evidence.c.alert_id == alert["id"]))
+            .mappings()
+            .one()
+        )
+        stream = (
+            connection.execute(sa.select(streams).where(streams.c.id == alert["stream_id"]))
+            .mappings()
+            .one()
+        )
         texts = {name: json.loads(why[name]) for name in ("trace", "neighbours")}
         found.append({**alert, "stream": dict(stream), **texts})
-    said = connection.execute(sa.select(labels).where(labels.c.clip_sha256 == sha256).order_by(labels.c.number))
+    said = connection.execute(
+        sa.select(labels).where(labels.c.clip_sha256 == sha256).order_by(labels.c.number)
+    )
     row = {name: value for name, value in clip.items() if name != "flac"}
-    return {"clip": row, "labels": [dict(label) for label in said.mappings()], "alerts": found}, clip["flac"]
+    return {
+        "clip": row,
+        "labels": [dict(label) for label in said.mappings()],
+        "alerts": found,
+    }, clip["flac"]
 
 
 def _lines(file: Path) -> Iterator[tuple[str, Any]]:
@@ -104,9 +133,13 @@ def _lines(file: Path) -> Iterator[tuple[str, Any]]:
                 try:
                     yield f"{file}:{number}", json.loads(line)
                 except (ValueError, RecursionError) as error:
-                    raise ConfigError(f"{file}:{number}: not a JSON object: {error}; nothing was imported") from None
+                    raise ConfigError(
+                        f"{file}:{number}: not a JSON object: {error}; nothing was imported"
+                    ) from None
     except OSError as error:
-        raise ConfigError(f"cannot read {file}: {error.strerror}; expected what review.py export has written") from None
+        raise ConfigError(
+            f"cannot read {file}: {error.strerror}; expected what review.py export has written"
+        ) from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file} is not UTF-8 text: {error}; nothing was imported") from None
 
@@ -117,7 +150,10 @@ def _clip(said: Any, directory: Path) -> Row:
         raise _Unfit('expected an object with "clip", "labels" and "alerts"')
     row = _row(clips, said["clip"], {"flac"})
     if not _is_sha256(row["sha256"]) or row["state"] not in ("stored", "evicted"):
-        raise _Unfit(f"clip {row['sha256'][:80]!r} of state {row['state']!r}: expected a SHA-256, stored or evicted")
+        raise _Unfit(
+            f"clip {row['sha256'][:80]!r} of state {row['state']!r}: expected a SHA-256, stored "
+            "or evicted"
+        )
     if row["state"] == "evicted":
         return row | {"flac": None}
     file = _sound(directory, row["sha256"])
@@ -131,12 +167,18 @@ def _clip(said: Any, directory: Path) -> Row:
     except AudioError as error:
         raise _Unfit(f"{file}: {error}") from None
     if (row["size_bytes"], row["length_samples"]) != (len(flac), len(samples)):
-        raise _Unfit(f"{file} has {len(flac)} bytes, {len(samples)} samples, the line says otherwise")
+        raise _Unfit(
+            f"{file} has {len(flac)} bytes, {len(samples)} samples, the line says otherwise"
+        )
     return row | {"flac": flac}
 
 
 def _add(reviews: Reviews, connection: sa.Connection, clip: Row, said: Row) -> dict[str, int]:
-    if not isinstance(said["alerts"], list) or not said["alerts"] or not isinstance(said["labels"], list):
+    if (
+        not isinstance(said["alerts"], list)
+        or not said["alerts"]
+        or not isinstance(said["labels"], list)
+    ):
         raise _Unfit("expected a list of at least one alert and a list of labels")
     sha256 = clip["sha256"]
     added = {"clips": not _has(connection, clips, sha256), "alerts": 0, "labels": 0}
@@ -147,10 +189,15 @@ def _add(reviews: Reviews, connection: sa.Connection, clip: Row, said: Row) -> d
         if not _has(connection, streams, stream["id"]):
             upsert(connection, streams, [stream])
         if not _has(connection, alerts, alert["id"]):
-            upsert(connection, alerts, [alert | {"review": "pending" if clip["flac"] else "expired"}])
+            upsert(
+                connection, alerts, [alert | {"review": "pending" if clip["flac"] else "expired"}]
+            )
             upsert(connection, evidence, [texts])
             added["alerts"] += 1
-        elif connection.scalar(sa.select(alerts.c.clip_sha256).where(alerts.c.id == alert["id"])) != sha256:
+        elif (
+            connection.scalar(sa.select(alerts.c.clip_sha256).where(alerts.c.id == alert["id"]))
+            != sha256
+        ):
             raise _Unfit(f"alert {alert['id']} is in the database with other sound")
     history = reviews.lock(connection, [sha256])[sha256]
     known = [{name: row[name] for name in row if name != "number"} for row in history]
@@ -163,18 +210,28 @@ def _alert(said: Any, sha256: str) -> tuple[Row, Row, Row]:
     """The rows of an alert, its stream and its evidence."""
     if not isinstance(said, dict) or not {"stream", "trace", "neighbours"} <= said.keys():
         raise _Unfit('expected in each alert "stream", "trace" and "neighbours"')
-    alert = _row(alerts, {name: said[name] for name in said.keys() - {"stream", "trace", "neighbours"}})
+    alert = _row(
+        alerts, {name: said[name] for name in said.keys() - {"stream", "trace", "neighbours"}}
+    )
     stream = _row(streams, said["stream"])
-    if not (_is_uuid(alert["id"]) and _is_uuid(stream["id"]) and alert["stream_id"] == stream["id"]):
-        raise _Unfit(f"alert {alert['id']!r} of stream {stream['id']!r}: expected two UUIDs, its own stream")
+    if not (
+        _is_uuid(alert["id"]) and _is_uuid(stream["id"]) and alert["stream_id"] == stream["id"]
+    ):
+        raise _Unfit(
+            f"alert {alert['id']!r} of stream {stream['id']!r}: expected two UUIDs, its own stream"
+        )
     if alert["clip_sha256"] != sha256 or alert["review"] not in STATES:
         raise _Unfit(f"alert {alert['id']} has another clip or an unknown review")
     if alert["state"] not in ("close", "interrupted", "sample"):
-        raise _Unfit(f"alert {alert['id']} is {alert['state']!r}: expected close, interrupted or sample")
+        raise _Unfit(
+            f"alert {alert['id']} is {alert['state']!r}: expected close, interrupted or sample"
+        )
     if stream["state"] == "running":  # elsewhere, and nobody here will tell when it has ended
         stream["state"] = "interrupted"
     if not _is_trace(said["trace"]) or not _are_neighbours(said["neighbours"]):
-        raise _Unfit(f"the trace or the neighbours of alert {alert['id']} are not what schema.sql says")
+        raise _Unfit(
+            f"the trace or the neighbours of alert {alert['id']} are not what schema.sql says"
+        )
     texts = {name: json.dumps(said[name]) for name in ("trace", "neighbours")}
     return alert, stream, {"alert_id": alert["id"], **texts}
 
@@ -182,12 +239,17 @@ def _alert(said: Any, sha256: str) -> tuple[Row, Row, Row]:
 def _label(said: Any) -> Row:
     row = _row(labels, said)
     if row["label"] not in list(Label) or not row["reviewer"].strip():
-        raise _Unfit(f"a label {row['label']!r} by {row['reviewer'][:80]!r}: expected fake, real or unsure, and a name")
+        raise _Unfit(
+            f"a label {row['label']!r} by {row['reviewer'][:80]!r}: expected fake, real or "
+            "unsure, and a name"
+        )
     return {name: row[name] for name in ("label", "reviewer", "reason", "labelled_utc")}
 
 
 def _row(table: sa.Table, said: Any, without: set[str] = frozenset()) -> Row:
-    """The row of a table that an object says, its times parsed; exactly the table's columns, each of its type."""
+    """The row of a table that an object says, its times parsed; exactly the table's columns, each
+    of its type.
+    """
     names = [column.name for column in table.columns if column.name not in without]
     if not isinstance(said, dict) or said.keys() != set(names):
         raise _Unfit(f"expected a row of {table.name} with exactly {', '.join(names)}")
@@ -208,9 +270,13 @@ def _value(column: sa.Column, value: Any) -> Any:
         case sa.Double():
             fits = _is_number(value)
         case sa.String(length=length):
-            fits = type(value) is str and len(value) <= (length or TEXT_CHARACTERS) and _is_utf8(value)
+            fits = (
+                type(value) is str and len(value) <= (length or TEXT_CHARACTERS) and _is_utf8(value)
+            )
     if not fits:
-        raise _Unfit(f"{column.table.name} {column.name} is {repr(value)[:80]}: expected {column.type}")
+        raise _Unfit(
+            f"{column.table.name} {column.name} is {repr(value)[:80]}: expected {column.type}"
+        )
     return value
 
 
@@ -234,17 +300,22 @@ def _is_number(value: Any) -> bool:
 
 def _is_trace(value: Any) -> bool:
     return isinstance(value, list) and all(
-        isinstance(point, list) and len(point) == 2 and type(point[0]) is int and _is_number(point[1])
+        isinstance(point, list)
+        and len(point) == 2
+        and type(point[0]) is int
+        and _is_number(point[1])
         for point in value
     )
 
 
 def _are_neighbours(value: Any) -> bool:
     return isinstance(value, list) and all(
-        isinstance(one, dict) and one.keys() == {"id", "label", "system", "similarity"}
-        and all(type(one[name]) is str for name in ("id", "label", "system")) and _is_number(one["similarity"])
+        isinstance(one, dict)
+        and one.keys() == {"id", "label", "system", "similarity"}
+        and all(type(one[name]) is str for name in ("id", "label", "system"))
+        and _is_number(one["similarity"])
         for one in value
-    )  # fmt: skip
+    )
 
 
 def _is_sha256(text: str) -> bool:

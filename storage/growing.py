@@ -1,4 +1,6 @@
-"""Rows of a stream that grow: each is written anew, with all that came so far, so that writing it twice does no harm."""
+"""Rows of a stream that grow: each is written anew, with all that came so far, so that writing it
+twice does no harm.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,10 @@ class Drifts:
                 sum_ = changed[day] = self._days.setdefault(day, _Sum())
                 sum_.weight += 1
                 sum_.total += row["distance"]
-        return [{"day": day, "seconds": int(s.weight), "distance": s.total / s.weight} for day, s in changed.items()]
+        return [
+            {"day": day, "seconds": int(s.weight), "distance": s.total / s.weight}
+            for day, s in changed.items()
+        ]
 
     def restart(self) -> None:
         """Another model measures from here on: what was measured before does not compare."""
@@ -51,12 +56,22 @@ class Shadows:
 
     def add(self, event: Compared) -> dict[str, Any]:
         """The row that has changed."""
-        hour = datetime.fromisoformat(moment(self._info, event.end)).replace(minute=0, second=0, microsecond=0).isoformat()
+        hour = (
+            datetime.fromisoformat(moment(self._info, event.end))
+            .replace(minute=0, second=0, microsecond=0)
+            .isoformat()
+        )
         candidate = storable(event.candidate)[:255]
         sum_ = self._hours.setdefault((hour, candidate), _Sum())
         sum_.weight += event.heard_s
         sum_.total += event.heard_s * event.difference
         sum_.champion_alerts += event.champion_alert
         sum_.candidate_alerts += event.candidate_alert
-        return {"hour_utc": hour, "candidate": candidate, "seconds": sum_.weight, "difference": sum_.total / sum_.weight,
-                "champion_alerts": sum_.champion_alerts, "candidate_alerts": sum_.candidate_alerts}
+        return {
+            "hour_utc": hour,
+            "candidate": candidate,
+            "seconds": sum_.weight,
+            "difference": sum_.total / sum_.weight,
+            "champion_alerts": sum_.champion_alerts,
+            "candidate_alerts": sum_.candidate_alerts,
+        }

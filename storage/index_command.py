@@ -12,22 +12,30 @@ if TYPE_CHECKING:
     from storage.confirming import Confirming
 
 LABELS = {"fake": "spoof", "real": "bonafide"}
-NOT_HEEDED = ("warning: this bundle does not know how much confirmed references say: they are shown as neighbours, but "
-              "change no score; make one that does with train.py fit")
+NOT_HEEDED = (
+    "warning: this bundle does not know how much confirmed references say: they are shown as "
+    "neighbours, but change no score; make one that does with train.py fit"
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """`action` of what the parser finds is called with a Confirming and what was found."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--bundle", type=Path, metavar="DIR", help="the model bundle, instead of the configured one")
+    common.add_argument(
+        "--bundle", type=Path, metavar="DIR", help="the model bundle, instead of the configured one"
+    )
     common.add_argument("--url", help="the database, instead of the one in [storage]")
-    common.add_argument("--config", type=Path, metavar="FILE", help="settings that override config.toml")
+    common.add_argument(
+        "--config", type=Path, metavar="FILE", help="settings that override config.toml"
+    )
     review = argparse.ArgumentParser(add_help=False)
     review.add_argument("--reviewer", default="", metavar="NAME", help="who says so")
     review.add_argument("--reason", default="", metavar="TEXT", help="and why")
 
-    adding = actions.add_parser("add", parents=[common, review], help="known voices from recordings of any format")
+    adding = actions.add_parser(
+        "add", parents=[common, review], help="known voices from recordings of any format"
+    )
     adding.set_defaults(action=add)
     adding.add_argument("files", nargs="+", type=Path, metavar="FILE")
     adding.add_argument("--label", choices=LABELS, required=True, help="what the recordings are")
@@ -35,12 +43,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     adding.add_argument("--source", default="-", metavar="S", help="where they come from")
     adding.add_argument("--licence", default="unstated", metavar="L")
 
-    removing = actions.add_parser("remove", parents=[common, review],
-                                  help="delete what was added, hide what is the bundle's")
+    removing = actions.add_parser(
+        "remove", parents=[common, review], help="delete what was added, hide what is the bundle's"
+    )
     removing.set_defaults(action=remove)
-    removing.add_argument("ids", nargs="+", metavar="ID", help="as `list` or the neighbours of an alert show it")
+    removing.add_argument(
+        "ids", nargs="+", metavar="ID", help="as `list` or the neighbours of an alert show it"
+    )
 
-    restoring = actions.add_parser("restore", parents=[common], help="show references of the bundle again")
+    restoring = actions.add_parser(
+        "restore", parents=[common], help="show references of the bundle again"
+    )
     restoring.set_defaults(action=restore)
     restoring.add_argument("ids", nargs="+", metavar="ID")
 
@@ -57,7 +70,9 @@ def add(index: Confirming, arguments: argparse.Namespace) -> None:
     from radd.overlay import Provenance
     from storage.overlay import Review
 
-    known = Provenance(LABELS[arguments.label], arguments.system, arguments.source, arguments.licence)
+    known = Provenance(
+        LABELS[arguments.label], arguments.system, arguments.source, arguments.licence
+    )
     for file in arguments.files:
         id, blocks = index.add(file, known, Review(arguments.reviewer, arguments.reason))
         print(f"{id}  {blocks} blocks of {file}" if blocks else f"{id}  {file} is there already")

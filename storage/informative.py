@@ -11,13 +11,16 @@ from storage.records import SAMPLE
 
 
 def informative(record: dict[str, Any]) -> float:
-    """Of an alert's record, 0 to 1, higher = more: the mean of how uncertain, how novel and how disputed it is.
+    """Of an alert's record, 0 to 1, higher = more: the mean of how uncertain, how novel and how
+    disputed it is.
 
-    Uncertain: the entropy in bits of the posterior that the median LLR gives at equal odds (uncertainty sampling, Lewis
-    and Gale 1994). Novel: 1 less the cosine of the nearest reference. Disputed: the share of the nearest references
-    that bear the other label than that LLR gives. A part that was not measured counts as 1.
+    Uncertain: the entropy in bits of the posterior that the median LLR gives at equal odds
+    (uncertainty sampling, Lewis and Gale 1994). Novel: 1 less the cosine of the nearest reference.
+    Disputed: the share of the nearest references that bear the other label than that LLR gives. A
+    part that was not measured counts as 1.
 
-    The place of a sample is drawn at random, from its id: it is to find what the model is sure of and wrong about.
+    The place of a sample is drawn at random, from its id: it is to find what the model is sure of
+    and wrong about.
     """
     if record["alert"]["state"] == SAMPLE:
         return uuid.UUID(record["alert"]["id"]).int / 2**128

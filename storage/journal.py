@@ -1,4 +1,6 @@
-"""The sink that forgets nothing: events go into a durable spool first and from there into the database."""
+"""The sink that forgets nothing: events go into a durable spool first and from there into the
+database.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,8 @@ from storage.timeline import Timeline
 
 MEGABYTE = 1_000_000
 ROWS_TOGETHER = 10
-STREAMS_A_SECOND = 8  # so many live ones are told of every second; where there are more, each is told of less often
+# so many live ones are told of every second; where there are more, each is told of less often
+STREAMS_A_SECOND = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +51,21 @@ class StorageSettings:
 
     def __post_init__(self):
         parse_url(self.url)
-        check(self, clip_quota_mb=(0, 1_000_000), spool_quota_mb=(1, 1_000_000), flush_s=(0, 3_600),
-              sample_per_hour=(0, 400), keep_days_pending=(0, 36_500), keep_days_labelled=(0, 36_500))
+        check(
+            self,
+            clip_quota_mb=(0, 1_000_000),
+            spool_quota_mb=(1, 1_000_000),
+            flush_s=(0, 3_600),
+            sample_per_hour=(0, 400),
+            keep_days_pending=(0, 36_500),
+            keep_days_labelled=(0, 36_500),
+        )
 
     @property
     def spool_directory(self) -> Path:
-        """Where the spool lies: as configured, else beside an SQLite file, else in the working directory."""
+        """Where the spool lies: as configured, else beside an SQLite file, else in the working
+        directory.
+        """
         url = parse_url(self.url)
         if self.spool:
             return Path(self.spool)
@@ -73,16 +85,24 @@ class _Book:
         self.gaps: list[dict[str, Any]] = []
         self.open: dict[str, str] = {}
         self.entry = ""
-        self.totals = {"length_samples": 0, "lost_samples": 0, "scores": 0, "judged": 0, "alerts": 0, "gaps": 0}
+        self.totals = {
+            "length_samples": 0,
+            "lost_samples": 0,
+            "scores": 0,
+            "judged": 0,
+            "alerts": 0,
+            "gaps": 0,
+        }
         self.ended = False
 
 
 class Journal:
     """Keeps the events of a daemon's streams; a Sink, to be entered before listening begins.
 
-    An alert is durable when `write` returns. Entering raises StorageError where another daemon has the spool, or the
-    database is there but not usable (password, name, schema); a database that is away is no error. After entering,
-    `recovered` holds the alerts that a killed daemon left open, with state INTERRUPTED.
+    An alert is durable when `write` returns. Entering raises StorageError where another daemon has
+    the spool, or the database is there but not usable (password, name, schema); a database that is
+    away is no error. After entering, `recovered` holds the alerts that a killed daemon left open,
+    with state INTERRUPTED.
     """
 
     def __init__(self, settings: StorageSettings, *streams: StreamInfo):
@@ -91,7 +111,9 @@ class Journal:
         self._live_rows = min(ROWS_TOGETHER, -(-len(streams) // STREAMS_A_SECOND))
         self._spool = Spool(settings.spool_directory, settings.spool_quota_mb * MEGABYTE)
         retention = Retention(
-            settings.clip_quota_mb * MEGABYTE, settings.keep_days_pending, settings.keep_days_labelled
+            settings.clip_quota_mb * MEGABYTE,
+            settings.keep_days_pending,
+            settings.keep_days_labelled,
         )
         self._delivery = Delivery(self._spool, settings.url, retention)
         self._spool_problem: str | None = None
@@ -111,14 +133,18 @@ class Journal:
         return self
 
     def __exit__(self, kind, *exc) -> None:
-        """End the streams that go on, then deliver for at most the configured time; the rest stays in the spool."""
+        """End the streams that go on, then deliver for at most the configured time; the rest stays
+        in the spool.
+        """
         for stream in self._books:
             self.end(stream, kind is not None)
         self._delivery.close(self._settings.flush_s)
         self._spool.__exit__()
 
     def end(self, stream: str, interrupted: bool) -> None:
-        """The stream with this id is over; nothing is written of it any more. Once it has ended this does nothing."""
+        """The stream with this id is over; nothing is written of it any more. Once it has ended
+        this does nothing.
+        """
         book = self._books[stream]
         if book.ended:
             return
@@ -131,7 +157,8 @@ class Journal:
     def write(self, event: Event, stream: str | None = None) -> None:
         """Keep one event; an alert is durable on return.
 
-        Never raises for want of space or database: what is lost is counted in `stats` and told by `problem`.
+        Never raises for want of space or database: what is lost is counted in `stats` and told by
+        `problem`.
         """
         book = self._books[stream or next(iter(self._books))]
         totals = book.totals
@@ -156,7 +183,9 @@ class Journal:
             self._keep_alert(book, event)
 
     def judged_by(self, bundle: str) -> None:
-        """Alerts and samples from now on are of this bundle; a stream's row keeps the one that it began with."""
+        """Alerts and samples from now on are of this bundle; a stream's row keeps the one that it
+        began with.
+        """
         for book in self._books.values():
             self._keep_rows(book)
             book.judge = replace(book.info, bundle=bundle)
@@ -164,7 +193,9 @@ class Journal:
 
     @property
     def problem(self) -> str | None:
-        """What keeps events from the database or the spool, in words for the user; None if nothing does."""
+        """What keeps events from the database or the spool, in words for the user; None if nothing
+        does.
+        """
         return self._spool_problem or self._delivery.problem or self._delivery.refusal
 
     def queue_depths(self) -> dict[str, int]:
@@ -172,7 +203,9 @@ class Journal:
         return {"spool": self._spool.waiting}
 
     def stats(self) -> dict[str, int]:
-        """Counts since the start: what waits, what was delivered, and everything that was given up."""
+        """Counts since the start: what waits, what was delivered, and everything that was given
+        up.
+        """
         dropped = self._spool.dropped
         return {
             "spool_entries": self._spool.waiting,
@@ -191,19 +224,28 @@ class Journal:
         opening = alert.state is AlertState.OPEN
         book.totals["alerts"] += opening
         name = book.open.pop(alert.id, None)
-        name = self._keep(Kind.ALERT, alert_record(alert, book.judge), flac_bytes(alert.clip), opening, name)
+        name = self._keep(
+            Kind.ALERT, alert_record(alert, book.judge), flac_bytes(alert.clip), opening, name
+        )
         if opening and name:
             book.open[alert.id] = name
 
     def _keep_rows(self, book: _Book, to_the_end: bool = False) -> None:
         heard = book.timeline.take(to_the_end)
-        record = {"stream_id": book.info.id, "timeline": heard, "gaps": book.gaps, "drift": book.drifts.add(heard)}
+        record = {
+            "stream_id": book.info.id,
+            "timeline": heard,
+            "gaps": book.gaps,
+            "drift": book.drifts.add(heard),
+        }
         book.gaps = []
         if record["timeline"] or record["gaps"]:
             self._keep(Kind.ROWS, record)
 
     def _keep(self, *entry, **options) -> str | None:
-        """The entry's name in the spool, None if the spool could not take it; arguments as for `Spool.put`."""
+        """The entry's name in the spool, None if the spool could not take it; arguments as for
+        `Spool.put`.
+        """
         try:
             name = self._spool.put(*entry, **options)
         except StorageError as error:

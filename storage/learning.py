@@ -1,4 +1,6 @@
-"""What retraining asks of the database and leaves in it: confirmed clips, retrainings, decisions, alert rates, drift."""
+"""What retraining asks of the database and leaves in it: confirmed clips, retrainings, decisions,
+alert rates, drift.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,17 @@ from storage.database import Database
 from storage.lease import Lease
 from storage.records import SAMPLE, storable
 from storage.review import IN_INDEX, Label, person, utc_now
-from storage.tables import alerts, clips, decisions, drift, labels, retrainings, shadows, streams, timeline
+from storage.tables import (
+    alerts,
+    clips,
+    decisions,
+    drift,
+    labels,
+    retrainings,
+    shadows,
+    streams,
+    timeline,
+)
 
 RETRAINING = "retraining"
 
@@ -41,7 +53,8 @@ class Confirmed:
 class Learning:
     """The loop's side of a database; a context manager that makes the tables where there are none.
 
-    With `reads_only` what would change something is refused. Errors of every method are those of Database.
+    With `reads_only` what would change something is refused. Errors of every method are those of
+    Database.
     """
 
     def __init__(self, url: str, reads_only: bool = False):
@@ -62,20 +75,39 @@ class Learning:
         """The clips that may be learned from, in the order of their labels."""
         before = (alerts.c.began_samples - alerts.c.clip_start_samples).label("before")
         chosen = (
-            sa.select(alerts.c["clip_sha256", "review", "stream_id", "began_utc"], before, streams.c.source)
-            .join(clips, clips.c.sha256 == alerts.c.clip_sha256).join(streams, streams.c.id == alerts.c.stream_id)
-            .where(alerts.c.review.in_(list(IN_INDEX)), clips.c.state == "stored").order_by(alerts.c.began_utc)
-        )  # fmt: skip
+            sa.select(
+                alerts.c["clip_sha256", "review", "stream_id", "began_utc"],
+                before,
+                streams.c.source,
+            )
+            .join(clips, clips.c.sha256 == alerts.c.clip_sha256)
+            .join(streams, streams.c.id == alerts.c.stream_id)
+            .where(alerts.c.review.in_(list(IN_INDEX)), clips.c.state == "stored")
+            .order_by(alerts.c.began_utc)
+        )
         with self._database.transaction() as connection:
             found = {row.clip_sha256: row for row in connection.execute(chosen)}
             said = self._answers(connection)
         made = []
         for sha256, row in found.items():
-            agreeing = {who: when for who, (label, when) in said.get(sha256, {}).items() if label == row.review}
+            agreeing = {
+                who: when
+                for who, (label, when) in said.get(sha256, {}).items()
+                if label == row.review
+            }
             if agreeing:
-                made.append(Confirmed(sha256, IN_INDEX[row.review], row.source, row.stream_id, row.began_utc,
-                                      max(agreeing.values()), frozenset(agreeing),
-                                      row.before if row.review == Label.FAKE else 0))
+                made.append(
+                    Confirmed(
+                        sha256,
+                        IN_INDEX[row.review],
+                        row.source,
+                        row.stream_id,
+                        row.began_utc,
+                        max(agreeing.values()),
+                        frozenset(agreeing),
+                        row.before if row.review == Label.FAKE else 0,
+                    )
+                )
         return sorted(made, key=lambda clip: (clip.labelled_utc, clip.sha256))
 
     def answers(self) -> dict[str, list[str]]:
@@ -93,10 +125,16 @@ class Learning:
         """The newest clips that nobody has agreed on, by SHA-256."""
         waiting = sa.select(clips.c.sha256).where(
             clips.c.state == "stored",
-            ~sa.exists().where(alerts.c.clip_sha256 == clips.c.sha256, alerts.c.review.in_(list(IN_INDEX))),
+            ~sa.exists().where(
+                alerts.c.clip_sha256 == clips.c.sha256, alerts.c.review.in_(list(IN_INDEX))
+            ),
         )
         with self._database.transaction() as connection:
-            return list(connection.scalars(waiting.order_by(clips.c.stored_utc.desc(), clips.c.sha256).limit(limit)))
+            return list(
+                connection.scalars(
+                    waiting.order_by(clips.c.stored_utc.desc(), clips.c.sha256).limit(limit)
+                )
+            )
 
     def sound(self, sha256: str) -> bytes | None:
         """The FLAC bytes of a clip; None where they are gone."""
@@ -104,9 +142,18 @@ class Learning:
             return connection.scalar(sa.select(clips.c.flac).where(clips.c.sha256 == sha256))
 
     def ask(self, why: str, champion: str) -> str:
-        """The id of a retraining that somebody asks for; a process that is given it finds out whether it is due."""
+        """The id of a retraining that somebody asks for; a process that is given it finds out
+        whether it is due.
+        """
         id, now = str(uuid.uuid4()), utc_now()
-        row = {"id": id, "state": "running", "step": "due", "why": storable(why), "champion": champion, "candidate": ""}
+        row = {
+            "id": id,
+            "state": "running",
+            "step": "due",
+            "why": storable(why),
+            "champion": champion,
+            "candidate": "",
+        }
         with self._database.transaction() as connection:
             connection.execute(retrainings.insert().values(**row, began_utc=now))
         return id
@@ -118,15 +165,26 @@ class Learning:
         """
         mine = retrainings.c.id == asked
         with self._database.transaction() as connection:
-            left = retrainings.update().where(retrainings.c.state == "running", ~mine if asked else sa.true())
+            left = retrainings.update().where(
+                retrainings.c.state == "running", ~mine if asked else sa.true()
+            )
             connection.execute(left.values(state="interrupted", ended_utc=utc_now()))
-            row = {"state": "running", "step": "clips", "champion": champion, "candidate": candidate}
+            row = {
+                "state": "running",
+                "step": "clips",
+                "champion": champion,
+                "candidate": candidate,
+            }
             said = connection.scalar(sa.select(retrainings.c.why).where(mine)) if asked else None
             if said is not None:
-                connection.execute(retrainings.update().where(mine).values(**row, why=f"{said}; {why}"))
+                connection.execute(
+                    retrainings.update().where(mine).values(**row, why=f"{said}; {why}")
+                )
                 return asked
             id = str(uuid.uuid4())
-            connection.execute(retrainings.insert().values(**row, id=id, why=why, began_utc=utc_now()))
+            connection.execute(
+                retrainings.insert().values(**row, id=id, why=why, began_utc=utc_now())
+            )
         return id
 
     def change(self, id: str, **values: Any) -> None:
@@ -146,10 +204,20 @@ class Learning:
         """All of them, oldest first."""
         return self._all(sa.select(retrainings).order_by(retrainings.c.began_utc, retrainings.c.id))
 
-    def decide(self, action: str, model: str, version: str, before: str, reason: str, numbers: Any = None) -> None:
+    def decide(
+        self, action: str, model: str, version: str, before: str, reason: str, numbers: Any = None
+    ) -> None:
         """Write down a decision: promote, rollback or refuse."""
-        row = {"id": str(uuid.uuid4()), "action": action, "model": model, "version": version, "before": before,
-               "reason": storable(reason), "numbers": json.dumps(numbers), "decided_utc": utc_now()}
+        row = {
+            "id": str(uuid.uuid4()),
+            "action": action,
+            "model": model,
+            "version": version,
+            "before": before,
+            "reason": storable(reason),
+            "numbers": json.dumps(numbers),
+            "decided_utc": utc_now(),
+        }
         with self._database.transaction() as connection:
             connection.execute(decisions.insert().values(**row))
 
@@ -159,30 +227,52 @@ class Learning:
         return [row | {"numbers": json.loads(row["numbers"])} for row in found]
 
     def alert_rate(self, since: datetime, until: datetime) -> tuple[int, float]:
-        """How many alerts began in a span of time (UTC), and in how many hours of speech that was judged."""
+        """How many alerts began in a span of time (UTC), and in how many hours of speech that was
+        judged.
+        """
         with self._database.transaction() as connection:
-            began = (alerts.c.began_utc >= since, alerts.c.began_utc < until, alerts.c.state != SAMPLE)
+            began = (
+                alerts.c.began_utc >= since,
+                alerts.c.began_utc < until,
+                alerts.c.state != SAMPLE,
+            )
             count = connection.scalar(sa.select(sa.func.count()).select_from(alerts).where(*began))
             judged = 0
             for id, begin, end in self._spans(connection, since, until):
-                within = (timeline.c.stream_id == id, timeline.c.second.between(begin, end), timeline.c.llr.is_not(None))
-                judged += connection.scalar(sa.select(sa.func.count()).select_from(timeline).where(*within))
+                within = (
+                    timeline.c.stream_id == id,
+                    timeline.c.second.between(begin, end),
+                    timeline.c.llr.is_not(None),
+                )
+                judged += connection.scalar(
+                    sa.select(sa.func.count()).select_from(timeline).where(*within)
+                )
         return count, judged / 3600
 
     def shadow(self, candidate: str) -> tuple[float, float, int, int]:
-        """What daemons have stored of a candidate (name and version): the seconds of speech that it judged beside the
-        champion, the mean difference of the LLRs, and the alerts of the champion and of the candidate in them."""
+        """What daemons have stored of a candidate (name and version): the seconds of speech that it
+        judged beside the champion, the mean difference of the LLRs, and the alerts of the champion
+        and of the candidate in them.
+        """
         heard = sa.func.sum(shadows.c.seconds)
         weighted = sa.func.sum(shadows.c.seconds * shadows.c.difference)
         alerts_of = (sa.func.sum(shadows.c[f"{who}_alerts"]) for who in ("champion", "candidate"))
         with self._database.transaction() as connection:
-            row = connection.execute(sa.select(heard, weighted, *alerts_of).where(shadows.c.candidate == candidate)).one()
-        return (float(row[0]), float(row[1] / row[0]), int(row[2]), int(row[3])) if row[0] else (0.0, 0.0, 0, 0)
+            row = connection.execute(
+                sa.select(heard, weighted, *alerts_of).where(shadows.c.candidate == candidate)
+            ).one()
+        return (
+            (float(row[0]), float(row[1] / row[0]), int(row[2]), int(row[3]))
+            if row[0]
+            else (0.0, 0.0, 0, 0)
+        )
 
     def drifts(self, since: date) -> list[dict[str, Any]]:
         """The rows of `drift` from a day on, with the source of the stream, oldest first."""
         chosen = sa.select(drift, streams.c.source).join(streams, streams.c.id == drift.c.stream_id)
-        return self._all(chosen.where(drift.c.day >= since).order_by(drift.c.day, drift.c.stream_id))
+        return self._all(
+            chosen.where(drift.c.day >= since).order_by(drift.c.day, drift.c.stream_id)
+        )
 
     def _all(self, query: sa.Select) -> list[dict[str, Any]]:
         with self._database.transaction() as connection:
@@ -192,13 +282,24 @@ class Learning:
         """By clip and reviewer the latest label and when it was given."""
         found: dict[str, dict[str, tuple[str, datetime]]] = {}
         rows = sa.select(labels.c["clip_sha256", "reviewer", "label", "labelled_utc"])
-        for sha256, reviewer, label, when in connection.execute(rows.order_by(labels.c.clip_sha256, labels.c.number)):
+        for sha256, reviewer, label, when in connection.execute(
+            rows.order_by(labels.c.clip_sha256, labels.c.number)
+        ):
             found.setdefault(sha256, {})[person(reviewer)] = (label, when)
         return found
 
-    def _spans(self, connection: sa.Connection, since: datetime, until: datetime) -> Iterable[tuple[str, int, int]]:
-        """The streams that ran in a span of time: id, first and last second of the timeline in it."""
-        ran = (streams.c.started_utc < until, sa.or_(streams.c.ended_utc.is_(None), streams.c.ended_utc >= since))
-        for id, started in connection.execute(sa.select(streams.c.id, streams.c.started_utc).where(*ran)).all():
+    def _spans(
+        self, connection: sa.Connection, since: datetime, until: datetime
+    ) -> Iterable[tuple[str, int, int]]:
+        """The streams that ran in a span of time: id, first and last second of the timeline in
+        it.
+        """
+        ran = (
+            streams.c.started_utc < until,
+            sa.or_(streams.c.ended_utc.is_(None), streams.c.ended_utc >= since),
+        )
+        for id, started in connection.execute(
+            sa.select(streams.c.id, streams.c.started_utc).where(*ran)
+        ).all():
             begin, end = (math.ceil((edge - started).total_seconds()) for edge in (since, until))
             yield id, max(0, begin), end - 1

@@ -1,4 +1,6 @@
-"""One at a time, across processes and machines: a row of the database that its holder renews while it lives."""
+"""One at a time, across processes and machines: a row of the database that its holder renews while
+it lives.
+"""
 
 from __future__ import annotations
 
@@ -28,25 +30,37 @@ class Lease:
             mine = sa.select(leases).where(leases.c.name == self._name).with_for_update()
             row = connection.execute(mine).one_or_none()
             if _is_held(row):
-                raise StorageError(f"process {row.holder} is at it already: {self._name} goes one at a time; wait until "
-                                   "it has ended")
+                raise StorageError(
+                    f"process {row.holder} is at it already: {self._name} goes one at a time; "
+                    "wait until it has ended"
+                )
             if row is not None:
                 connection.execute(leases.delete().where(leases.c.name == self._name))
-            connection.execute(leases.insert().values(name=self._name, holder=self._holder, until_utc=utc_now() + LASTS))
+            connection.execute(
+                leases.insert().values(
+                    name=self._name, holder=self._holder, until_utc=utc_now() + LASTS
+                )
+            )
         return self
 
     def holder(self) -> str | None:
         """The process that holds it, as number and machine; None where none does."""
         with self._database.transaction() as connection:
-            row = connection.execute(sa.select(leases).where(leases.c.name == self._name)).one_or_none()
+            row = connection.execute(
+                sa.select(leases).where(leases.c.name == self._name)
+            ).one_or_none()
         return row.holder if _is_held(row) else None
 
     def renew(self) -> None:
-        """Hold it for longer; raises StorageError where somebody else took it, because this process had stood still."""
+        """Hold it for longer; raises StorageError where somebody else took it, because this process
+        had stood still.
+        """
         mine = (leases.c.name == self._name) & (leases.c.holder == self._holder)
         with self._database.transaction() as connection:
             if connection.scalar(sa.select(leases.c.name).where(mine)) is None:
-                raise StorageError(f"{self._name} was taken over by another process; start it again")
+                raise StorageError(
+                    f"{self._name} was taken over by another process; start it again"
+                )
             connection.execute(leases.update().where(mine).values(until_utc=utc_now() + LASTS))
 
     def __exit__(self, *exc) -> None:
@@ -60,7 +74,9 @@ def _is_held(row: sa.Row | None) -> bool:
 
 
 def _is_gone(holder: str) -> bool:
-    """Whether it was a process of this machine that has ended; one of our own number was another that has."""
+    """Whether it was a process of this machine that has ended; one of our own number was another
+    that has.
+    """
     pid, _, machine = holder.partition(" ")
     if machine != platform.node():
         return False

@@ -1,4 +1,6 @@
-"""The overlay of the index in the database: what people add and remove, and the version that tells a daemon of it."""
+"""The overlay of the index in the database: what people add and remove, and the version that tells
+a daemon of it.
+"""
 
 from __future__ import annotations
 
@@ -77,20 +79,31 @@ class OverlayStore:
         return self.changed(-1)
 
     def changed(self, version: int) -> Overlay | None:
-        """The overlay as it is now; None where it still has this version. Only what is new is read."""
+        """The overlay as it is now; None where it still has this version. Only what is new is
+        read.
+        """
         with self._transaction() as connection:
             now = connection.scalar(sa.select(versions.c.version).where(self._mine(versions))) or 0
             if now == version:
                 return None
             columns = added.c.id, added.c.label, added.c.added_utc
-            there = sa.select(*columns, sa.func.count()).where(self._mine(added)).group_by(*columns).order_by(*columns)
+            there = (
+                sa.select(*columns, sa.func.count())
+                .where(self._mine(added))
+                .group_by(*columns)
+                .order_by(*columns)
+            )
             recordings = {id: Recording(*rest) for id, *rest in connection.execute(there)}
             known, vectors = self._blocks(connection, self._latest.unknown(recordings))
-            removed = frozenset(connection.scalars(sa.select(removals.c.reference_id).where(self._mine(removals))))
+            removed = frozenset(
+                connection.scalars(sa.select(removals.c.reference_id).where(self._mine(removals)))
+            )
         self._latest = self._latest.changed(now, recordings, known, vectors, removed)
         return self._latest
 
-    def _blocks(self, connection: sa.Connection, ids: Sequence[str]) -> tuple[References, np.ndarray]:
+    def _blocks(
+        self, connection: sa.Connection, ids: Sequence[str]
+    ) -> tuple[References, np.ndarray]:
         """Of these recordings, with vectors float32 (n, width)."""
         names = "id", "label", "system", "source", "licence", "start_samples", "embedding"
         read, widths = bytearray(), set()
@@ -108,8 +121,10 @@ class OverlayStore:
 
         known = References(rows())
         if len(widths) > 1:
-            raise StorageError(f"the confirmed references have embeddings of {sorted(widths)} bytes, expected one "
-                               "length; remove and add them anew with train.py index")
+            raise StorageError(
+                f"the confirmed references have embeddings of {sorted(widths)} bytes, expected one "
+                "length; remove and add them anew with train.py index"
+            )
         return known, np.frombuffer(read, FLOAT32).reshape(len(known), -1 if len(known) else 0)
 
     def recordings(self) -> list[Confirmed]:
@@ -117,13 +132,20 @@ class OverlayStore:
         columns = [added.c[name] for name in Confirmed.__slots__ if name != "blocks"]
         chosen = sa.select(*columns, sa.func.count().label("blocks")).where(self._mine(added))
         with self._transaction() as connection:
-            rows = connection.execute(chosen.group_by(*columns).order_by(added.c.added_utc, added.c.id))
+            rows = connection.execute(
+                chosen.group_by(*columns).order_by(added.c.added_utc, added.c.id)
+            )
             return [Confirmed(**row) for row in rows.mappings()]
 
     def add(
-        self, references: Sequence[Reference], vectors: np.ndarray, review: Review, clip_sha256: str | None = None
+        self,
+        references: Sequence[Reference],
+        vectors: np.ndarray,
+        review: Review,
+        clip_sha256: str | None = None,
     ) -> bool:
-        """Add the blocks of one recording, vectors float32 (n, width); False where it is there already.
+        """Add the blocks of one recording, vectors float32 (n, width); False where it is there
+        already.
 
         Raises ConfigError where it is there under the other label.
         """
@@ -131,22 +153,32 @@ class OverlayStore:
             return enter(connection, self._encoder_id, references, vectors, review, clip_sha256)
 
     def remove(self, ids: Collection[str], bundled: Collection[str], review: Review) -> None:
-        """Delete recordings that were added, and hide references of the bundle, whose ids are `bundled`; all or none.
+        """Delete recordings that were added, and hide references of the bundle, whose ids are
+        `bundled`; all or none.
 
         Raises ConfigError for an id that is neither, or is hidden already.
         """
         with self._transaction() as connection:
             _grow(connection, self._encoder_id)
             for id in ids:
-                if connection.execute(added.delete().where(self._mine(added), added.c.id == id)).rowcount:
+                if connection.execute(
+                    added.delete().where(self._mine(added), added.c.id == id)
+                ).rowcount:
                     continue
                 hidden = sa.exists().where(self._mine(removals), removals.c.reference_id == id)
                 if id not in bundled or connection.scalar(sa.select(hidden)):
-                    raise ConfigError(f"the index has no reference {id}; train.py index list shows what was added")
-                connection.execute(removals.insert().values(
-                    encoder_id=self._encoder_id, reference_id=id, reviewer=review.reviewer, reason=review.reason,
-                    removed_utc=_now(),
-                ))
+                    raise ConfigError(
+                        f"the index has no reference {id}; train.py index list shows what was added"
+                    )
+                connection.execute(
+                    removals.insert().values(
+                        encoder_id=self._encoder_id,
+                        reference_id=id,
+                        reviewer=review.reviewer,
+                        reason=review.reason,
+                        removed_utc=_now(),
+                    )
+                )
 
     def restore(self, ids: Collection[str]) -> None:
         """Show references of the bundle again; raises ConfigError for one that is not hidden."""
@@ -155,7 +187,9 @@ class OverlayStore:
             for id in ids:
                 shown = removals.delete().where(self._mine(removals), removals.c.reference_id == id)
                 if not connection.execute(shown).rowcount:
-                    raise ConfigError(f"no reference {id} of the bundle was removed; there is nothing to restore")
+                    raise ConfigError(
+                        f"no reference {id} of the bundle was removed; there is nothing to restore"
+                    )
 
     @contextmanager
     def _transaction(self) -> Iterator[sa.Connection]:
@@ -185,33 +219,56 @@ def enter(
     if known == label:
         return False
     if known is not None:
-        raise ConfigError(f"the recording {id} is in the index as {known}, not {label}; if that was wrong, "
-                          f"run train.py index remove {id} and add it again")
+        raise ConfigError(
+            f"the recording {id} is in the index as {known}, not {label}; if that was wrong, "
+            f"run train.py index remove {id} and add it again"
+        )
     _grow(connection, encoder_id)
     moment = _now()
-    connection.execute(added.insert(), [
-        {"encoder_id": encoder_id, "id": id, "start_samples": round(reference.start_s * SAMPLE_RATE_HZ),
-         "label": label, "system": reference.system, "source": reference.source, "licence": reference.licence,
-         "clip_sha256": clip_sha256, "embedding": vector.astype(FLOAT32).tobytes(),
-         "reviewer": review.reviewer, "reason": review.reason, "added_utc": moment}
-        for reference, vector in zip(references, vectors, strict=True)
-    ])
+    connection.execute(
+        added.insert(),
+        [
+            {
+                "encoder_id": encoder_id,
+                "id": id,
+                "start_samples": round(reference.start_s * SAMPLE_RATE_HZ),
+                "label": label,
+                "system": reference.system,
+                "source": reference.source,
+                "licence": reference.licence,
+                "clip_sha256": clip_sha256,
+                "embedding": vector.astype(FLOAT32).tobytes(),
+                "reviewer": review.reviewer,
+                "reason": review.reason,
+                "added_utc": moment,
+            }
+            for reference, vector in zip(references, vectors, strict=True)
+        ],
+    )
     return True
 
 
 def leave(connection: sa.Connection, clip_sha256: str) -> int:
-    """Take a clip's blocks out of the overlay of every encoder, inside the transaction; returns how many they were."""
+    """Take a clip's blocks out of the overlay of every encoder, inside the transaction; returns how
+    many they were.
+    """
     mine = added.c.clip_sha256 == clip_sha256
-    for encoder_id in connection.scalars(sa.select(added.c.encoder_id).where(mine).distinct()).all():
+    for encoder_id in connection.scalars(
+        sa.select(added.c.encoder_id).where(mine).distinct()
+    ).all():
         _grow(connection, encoder_id)
     return connection.execute(added.delete().where(mine)).rowcount
 
 
 def _grow(connection: sa.Connection, encoder_id: str) -> None:
-    """The next version; whoever else changes this overlay waits here until this transaction has ended."""
+    """The next version; whoever else changes this overlay waits here until this transaction has
+    ended.
+    """
     first, grown = {"encoder_id": encoder_id, "version": 1}, {"version": versions.c.version + 1}
     if connection.dialect.name == "sqlite":
-        connection.execute(sqlite.insert(versions).values(first).on_conflict_do_update(["encoder_id"], set_=grown))
+        connection.execute(
+            sqlite.insert(versions).values(first).on_conflict_do_update(["encoder_id"], set_=grown)
+        )
     else:
         connection.execute(mysql.insert(versions).values(first).on_duplicate_key_update(grown))
 

@@ -44,7 +44,8 @@ class Chosen:
 
 
 class Reader:
-    """The stored streams, alerts and clips; safe across threads. Errors of every method are those of Database.
+    """The stored streams, alerts and clips; safe across threads. Errors of every method are those
+    of Database.
 
     Rows are dictionaries of the columns that schema.sql explains.
     """
@@ -60,10 +61,17 @@ class Reader:
         self._all(sa.select(streams.c.id).limit(1))
 
     def streams(self, since: datetime) -> list[Row]:
-        """The streams that run, or ended since, the newest first; each with its losses, alerts and latest second."""
+        """The streams that run, or ended since, the newest first; each with its losses, alerts and
+        latest second.
+        """
 
         def of_stream(name: str, value, table: sa.Table, *conditions):
-            return sa.select(value).where(table.c.stream_id == streams.c.id, *conditions).scalar_subquery().label(name)
+            return (
+                sa.select(value)
+                .where(table.c.stream_id == streams.c.id, *conditions)
+                .scalar_subquery()
+                .label(name)
+            )
 
         count, lost = sa.func.count(), sa.func.sum(gaps.c.end_samples - gaps.c.start_samples)
         chosen = sa.select(
@@ -81,19 +89,31 @@ class Reader:
         """What was heard in each stream, by its id, from a second on."""
         found: dict[str, list[Row]] = {}
         for id, second in first.items():
-            chosen = sa.select(timeline).where(timeline.c.stream_id == id, timeline.c.second >= second)
+            chosen = sa.select(timeline).where(
+                timeline.c.stream_id == id, timeline.c.second >= second
+            )
             found[id] = self._all(chosen.order_by(timeline.c.second))
         return found
 
-    def alerts(self, chosen: Chosen, order: str, limit: int, after: str | None) -> tuple[list[Row], str | None]:
-        """A page of alerts and samples with their streams and clips, and where the next page begins; None at the end.
+    def alerts(
+        self, chosen: Chosen, order: str, limit: int, after: str | None
+    ) -> tuple[list[Row], str | None]:
+        """A page of alerts and samples with their streams and clips, and where the next page
+        begins; None at the end.
 
-        The most informative or the newest come first. Raises ConfigError for an `after` that was not given out so.
+        The most informative or the newest come first. Raises ConfigError for an `after` that was
+        not given out so.
         """
-        column, parse = (alerts.c.informative, float) if order == "informative" else (
-            alerts.c.began_utc, datetime.fromisoformat)
+        column, parse = (
+            (alerts.c.informative, float)
+            if order == "informative"
+            else (alerts.c.began_utc, datetime.fromisoformat)
+        )
         query = _with_clip()
-        for condition, value in ((alerts.c.review, chosen.review), (alerts.c.stream_id, chosen.stream_id)):
+        for condition, value in (
+            (alerts.c.review, chosen.review),
+            (alerts.c.stream_id, chosen.stream_id),
+        ):
             query = query.where(condition == value) if value is not None else query
         if chosen.kind is not None:
             query = query.where((alerts.c.state == SAMPLE) == (chosen.kind == SAMPLE))
@@ -102,7 +122,8 @@ class Reader:
         return self._page(query, column, alerts.c.id, parse, limit, after)
 
     def alert(self, id: str) -> Row | None:
-        """An alert or sample as `alerts` has it, with `trace`, `neighbours`, `labels` and `index`; None for another id.
+        """An alert or sample as `alerts` has it, with `trace`, `neighbours`, `labels` and `index`;
+        None for another id.
 
         `index` has the encoders whose index has learnt it, and of how many blocks.
         """
@@ -112,10 +133,14 @@ class Reader:
             return None
         row = found[0]
         of_clip = [table.c.clip_sha256 == row["clip_sha256"] for table in (labels, indexed_clips)]
-        return row | {name: json.loads(row[name] or "[]") for name in ("trace", "neighbours")} | {
-            "labels": self._all(sa.select(labels).where(of_clip[0]).order_by(labels.c.number)),
-            "index": self._all(sa.select(indexed_clips).where(of_clip[1])),
-        }
+        return (
+            row
+            | {name: json.loads(row[name] or "[]") for name in ("trace", "neighbours")}
+            | {
+                "labels": self._all(sa.select(labels).where(of_clip[0]).order_by(labels.c.number)),
+                "index": self._all(sa.select(indexed_clips).where(of_clip[1])),
+            }
+        )
 
     def sound(self, id: str) -> bytes | None:
         """The FLAC bytes of an alert's or a sample's clip; None where there are none."""
@@ -123,25 +148,39 @@ class Reader:
         return found[0]["flac"] if found else None
 
     def clips_of_references(self, ids: Sequence[str]) -> dict[str, str]:
-        """Of references that were confirmed from a clip which is still stored, the alerts or samples that it is of."""
+        """Of references that were confirmed from a clip which is still stored, the alerts or
+        samples that it is of.
+        """
         query = sa.select(overlay_references.c.id, sa.func.min(alerts.c.id).label("clip"))
-        query = query.select_from(overlay_references).join(clips).join(alerts, alerts.c.clip_sha256 == clips.c.sha256)
+        query = (
+            query.select_from(overlay_references)
+            .join(clips)
+            .join(alerts, alerts.c.clip_sha256 == clips.c.sha256)
+        )
         query = query.where(overlay_references.c.id.in_(ids), clips.c.state == "stored")
-        return {row["id"]: row["clip"] for row in self._all(query.group_by(overlay_references.c.id))}
+        return {
+            row["id"]: row["clip"] for row in self._all(query.group_by(overlay_references.c.id))
+        }
 
     def reviews(self) -> dict[str, int]:
         """How many alerts and samples there are of each state of review."""
-        found = self._all(sa.select(alerts.c.review, sa.func.count().label("n")).group_by(alerts.c.review))
+        found = self._all(
+            sa.select(alerts.c.review, sa.func.count().label("n")).group_by(alerts.c.review)
+        )
         return {row["review"]: row["n"] for row in found}
 
-    def _page(self, query, column, id, parse, limit: int, after: str | None) -> tuple[list[Row], str | None]:
+    def _page(
+        self, query, column, id, parse, limit: int, after: str | None
+    ) -> tuple[list[Row], str | None]:
         """By `column` downwards; rows that are equal there by `id` downwards."""
         if after is not None:
             value, _, last = after.rpartition("~")
             try:
                 value = parse(value)
             except ValueError:
-                raise ConfigError(f"after = {after[:80]!r}: expected what the page before gave as `next`") from None
+                raise ConfigError(
+                    f"after = {after[:80]!r}: expected what the page before gave as `next`"
+                ) from None
             query = query.where(sa.or_(column < value, sa.and_(column == value, id < last)))
         rows = self._all(query.order_by(column.desc(), id.desc()).limit(limit + 1))
         if len(rows) <= limit:
@@ -156,8 +195,9 @@ class Reader:
 
 
 def _with_clip(*further: sa.Column) -> sa.Select:
-    clip = [clips.c[name].label(f"clip_{name}") for name in ("state", "length_samples", "size_bytes", "stored_utc")]
+    clip = [
+        clips.c[name].label(f"clip_{name}")
+        for name in ("state", "length_samples", "size_bytes", "stored_utc")
+    ]
     query = sa.select(alerts, streams.c.source, streams.c.host, *clip, *further)
     return query.select_from(alerts).join(streams).join(clips)
-
-

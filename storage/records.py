@@ -1,4 +1,6 @@
-"""Events as the records that the spool keeps: what JSON can hold, cleaned of what a database cannot."""
+"""Events as the records that the spool keeps: what JSON can hold, cleaned of what a database
+cannot.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +85,9 @@ def _flagged(
         },
         "clip": {"length_samples": len(event.clip), "stored_utc": utc(datetime.now(UTC))},
         "trace": [(end, measured(llr)) for end, llr in event.trace],
-        "neighbours": [asdict(n) | {"similarity": measured(n.similarity)} for n in event.neighbours],
+        "neighbours": [
+            asdict(n) | {"similarity": measured(n.similarity)} for n in event.neighbours
+        ],
     }
 
 
@@ -92,7 +96,9 @@ def gap_record(gap: Gap) -> dict[str, Any]:
 
 
 def interrupted_alert(entry: Entry) -> Alert:
-    """The alert that a daemon left open, as far as it had come; its clip is empty if it was given up."""
+    """The alert that a daemon left open, as far as it had come; its clip is empty if it was given
+    up.
+    """
     said, row = entry.record, entry.record["alert"]
     try:
         clip = flac_samples(entry.clip) if entry.clip else np.zeros(0, np.float32)
@@ -129,5 +135,7 @@ def measured(value: float | None) -> float | None:
 
 
 def storable(text: str) -> str:
-    """The text in characters that UTF-8 can hold, file names of unknown encoding included; at most 10,000 of them."""
+    """The text in characters that UTF-8 can hold, file names of unknown encoding included; at most
+    10,000 of them.
+    """
     return text.encode("utf-8", "backslashreplace").decode()[:TEXT_CHARACTERS]

@@ -1,4 +1,6 @@
-"""How much sound the database keeps, and for how long. Rows stay and say that their sound is gone."""
+"""How much sound the database keeps, and for how long. Rows stay and say that their sound is
+gone.
+"""
 
 from __future__ import annotations
 
@@ -26,20 +28,33 @@ class Retention:
     """of clips that somebody has reviewed; 0: for ever"""
 
     def apply(self, connection: sa.Connection) -> int:
-        """Empty the clips that are too old, then the oldest, unreviewed first, until the rest fits; returns how many.
+        """Empty the clips that are too old, then the oldest, unreviewed first, until the rest fits;
+        returns how many.
 
         A clip that was still waiting for an answer is `expired` then.
         """
         now = datetime.now(UTC).replace(tzinfo=None)
         stored = clips.c.state == "stored"
-        reviewed = sa.exists().where(alerts.c.clip_sha256 == clips.c.sha256, alerts.c.review.not_in(UNANSWERED))
-        oldest = sa.select(clips.c.sha256, clips.c.size_bytes).where(stored).order_by(clips.c.stored_utc).limit(AT_ONCE)
+        reviewed = sa.exists().where(
+            alerts.c.clip_sha256 == clips.c.sha256, alerts.c.review.not_in(UNANSWERED)
+        )
+        oldest = (
+            sa.select(clips.c.sha256, clips.c.size_bytes)
+            .where(stored)
+            .order_by(clips.c.stored_utc)
+            .limit(AT_ONCE)
+        )
         evicted = 0
-        for days, whose in ((self.keep_days_pending, ~reviewed), (self.keep_days_labelled, reviewed)):
+        for days, whose in (
+            (self.keep_days_pending, ~reviewed),
+            (self.keep_days_labelled, reviewed),
+        ):
             expired = oldest.where(whose, clips.c.stored_utc < now - timedelta(days=days))
             while days and (found := connection.execute(expired).all()):
                 evicted += _empty(connection, [row.sha256 for row in found], now)
-        total = connection.scalar(sa.select(sa.func.coalesce(sa.func.sum(clips.c.size_bytes), 0)).where(stored))
+        total = connection.scalar(
+            sa.select(sa.func.coalesce(sa.func.sum(clips.c.size_bytes), 0)).where(stored)
+        )
         for candidates in (oldest.where(~reviewed), oldest):
             while total > self.quota_bytes and (found := connection.execute(candidates).all()):
                 too_many = []

@@ -1,4 +1,6 @@
-"""What people say of clips: the queue of what to ask them, their labels, and what the labels come to."""
+"""What people say of clips: the queue of what to ask them, their labels, and what the labels come
+to.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +24,33 @@ from radd.ranges import check
 from storage.database import Database
 from storage.overlay import Review, enter, leave
 from storage.records import SAMPLE, storable
-from storage.tables import alerts, clips, evidence, gaps, indexed_clips, labels, overlay_references, streams
+from storage.tables import (
+    alerts,
+    clips,
+    evidence,
+    gaps,
+    indexed_clips,
+    labels,
+    overlay_references,
+    streams,
+)
 
 LONGEST_ID = 36
 ID = re.compile(rf"[0-9a-f-]{{4,{LONGEST_ID}}}")
 STATES = ("pending", "fake", "real", "unsure", "conflict", "expired")
 IN_INDEX = {"fake": "spoof", "real": "bonafide"}
 """the agreed labels, as the index calls them"""
-SHOWN = ("id", "stream_id", "state", "review", "began_utc", "peak_p_spoof", "informative", "clip_sha256", "bundle")
+SHOWN = (
+    "id",
+    "stream_id",
+    "state",
+    "review",
+    "began_utc",
+    "peak_p_spoof",
+    "informative",
+    "clip_sha256",
+    "bundle",
+)
 
 
 class Label(StrEnum):
@@ -70,10 +91,11 @@ class Question:
 
 
 def agreed(history: Iterable[tuple[str, str]], quorum: int) -> str:
-    """What labels (reviewer, label), in the order in which they came, come to: one of STATES but expired.
+    """What labels (reviewer, label), in the order in which they came, come to: one of STATES but
+    expired.
 
-    Of each reviewer the latest counts. `fake` or `real` is agreed where it leads the other by `quorum` reviewers; with
-    answers on both sides and no such lead it is a conflict.
+    Of each reviewer the latest counts. `fake` or `real` is agreed where it leads the other by
+    `quorum` reviewers; with answers on both sides and no such lead it is a conflict.
     """
     latest = {person(reviewer): label for reviewer, label in history}
     votes = Counter(latest.values())
@@ -86,15 +108,17 @@ def agreed(history: Iterable[tuple[str, str]], quorum: int) -> str:
 
 
 def person(reviewer: str) -> str:
-    """A reviewer's name as it is compared: case, spaces and the ways to write one character make no second person."""
+    """A reviewer's name as it is compared: case, spaces and the ways to write one character make no
+    second person.
+    """
     return " ".join(unicodedata.normalize("NFKC", reviewer).casefold().split())
 
 
 class Reviews:
     """The review of a database; a context manager that makes the tables where there are none.
 
-    A clip goes by the id of its alert or sample, or by how that begins. Every method raises ConfigError for an id that
-    fits none or several, and the errors of Database.
+    A clip goes by the id of its alert or sample, or by how that begins. Every method raises
+    ConfigError for an id that fits none or several, and the errors of Database.
     """
 
     def __init__(self, url: str, quorum: int):
@@ -113,16 +137,27 @@ class Reviews:
         with self.database.transaction() as connection:
             ids = connection.scalars(self._queue(connection, question)).all()
             columns = *(alerts.c[name] for name in SHOWN), clips.c.length_samples, streams.c.source
-            chosen = sa.select(*columns).select_from(alerts).join(clips).join(streams).where(alerts.c.id.in_(ids))
+            chosen = (
+                sa.select(*columns)
+                .select_from(alerts)
+                .join(clips)
+                .join(streams)
+                .where(alerts.c.id.in_(ids))
+            )
             rows = {row["id"]: row for row in connection.execute(chosen).mappings()}
             found = [rows[id] for id in ids]
             said = _labels(connection, [row["clip_sha256"] for row in found])
-        return [{**row, "labels": [label["label"] for label in said.get(row["clip_sha256"], [])]} for row in found]
+        return [
+            {**row, "labels": [label["label"] for label in said.get(row["clip_sha256"], [])]}
+            for row in found
+        ]
 
     def explain(self, question: Question) -> list[dict[str, Any]]:
         """How MySQL and MariaDB look for them: the rows of EXPLAIN."""
         with self.database.transaction() as connection:
-            query = self._queue(connection, question).compile(connection, compile_kwargs={"literal_binds": True})
+            query = self._queue(connection, question).compile(
+                connection, compile_kwargs={"literal_binds": True}
+            )
             return [dict(row) for row in connection.execute(sa.text(f"EXPLAIN {query}")).mappings()]
 
     def _queue(self, connection: sa.Connection, question: Question) -> sa.Select:
@@ -131,13 +166,17 @@ class Reviews:
         if question.kind is not None:
             chosen = chosen.where((alerts.c.state == SAMPLE) == (question.kind == SAMPLE))
         if question.stream is not None:
-            chosen = chosen.where(alerts.c.stream_id == find(connection, streams, question.stream)["id"])
+            chosen = chosen.where(
+                alerts.c.stream_id == find(connection, streams, question.stream)["id"]
+            )
         if question.since is not None:
             chosen = chosen.where(alerts.c.began_utc >= question.since)
         of_clip = labels.c.clip_sha256 == alerts.c.clip_sha256
         if question.label is not None:
             chosen = chosen.where(sa.exists().where(of_clip, labels.c.label == question.label))
-        if question.unlabelled_by is not None:  # by a join: MariaDB would gather all labels for NOT EXISTS
+        if (
+            question.unlabelled_by is not None
+        ):  # by a join: MariaDB would gather all labels for NOT EXISTS
             mine = labels.alias("mine")
             by = mine.c.reviewer == storable(question.unlabelled_by)
             chosen = chosen.outerjoin(mine, sa.and_(mine.c.clip_sha256 == alerts.c.clip_sha256, by))
@@ -146,32 +185,54 @@ class Reviews:
             last = find(connection, alerts, question.after)
             place, later = last["informative"], sa.tuple_(alerts.c.informative, alerts.c.id)
             chosen = chosen.where(alerts.c.informative <= place, later < (place, last["id"]))
-        return chosen.order_by(alerts.c.informative.desc(), alerts.c.id.desc()).limit(question.limit)
+        return chosen.order_by(alerts.c.informative.desc(), alerts.c.id.desc()).limit(
+            question.limit
+        )
 
     def show(self, id: str) -> dict[str, Any]:
-        """Everything that is kept of one clip but its sound: rows of alert, stream and clip, evidence, labels."""
+        """Everything that is kept of one clip but its sound: rows of alert, stream and clip,
+        evidence, labels.
+        """
         with self.database.transaction() as connection:
             alert = find(connection, alerts, id)
-            stream = connection.execute(sa.select(streams).where(streams.c.id == alert["stream_id"])).mappings().one()
+            stream = (
+                connection.execute(sa.select(streams).where(streams.c.id == alert["stream_id"]))
+                .mappings()
+                .one()
+            )
             sound = [column for column in clips.c if column.name != "flac"]
-            clip = connection.execute(sa.select(*sound).where(clips.c.sha256 == alert["clip_sha256"])).mappings().one()
-            why = connection.execute(sa.select(evidence).where(evidence.c.alert_id == alert["id"])).mappings().one()
+            clip = (
+                connection.execute(sa.select(*sound).where(clips.c.sha256 == alert["clip_sha256"]))
+                .mappings()
+                .one()
+            )
+            why = (
+                connection.execute(sa.select(evidence).where(evidence.c.alert_id == alert["id"]))
+                .mappings()
+                .one()
+            )
             lost = sa.select(gaps.c["start_samples", "end_samples", "cause"]).where(
                 gaps.c.stream_id == alert["stream_id"], gaps.c.start_samples < alert["end_samples"]
             )
-            blocks = sa.select(overlay_references.c.encoder_id, sa.func.count().label("blocks")).where(
-                overlay_references.c.clip_sha256 == alert["clip_sha256"]
-            )
+            blocks = sa.select(
+                overlay_references.c.encoder_id, sa.func.count().label("blocks")
+            ).where(overlay_references.c.clip_sha256 == alert["clip_sha256"])
             return {
                 "alert": dict(alert),
                 "stream": dict(stream),
                 "clip": dict(clip),
                 "trace": json.loads(why["trace"]),
                 "neighbours": json.loads(why["neighbours"]),
-                "gaps": [dict(row) for row in connection.execute(lost.order_by(gaps.c.start_samples)).mappings()],
+                "gaps": [
+                    dict(row)
+                    for row in connection.execute(lost.order_by(gaps.c.start_samples)).mappings()
+                ],
                 "labels": _labels(connection, [alert["clip_sha256"]]).get(alert["clip_sha256"], []),
                 "index": [
-                    dict(row) for row in connection.execute(blocks.group_by(overlay_references.c.encoder_id)).mappings()
+                    dict(row)
+                    for row in connection.execute(
+                        blocks.group_by(overlay_references.c.encoder_id)
+                    ).mappings()
                 ],
             }
 
@@ -179,16 +240,21 @@ class Reviews:
         """The whole id of a clip and its FLAC bytes; raises ConfigError where its sound is gone."""
         with self.database.transaction() as connection:
             alert = find(connection, alerts, id)
-            flac = connection.scalar(sa.select(clips.c.flac).where(clips.c.sha256 == alert["clip_sha256"]))
+            flac = connection.scalar(
+                sa.select(clips.c.flac).where(clips.c.sha256 == alert["clip_sha256"])
+            )
         if flac is None:
-            raise ConfigError(f"the sound of {alert['id']} is gone: its time or the quota of clips was over")
+            raise ConfigError(
+                f"the sound of {alert['id']} is gone: its time or the quota of clips was over"
+            )
         return alert["id"], flac
 
     def label(self, ids: Sequence[str], label: Label, reviewer: str, reason: str) -> dict[str, str]:
         """Add one reviewer's answer to clips, all or none; what is agreed now, by whole id.
 
-        A repeated answer changes nothing. A clip whose agreed label changes leaves the index in the same transaction.
-        Raises ConfigError for a reviewer without a name and for an alert that is still open.
+        A repeated answer changes nothing. A clip whose agreed label changes leaves the index in the
+        same transaction. Raises ConfigError for a reviewer without a name and for an alert that is
+        still open.
         """
         reviewer, reason = storable(reviewer), storable(reason)
         if not person(reviewer):
@@ -197,18 +263,38 @@ class Reviews:
             found = [find(connection, alerts, id) for id in ids]
         for alert in found:
             if alert["state"] == "open":
-                raise ConfigError(f"alert {alert['id']} is still going on; label it when it is over")
-        said = {"label": label.value, "reviewer": reviewer, "reason": reason, "labelled_utc": utc_now()}
+                raise ConfigError(
+                    f"alert {alert['id']} is still going on; label it when it is over"
+                )
+        said = {
+            "label": label.value,
+            "reviewer": reviewer,
+            "reason": reason,
+            "labelled_utc": utc_now(),
+        }
         now = {}
-        with self.database.transaction() as connection:  # its own, so that it sees no labels older than its lock
-            for sha256, history in self.lock(connection, {alert["clip_sha256"] for alert in found}).items():
+        with (
+            self.database.transaction() as connection
+        ):  # its own, so that it sees no labels older than its lock
+            for sha256, history in self.lock(
+                connection, {alert["clip_sha256"] for alert in found}
+            ).items():
                 before = [row for row in history if person(row["reviewer"]) == person(reviewer)]
-                if not before or (before[-1]["label"], before[-1]["reason"]) != (said["label"], said["reason"]):
+                if not before or (before[-1]["label"], before[-1]["reason"]) != (
+                    said["label"],
+                    said["reason"],
+                ):
                     history = self.add(connection, sha256, history, [said])
-                now[sha256] = agreed([(row["reviewer"], row["label"]) for row in history], self.quorum)
-        return {alert["id"]: now[alert["clip_sha256"]] for alert in found if alert["clip_sha256"] in now}
+                now[sha256] = agreed(
+                    [(row["reviewer"], row["label"]) for row in history], self.quorum
+                )
+        return {
+            alert["id"]: now[alert["clip_sha256"]] for alert in found if alert["clip_sha256"] in now
+        }
 
-    def lock(self, connection: sa.Connection, sha256s: Collection[str]) -> dict[str, list[dict[str, Any]]]:
+    def lock(
+        self, connection: sa.Connection, sha256s: Collection[str]
+    ) -> dict[str, list[dict[str, Any]]]:
         """The labels of clips that are there; until the transaction ends nobody else adds one."""
         mine = sa.select(clips.c.sha256).where(clips.c.sha256.in_(sha256s)).order_by(clips.c.sha256)
         locked = connection.scalars(mine.with_for_update()).all()
@@ -216,7 +302,11 @@ class Reviews:
         return {sha256: said.get(sha256, []) for sha256 in locked}
 
     def add(
-        self, connection: sa.Connection, sha256: str, history: list[dict[str, Any]], said: list[dict[str, Any]]
+        self,
+        connection: sa.Connection,
+        sha256: str,
+        history: list[dict[str, Any]],
+        said: list[dict[str, Any]],
     ) -> list[dict[str, Any]]:
         """Add labels to those that `lock` gave, and draw the conclusion; all labels."""
         first = max((row["number"] for row in history), default=0) + 1
@@ -224,23 +314,36 @@ class Reviews:
         if rows:
             connection.execute(labels.insert(), [row | {"clip_sha256": sha256} for row in rows])
         now = agreed([(row["reviewer"], row["label"]) for row in history + rows], self.quorum)
-        before = connection.scalar(sa.select(alerts.c.review).where(alerts.c.clip_sha256 == sha256).limit(1))
+        before = connection.scalar(
+            sa.select(alerts.c.review).where(alerts.c.clip_sha256 == sha256).limit(1)
+        )
         if history + rows and now != before:
-            connection.execute(alerts.update().where(alerts.c.clip_sha256 == sha256).values(review=now))
+            connection.execute(
+                alerts.update().where(alerts.c.clip_sha256 == sha256).values(review=now)
+            )
             leave(connection, sha256)
             connection.execute(indexed_clips.delete().where(indexed_clips.c.clip_sha256 == sha256))
         return history + rows
 
     def remember(self, encoder: Encoder) -> dict[str, int | str]:
-        """Enter the clips whose label is agreed, and that this encoder's index does not know, into its overlay.
+        """Enter the clips whose label is agreed, and that this encoder's index does not know, into
+        its overlay.
 
-        By SHA-256 the number of blocks, or in words what is in the way. What a killed run left undone is done now.
+        By SHA-256 the number of blocks, or in words what is in the way. What a killed run left
+        undone is done now.
         """
         known = sa.exists().where(
-            indexed_clips.c.clip_sha256 == alerts.c.clip_sha256, indexed_clips.c.encoder_id == encoder.id
+            indexed_clips.c.clip_sha256 == alerts.c.clip_sha256,
+            indexed_clips.c.encoder_id == encoder.id,
         )
-        waiting = sa.select(alerts.c.clip_sha256).distinct().join(clips, clips.c.sha256 == alerts.c.clip_sha256)
-        waiting = waiting.where(alerts.c.review.in_(list(IN_INDEX)), clips.c.state == "stored", ~known)
+        waiting = (
+            sa.select(alerts.c.clip_sha256)
+            .distinct()
+            .join(clips, clips.c.sha256 == alerts.c.clip_sha256)
+        )
+        waiting = waiting.where(
+            alerts.c.review.in_(list(IN_INDEX)), clips.c.state == "stored", ~known
+        )
         with self.database.transaction() as connection:
             due = sorted(connection.scalars(waiting))
         done: dict[str, int | str] = {}
@@ -252,19 +355,37 @@ class Reviews:
         return done
 
     def _enter(self, sha256: str, encoder: Encoder) -> int:
-        """Of a fake only what the alert is about: before it, in a call that is taken over, a person speaks."""
+        """Of a fake only what the alert is about: before it, in a call that is taken over, a person
+        speaks.
+        """
         before = (alerts.c.began_samples - alerts.c.clip_start_samples).label("before")
-        clip = sa.select(alerts.c.review, before, streams.c.source, clips.c.flac).select_from(alerts).join(clips).join(streams)
+        clip = (
+            sa.select(alerts.c.review, before, streams.c.source, clips.c.flac)
+            .select_from(alerts)
+            .join(clips)
+            .join(streams)
+        )
         with self.database.transaction() as connection:
             row = connection.execute(clip.where(clips.c.sha256 == sha256).limit(1)).one_or_none()
         if row is None or row.review not in IN_INDEX or row.flac is None:
             return 0
-        known = Provenance(IN_INDEX[row.review], "-" if row.review == Label.REAL else "unknown", row.source, "private")
+        known = Provenance(
+            IN_INDEX[row.review],
+            "-" if row.review == Label.REAL else "unknown",
+            row.source,
+            "private",
+        )
         first = row.before if row.review == Label.FAKE else 0
         references, vectors = references_in(flac_samples(row.flac), encoder, known, first)
         with self.database.transaction() as connection:
-            said = [label for label in self.lock(connection, [sha256]).get(sha256, []) if label["label"] == row.review]
-            now = connection.scalar(sa.select(alerts.c.review).where(alerts.c.clip_sha256 == sha256).limit(1))
+            said = [
+                label
+                for label in self.lock(connection, [sha256]).get(sha256, [])
+                if label["label"] == row.review
+            ]
+            now = connection.scalar(
+                sa.select(alerts.c.review).where(alerts.c.clip_sha256 == sha256).limit(1)
+            )
             mine = {"clip_sha256": sha256, "encoder_id": encoder.id}
             is_known = sa.select(indexed_clips.c.blocks).filter_by(**mine)
             if now != row.review or connection.scalar(is_known) is not None:
@@ -276,26 +397,43 @@ class Reviews:
         return len(references)
 
     def stats(self) -> dict[str, Any]:
-        """Counts of clips by kind and state, of answers by reviewer, and of what the indices have learnt."""
+        """Counts of clips by kind and state, of answers by reviewer, and of what the indices have
+        learnt.
+        """
         kind = sa.case((alerts.c.state == SAMPLE, SAMPLE), else_="alert")
         with self.database.transaction() as connection:
-            counted = sa.select(kind, alerts.c.review, sa.func.count()).group_by(kind, alerts.c.review)
+            counted = sa.select(kind, alerts.c.review, sa.func.count()).group_by(
+                kind, alerts.c.review
+            )
             by_kind: dict[str, dict[str, int]] = {"alert": {}, SAMPLE: {}}
             for name, state, count in connection.execute(counted):
                 by_kind[name][state] = count
             said = connection.execute(
-                sa.select(labels.c["clip_sha256", "reviewer", "label"]).order_by(labels.c.clip_sha256, labels.c.number)
+                sa.select(labels.c["clip_sha256", "reviewer", "label"]).order_by(
+                    labels.c.clip_sha256, labels.c.number
+                )
             ).all()
             answered = sa.exists().where(labels.c.clip_sha256 == alerts.c.clip_sha256)
-            state_of = dict(connection.execute(sa.select(alerts.c["clip_sha256", "review"]).where(answered)).all())
+            state_of = dict(
+                connection.execute(
+                    sa.select(alerts.c["clip_sha256", "review"]).where(answered)
+                ).all()
+            )
             learnt = connection.execute(
-                sa.select(indexed_clips.c.encoder_id, sa.func.count().label("clips"),
-                          sa.func.sum(indexed_clips.c.blocks).label("blocks"))
-                .group_by(indexed_clips.c.encoder_id)
-            )  # fmt: skip
-            index = [{"encoder_id": id, "clips": count, "blocks": int(blocks)} for id, count, blocks in learnt]
+                sa.select(
+                    indexed_clips.c.encoder_id,
+                    sa.func.count().label("clips"),
+                    sa.func.sum(indexed_clips.c.blocks).label("blocks"),
+                ).group_by(indexed_clips.c.encoder_id)
+            )
+            index = [
+                {"encoder_id": id, "clips": count, "blocks": int(blocks)}
+                for id, count, blocks in learnt
+            ]
         reviewers: dict[str, Counter[str]] = {}
-        for (sha256, reviewer), label in {(sha, person(name)): label for sha, name, label in said}.items():
+        for (sha256, reviewer), label in {
+            (sha, person(name)): label for sha, name, label in said
+        }.items():
             counts = reviewers.setdefault(reviewer, Counter())
             counts[label] += 1
             counts["overruled"] += {label, state_of.get(sha256)} == set(IN_INDEX)
@@ -307,11 +445,20 @@ def find(connection: sa.Connection, table: sa.Table, id: str) -> dict[str, Any]:
     """The row of alerts or streams whose id is this or begins so."""
     what = "clip" if table is alerts else "stream"
     if not ID.fullmatch(id):
-        raise ConfigError(f"{id[:50]!r} is no id of a {what}: expected 4 or more of its first digits, 0-9a-f and -")
-    begins_so = table.c.id.between(id, id + "g")  # as no digit follows f; unlike LIKE, every index serves it
+        raise ConfigError(
+            f"{id[:50]!r} is no id of a {what}: expected 4 or more of its first digits, 0-9a-f "
+            "and -"
+        )
+    begins_so = table.c.id.between(
+        id, id + "g"
+    )  # as no digit follows f; unlike LIKE, every index serves it
     found = connection.execute(sa.select(table).where(begins_so).limit(2)).mappings().all()
     if len(found) != 1:
-        problem = "more than one begins so: give more of its digits" if found else "review.py list shows what there is"
+        problem = (
+            "more than one begins so: give more of its digits"
+            if found
+            else "review.py list shows what there is"
+        )
         raise ConfigError(f"there is {'not only one' if found else 'no'} {what} {id}; {problem}")
     return dict(found[0])
 
@@ -319,9 +466,15 @@ def find(connection: sa.Connection, table: sa.Table, id: str) -> dict[str, Any]:
 def _labels(connection: sa.Connection, sha256s: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
     """The labels of clips, each one's in the order in which they came."""
     found: dict[str, list[dict[str, Any]]] = {}
-    rows = sa.select(labels).where(labels.c.clip_sha256.in_(sha256s)).order_by(labels.c.clip_sha256, labels.c.number)
+    rows = (
+        sa.select(labels)
+        .where(labels.c.clip_sha256.in_(sha256s))
+        .order_by(labels.c.clip_sha256, labels.c.number)
+    )
     for row in connection.execute(rows).mappings():
-        found.setdefault(row["clip_sha256"], []).append({name: row[name] for name in row if name != "clip_sha256"})
+        found.setdefault(row["clip_sha256"], []).append(
+            {name: row[name] for name in row if name != "clip_sha256"}
+        )
     return found
 
 

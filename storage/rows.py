@@ -1,4 +1,6 @@
-"""Entries of the spool as rows of the database, to the same effect however often they are written."""
+"""Entries of the spool as rows of the database, to the same effect however often they are
+written.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from storage.informative import informative
 
 
 def store(connection: sa.Connection, entry: Entry) -> None:
-    """Write one entry, inside the transaction of `connection`; an alert never without the row of its clip."""
+    """Write one entry, inside the transaction of `connection`; an alert never without the row of
+    its clip.
+    """
     STORES[entry.kind](connection, entry)
 
 
@@ -32,7 +36,9 @@ def _store_alert(connection: sa.Connection, entry: Entry) -> None:
     if entry.interrupted:
         row["state"] = "interrupted"
     row["informative"] = informative(entry.record)
-    known = sa.select(alerts.c["clip_sha256", "clip_start_samples", "review"]).where(alerts.c.id == row["id"])
+    known = sa.select(alerts.c["clip_sha256", "clip_start_samples", "review"]).where(
+        alerts.c.id == row["id"]
+    )
     before = connection.execute(known).one_or_none()
     if entry.clip is not None or before is None:
         _store_clip(connection, entry)
@@ -47,10 +53,16 @@ def _store_alert(connection: sa.Connection, entry: Entry) -> None:
     upsert(connection, tables.evidence, [{"alert_id": row["id"]} | texts])
 
 
-def _review(connection: sa.Connection, alert: dict[str, Any], before: str | None, has_sound: bool) -> str:
-    """What people have said of the clip, perhaps as that of another alert; expired where there is nothing to hear."""
+def _review(
+    connection: sa.Connection, alert: dict[str, Any], before: str | None, has_sound: bool
+) -> str:
+    """What people have said of the clip, perhaps as that of another alert; expired where there is
+    nothing to hear.
+    """
     alerts = tables.alerts
-    twin = sa.select(alerts.c.review).where(alerts.c.clip_sha256 == alert["clip_sha256"], alerts.c.id != alert["id"])
+    twin = sa.select(alerts.c.review).where(
+        alerts.c.clip_sha256 == alert["clip_sha256"], alerts.c.id != alert["id"]
+    )
     known = connection.scalar(twin.limit(1)) or before or "expired"
     return "pending" if known == "expired" and has_sound else known
 
@@ -58,7 +70,11 @@ def _review(connection: sa.Connection, alert: dict[str, Any], before: str | None
 def _store_clip(connection: sa.Connection, entry: Entry) -> None:
     row = entry.record["clip"] | {"sha256": entry.clip_sha256, "size_bytes": entry.clip_bytes}
     if entry.clip is not None:
-        upsert(connection, tables.clips, [row | {"state": "stored", "flac": entry.clip, "evicted_utc": None}])
+        upsert(
+            connection,
+            tables.clips,
+            [row | {"state": "stored", "flac": entry.clip, "evicted_utc": None}],
+        )
     else:
         given_up = row | {"state": "evicted", "evicted_utc": row["stored_utc"]}
         upsert(connection, tables.clips, [given_up], update=["sha256"])
@@ -77,9 +93,14 @@ def _store_rows(connection: sa.Connection, entry: Entry) -> None:
 
 
 def upsert(
-    connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]], update: list[str] | None = None
+    connection: sa.Connection,
+    table: sa.Table,
+    rows: list[dict[str, Any]],
+    update: list[str] | None = None,
 ) -> None:
-    """Insert rows of equal columns; where the primary key exists, replace those columns, or only `update`."""
+    """Insert rows of equal columns; where the primary key exists, replace those columns, or only
+    `update`.
+    """
     if not rows:
         return
     rows = [{name: _value(table.c[name], value) for name, value in row.items()} for row in rows]
@@ -87,7 +108,9 @@ def upsert(
     names = update or [name for name in rows[0] if name not in keys]
     if connection.dialect.name == "sqlite":
         insert = sqlite.insert(table)
-        insert = insert.on_conflict_do_update(keys, set_={name: insert.excluded[name] for name in names})
+        insert = insert.on_conflict_do_update(
+            keys, set_={name: insert.excluded[name] for name in names}
+        )
     else:
         insert = mysql.insert(table)
         insert = insert.on_duplicate_key_update({name: insert.inserted[name] for name in names})

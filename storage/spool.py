@@ -1,7 +1,8 @@
-"""A directory that holds what is not in the database yet, safe against a kill or power cut at any moment.
+"""A directory that holds what is not in the database yet, safe against a kill or power cut at any
+moment.
 
-One entry is one file, which appears whole or not at all: written aside, synced, renamed. A clip is given up by cutting
-its file after the first line, which needs no free space.
+One entry is one file, which appears whole or not at all: written aside, synced, renamed. A clip is
+given up by cutting its file after the first line, which needs no free space.
 """
 
 from __future__ import annotations
@@ -37,10 +38,12 @@ class Held:
 
 
 class Spool:
-    """Entries in the order in which they came; a context manager, for one process at a time, safe across threads.
+    """Entries in the order in which they came; a context manager, for one process at a time, safe
+    across threads.
 
-    Entering raises StorageError if another process has the directory (naming its pid) or it cannot be written.
-    `dropped` counts what was given up for want of space, by kind and "clip"; `damaged` and `refused` what is set aside.
+    Entering raises StorageError if another process has the directory (naming its pid) or it cannot
+    be written. `dropped` counts what was given up for want of space, by kind and "clip"; `damaged`
+    and `refused` what is set aside.
     """
 
     def __init__(self, directory: Path, quota_bytes: int):
@@ -64,8 +67,8 @@ class Spool:
         except OSError as error:
             self.__exit__()
             raise StorageError(
-                f"the spool {self._directory} cannot be used: {error.strerror}; [storage] spool must be a directory"
-                " on a local disk that this user may write"
+                f"the spool {self._directory} cannot be used: {error.strerror}; [storage] spool "
+                "must be a directory on a local disk that this user may write"
             ) from None
         self._make_reserve()
         return self
@@ -87,11 +90,19 @@ class Spool:
         with self._mutex:
             return [entry for name in sorted(self._left) if (entry := self._read(name))]
 
-    def put(self, kind: Kind, record: dict, clip: bytes = b"", live: bool = False, name: str | None = None) -> str:
-        """Keep a new entry, or the next version of entry `name`; durable on return, except for rows. Returns its name.
+    def put(
+        self,
+        kind: Kind,
+        record: dict,
+        clip: bytes = b"",
+        live: bool = False,
+        name: str | None = None,
+    ) -> str:
+        """Keep a new entry, or the next version of entry `name`; durable on return, except for
+        rows. Returns its name.
 
-        Where space is short the oldest rows go, then for other kinds the oldest clips, its own, and a small reserve.
-        Raises StorageError if all that was not enough.
+        Where space is short the oldest rows go, then for other kinds the oldest clips, its own, and
+        a small reserve. Raises StorageError if all that was not enough.
         """
         with self._mutex:
             name = name or self._new_name(kind)
@@ -113,12 +124,13 @@ class Spool:
                     break
             self.dropped[kind] += 1
             raise StorageError(
-                f"the spool {self._directory} took no more: {failure.strerror}; free space on its disk or raise"
-                " [storage] spool_quota_mb"
+                f"the spool {self._directory} took no more: {failure.strerror}; free space on its "
+                "disk or raise [storage] spool_quota_mb"
             )
 
     def oldest(self) -> Entry | None:
-        """The first entry that is not delivered yet, None if there is none; damaged files are set aside.
+        """The first entry that is not delivered yet, None if there is none; damaged files are set
+        aside.
 
         Raises StorageError if its file cannot be read.
         """
@@ -133,16 +145,22 @@ class Spool:
             return None
 
     def done(self, entry: Entry) -> None:
-        """The database has this version: forget it, unless a final version is to come or has come meanwhile."""
+        """The database has this version: forget it, unless a final version is to come or has come
+        meanwhile.
+        """
         with self._mutex:
             if self._settle(entry):
-                with contextlib.suppress(OSError):  # delivered once more at the next start, to the same effect
+                with contextlib.suppress(
+                    OSError
+                ):  # delivered once more at the next start, to the same effect
                     self._path(entry.name).unlink()
                 if not self._held:
                     self._make_reserve()
 
     def refuse(self, entry: Entry) -> None:
-        """The database will not take this entry: keep it aside until the next start, out of the others' way."""
+        """The database will not take this entry: keep it aside until the next start, out of the
+        others' way.
+        """
         with self._mutex:
             self.refused += 1
             if self._settle(entry):

@@ -1,6 +1,7 @@
 """The tables as the program sees them; storage/migrations makes them, schema.sql explains them.
 
-Wall clock is UTC without a zone, to the millisecond; `_samples` count 16 kHz samples since the stream began.
+Wall clock is UTC without a zone, to the millisecond; `_samples` count 16 kHz samples since the
+stream began.
 """
 
 import sqlalchemy as sa
@@ -10,7 +11,11 @@ SCHEMA = "0005"
 """the newest migration; four digits, so that old and new can be told apart"""
 
 METADATA = sa.MetaData()
-MYSQL = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_unicode_ci"}
+MYSQL = {
+    "mysql_engine": "InnoDB",
+    "mysql_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_unicode_ci",
+}
 
 Moment = sa.DateTime().with_variant(mysql.DATETIME(fsp=3), "mysql", "mariadb")
 LongText = sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
@@ -75,7 +80,9 @@ alerts = sa.Table(
     sa.Index("ix_alerts_stream", "stream_id", "began_samples"),
     sa.Index("ix_alerts_clip", "clip_sha256"),
     sa.Index("ix_alerts_queue", "review", "informative", "id", "began_utc", "state"),
-    sa.Index("ix_alerts_stream_queue", "stream_id", "review", "informative", "id", "began_utc", "state"),
+    sa.Index(
+        "ix_alerts_stream_queue", "stream_id", "review", "informative", "id", "began_utc", "state"
+    ),
     **MYSQL,
 )
 
@@ -83,7 +90,9 @@ evidence = sa.Table(
     "evidence",
     METADATA,
     sa.Column(
-        "alert_id", sa.ForeignKey("alerts.id", name="fk_evidence_alert", ondelete="CASCADE"), primary_key=True
+        "alert_id",
+        sa.ForeignKey("alerts.id", name="fk_evidence_alert", ondelete="CASCADE"),
+        primary_key=True,
     ),
     sa.Column("trace", LongText, nullable=False),
     sa.Column("neighbours", LongText, nullable=False),
@@ -93,7 +102,11 @@ evidence = sa.Table(
 gaps = sa.Table(
     "gaps",
     METADATA,
-    sa.Column("stream_id", sa.ForeignKey("streams.id", name="fk_gaps_stream", ondelete="CASCADE"), primary_key=True),
+    sa.Column(
+        "stream_id",
+        sa.ForeignKey("streams.id", name="fk_gaps_stream", ondelete="CASCADE"),
+        primary_key=True,
+    ),
     sa.Column("start_samples", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("end_samples", sa.BigInteger, nullable=False),
     sa.Column("cause", sa.Text, nullable=False),
@@ -104,7 +117,9 @@ timeline = sa.Table(
     "timeline",
     METADATA,
     sa.Column(
-        "stream_id", sa.ForeignKey("streams.id", name="fk_timeline_stream", ondelete="CASCADE"), primary_key=True
+        "stream_id",
+        sa.ForeignKey("streams.id", name="fk_timeline_stream", ondelete="CASCADE"),
+        primary_key=True,
     ),
     sa.Column("second", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("verdict", sa.String(16), nullable=False),
@@ -124,7 +139,10 @@ overlay_references = sa.Table(
     sa.Column("system", sa.Text, nullable=False),
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("licence", sa.Text, nullable=False),
-    sa.Column("clip_sha256", sa.ForeignKey("clips.sha256", name="fk_overlay_references_clip", ondelete="SET NULL")),
+    sa.Column(
+        "clip_sha256",
+        sa.ForeignKey("clips.sha256", name="fk_overlay_references_clip", ondelete="SET NULL"),
+    ),
     sa.Column("embedding", sa.LargeBinary, nullable=False),
     sa.Column("reviewer", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
@@ -155,7 +173,9 @@ labels = sa.Table(
     "labels",
     METADATA,
     sa.Column(
-        "clip_sha256", sa.ForeignKey("clips.sha256", name="fk_labels_clip", ondelete="CASCADE"), primary_key=True
+        "clip_sha256",
+        sa.ForeignKey("clips.sha256", name="fk_labels_clip", ondelete="CASCADE"),
+        primary_key=True,
     ),
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("label", sa.String(16), nullable=False),
@@ -169,7 +189,9 @@ indexed_clips = sa.Table(
     "indexed_clips",
     METADATA,
     sa.Column(
-        "clip_sha256", sa.ForeignKey("clips.sha256", name="fk_indexed_clips_clip", ondelete="CASCADE"), primary_key=True
+        "clip_sha256",
+        sa.ForeignKey("clips.sha256", name="fk_indexed_clips_clip", ondelete="CASCADE"),
+        primary_key=True,
     ),
     sa.Column("encoder_id", sa.String(64), primary_key=True),
     sa.Column("blocks", sa.Integer, nullable=False),
@@ -218,7 +240,11 @@ decisions = sa.Table(
 drift = sa.Table(
     "drift",
     METADATA,
-    sa.Column("stream_id", sa.ForeignKey("streams.id", name="fk_drift_stream", ondelete="CASCADE"), primary_key=True),
+    sa.Column(
+        "stream_id",
+        sa.ForeignKey("streams.id", name="fk_drift_stream", ondelete="CASCADE"),
+        primary_key=True,
+    ),
     sa.Column("day", sa.Date, primary_key=True),
     sa.Column("seconds", sa.Integer, nullable=False),
     sa.Column("distance", sa.Double, nullable=False),
@@ -228,7 +254,11 @@ drift = sa.Table(
 shadows = sa.Table(
     "shadows",
     METADATA,
-    sa.Column("stream_id", sa.ForeignKey("streams.id", name="fk_shadows_stream", ondelete="CASCADE"), primary_key=True),
+    sa.Column(
+        "stream_id",
+        sa.ForeignKey("streams.id", name="fk_shadows_stream", ondelete="CASCADE"),
+        primary_key=True,
+    ),
     sa.Column("hour_utc", Moment, primary_key=True),
     sa.Column("candidate", Exact, primary_key=True),
     sa.Column("seconds", sa.Double, nullable=False),

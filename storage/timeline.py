@@ -38,16 +38,22 @@ class Timeline:
         self._scores.append(score)
 
     def take(self, to_the_end: bool = False) -> list[dict[str, Any]]:
-        """The rows of the finished seconds, oldest first, and with `to_the_end` of the one that has begun."""
+        """The rows of the finished seconds, oldest first, and with `to_the_end` of the one that has
+        begun.
+        """
         if to_the_end and self._scores:
             self._finish()
         rows, self._rows = self._rows, []
         return rows
 
     def _finish(self) -> None:
-        """The gravest verdict, the means of LLR and distance (None if nothing was measured), the mean power."""
+        """The gravest verdict, the means of LLR and distance (None if nothing was measured), the
+        mean power.
+        """
         llrs = [score.llr for score in self._scores if score.llr is not None]
-        compared = (score.neighbours for score in self._scores if score.llr is not None and score.neighbours)
+        compared = (
+            score.neighbours for score in self._scores if score.llr is not None and score.neighbours
+        )
         far = [1 - nearest.similarity for nearest, *_ in compared]
         power = sum(10 ** (score.level_dbfs / 10) for score in self._scores) / len(self._scores)
         self._rows.append(

@@ -1,1 +1,3 @@
-"""The room between a source of sound and its events: capture, windows over time, the decision, alerts and sinks."""
+"""The room between a source of sound and its events: capture, windows over time, the decision,
+alerts and sinks.
+"""

@@ -26,11 +26,15 @@ class AlertSettings:
     def __post_init__(self):
         check(self, pre_roll_s=(0.0, 60.0), max_clip_s=(1.0, 600.0), neighbours=(0, 100))
         if self.pre_roll_s >= self.max_clip_s:
-            raise ConfigError(f"pre_roll_s = {self.pre_roll_s}: expected less than max_clip_s = {self.max_clip_s}")
+            raise ConfigError(
+                f"pre_roll_s = {self.pre_roll_s}: expected less than max_clip_s = {self.max_clip_s}"
+            )
 
 
 class _Evidence:
-    """What an open alert keeps: the first max_clip_s of its sound, the scores within, and its worst score."""
+    """What an open alert keeps: the first max_clip_s of its sound, the scores within, and its worst
+    score.
+    """
 
     def __init__(self, began: int, clip_start: int, capacity: int):
         self.began = began
@@ -64,7 +68,9 @@ class Recorder:
     """
 
     def __init__(self, settings: AlertSettings, stream_id: str):
-        """`stream_id` is the UUID of the stream; with where an alert began it makes the alert's own."""
+        """`stream_id` is the UUID of the stream; with where an alert began it makes the alert's
+        own.
+        """
         self._settings = settings
         self._stream_id = uuid.UUID(stream_id)
         self._pre_roll = round(settings.pre_roll_s * SAMPLE_RATE_HZ)
@@ -73,7 +79,9 @@ class Recorder:
         self._evidence: _Evidence | None = None
 
     def reset(self) -> None:
-        """Forget sound and scores, so that no clip straddles a gap; an alert must be closed before."""
+        """Forget sound and scores, so that no clip straddles a gap; an alert must be closed
+        before.
+        """
         self._sound.reset()
         self._scores.clear()
         self._evidence = None
@@ -87,14 +95,17 @@ class Recorder:
             self._evidence.add_score(score)
 
     def forget(self, end: int, began: int) -> None:
-        """Keep no more of what was heard up to sample `end` than an alert needs whose evidence begins at `began`."""
+        """Keep no more of what was heard up to sample `end` than an alert needs whose evidence
+        begins at `began`.
+        """
         first = began - self._pre_roll
         self._sound.hold(end - first + HOP_SAMPLES)  # the next hop comes before the next look
         while self._scores and self._scores[0].end <= first:
             self._scores.popleft()
 
     def alert(self, decision: Decision, gaps: int) -> Alert:
-        """The event of a decision about the hop recorded last (OPEN) or about any sound since (CLOSE).
+        """The event of a decision about the hop recorded last (OPEN) or about any sound since
+        (CLOSE).
 
         `gaps` is how many the stream had so far.
         """
@@ -113,7 +124,9 @@ class Recorder:
             min_llr=peak.llr,
             clip=clip,
             clip_start=evidence.clip_start,
-            trace=tuple(point for point in evidence.trace if point[0] <= evidence.clip_start + len(clip)),
+            trace=tuple(
+                point for point in evidence.trace if point[0] <= evidence.clip_start + len(clip)
+            ),
             neighbours=peak.neighbours[: self._settings.neighbours],
             gaps=gaps,
         )

@@ -1,4 +1,6 @@
-"""The microphone as a Source: native frames in, numbered chunks of mono 16 kHz out, every loss marked."""
+"""The microphone as a Source: native frames in, numbered chunks of mono 16 kHz out, every loss
+marked.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +26,13 @@ UNTOLD = "frames were lost between the microphone and this program"
 
 
 class MicrophoneSource:
-    """A Source that listens to a device: the default one for None, else the one of that index or part of a name.
+    """A Source that listens to a device: the default one for None, else the one of that index or
+    part of a name.
 
-    Entering raises DeviceError where there is no such device, where it does not open, or where PortAudio is missing.
-    A device that goes silent or away later ends nothing: a chunk without samples tells of it, the device is looked
-    for by its name, and listening goes on where the clock then stands.
+    Entering raises DeviceError where there is no such device, where it does not open, or where
+    PortAudio is missing. A device that goes silent or away later ends nothing: a chunk without
+    samples tells of it, the device is looked for by its name, and listening goes on where the clock
+    then stands.
     """
 
     def __init__(self, settings: CaptureSettings, wanted: str | int | None = None):
@@ -43,7 +47,10 @@ class MicrophoneSource:
 
     def __enter__(self) -> MicrophoneSource:
         self._open(self.wanted)
-        self._end, self._end_time = 0, time.monotonic()  # where the sound stopped: in samples, and by the clock
+        self._end, self._end_time = (
+            0,
+            time.monotonic(),
+        )  # where the sound stopped: in samples, and by the clock
         self._converter: Converter | None = Converter(self.native_rate_hz, self.native_channels)
         return self
 
@@ -55,8 +62,14 @@ class MicrophoneSource:
         self._inbox.wake()
 
     def stats(self) -> dict[str, int | float]:
-        return {"chunks": self._chunks, "drops": self._inbox.drops, "overruns": self._overruns,
-                "queue_depth": len(self._inbox), "queue_length": self._inbox.length, "reopened": self._reopened}
+        return {
+            "chunks": self._chunks,
+            "drops": self._inbox.drops,
+            "overruns": self._overruns,
+            "queue_depth": len(self._inbox),
+            "queue_length": self._inbox.length,
+            "reopened": self._reopened,
+        }
 
     def __iter__(self) -> Iterator[AudioChunk]:
         for chunk in self._listen():
@@ -81,7 +94,9 @@ class MicrophoneSource:
 
     def _accept(self, block: Block) -> Iterator[AudioChunk]:
         dropped, self._expected = block.first - self._expected, block.first + block.frames
-        for each, lost in self._clock.push((block, dropped), block.first + block.frames, block.arrived):
+        for each, lost in self._clock.push(
+            (block, dropped), block.first + block.frames, block.arrived
+        ):
             yield from self._convert(*each, lost)
 
     def _convert(self, block: Block, dropped: int, lost: int) -> Iterator[AudioChunk]:
@@ -89,7 +104,9 @@ class MicrophoneSource:
             self._converter = self._resume(block)
         elif dropped or lost:
             yield self._converter.flush(self._end_time)
-            start = self._converter.end + round((dropped + lost) * SAMPLE_RATE_HZ / self.native_rate_hz)
+            start = self._converter.end + round(
+                (dropped + lost) * SAMPLE_RATE_HZ / self.native_rate_hz
+            )
             cause = OVERLOADED if dropped else UNTOLD
             self._converter = Converter(self.native_rate_hz, self.native_channels, start, cause)
         frames = np.frombuffer(block.data, np.float32).reshape(-1, self.native_channels)
@@ -97,7 +114,9 @@ class MicrophoneSource:
         yield self._converter.push(frames, block.arrived)
 
     def _resume(self, block: Block) -> Converter:
-        """A converter that starts where the clock says that the first block after an outage does."""
+        """A converter that starts where the clock says that the first block after an outage
+        does.
+        """
         start = max(self._told, self._now(block.arrived - block.frames / self.native_rate_hz))
         return Converter(self.native_rate_hz, self.native_channels, start, self._cause)
 
@@ -114,7 +133,9 @@ class MicrophoneSource:
             self._end, self._converter = self._converter.end, None
 
     def _reopen(self) -> Iterator[AudioChunk]:
-        """Look for the device again until it opens or stop() is called, and tell of the loss before each attempt."""
+        """Look for the device again until it opens or stop() is called, and tell of the loss before
+        each attempt.
+        """
         self._cause = f"{SILENT}: {self.name}"
         attempt = 0
         while not self._stopped:
@@ -136,7 +157,9 @@ class MicrophoneSource:
             rate_hz = self.settings.rate_hz or device.rate_hz
             channels = self.settings.channels or min(device.channels, 2)
             self._receive(rate_hz, channels)
-            self._stream = self._binding.listen(device, rate_hz, channels, round(rate_hz * BLOCK_S), self._deliver)
+            self._stream = self._binding.listen(
+                device, rate_hz, channels, round(rate_hz * BLOCK_S), self._deliver
+            )
         except DeviceError:
             self._close()
             raise

@@ -1,6 +1,7 @@
 """From log likelihood ratios to verdicts and to the beginning and end of an alert.
 
-LLRs are natural logs, higher = bona fide; the evidence that is added up has the other sign, higher = spoof.
+LLRs are natural logs, higher = bona fide; the evidence that is added up has the other sign, higher
+= spoof.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from radd.errors import ConfigError, ModelError
 from radd.ranges import check
 from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, AlertState, Verdict
 
-SHORTEST_WINDOW_SAMPLES = 8 * HOP_SAMPLES  # shorter windows overlap those that follow: they weigh no more than this one
+SHORTEST_WINDOW_SAMPLES = (
+    8 * HOP_SAMPLES
+)  # shorter windows overlap those that follow: they weigh no more than this one
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +46,13 @@ class DecisionSettings:
             refractory_s=(0.0, 3600.0),
         )
         if self.spoof_p < self.suspect_p:
-            raise ConfigError(f"spoof_p = {self.spoof_p}: expected at least suspect_p = {self.suspect_p}")
+            raise ConfigError(
+                f"spoof_p = {self.spoof_p}: expected at least suspect_p = {self.suspect_p}"
+            )
         if self.drift_llr >= self.max_llr:
-            raise ConfigError(f"drift_llr = {self.drift_llr}: expected less than max_llr = {self.max_llr}")
+            raise ConfigError(
+                f"drift_llr = {self.drift_llr}: expected less than max_llr = {self.max_llr}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +62,16 @@ class Decision:
     state: AlertState
     """OPEN or CLOSE"""
     began: int
-    """samples, start of the evidence: the middle of its first window, as a window turns when half of it is synthetic"""
+    """samples, start of the evidence: the middle of its first window, as a window turns when half
+    of it is synthetic
+    """
     end: int
     """samples, end of the latest hop that spoke for spoof"""
 
 
 class Decider:
-    """The sequential test of one stream: a CUSUM over the LLRs (Page 1954), with hysteresis and a refractory time.
+    """The sequential test of one stream: a CUSUM over the LLRs (Page 1954), with hysteresis and a
+    refractory time.
 
     It is told where in the stream each hop ends and never reads a clock.
     """
@@ -85,9 +95,13 @@ class Decider:
         return self._began if self.evidence and not self.is_open else None
 
     def p_spoof(self, llr: float) -> float:
-        """Posterior probability of spoof at the configured prior, 0 to 1, for one LLR (higher = bona fide)."""
+        """Posterior probability of spoof at the configured prior, 0 to 1, for one LLR (higher =
+        bona fide).
+        """
         log_odds = llr + self._prior_log_odds
-        unlikely = math.exp(-abs(log_odds))  # of the two hypotheses the less likely one, so that exp never overflows
+        unlikely = math.exp(
+            -abs(log_odds)
+        )  # of the two hypotheses the less likely one, so that exp never overflows
         return (1.0 if log_odds < 0 else unlikely) / (1.0 + unlikely)
 
     def verdict(self, llr: float) -> Verdict:
@@ -96,18 +110,24 @@ class Decider:
         Raises ModelError for one that is not finite.
         """
         if not math.isfinite(llr):
-            raise ModelError(f"the model gave the score {llr}, expected a finite number; its bundle must be made anew")
+            raise ModelError(
+                f"the model gave the score {llr}, expected a finite number; its bundle must be "
+                "made anew"
+            )
         p_spoof = self.p_spoof(llr)
         if p_spoof >= self._settings.spoof_p:
             return Verdict.SPOOF
         return Verdict.SUSPECT if p_spoof >= self._settings.suspect_p else Verdict.BONAFIDE
 
-    def update(self, end: int, llr: float | None, window_samples: int, hops: int = 1) -> Decision | None:
-        """Take in the hop that ends at sample `end`; the Decision, if an alert begins or ends with it.
+    def update(
+        self, end: int, llr: float | None, window_samples: int, hops: int = 1
+    ) -> Decision | None:
+        """Take in the hop that ends at sample `end`; the Decision, if an alert begins or ends with
+        it.
 
-        A hop is worth its share of its window, because windows overlap; `hops` is how many it stands for, itself and
-        those before it that were shed. llr None (nothing measured) only lets time pass; close_silence_s of that ends an
-        alert and forgets the evidence.
+        A hop is worth its share of its window, because windows overlap; `hops` is how many it
+        stands for, itself and those before it that were shed. llr None (nothing measured) only lets
+        time pass; close_silence_s of that ends an alert and forgets the evidence.
         """
         if llr is None:
             is_silent = end - self._measured >= self._settings.close_silence_s * SAMPLE_RATE_HZ
@@ -123,7 +143,9 @@ class Decider:
         return self._add(end, step, window_samples)
 
     def close(self, end: int) -> Decision | None:
-        """Forget the evidence at sample `end`, as at a gap or the end of sound; the Decision, if an alert was open."""
+        """Forget the evidence at sample `end`, as at a gap or the end of sound; the Decision, if an
+        alert was open.
+        """
         self.evidence = 0.0
         if not self.is_open:
             return None
@@ -141,7 +163,9 @@ class Decider:
         return Decision(AlertState.OPEN, self._began, end)
 
     def _listen_on(self, end: int, step: float, hops: int) -> Decision | None:
-        """While an alert is open: evidence for bona fide without a break closes it, anything else keeps it open."""
+        """While an alert is open: evidence for bona fide without a break closes it, anything else
+        keeps it open.
+        """
         if step >= 0:
             self._turned, self._bonafide = end, 0
             return None

@@ -29,9 +29,11 @@ class Device:
 
 
 def find_device(devices: list[Device], wanted: str | int | None) -> Device:
-    """The default device for None, else the one of that index, that name or of which `wanted` is a part.
+    """The default device for None, else the one of that index, that name or of which `wanted` is a
+    part.
 
-    Raises DeviceError with the closest name where nothing matches, and with all names where several do.
+    Raises DeviceError with the closest name where nothing matches, and with all names where several
+    do.
     """
     if not devices:
         raise DeviceError("no microphone was found; plug one in, or give a file: --source PATH")
@@ -39,7 +41,9 @@ def find_device(devices: list[Device], wanted: str | int | None) -> Device:
     if wanted is None:
         default = next((each for each in devices if each.default), None)
         if default is None:
-            raise DeviceError(f"no device is the default microphone; choose one: --source mic:NAME, {listed}")
+            raise DeviceError(
+                f"no device is the default microphone; choose one: --source mic:NAME, {listed}"
+            )
         return default
     if isinstance(wanted, int):
         found = [each for each in devices if each.index == wanted]
@@ -52,14 +56,22 @@ def find_device(devices: list[Device], wanted: str | int | None) -> Device:
 
 def _named(devices: list[Device], wanted: str, listed: str) -> Device:
     part = wanted.casefold()
-    exact = [each for each in devices if part in (each.name.casefold(), each.lasting_name.casefold())]
+    exact = [
+        each for each in devices if part in (each.name.casefold(), each.lasting_name.casefold())
+    ]
     found = exact[:1] or [each for each in devices if part in each.name.casefold()]
     if len(found) == 1:
         return found[0]
     if found:
         names = ", ".join(each.name for each in found)
-        raise DeviceError(f"{wanted!r} is part of several names: {names}; give more of the name, or its index")
+        raise DeviceError(
+            f"{wanted!r} is part of several names: {names}; give more of the name, or its index"
+        )
     by_name = {each.name.casefold(): each.name for each in devices}
     close = difflib.get_close_matches(part, by_name, 1, 0.3)
-    hint = f"did you mean {by_name[close[0]]!r}?" if close else f"there are {', '.join(by_name.values())};"
+    hint = (
+        f"did you mean {by_name[close[0]]!r}?"
+        if close
+        else f"there are {', '.join(by_name.values())};"
+    )
     raise DeviceError(f"no microphone is called {wanted!r}; {hint} {listed}")

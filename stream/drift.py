@@ -1,4 +1,6 @@
-"""Whether a stream's sound goes away from all voices that the model knows: told once, and again after it had come back."""
+"""Whether a stream's sound goes away from all voices that the model knows: told once, and again
+after it had come back.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +25,12 @@ class Knowing(Protocol):
 
 
 class DriftWatch:
-    """A Listener around that of one stream: passes its events on and adds a Drift where the mean distance of the latest
-    speech from its nearest references passes `factor` times what is usual for the detector.
+    """A Listener around that of one stream: passes its events on and adds a Drift where the mean
+    distance of the latest speech from its nearest references passes `factor` times what is usual
+    for the detector.
 
-    A detector that has become another is watched anew: distances from one model's references say nothing of another's.
+    A detector that has become another is watched anew: distances from one model's references say
+    nothing of another's.
     """
 
     def __init__(self, listener: Listener, detector: Knowing, factor: float):
@@ -54,7 +58,12 @@ class DriftWatch:
     def _watched(self, events: Iterable[Event]) -> Iterable[Event]:
         for event in events:
             yield event
-            if self._bound is not None and isinstance(event, Score) and event.llr is not None and event.neighbours:
+            if (
+                self._bound is not None
+                and isinstance(event, Score)
+                and event.llr is not None
+                and event.neighbours
+            ):
                 self._add(1 - event.neighbours[0].similarity)
                 mean = self._sum / len(self._latest)
                 is_far = len(self._latest) >= FEWEST and mean > self._bound

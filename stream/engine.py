@@ -1,4 +1,6 @@
-"""Chunks of many streams through one detector: what each is to judge goes into one call, what was judged goes back."""
+"""Chunks of many streams through one detector: what each is to judge goes into one call, what was
+judged goes back.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,8 @@ class Fed(NamedTuple):
 
 
 def feed(detector: Detector, chunks: Sequence[Fed]) -> list[Iterable[Event] | RaddError]:
-    """The events of the chunks, each of another stream; the error where a stream's own cannot be made.
+    """The events of the chunks, each of another stream; the error where a stream's own cannot be
+    made.
 
     Raises what the detector raises, as that concerns all.
     """
@@ -51,10 +54,15 @@ def feed(detector: Detector, chunks: Sequence[Fed]) -> list[Iterable[Event] | Ra
     asked = [k for k, one in enumerate(heard) if len(one.samples)]
     parts = [Part(heard[k].state, heard[k].samples, chunks[k].shed) for k in asked]
     judged = dict(zip(asked, detector.push_many(parts) if parts else [], strict=True))
-    return [_events(fed.listener, one, judged.get(k, [])) for k, (fed, one) in enumerate(zip(chunks, heard, strict=True))]
+    return [
+        _events(fed.listener, one, judged.get(k, []))
+        for k, (fed, one) in enumerate(zip(chunks, heard, strict=True))
+    ]
 
 
-def _events(listener: Listener, heard: Heard, judgements: Sequence[Judgement]) -> Iterable[Event] | RaddError:
+def _events(
+    listener: Listener, heard: Heard, judgements: Sequence[Judgement]
+) -> Iterable[Event] | RaddError:
     try:
         return listener.judged(heard, judgements)
     except RaddError as error:

@@ -1,4 +1,6 @@
-"""Finds lost sound by comparing the frames received with the clock, since drivers lose frames without a word."""
+"""Finds lost sound by comparing the frames received with the clock, since drivers lose frames
+without a word.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +13,12 @@ CONFIRM_S = 0.5
 
 
 class FrameClock(Generic[Block]):
-    """Tells how many frames were lost before a block, from the times at which the blocks of a stream arrived.
+    """Tells how many frames were lost before a block, from the times at which the blocks of a
+    stream arrived.
 
-    How late a block is, compared with the earliest ones, is jitter where later blocks catch up, and a loss where none
-    does for CONFIRM_S. Until that is known, late blocks are held back. Lateness up to the tolerance holds nothing,
-    and clocks that drift apart by up to DRIFT never make a loss.
+    How late a block is, compared with the earliest ones, is jitter where later blocks catch up, and
+    a loss where none does for CONFIRM_S. Until that is known, late blocks are held back. Lateness
+    up to the tolerance holds nothing, and clocks that drift apart by up to DRIFT never make a loss.
     """
 
     def __init__(self, rate_hz: int, tolerance_s: float):
@@ -27,7 +30,8 @@ class FrameClock(Generic[Block]):
         self._held_since = self._least_late = 0.0
 
     def push(self, block: Block, received: int, arrived: float) -> list[tuple[Block, int]]:
-        """Take the next block, with the frames received so far, it included, and the second in which it arrived.
+        """Take the next block, with the frames received so far, it included, and the second in
+        which it arrived.
 
         Returns the blocks that may go on, in order, each with the frames that were lost before it.
         """
@@ -51,7 +55,9 @@ class FrameClock(Generic[Block]):
         return [(block, 0) for block in held]
 
     def _late(self, frames: int, arrived: float) -> float:
-        """Seconds by which a block is later than the earliest ones, a mark that follows the drift."""
+        """Seconds by which a block is later than the earliest ones, a mark that follows the
+        drift.
+        """
         offset_s = arrived - frames / self.rate_hz
         if self._previous is None:
             self._previous, self._earliest = arrived, offset_s

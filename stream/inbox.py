@@ -23,8 +23,8 @@ class Block:
 class Inbox:
     """A queue of at most `length` blocks: when it is full, the oldest is dropped and counted.
 
-    put() is for one callback thread at a time, take() for one other thread, wake() for a signal handler as well: a
-    SimpleQueue has no lock that a handler could find taken.
+    put() is for one callback thread at a time, take() for one other thread, wake() for a signal
+    handler as well: a SimpleQueue has no lock that a handler could find taken.
     """
 
     def __init__(self, length: int):

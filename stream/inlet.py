@@ -1,4 +1,6 @@
-"""Many sources, each read by a thread of its own, as one flow of chunks for the thread that judges."""
+"""Many sources, each read by a thread of its own, as one flow of chunks for the thread that
+judges.
+"""
 
 from __future__ import annotations
 
@@ -33,16 +35,22 @@ class Arrival(NamedTuple):
 
 
 class Inlet:
-    """Bounded and fair: at most AHEAD_SAMPLES or one chunk of each source wait, and who waits longest comes first.
+    """Bounded and fair: at most AHEAD_SAMPLES or one chunk of each source wait, and who waits
+    longest comes first.
 
-    A source that is not asked for more does what its kind does then: a microphone keeps what comes in its own queue and
-    counts what that drops, a file or pipe waits. A stream with a clock is late by how far it is behind its own pace since
-    its source was last waited for, so a recording that comes through a pipe at once is not late before it is slower than
-    its sound. One that is late by more than `late_s` is taken in one larger part, of which something may be shed.
+    A source that is not asked for more does what its kind does then: a microphone keeps what comes
+    in its own queue and counts what that drops, a file or pipe waits. A stream with a clock is late
+    by how far it is behind its own pace since its source was last waited for, so a recording that
+    comes through a pipe at once is not late before it is slower than its sound. One that is late by
+    more than `late_s` is taken in one larger part, of which something may be shed.
     """
 
-    def __init__(self, sources: Sequence[Source], late_s: float, clock: Callable[[], float] = time.monotonic):
-        """`late_s` 0: nothing is ever late. `clock` tells the seconds that AudioChunk.arrived is told in."""
+    def __init__(
+        self, sources: Sequence[Source], late_s: float, clock: Callable[[], float] = time.monotonic
+    ):
+        """`late_s` 0: nothing is ever late. `clock` tells the seconds that AudioChunk.arrived is
+        told in.
+        """
         self._sources, self._late_s, self._clock = sources, late_s, clock
         lock = threading.Lock()
         self._arrived = threading.Condition(lock)
@@ -51,8 +59,10 @@ class Inlet:
         self._turn: deque[int] = deque()
         self._origin = [0.0] * len(sources)  # when, by that pace, each stream began
         self._closed = False
-        self._threads = [threading.Thread(target=self._read, args=(k,), name=f"source {k}", daemon=True)
-                         for k in range(len(sources))]
+        self._threads = [
+            threading.Thread(target=self._read, args=(k,), name=f"source {k}", daemon=True)
+            for k in range(len(sources))
+        ]
 
     def __enter__(self) -> Inlet:
         for thread in self._threads:
@@ -71,7 +81,9 @@ class Inlet:
             thread.join()
 
     def take(self, most: int) -> list[Arrival]:
-        """What is there of at most so many sources, one Arrival each; waits up to IDLE_S for the first."""
+        """What is there of at most so many sources, one Arrival each; waits up to IDLE_S for the
+        first.
+        """
         with self._arrived:
             self._arrived.wait_for(lambda: self._turn, IDLE_S)
             chosen = [self._turn.popleft() for _ in range(min(most, len(self._turn)))]
@@ -92,7 +104,11 @@ class Inlet:
         chunks = [first.chunk]
         while waiting and (chunk := waiting[0].chunk) and _follows(chunks[-1], chunk):
             chunks.append(waiting.popleft().chunk)
-        joined = replace(first.chunk, samples=np.concatenate([c.samples for c in chunks]), arrived=chunks[-1].arrived)
+        joined = replace(
+            first.chunk,
+            samples=np.concatenate([c.samples for c in chunks]),
+            arrived=chunks[-1].arrived,
+        )
         return Arrival(stream, joined, Shed.HOPS if late <= MUCH else Shed.BLOCKS)
 
     def _read(self, stream: int) -> None:
@@ -107,7 +123,9 @@ class Inlet:
         self._put(Arrival(stream, None, error=error), waited=False)
 
     def _put(self, arrival: Arrival, waited: bool) -> bool:
-        """Have it wait, once there is room; False where nobody takes any more. `waited`: its source was waited for."""
+        """Have it wait, once there is room; False where nobody takes any more. `waited`: its source
+        was waited for.
+        """
         waiting, chunk = self._waiting[arrival.stream], arrival.chunk
         length = 0 if chunk is None else len(chunk.samples)
         with self._arrived:

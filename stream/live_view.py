@@ -1,6 +1,7 @@
 """The live view for a person at a terminal of 80 x 24 or more; the only file that imports rich.
 
-A thread of its own draws it a few times a second, so that the path of a chunk only notes what happened.
+A thread of its own draws it a few times a second, so that the path of a chunk only notes what
+happened.
 """
 
 from __future__ import annotations
@@ -50,7 +51,9 @@ class Seen:
         self.stopped = False
 
     def note(self, score: Score) -> None:
-        """The chart has a column a second: the highest probability in it, None as long as nothing was measured."""
+        """The chart has a column a second: the highest probability in it, None as long as nothing
+        was measured.
+        """
         self.score = score
         column = (score.end - 1) // SAMPLE_RATE_HZ
         if self.minute and self.minute[-1][0] == column:
@@ -61,13 +64,16 @@ class Seen:
 
 
 class LiveView:
-    """A display that draws what happens; `counts` is asked for the drops, overruns and queue of a stream's source.
+    """A display that draws what happens; `counts` is asked for the drops, overruns and queue of a
+    stream's source.
 
-    One stream has the whole picture, several have a line each. What follows the end of the run is printed below the last
-    picture.
+    One stream has the whole picture, several have a line each. What follows the end of the run is
+    printed below the last picture.
     """
 
-    def __init__(self, counts: Callable[[str | None], dict[str, int | float]], console: Console | None = None):
+    def __init__(
+        self, counts: Callable[[str | None], dict[str, int | float]], console: Console | None = None
+    ):
         self.console = console or Console()
         self.counts = counts
         self.closed = False
@@ -75,7 +81,9 @@ class LiveView:
         self.labels = Labels()
         self.alerts: deque[tuple[str | None, Alert]] = deque(maxlen=4)
         self.latencies_ms: deque[float] = deque(maxlen=100)
-        self.live = Live(get_renderable=self.draw, console=self.console, refresh_per_second=REDRAWS_PER_S)
+        self.live = Live(
+            get_renderable=self.draw, console=self.console, refresh_per_second=REDRAWS_PER_S
+        )
 
     def __enter__(self) -> LiveView:
         return self
@@ -132,7 +140,11 @@ class LiveView:
         seen = list(self.seen.values())
         going_on = sum(not one.stopped for one in seen)
         end = max(one.score.end if one.score else 0 for one in seen)
-        text = Text.assemble(("RADD ", "bold"), f"{going_on} of {len(seen)} sources", (f"  {seen[0].started.bundle}", "dim"))
+        text = Text.assemble(
+            ("RADD ", "bold"),
+            f"{going_on} of {len(seen)} sources",
+            (f"  {seen[0].started.bundle}", "dim"),
+        )
         line = Table.grid(expand=True)
         line.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         line.add_column(justify="right", no_wrap=True)
@@ -142,7 +154,9 @@ class LiveView:
     def _streams(self) -> RenderableType:
         """A line a stream, those with an open alert first."""
         opened = {stream for stream, alert in self.alerts if alert.state is AlertState.OPEN}
-        order = sorted(list(self.seen), key=lambda stream: (stream not in opened, self.seen[stream].stopped))
+        order = sorted(
+            list(self.seen), key=lambda stream: (stream not in opened, self.seen[stream].stopped)
+        )
         shown = order if len(order) <= STREAM_ROWS else order[: STREAM_ROWS - 1]
         rows = Table.grid(padding=(0, 1), expand=True)
         rows.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
@@ -158,22 +172,40 @@ class LiveView:
         rows = Table.grid(padding=(0, 1), expand=True)
         for stream, alert in list(self.alerts):
             style = "bold red" if alert.state is AlertState.OPEN else ""
-            span = f"{clock_time(seconds(alert.began))} for {seconds(alert.end - alert.began):.0f} s"
+            span = (
+                f"{clock_time(seconds(alert.began))} for {seconds(alert.end - alert.began):.0f} s"
+            )
             named = f"  {self.labels[stream]}" if len(self.seen) > 1 else ""
-            rows.add_row(Text(f"{span}  {alert.peak_p_spoof:.0%}  {alert.state.value}{named}", style, no_wrap=True))
+            rows.add_row(
+                Text(
+                    f"{span}  {alert.peak_p_spoof:.0%}  {alert.state.value}{named}",
+                    style,
+                    no_wrap=True,
+                )
+            )
         return Panel(rows if rows.row_count else NONE, title="alerts", title_align="left", height=6)
 
     def _footer(self) -> RenderableType:
         counts = Counter()
         for stream, seen in list(self.seen.items()):
             totals = seen.totals
-            counts.update(self.counts(stream) | {"lost": totals.lost_samples, "gaps": totals.gaps, "shed": totals.shed})
+            counts.update(
+                self.counts(stream)
+                | {"lost": totals.lost_samples, "gaps": totals.gaps, "shed": totals.shed}
+            )
         latencies_ms = sorted(self.latencies_ms)
-        latency = f"latency {latencies_ms[len(latencies_ms) // 2]:.0f} ms · " if latencies_ms else ""
+        latency = (
+            f"latency {latencies_ms[len(latencies_ms) // 2]:.0f} ms · " if latencies_ms else ""
+        )
         shed = f" · shed {counts['shed']}" if counts["shed"] else ""
-        return Text(f" {latency}lost {seconds(counts['lost']):.1f} s in {counts['gaps']} gaps · "
-                    f"drops {counts['drops']} · overruns {counts['overruns']} · queue {counts['queue_depth']}{shed}",
-                    "dim", no_wrap=True, overflow="ellipsis")
+        return Text(
+            f" {latency}lost {seconds(counts['lost']):.1f} s in {counts['gaps']} gaps · "
+            f"drops {counts['drops']} · overruns {counts['overruns']} · queue "
+            f"{counts['queue_depth']}{shed}",
+            "dim",
+            no_wrap=True,
+            overflow="ellipsis",
+        )
 
 
 def _header(seen: Seen) -> RenderableType:
@@ -181,8 +213,11 @@ def _header(seen: Seen) -> RenderableType:
     line.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     line.add_column(justify="right", no_wrap=True)
     end = seen.score.end if seen.score else 0
-    title = Text.assemble(("RADD ", "bold"), seen.started.source,
-                          (f"  {seen.started.native_rate_hz} Hz · {seen.started.bundle}", "dim"))
+    title = Text.assemble(
+        ("RADD ", "bold"),
+        seen.started.source,
+        (f"  {seen.started.native_rate_hz} Hz · {seen.started.bundle}", "dim"),
+    )
     known_end = seen.started.length_samples is not None
     line.add_row(title, " " + (seen.pace.describe(end) if known_end else clock_time(seconds(end))))
     return line
@@ -193,7 +228,10 @@ def _voice(seen: Seen) -> RenderableType:
     words, style = WORDS[score.verdict if score else Verdict.WARMING_UP]
     found = ""
     if score and score.llr is not None and score.p_spoof is not None:
-        found = f"{score.p_spoof:.0%} synthetic · LLR {score.llr:+.1f} · {score.speech_s:.1f} s of speech"
+        found = (
+            f"{score.p_spoof:.0%} synthetic · LLR {score.llr:+.1f} · {score.speech_s:.1f} s of "
+            "speech"
+        )
     elif score:
         found = score.reason or ""
     rows = Table.grid(padding=(0, 1), expand=True)
@@ -212,7 +250,9 @@ def _chart(seen: Seen) -> RenderableType:
     rows = Table.grid(padding=(0, 1))
     for row in reversed(range(CHART_ROWS)):
         scale = {CHART_ROWS - 1: "100 %", 0: "0 %"}.get(row, "")
-        rows.add_row(Align.right(Text(scale, "dim"), width=6), Text.assemble(*(_cell(p, row) for p in shown)))
+        rows.add_row(
+            Align.right(Text(scale, "dim"), width=6), Text.assemble(*(_cell(p, row) for p in shown))
+        )
     return Panel(rows, title="probability of a synthetic voice, last minute", title_align="left")
 
 
@@ -225,24 +265,37 @@ def _neighbours(seen: Seen) -> RenderableType:
         name = neighbour.id if neighbour.system == "-" else f"{neighbour.system} {neighbour.id}"
         label = Text(neighbour.label, LABEL_STYLES.get(neighbour.label, ""))
         rows.add_row(f"{neighbour.similarity:.2f}", label, Text(name))
-    return Panel(rows if rows.row_count else NONE, title="nearest references", title_align="left", height=6)
+    return Panel(
+        rows if rows.row_count else NONE, title="nearest references", title_align="left", height=6
+    )
 
 
 def _in_brief(seen: Seen) -> tuple[Text, Text, Text]:
     """The latest probability, the voice in words, and what was lost or shed."""
     score = seen.score
-    words, style = ("ended", "dim") if seen.stopped else WORDS[score.verdict if score else Verdict.WARMING_UP]
+    words, style = (
+        ("ended", "dim") if seen.stopped else WORDS[score.verdict if score else Verdict.WARMING_UP]
+    )
     found = f"{score.p_spoof:4.0%}" if score and score.p_spoof is not None else "   ·"
-    counts = ((f"lost {seconds(seen.totals.lost_samples):.1f} s", seen.totals.lost_samples),
-              (f"shed {seen.totals.shed}", seen.totals.shed), (f"alerts {seen.totals.alerts}", seen.totals.alerts))
-    return Text(found), Text(words, style), Text(" ".join(text for text, count in counts if count), "dim")
+    counts = (
+        (f"lost {seconds(seen.totals.lost_samples):.1f} s", seen.totals.lost_samples),
+        (f"shed {seen.totals.shed}", seen.totals.shed),
+        (f"alerts {seen.totals.alerts}", seen.totals.alerts),
+    )
+    return (
+        Text(found),
+        Text(words, style),
+        Text(" ".join(text for text, count in counts if count), "dim"),
+    )
 
 
 def _meter(level_dbfs: float, width: int = 48) -> Text:
     share = min(max(1 - level_dbfs / FLOOR_DBFS, 0.0), 1.0)
     lit = round(share * width)
     style = "red" if level_dbfs > -1 else "yellow" if level_dbfs > -6 else "green"
-    return Text.assemble(("█" * lit, style), ("░" * (width - lit), "bright_black"), f" {level_dbfs:4.0f} dBFS")
+    return Text.assemble(
+        ("█" * lit, style), ("░" * (width - lit), "bright_black"), f" {level_dbfs:4.0f} dBFS"
+    )
 
 
 def _cell(p_spoof: float | None, row: int) -> tuple[str, str]:

@@ -1,5 +1,6 @@
-"""A daemon follows what people confirm, and which bundle is in use: asked for beside the audio path, changed between two
-chunks."""
+"""A daemon follows what people confirm, and which bundle is in use: asked for beside the audio
+path, changed between two chunks.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +22,9 @@ class Overlays(Protocol):
     """Where an overlay comes from; storage/overlay.py has the one that ships."""
 
     def changed(self, version: int) -> Overlay | None:
-        """The overlay as it is now, None where it still has this version; raises StorageAway where nobody can say."""
+        """The overlay as it is now, None where it still has this version; raises StorageAway where
+        nobody can say.
+        """
         ...
 
     def turn_to(self, encoder_id: str) -> None:
@@ -51,10 +54,14 @@ class Kind(Protocol):
 Loaded = TypeVar("Loaded", bound=Kind)
 
 
-def follow(in_use: Callable[[], Path], load: Callable[[Path], Loaded], known: Path, kind: str) -> Callable[[], Loaded | None]:
-    """`newest` of a LivingIndex: what `load` makes of the bundle in use, once that is another than `known`.
+def follow(
+    in_use: Callable[[], Path], load: Callable[[Path], Loaded], known: Path, kind: str
+) -> Callable[[], Loaded | None]:
+    """`newest` of a LivingIndex: what `load` makes of the bundle in use, once that is another than
+    `known`.
 
-    One that does not load is tried again at the next look; one of another kind than `kind` raises ModelError, once.
+    One that does not load is tried again at the next look; one of another kind than `kind` raises
+    ModelError, once.
     """
     latest = known
 
@@ -66,8 +73,10 @@ def follow(in_use: Callable[[], Path], load: Callable[[Path], Loaded], known: Pa
         fresh = load(now)
         latest = now
         if fresh.kind != kind:
-            raise ModelError(f"{now} is a bundle of kind {fresh.kind}, the one in use is of kind {kind}; a restart takes it "
-                             "over")
+            raise ModelError(
+                f"{now} is a bundle of kind {fresh.kind}, the one in use is of kind {kind}; a "
+                "restart takes it over"
+            )
         return fresh
 
     return newest
@@ -103,21 +112,35 @@ class BundledIndex:
 
 
 class LivingIndex:
-    """Asks for the overlay's version when entered and every `every_s` seconds in a thread of its own.
+    """Asks for the overlay's version when entered and every `every_s` seconds in a thread of its
+    own.
 
-    The thread makes the new index; `take`, called between two chunks, only puts it in place. `newest` gives a detector
-    where another bundle is in use now; `take_model` puts that in place. Overlays that are away change nothing. An overlay
-    or bundle that is refused is told in the log once, and all stays what it was.
+    The thread makes the new index; `take`, called between two chunks, only puts it in place.
+    `newest` gives a detector where another bundle is in use now; `take_model` puts that in place.
+    Overlays that are away change nothing. An overlay or bundle that is refused is told in the log
+    once, and all stays what it was.
     """
 
-    def __init__(self, overlays: Overlays, detector: Learner, every_s: float,
-                 newest: Callable[[], Learner | None] = lambda: None):
-        self._overlays, self._detector, self._every_s, self._newest = overlays, detector, every_s, newest
+    def __init__(
+        self,
+        overlays: Overlays,
+        detector: Learner,
+        every_s: float,
+        newest: Callable[[], Learner | None] = lambda: None,
+    ):
+        self._overlays, self._detector, self._every_s, self._newest = (
+            overlays,
+            detector,
+            every_s,
+            newest,
+        )
         self._latest = detector
         self._coming: Learner | None = None
         self._models: deque[Learner] = deque(maxlen=1)
         self._version = 0
-        self._ready: deque[tuple[Overlay, ReferenceIndex]] = deque(maxlen=1)  # popping and appending need no lock
+        self._ready: deque[tuple[Overlay, ReferenceIndex]] = deque(
+            maxlen=1
+        )  # popping and appending need no lock
         self._adopted: Overlay | None = None
         self._problem: str | None = None
         self._ending = threading.Event()
@@ -134,17 +157,23 @@ class LivingIndex:
         self._overlays.close()
 
     def take(self) -> tuple[int, int, int] | None:
-        """Use what is ready: the version and how many references came and went; None where nothing has changed."""
+        """Use what is ready: the version and how many references came and went; None where nothing
+        has changed.
+        """
         try:
             overlay, index = self._ready.pop()
-        except IndexError:  # nothing, or what was ready was made for a model that has just been replaced
+        except (
+            IndexError
+        ):  # nothing, or what was ready was made for a model that has just been replaced
             return None
         self._detector.adopt(index)
         before, self._adopted = self._adopted, overlay
         return overlay.version, *overlay.since(before)
 
     def take_model(self) -> str | None:
-        """Judge with the bundle that is in use now: its name; None where that has not changed. To be called before take."""
+        """Judge with the bundle that is in use now: its name; None where that has not changed. To
+        be called before take.
+        """
         if not self._models:
             return None
         self._detector.become(self._models.pop())
@@ -174,7 +203,9 @@ class LivingIndex:
         self._problem = problem
 
     def _change_model(self, fresh: Learner) -> None:
-        """Have `fresh` ready with its own encoder's overlay; an index that waits was made for the one before."""
+        """Have `fresh` ready with its own encoder's overlay; an index that waits was made for the
+        one before.
+        """
         self._overlays.turn_to(fresh.encoder_id)
         overlay = self._overlays.changed(-1)
         if overlay is not None:

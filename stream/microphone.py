@@ -21,7 +21,9 @@ from radd.types import SAMPLE_RATE_HZ
 from stream.devices import Device
 
 Deliver = Callable[[bytes, int, bool, float], None]
-"""What a callback calls: bytes of float32 frames, their count, whether an overflow was flagged, time.monotonic()"""
+"""What a callback calls: bytes of float32 frames, their count, whether an overflow was flagged,
+time.monotonic()
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,25 +51,32 @@ class Stream(Protocol):
     """A device that is being listened to."""
 
     def active(self) -> bool:
-        """Whether callbacks may still come; a device that was unplugged may be active and silent."""
+        """Whether callbacks may still come; a device that was unplugged may be active and
+        silent.
+        """
         ...
 
     def close(self) -> None: ...
 
 
 class Binding(Protocol):
-    """A library that reaches PortAudio; it is initialised when the binding is made, and finished with close()."""
+    """A library that reaches PortAudio; it is initialised when the binding is made, and finished
+    with close().
+    """
 
     def devices(self) -> list[Device]: ...
-    def listen(self, device: Device, rate_hz: int, channels: int, block_frames: int, deliver: Deliver) -> Stream: ...
+    def listen(
+        self, device: Device, rate_hz: int, channels: int, block_frames: int, deliver: Deliver
+    ) -> Stream: ...
     def close(self) -> None: ...
 
 
 class SoundDevice:
     """The sounddevice binding.
 
-    It lists devices anew only while nothing listens in this process: listing would end every stream that is open, so a
-    device that comes back beside others is found only where it has kept its place.
+    It lists devices anew only while nothing listens in this process: listing would end every stream
+    that is open, so a device that comes back beside others is found only where it has kept its
+    place.
     """
 
     _listening = 0
@@ -77,14 +86,18 @@ class SoundDevice:
         try:
             import sounddevice
         except ImportError:
-            raise DeviceError("the Python package sounddevice is missing; pip install sounddevice") from None
+            raise DeviceError(
+                "the Python package sounddevice is missing; pip install sounddevice"
+            ) from None
         except OSError:
             raise DeviceError(_MISSING_LIBRARY) from None
         self._library = sounddevice
         if SoundDevice._listening:
             return
         try:
-            while sounddevice._initialized:  # PortAudio lists devices when it is initialised, and never again
+            while (
+                sounddevice._initialized
+            ):  # PortAudio lists devices when it is initialised, and never again
                 sounddevice._terminate()
             sounddevice._initialize()
         except sounddevice.PortAudioError as error:
@@ -93,20 +106,33 @@ class SoundDevice:
     def devices(self) -> list[Device]:
         default = self._library.default.device[0]
         return [
-            Device(each["name"], each["index"], round(each["default_samplerate"]), each["max_input_channels"],
-                   each["index"] == default, "sounddevice")
-            for each in self._library.query_devices() if each["max_input_channels"] > 0
-        ]  # fmt: skip
+            Device(
+                each["name"],
+                each["index"],
+                round(each["default_samplerate"]),
+                each["max_input_channels"],
+                each["index"] == default,
+                "sounddevice",
+            )
+            for each in self._library.query_devices()
+            if each["max_input_channels"] > 0
+        ]
 
-    def listen(self, device: Device, rate_hz: int, channels: int, block_frames: int, deliver: Deliver) -> Stream:
+    def listen(
+        self, device: Device, rate_hz: int, channels: int, block_frames: int, deliver: Deliver
+    ) -> Stream:
         def callback(frames, count, moment, flags):
             deliver(bytes(frames), count, flags.input_overflow, time.monotonic())
 
         try:
             stream = self._library.RawInputStream(
-                device=device.index, samplerate=rate_hz, channels=channels, dtype="float32", blocksize=block_frames,
+                device=device.index,
+                samplerate=rate_hz,
+                channels=channels,
+                dtype="float32",
+                blocksize=block_frames,
                 callback=callback,
-            )  # fmt: skip
+            )
         except (self._library.PortAudioError, ValueError) as error:
             raise _refused(device, rate_hz, channels, error) from None
         try:
@@ -159,14 +185,25 @@ class PyAudio:
             default = self._port.get_default_input_device_info()["index"]
         except OSError:
             default = -1
-        found = [self._port.get_device_info_by_index(i) for i in range(self._port.get_device_count())]
+        found = [
+            self._port.get_device_info_by_index(i) for i in range(self._port.get_device_count())
+        ]
         return [
-            Device(each["name"], each["index"], round(each["defaultSampleRate"]), each["maxInputChannels"],
-                   each["index"] == default, "pyaudio")
-            for each in found if each["maxInputChannels"] > 0
-        ]  # fmt: skip
+            Device(
+                each["name"],
+                each["index"],
+                round(each["defaultSampleRate"]),
+                each["maxInputChannels"],
+                each["index"] == default,
+                "pyaudio",
+            )
+            for each in found
+            if each["maxInputChannels"] > 0
+        ]
 
-    def listen(self, device: Device, rate_hz: int, channels: int, block_frames: int, deliver: Deliver) -> Stream:
+    def listen(
+        self, device: Device, rate_hz: int, channels: int, block_frames: int, deliver: Deliver
+    ) -> Stream:
         overflow, go_on = self._library.paInputOverflow, (None, self._library.paContinue)
 
         def callback(frames, count, moment, flags):
@@ -175,9 +212,14 @@ class PyAudio:
 
         try:
             stream = self._port.open(
-                rate=rate_hz, channels=channels, format=self._library.paFloat32, input=True,
-                input_device_index=device.index, frames_per_buffer=block_frames, stream_callback=callback,
-            )  # fmt: skip
+                rate=rate_hz,
+                channels=channels,
+                format=self._library.paFloat32,
+                input=True,
+                input_device_index=device.index,
+                frames_per_buffer=block_frames,
+                stream_callback=callback,
+            )
         except (OSError, ValueError) as error:
             raise _refused(device, rate_hz, channels, error) from None
         return _PyAudioStream(stream)
@@ -216,7 +258,8 @@ def list_devices(backend: str) -> list[Device]:
 
 
 def play(samples: np.ndarray) -> None:
-    """Play float32 (n,), full scale +-1, 16 kHz, mono on the default sound card; returns when it is over.
+    """Play float32 (n,), full scale +-1, 16 kHz, mono on the default sound card; returns when it is
+    over.
 
     Raises DeviceError where there is none or PortAudio is missing.
     """
@@ -229,14 +272,17 @@ def play(samples: np.ndarray) -> None:
 
 def _refused(device: Device, rate_hz: int, channels: int, error: Exception) -> DeviceError:
     return DeviceError(
-        f"the microphone {device.name!r} does not open at {rate_hz} Hz with {channels} channels: {error}; "
-        "close what else uses it, allow this program to record, or set rate_hz and channels in [capture]"
+        f"the microphone {device.name!r} does not open at {rate_hz} Hz with {channels} channels: "
+        f"{error}; close what else uses it, allow this program to record, or set rate_hz and "
+        "channels in [capture]"
     )
 
 
 @contextlib.contextmanager
 def _quiet():
-    """Sends what ALSA and JACK write to stderr while PortAudio looks for devices, missing ones too, to nowhere."""
+    """Sends what ALSA and JACK write to stderr while PortAudio looks for devices, missing ones too,
+    to nowhere.
+    """
     stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:

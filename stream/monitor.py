@@ -8,7 +8,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from radd.types import HOP_SAMPLES, AudioChunk, Detector, Event, Gap, Judgement, Score, Verdict, seconds
+from radd.types import (
+    HOP_SAMPLES,
+    AudioChunk,
+    Detector,
+    Event,
+    Gap,
+    Judgement,
+    Score,
+    Verdict,
+    seconds,
+)
 from stream.alerts import AlertSettings, Recorder
 from stream.decision import Decider, DecisionSettings
 from stream.windower import Hops, Windower
@@ -44,10 +54,12 @@ class Heard:
 
 
 class Monitor:
-    """The memory of one stream around a shared detector: chunks in, events out, in the order of the sound.
+    """The memory of one stream around a shared detector: chunks in, events out, in the order of the
+    sound.
 
-    A gap ends an open alert and starts the detector anew. Damaged samples start it anew too, but no sound is missing
-    and the alert goes on: the hops that may hold them are TOO_NOISY, and no later window reaches back to them.
+    A gap ends an open alert and starts the detector anew. Damaged samples start it anew too, but no
+    sound is missing and the alert goes on: the hops that may hold them are TOO_NOISY, and no later
+    window reaches back to them.
     """
 
     def __init__(
@@ -71,16 +83,22 @@ class Monitor:
         self._shed = 0
 
     def feed(self, chunk: AudioChunk) -> list[Event]:
-        """The events of the hops that `chunk` completes: a Score each, an Alert after the Score that made it.
+        """The events of the hops that `chunk` completes: a Score each, an Alert after the Score
+        that made it.
 
-        A loss before the chunk yields the close of an open alert, a Gap, and a Score with the verdict GAP at its end.
-        Raises ValueError for a chunk that begins before the end of the one before.
+        A loss before the chunk yields the close of an open alert, a Gap, and a Score with the
+        verdict GAP at its end. Raises ValueError for a chunk that begins before the end of the one
+        before.
         """
         heard = self.hear(chunk)
-        return self.judged(heard, self._detector.push(heard.state, heard.samples) if len(heard.samples) else [])
+        return self.judged(
+            heard, self._detector.push(heard.state, heard.samples) if len(heard.samples) else []
+        )
 
     def hear(self, chunk: AudioChunk) -> Heard:
-        """The first half of feed(): what a detector is to judge of `chunk`; judged() has to follow before the next."""
+        """The first half of feed(): what a detector is to judge of `chunk`; judged() has to follow
+        before the next.
+        """
         hops = self._windower.push(chunk)
         events = self._lose(hops.gap, hops.unjudged) if hops.gap else []
         if hops.damaged:
@@ -91,26 +109,39 @@ class Monitor:
         """The second half of feed(): the events, once a detector has judged heard.samples."""
         hops, events = heard.hops, heard.events
         latency_ms = None if heard.arrived is None else 1000.0 * (self._clock() - heard.arrived)
-        for hop, judgement in zip(hops.samples, [*[DAMAGED] * hops.damaged, *judgements], strict=True):
+        for hop, judgement in zip(
+            hops.samples, [*[DAMAGED] * hops.damaged, *judgements], strict=True
+        ):
             self._end += len(hop)
             score = self._score(judgement, latency_ms)
             self._recorder.record(hop, score)
-            decision = self._decider.update(self._end, score.llr, score.window_samples, 1 + self._shed)
+            decision = self._decider.update(
+                self._end, score.llr, score.window_samples, 1 + self._shed
+            )
             self._shed = self._shed + 1 if score.verdict is Verdict.SHED else 0
-            events += [score] if decision is None else [score, self._recorder.alert(decision, self._gaps)]
+            events += (
+                [score] if decision is None else [score, self._recorder.alert(decision, self._gaps)]
+            )
             began = self._decider.began
-            self._recorder.forget(self._end, self._end - score.window_samples - HOP_SAMPLES if began is None else began)
+            self._recorder.forget(
+                self._end,
+                self._end - score.window_samples - HOP_SAMPLES if began is None else began,
+            )
         return events
 
     def flush(self) -> list[Event]:
         """The events of the end of sound, told once: the close of an open alert.
 
-        What is left is shorter than a hop and not judged; where that is all there was, a Score WARMING_UP says so.
+        What is left is shorter than a hop and not judged; where that is all there was, a Score
+        WARMING_UP says so.
         """
         left = self._windower.pending
         if self._end or not left:
             return self._close()
-        reason = f"{seconds(left):.3f} s of sound; a judgement needs at least {seconds(HOP_SAMPLES):.3f} s"
+        reason = (
+            f"{seconds(left):.3f} s of sound; a judgement needs at least "
+            f"{seconds(HOP_SAMPLES):.3f} s"
+        )
         return [_unmeasured(left, Verdict.WARMING_UP, reason)]
 
     def _lose(self, gap: Gap, unjudged: int) -> list[Event]:
@@ -118,7 +149,9 @@ class Monitor:
         self._recorder.reset()
         self._state = self._detector.start()
         self._shed = 0
-        self._gaps += gap.start != self._gap_end  # a loss that is still going on is told in adjoining parts
+        self._gaps += (
+            gap.start != self._gap_end
+        )  # a loss that is still going on is told in adjoining parts
         self._end = self._gap_end = gap.end
         reason = f"{seconds(gap.end - gap.start):.3f} s lost: {gap.cause}"
         if unjudged:

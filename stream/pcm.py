@@ -6,8 +6,16 @@ import numpy as np
 
 from radd.errors import ConfigError
 
-PCM_FORMATS = {"u8": "u1", "s16le": "<i2", "s16be": ">i2", "s32le": "<i4", "s32be": ">i4", "f32le": "<f4",
-               "f32be": ">f4", "f64le": "<f8"}  # fmt: skip
+PCM_FORMATS = {
+    "u8": "u1",
+    "s16le": "<i2",
+    "s16be": ">i2",
+    "s32le": "<i4",
+    "s32be": ">i4",
+    "f32le": "<f4",
+    "f32be": ">f4",
+    "f64le": "<f8",
+}
 
 
 class PcmFrames:
@@ -15,7 +23,9 @@ class PcmFrames:
 
     def __init__(self, pcm_format: str, channels: int):
         if pcm_format not in PCM_FORMATS:
-            raise ConfigError(f"PCM format {pcm_format!r}: expected one of {', '.join(PCM_FORMATS)}")
+            raise ConfigError(
+                f"PCM format {pcm_format!r}: expected one of {', '.join(PCM_FORMATS)}"
+            )
         self._dtype, self._channels = np.dtype(PCM_FORMATS[pcm_format]), channels
         self.frame_bytes = self._dtype.itemsize * channels
         self.rest = b""

@@ -41,10 +41,14 @@ class RingBuffer:
             raise ValueError(f"last({n}) of a ring buffer of {self.capacity} samples")
         n, size = min(n, self._kept), len(self._buffer)
         start = (self.total - n) % size
-        return np.concatenate((self._buffer[start : start + n], self._buffer[: max(0, start + n - size)]))
+        return np.concatenate(
+            (self._buffer[start : start + n], self._buffer[: max(0, start + n - size)])
+        )
 
     def hold(self, n: int) -> None:
-        """Have memory for at least the last n samples from now on, at most for `capacity`, and for few more."""
+        """Have memory for at least the last n samples from now on, at most for `capacity`, and for
+        few more.
+        """
         n, size = min(max(n, 1), self.capacity), len(self._buffer)
         if n <= size <= 2 * n:
             return

@@ -15,7 +15,17 @@ from dataclasses import replace
 from typing import Protocol
 
 from radd.errors import RaddError, forget_reader
-from radd.types import SAMPLE_RATE_HZ, Alert, AudioChunk, Detector, Event, Shed, Sink, Source, seconds
+from radd.types import (
+    SAMPLE_RATE_HZ,
+    Alert,
+    AudioChunk,
+    Detector,
+    Event,
+    Shed,
+    Sink,
+    Source,
+    seconds,
+)
 from stream.engine import EngineSettings, Fed, Listener, feed
 from stream.inlet import Arrival, Inlet
 from stream.living_index import BundledIndex, LivingIndex
@@ -83,7 +93,9 @@ class Ending:
         self.sources: list[Source] = []
 
     def __enter__(self) -> Ending:
-        self.before = {number: signal.signal(number, self._heard) for number in (signal.SIGINT, signal.SIGTERM)}
+        self.before = {
+            number: signal.signal(number, self._heard) for number in (signal.SIGINT, signal.SIGTERM)
+        }
         return self
 
     def __exit__(self, *exc) -> None:
@@ -117,16 +129,31 @@ class Stream:
 
 
 class Run:
-    """One run over one or more sources, each until its sound ends or `duration_samples` are over, or `ending` is asked for.
+    """One run over one or more sources, each until its sound ends or `duration_samples` are over,
+    or `ending` is asked for.
 
-    `open_journal` is called when the sources are open. Every event reaches the journal before the display. A source that
-    fails ends its own stream; the others go on, and what it raised is raised at the end.
+    `open_journal` is called when the sources are open. Every event reaches the journal before the
+    display. A source that fails ends its own stream; the others go on, and what it raised is raised
+    at the end.
     """
 
-    def __init__(self, streams: Sequence[Stream], detector: Detector, open_journal: Callable[[], Journal],
-                 display: Display, ending: Ending, engine: EngineSettings, duration_samples: int | None = None,
-                 index: BundledIndex | LivingIndex | None = None):
-        self.streams, self.detector, self.open_journal, self.display = streams, detector, open_journal, display
+    def __init__(
+        self,
+        streams: Sequence[Stream],
+        detector: Detector,
+        open_journal: Callable[[], Journal],
+        display: Display,
+        ending: Ending,
+        engine: EngineSettings,
+        duration_samples: int | None = None,
+        index: BundledIndex | LivingIndex | None = None,
+    ):
+        self.streams, self.detector, self.open_journal, self.display = (
+            streams,
+            detector,
+            open_journal,
+            display,
+        )
         self.ending, self.engine, self.duration_samples = ending, engine, duration_samples
         self.index = index or BundledIndex()
         self.service = Service()
@@ -137,9 +164,11 @@ class Run:
         self.shedding, self.shed_until = False, 0.0
 
     def listen(self) -> None:
-        """Carry the sound to the sinks; then close the last alerts, flush the journal and tell the totals.
+        """Carry the sound to the sinks; then close the last alerts, flush the journal and tell the
+        totals.
 
-        Raises what source, journal and output raise, after everything that can still end in order has ended.
+        Raises what source, journal and output raise, after everything that can still end in order
+        has ended.
         """
         with self._telling(), ExitStack() as sources:
             for stream in self.streams:
@@ -176,11 +205,15 @@ class Run:
             length_samples = getattr(stream.source, "length_samples", None)
             name, rate_hz = stream.source.name, stream.source.native_rate_hz
             self.untold.append(stream)
-            self.display.write(Started(name, self.detector.name, rate_hz, length_samples), stream.id)
+            self.display.write(
+                Started(name, self.detector.name, rate_hz, length_samples), stream.id
+            )
         for alert in self.journal.recovered:
             self.display.write(alert)
         names = [stream.source.name for stream in self.streams]
-        self.service.ready(f"listening to {names[0] if len(names) == 1 else f'{len(names)} sources'}")
+        self.service.ready(
+            f"listening to {names[0] if len(names) == 1 else f'{len(names)} sources'}"
+        )
 
     def _carry(self) -> None:
         if self.ending.reason:
@@ -204,7 +237,9 @@ class Run:
                 self._finish(stream, self.ending.reason or "end", error)
             else:
                 fed.append((stream, Fed(stream.listener, self._within_duration(chunk), shed)))
-        for (stream, (_, chunk, shed)), events in zip(fed, feed(self.detector, [one for _, one in fed]), strict=True):
+        for (stream, (_, chunk, shed)), events in zip(
+            fed, feed(self.detector, [one for _, one in fed]), strict=True
+        ):
             if isinstance(events, RaddError):
                 self._finish(stream, "error", events)
                 continue
@@ -229,7 +264,9 @@ class Run:
         self._write(stream, stream.listener.flush())
 
     def _finish(self, stream: Stream, reason: str, error: Exception | None = None) -> None:
-        """The stream is over; its end is told now where others go on, else when the journal is closed."""
+        """The stream is over; its end is told now where others go on, else when the journal is
+        closed.
+        """
         stream.reason = "error" if error else reason
         stream.source.stop()
         self._flush(stream)
@@ -252,7 +289,10 @@ class Run:
             log.warning("%s is late: this machine is too busy, hops are shed", stream.source.name)
         self.shed_until = time.monotonic() + CALM_S if shed else self.shed_until
         if self.shedding and time.monotonic() > self.shed_until:
-            log.warning("no stream is late any more: %d hops were shed so far", sum(s.totals.shed for s in self.streams))
+            log.warning(
+                "no stream is late any more: %d hops were shed so far",
+                sum(s.totals.shed for s in self.streams),
+            )
         self.shedding = time.monotonic() <= self.shed_until
 
     def _going_on(self) -> list[Stream]:
@@ -280,19 +320,40 @@ class Run:
 
     def _stats(self, stream: Stream) -> Stats:
         counts = stream.source.stats()
-        queues = {"capture": counts.get("queue_depth", 0), "spool": self.journal.stats().get("spool_entries", 0)}
+        queues = {
+            "capture": counts.get("queue_depth", 0),
+            "spool": self.journal.stats().get("spool_entries", 0),
+        }
         factor = (stream.busy_s - stream.stats_busy_s) / seconds(stream.end - stream.stats_end)
         stream.stats_end, stream.stats_busy_s = stream.end, stream.busy_s
-        return Stats(stream.end, counts["chunks"], counts.get("drops", 0), counts.get("overruns", 0), queues,
-                     round(factor, 4), round(resident_mb(), 1), stream.totals.shed, stream.brief_hops)
+        return Stats(
+            stream.end,
+            counts["chunks"],
+            counts.get("drops", 0),
+            counts.get("overruns", 0),
+            queues,
+            round(factor, 4),
+            round(resident_mb(), 1),
+            stream.totals.shed,
+            stream.brief_hops,
+        )
 
     def _totals(self, stream: Stream) -> dict[str, int | float | dict[str, int]]:
         counts, totals = stream.source.stats(), stream.totals
-        return {"sound_s": seconds(stream.end), "chunks": counts["chunks"], "scores": totals.scores,
-                "measured": totals.measured, "alerts": totals.alerts, "gaps": totals.gaps,
-                "lost_s": seconds(totals.lost_samples), "drops": counts.get("drops", 0),
-                "overruns": counts.get("overruns", 0), "shed_hops": totals.shed, "brief_hops": stream.brief_hops,
-                "storage": self.journal.stats()}
+        return {
+            "sound_s": seconds(stream.end),
+            "chunks": counts["chunks"],
+            "scores": totals.scores,
+            "measured": totals.measured,
+            "alerts": totals.alerts,
+            "gaps": totals.gaps,
+            "lost_s": seconds(totals.lost_samples),
+            "drops": counts.get("drops", 0),
+            "overruns": counts.get("overruns", 0),
+            "shed_hops": totals.shed,
+            "brief_hops": stream.brief_hops,
+            "storage": self.journal.stats(),
+        }
 
 
 def resident_mb() -> float:
@@ -305,7 +366,9 @@ def resident_mb() -> float:
 
 
 def exit_code(run: Callable[[], None]) -> int:
-    """Run the program and say how it ended: 0, the code of a RaddError, 141 where its reader went away, or 1 for a bug."""
+    """Run the program and say how it ended: 0, the code of a RaddError, 141 where its reader went
+    away, or 1 for a bug.
+    """
     try:
         run()
         sys.stdout.flush()
@@ -317,6 +380,9 @@ def exit_code(run: Callable[[], None]) -> int:
         return error.exit_code
     except Exception:
         traceback.print_exc()
-        print("\nThis is a bug in RADD, no mistake of yours. Please report it with the lines above.", file=sys.stderr)
+        print(
+            "\nThis is a bug in RADD, no mistake of yours. Please report it with the lines above.",
+            file=sys.stderr,
+        )
         return 1
     return 0

@@ -1,4 +1,6 @@
-"""Samples of speech that raised no alert, drawn at random for people to review: without them a miss stays invisible."""
+"""Samples of speech that raised no alert, drawn at random for people to review: without them a miss
+stays invisible.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,18 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from radd.types import HOP_SAMPLES, Alert, AlertState, AudioChunk, Event, Gap, Judgement, Sample, Score, seconds
+from radd.types import (
+    HOP_SAMPLES,
+    Alert,
+    AlertState,
+    AudioChunk,
+    Event,
+    Gap,
+    Judgement,
+    Sample,
+    Score,
+    seconds,
+)
 from stream.engine import Listener
 from stream.monitor import Heard
 from stream.stretch import CurrentStretch
@@ -20,8 +33,9 @@ MEASURED = 0.5  # share of its scores that a stretch must have a number for, to 
 class Sampler:
     """A Listener around that of one stream: passes its events on and adds a Sample now and then.
 
-    The sound is cut into stretches of 8.192 s, anew after each gap. Of those with speech and without an alert each is
-    drawn with the same probability, so that an hour of them yields `per_hour`. The stream's id is the seed.
+    The sound is cut into stretches of 8.192 s, anew after each gap. Of those with speech and
+    without an alert each is drawn with the same probability, so that an hour of them yields
+    `per_hour`. The stream's id is the seed.
     """
 
     def __init__(self, listener: Listener, per_hour: float, stream_id: str, neighbours: int):
@@ -53,7 +67,9 @@ class Sampler:
         for event in events:
             match event:
                 case Score():
-                    if self._stretch.is_whole:  # only now, as an alert may follow the score that opens it
+                    if (
+                        self._stretch.is_whole
+                    ):  # only now, as an alert may follow the score that opens it
                         told += self._draw()
                         self._stretch.end()
                         self._flagged = self._alert_open
@@ -70,16 +86,22 @@ class Sampler:
     def _draw(self) -> list[Sample]:
         stretch = self._stretch
         measured = [score for score in stretch.scores if score.llr is not None]
-        if self._flagged or len(measured) < MEASURED * STRETCH_HOPS or self._rng.random() >= self._share:
+        if (
+            self._flagged
+            or len(measured) < MEASURED * STRETCH_HOPS
+            or self._rng.random() >= self._share
+        ):
             return []
         peak = min(measured, key=lambda score: score.llr)
-        return [Sample(
-            id=str(uuid.uuid5(self._stream_id, f"sample {stretch.start}")),
-            start=stretch.start,
-            peak_p_spoof=peak.p_spoof,
-            min_llr=peak.llr,
-            clip=stretch.samples,
-            trace=tuple((score.end, score.llr) for score in stretch.scores),
-            neighbours=peak.neighbours[: self._neighbours],
-            gaps=self._gaps,
-        )]  # fmt: skip
+        return [
+            Sample(
+                id=str(uuid.uuid5(self._stream_id, f"sample {stretch.start}")),
+                start=stretch.start,
+                peak_p_spoof=peak.p_spoof,
+                min_llr=peak.llr,
+                clip=stretch.samples,
+                trace=tuple((score.end, score.llr) for score in stretch.scores),
+                neighbours=peak.neighbours[: self._neighbours],
+                gaps=self._gaps,
+            )
+        ]

@@ -1,4 +1,6 @@
-"""What systemd wants to hear from a service of Type=notify (sd_notify(3)); silent where systemd did not start us."""
+"""What systemd wants to hear from a service of Type=notify (sd_notify(3)); silent where systemd did
+not start us.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ from collections.abc import Mapping
 
 
 class Service:
-    """The notification socket named by NOTIFY_SOCKET, with the watchdog's interval of WATCHDOG_USEC."""
+    """The notification socket named by NOTIFY_SOCKET, with the watchdog's interval of
+    WATCHDOG_USEC.
+    """
 
     def __init__(self, environ: Mapping[str, str] = os.environ):
         address = environ.get("NOTIFY_SOCKET", "")
@@ -21,7 +25,9 @@ class Service:
         self._tell(f"READY=1\nSTATUS={status.splitlines()[0]}")
 
     def alive(self) -> None:
-        """Say that the loop turns, at most twice in the time after which systemd would lose patience."""
+        """Say that the loop turns, at most twice in the time after which systemd would lose
+        patience.
+        """
         if self.interval_s and time.monotonic() - self.told >= self.interval_s:
             self.told = time.monotonic()
             self._tell("WATCHDOG=1")

@@ -1,4 +1,6 @@
-"""A shadow run: a candidate judges beside the champion, without a voice, in a thread of its own and now and then only."""
+"""A shadow run: a candidate judges beside the champion, without a voice, in a thread of its own and
+now and then only.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from radd.errors import RaddError
-from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, AudioChunk, Compared, Detector, Event, Judgement, Score
+from radd.types import (
+    HOP_SAMPLES,
+    SAMPLE_RATE_HZ,
+    AudioChunk,
+    Compared,
+    Detector,
+    Event,
+    Judgement,
+    Score,
+)
 from stream.decision import Decider, DecisionSettings
 from stream.engine import Listener
 from stream.monitor import Heard
@@ -20,7 +31,8 @@ from stream.stretch import CurrentStretch
 log = logging.getLogger(__name__)
 
 STRETCH_HOPS = 128  # 16.4 s
-WARM_HOPS = 32  # of them the candidate only listens to: its windows grow until they are as long as the champion's
+# of them the candidate only listens to: its windows grow until they are as long as the champion's
+WARM_HOPS = 32
 EVERY = 8  # stretches of which one is judged twice
 PATIENCE_S = 5.0  # at the end of a stream, for the stretch that is being judged
 
@@ -38,10 +50,14 @@ class Stretch:
 
 
 class Shadow:
-    """The candidate of a process. One stretch is judged and one waits at most; what comes in between is not judged."""
+    """The candidate of a process. One stretch is judged and one waits at most; what comes in
+    between is not judged.
+    """
 
     def __init__(self, candidate: Callable[[], Detector | None], decision: DecisionSettings):
-        """`candidate` is called in the thread, before each stretch; None where there is none now."""
+        """`candidate` is called in the thread, before each stretch; None where there is none
+        now.
+        """
         self._candidate, self._decision = candidate, decision
         self._jobs: queue.Queue[Stretch] = queue.Queue(1)
         self._thread = threading.Thread(target=self._work, name="shadow", daemon=True)
@@ -72,23 +88,35 @@ class Shadow:
                 stretch.done.set()
 
     def compare(self, candidate: Detector, stretch: Stretch) -> Compared | None:
-        """What both say of the hops, after the first WARM_HOPS, that both have measured; None without any."""
+        """What both say of the hops, after the first WARM_HOPS, that both have measured; None
+        without any.
+        """
         judged = candidate.push(candidate.start(), stretch.samples)
-        deciders, alerts, differences = (Decider(self._decision), Decider(self._decision)), [False, False], []
+        deciders, alerts, differences = (
+            (Decider(self._decision), Decider(self._decision)),
+            [False, False],
+            [],
+        )
         for score, judgement in list(zip(stretch.scores, judged, strict=True))[WARM_HOPS:]:
             if score.llr is None or judgement.llr is None:
                 continue
             differences.append(judgement.llr - score.llr)
-            for k, (llr, window) in enumerate(((score.llr, score.window_samples), (judgement.llr, judgement.window_samples))):
+            for k, (llr, window) in enumerate(
+                ((score.llr, score.window_samples), (judgement.llr, judgement.window_samples))
+            ):
                 alerts[k] |= deciders[k].update(score.end, llr, window) is not None
         if not differences:
             return None
         heard_s = len(differences) * HOP_SAMPLES / SAMPLE_RATE_HZ
-        return Compared(stretch.scores[-1].end, candidate.name, heard_s, float(np.mean(differences)), *alerts)
+        return Compared(
+            stretch.scores[-1].end, candidate.name, heard_s, float(np.mean(differences)), *alerts
+        )
 
 
 class Shadowed:
-    """A Listener around that of one stream: passes its events on as they are, and adds a Compared now and then."""
+    """A Listener around that of one stream: passes its events on as they are, and adds a Compared
+    now and then.
+    """
 
     def __init__(self, listener: Listener, shadow: Shadow):
         self._listener, self._shadow = listener, shadow

@@ -1,4 +1,5 @@
-"""Where events are shown: JSON lines for programs, plain lines for a log; live_view.py is for people at a terminal.
+"""Where events are shown: JSON lines for programs, plain lines for a log; live_view.py is for
+people at a terminal.
 
 A display is a Sink that also takes the notices which speak of the run itself.
 """
@@ -15,12 +16,26 @@ from typing import TextIO
 
 from radd.errors import StorageError, forget_reader
 from radd.flac import clip_sha256
-from radd.types import Alert, AlertState, Compared, Drift, Event, Gap, Sample, Score, Sink, Verdict, seconds
+from radd.types import (
+    Alert,
+    AlertState,
+    Compared,
+    Drift,
+    Event,
+    Gap,
+    Sample,
+    Score,
+    Sink,
+    Verdict,
+    seconds,
+)
 from stream.notices import IndexChanged, ModelChanged, Notice, Started, Stats, Stopped
 
 
 class Fanout:
-    """Several sinks as one, written in order: with the journal first, nothing is announced before it is kept."""
+    """Several sinks as one, written in order: with the journal first, nothing is announced before
+    it is kept.
+    """
 
     def __init__(self, *sinks: Sink):
         self.sinks = sinks
@@ -77,7 +92,9 @@ class Lines:
             self._close()
         except OSError as error:
             self._close()
-            raise StorageError(f"cannot write the output: {error.strerror}; free space or write elsewhere") from None
+            raise StorageError(
+                f"cannot write the output: {error.strerror}; free space or write elsewhere"
+            ) from None
 
     def _close(self) -> None:
         self.closed = True
@@ -96,24 +113,54 @@ def as_json(event: Event | Notice) -> dict:
     """The event as a JSON object; what was not measured is null."""
     match event:
         case Score():
-            return _named("score", event.end, llr=_finite(event.llr), p_spoof=_finite(event.p_spoof),
-                          verdict=event.verdict.value, latency_ms=_finite(event.latency_ms),
-                          neighbours=[asdict(neighbour) for neighbour in event.neighbours])
+            return _named(
+                "score",
+                event.end,
+                llr=_finite(event.llr),
+                p_spoof=_finite(event.p_spoof),
+                verdict=event.verdict.value,
+                latency_ms=_finite(event.latency_ms),
+                neighbours=[asdict(neighbour) for neighbour in event.neighbours],
+            )
         case Gap(start, end, cause):
             return _named("gap", end, lost_s=seconds(end - start), cause=cause)
         case Alert():
-            return _named("alert", event.end, state=event.state.value, id=event.id, began=seconds(event.began),
-                          **_outcome(event))
+            return _named(
+                "alert",
+                event.end,
+                state=event.state.value,
+                id=event.id,
+                began=seconds(event.began),
+                **_outcome(event),
+            )
         case Sample():
-            return _named("sample", event.end, id=event.id, began=seconds(event.start),
-                          clip_sha256=clip_sha256(event.clip))
+            return _named(
+                "sample",
+                event.end,
+                id=event.id,
+                began=seconds(event.start),
+                clip_sha256=clip_sha256(event.clip),
+            )
         case Drift(end, distance, bound):
             return _named("drift", end, distance=distance, bound=bound)
         case Compared(end):
-            return _named("shadow", end, candidate=event.candidate, heard_s=event.heard_s, difference=event.difference,
-                          champion_alert=event.champion_alert, candidate_alert=event.candidate_alert)
+            return _named(
+                "shadow",
+                end,
+                candidate=event.candidate,
+                heard_s=event.heard_s,
+                difference=event.difference,
+                champion_alert=event.champion_alert,
+                candidate_alert=event.candidate_alert,
+            )
         case Started():
-            return _named("started", 0, source=event.source, bundle=event.bundle, native_rate_hz=event.native_rate_hz)
+            return _named(
+                "started",
+                0,
+                source=event.source,
+                bundle=event.bundle,
+                native_rate_hz=event.native_rate_hz,
+            )
         case IndexChanged(end, version, added, removed):
             return _named("index", end, version=version, added=added, removed=removed)
         case ModelChanged(end, bundle):
@@ -128,7 +175,11 @@ def as_json(event: Event | Notice) -> dict:
 def _outcome(alert: Alert) -> dict:
     if alert.state is AlertState.OPEN:
         return {}
-    return {"ended": seconds(alert.end), "peak_p_spoof": alert.peak_p_spoof, "clip_sha256": clip_sha256(alert.clip)}
+    return {
+        "ended": seconds(alert.end),
+        "peak_p_spoof": alert.peak_p_spoof,
+        "clip_sha256": clip_sha256(alert.clip),
+    }
 
 
 def _named(name: str, end: int, **fields) -> dict:
@@ -140,7 +191,9 @@ def _finite(number: float | None) -> float | None:
 
 
 class Labels:
-    """What people call each stream of a run: its source, and where that is not the only one of its name, a number."""
+    """What people call each stream of a run: its source, and where that is not the only one of its
+    name, a number.
+    """
 
     def __init__(self):
         self._labels: dict[str | None, str] = {}
@@ -159,7 +212,8 @@ class Labels:
 
 
 class ConsoleLines(Lines):
-    """A line for each thing that happens, and for a verdict only when it changes; for logs and pipes.
+    """A line for each thing that happens, and for a verdict only when it changes; for logs and
+    pipes.
 
     Where there are several streams each line names its own.
     """
@@ -181,15 +235,27 @@ class ConsoleLines(Lines):
                 self._say(event.end, describe_alert(event), stream)
             case Sample():
                 since = clock_time(seconds(event.start))
-                self._say(event.end, f"a sample of the speech since {since} is kept for review; sample {event.id}", stream)
+                self._say(
+                    event.end,
+                    f"a sample of the speech since {since} is kept for review; sample {event.id}",
+                    stream,
+                )
             case Drift():
                 self._say(event.end, describe_drift(event), stream)
             case Started():
                 self.paces[stream] = Pace(event.length_samples, self.clock)
                 self.labels.add(stream, event.source)
-                self._say(0, f"listening to {event.source} at {event.native_rate_hz} Hz with {event.bundle}", stream)
+                self._say(
+                    0,
+                    f"listening to {event.source} at {event.native_rate_hz} Hz with {event.bundle}",
+                    stream,
+                )
             case IndexChanged(end, version, added, removed):
-                self._say(end, f"index: {added} references came, {removed} went; overlay version {version}", stream)
+                self._say(
+                    end,
+                    f"index: {added} references came, {removed} went; overlay version {version}",
+                    stream,
+                )
             case ModelChanged(end, bundle):
                 self._say(end, f"another model judges from here on: {bundle}", stream)
             case Stats():
@@ -198,9 +264,16 @@ class ConsoleLines(Lines):
                 self._say(event.end, describe_end(event), stream)
 
     def _score(self, score: Score, stream: str | None) -> None:
-        if score.verdict not in (self.verdicts.get(stream), Verdict.SHED):  # what is shed is told in sum
+        if score.verdict not in (
+            self.verdicts.get(stream),
+            Verdict.SHED,
+        ):  # what is shed is told in sum
             self.verdicts[stream] = score.verdict
-            told = score.reason if score.p_spoof is None else f"p_spoof {score.p_spoof:.2f}, llr {score.llr:+.2f}"
+            told = (
+                score.reason
+                if score.p_spoof is None
+                else f"p_spoof {score.p_spoof:.2f}, llr {score.llr:+.2f}"
+            )
             self._say(score.end, f"{score.verdict.value}: {told}", stream)
         pace = self.paces.get(stream)
         if pace is not None and pace.passed_a_tenth(score.end):
@@ -221,7 +294,9 @@ class Pace:
         self.tenth = 0
 
     def passed_a_tenth(self, end: int) -> bool:
-        """Whether another tenth of a recording of a minute or more is done since the last call that said so."""
+        """Whether another tenth of a recording of a minute or more is done since the last call that
+        said so.
+        """
         if self.length_samples is None or seconds(self.length_samples) < 60:
             return False
         tenth = 10 * end // self.length_samples
@@ -231,7 +306,9 @@ class Pace:
     def describe(self, end: int) -> str:
         done = end / self.length_samples
         left_s = (self.clock() - self.began) * (1 / done - 1) if done else 0.0
-        return f"{done:.0%} of {clock_time(seconds(self.length_samples))}, {clock_time(left_s)} left"
+        return (
+            f"{done:.0%} of {clock_time(seconds(self.length_samples))}, {clock_time(left_s)} left"
+        )
 
 
 def describe_alert(alert: Alert) -> str:
@@ -239,37 +316,54 @@ def describe_alert(alert: Alert) -> str:
     since = f"since {clock_time(seconds(alert.began))}, peak p_spoof {alert.peak_p_spoof:.2f}"
     match alert.state:
         case AlertState.OPEN:
-            like = f", most like {alert.neighbours[0].system} ({alert.neighbours[0].label})" if alert.neighbours else ""
+            like = (
+                f", most like {alert.neighbours[0].system} ({alert.neighbours[0].label})"
+                if alert.neighbours
+                else ""
+            )
             return f"ALERT synthetic voice {since}{like}; alert {alert.id}"
         case AlertState.CLOSE:
             return f"alert over, synthetic voice {since}; alert {alert.id}"
         case AlertState.INTERRUPTED:
-            return f"the last run broke off during an alert, synthetic voice {since}; alert {alert.id}"
+            return (
+                f"the last run broke off during an alert, synthetic voice {since}; alert {alert.id}"
+            )
 
 
 def describe_drift(drift: Drift) -> str:
     """A notice of drift in a line for people."""
-    return (f"notice: the voices of the last minutes are unlike those that the model knows: distance {drift.distance:.3f}, "
-            f"expected up to {drift.bound:.3f}; scores may be wrong, see train.py drift")
+    return (
+        "notice: the voices of the last minutes are unlike those that the model knows: distance "
+        f"{drift.distance:.3f}, expected up to {drift.bound:.3f}; scores may be wrong, see "
+        "train.py drift"
+    )
 
 
 def describe_stats(stats: Stats) -> str:
     """How the run does in a line for people."""
     queues = "".join(f", {depth} in the {name} queue" for name, depth in stats.queue_depths.items())
     shed = f", {stats.shed_hops} hops shed" if stats.shed_hops else ""
-    return (f"{stats.chunks} chunks, {stats.drops} dropped, {stats.overruns} overruns{shed}{queues}, "
-            f"{stats.real_time_factor:.3f} of real time, {stats.memory_mb:.0f} MB")
+    return (
+        f"{stats.chunks} chunks, {stats.drops} dropped, {stats.overruns} overruns{shed}{queues}, "
+        f"{stats.real_time_factor:.3f} of real time, {stats.memory_mb:.0f} MB"
+    )
 
 
 def describe_end(stopped: Stopped) -> str:
-    """The end of a run in a line for people; of the journal's counts only those that are not zero."""
+    """The end of a run in a line for people; of the journal's counts only those that are not
+    zero.
+    """
     counts = stopped.totals
-    stored = "".join(f", {name.replace('_', ' ')} {count}" for name, count in counts["storage"].items() if count)
+    stored = "".join(
+        f", {name.replace('_', ' ')} {count}" for name, count in counts["storage"].items() if count
+    )
     shed = f", {counts['shed_hops']} hops shed" if counts["shed_hops"] else ""
-    return (f"stopped ({stopped.reason.replace('_', ' ')}) after {counts['sound_s']:.1f} s of sound: "
-            f"{counts['measured']} of {counts['scores']} scores measured, {counts['alerts']} alerts, "
-            f"{counts['lost_s']:.1f} s lost in {counts['gaps']} gaps, {counts['drops']} chunks dropped, "
-            f"{counts['overruns']} overruns{shed}{stored}")
+    return (
+        f"stopped ({stopped.reason.replace('_', ' ')}) after {counts['sound_s']:.1f} s of sound: "
+        f"{counts['measured']} of {counts['scores']} scores measured, {counts['alerts']} alerts, "
+        f"{counts['lost_s']:.1f} s lost in {counts['gaps']} gaps, {counts['drops']} chunks "
+        f"dropped, {counts['overruns']} overruns{shed}{stored}"
+    )
 
 
 def clock_time(span_s: float) -> str:

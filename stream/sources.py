@@ -28,10 +28,11 @@ log = logging.getLogger(__name__)
 
 
 class FileSource:
-    """A Source that reads a file, as fast as it is asked or, with `realtime`, as fast as it would be spoken.
+    """A Source that reads a file, as fast as it is asked or, with `realtime`, as fast as it would
+    be spoken.
 
-    Entering raises AudioError as radd.files.open_audio does; a truncated or damaged file raises it at the end, when
-    all that can be decoded has been yielded.
+    Entering raises AudioError as radd.files.open_audio does; a truncated or damaged file raises it
+    at the end, when all that can be decoded has been yielded.
     """
 
     def __init__(self, path: Path | str, realtime: bool = False, name: str | None = None):
@@ -82,23 +83,36 @@ class FileSource:
         yield converter.flush(due)
 
     def _wait_until(self, due: float) -> None:
-        """Wait until time.monotonic() is `due` or stop() is called; too late is not late: the pace is kept."""
+        """Wait until time.monotonic() is `due` or stop() is called; too late is not late: the pace
+        is kept.
+        """
         while not self._stopped and (left_s := due - time.monotonic()) > 0:
             with contextlib.suppress(Empty):
                 self._wake.get(timeout=left_s)
 
 
 class PcmSource:
-    """A Source that reads raw PCM from a stream with a file descriptor, by default stdin, and waits where it stalls.
+    """A Source that reads raw PCM from a stream with a file descriptor, by default stdin, and waits
+    where it stalls.
 
-    A last frame that is not whole is dropped, and the log says so. Raises ConfigError for an unknown format, and
-    AudioError for a terminal or a stream that ends before its first frame.
+    A last frame that is not whole is dropped, and the log says so. Raises ConfigError for an
+    unknown format, and AudioError for a terminal or a stream that ends before its first frame.
     """
 
-    def __init__(self, stream: BinaryIO | None = None, rate_hz: int = SAMPLE_RATE_HZ, channels: int = 1,
-                 pcm_format: str = "s16le"):  # fmt: skip
+    def __init__(
+        self,
+        stream: BinaryIO | None = None,
+        rate_hz: int = SAMPLE_RATE_HZ,
+        channels: int = 1,
+        pcm_format: str = "s16le",
+    ):
         self._frames = PcmFrames(pcm_format, channels)
-        self.name, self.native_rate_hz, self.native_channels, self.pcm_format = "-", rate_hz, channels, pcm_format
+        self.name, self.native_rate_hz, self.native_channels, self.pcm_format = (
+            "-",
+            rate_hz,
+            channels,
+            pcm_format,
+        )
         self._converter = Converter(rate_hz, channels)
         self._stream = sys.stdin.buffer if stream is None else stream
         self._wake_read = self._wake_write = -1
@@ -141,26 +155,47 @@ class PcmSource:
         yield self._converter.flush(time.monotonic())
 
     def _read(self) -> bytes:
-        """What is there, up to one chunk, waiting for the first byte; nothing at the end of the stream or on stop()."""
+        """What is there, up to one chunk, waiting for the first byte; nothing at the end of the
+        stream or on stop().
+        """
         ready, _, _ = select.select([self._stream, self._wake_read], [], [])
         if self._stopped or self._wake_read in ready:
             return b""
-        return os.read(self._stream.fileno(), self._frames.frame_bytes * round(self.native_rate_hz * BLOCK_S))
+        return os.read(
+            self._stream.fileno(), self._frames.frame_bytes * round(self.native_rate_hz * BLOCK_S)
+        )
 
     def _check_end(self, frames: int, rest: bytes) -> None:
-        expected = f"{self.pcm_format}, {self.native_channels} channels, {self._frames.frame_bytes} bytes a frame"
+        expected = (
+            f"{self.pcm_format}, {self.native_channels} channels, {self._frames.frame_bytes} "
+            "bytes a frame"
+        )
         if not frames:
-            raise AudioError(f"stdin ended after {len(rest)} bytes, before its first frame; expected raw {expected}")
+            raise AudioError(
+                f"stdin ended after {len(rest)} bytes, before its first frame; expected raw "
+                f"{expected}"
+            )
         if rest:
-            log.warning("stdin ended in the middle of a frame (%s): %d bytes were dropped", expected, len(rest))
+            log.warning(
+                "stdin ended in the middle of a frame (%s): %d bytes were dropped",
+                expected,
+                len(rest),
+            )
 
 
-def open_source(spec: str, capture: CaptureSettings, realtime: bool = False, rate_hz: int = SAMPLE_RATE_HZ,
-                channels: int = 1, pcm_format: str = "s16le") -> Source:  # fmt: skip
-    """The source that `auto`, `mic`, `mic:NAME_OR_INDEX`, a path or `-` (raw PCM on stdin) stands for, not yet entered.
+def open_source(
+    spec: str,
+    capture: CaptureSettings,
+    realtime: bool = False,
+    rate_hz: int = SAMPLE_RATE_HZ,
+    channels: int = 1,
+    pcm_format: str = "s16le",
+) -> Source:
+    """The source that `auto`, `mic`, `mic:NAME_OR_INDEX`, a path or `-` (raw PCM on stdin) stands
+    for, not yet entered.
 
-    `auto` is the default microphone and, where there is none, the demo recording in real time; its name says why.
-    Raises ConfigError for `mic:` without a name and for an unknown PCM format.
+    `auto` is the default microphone and, where there is none, the demo recording in real time; its
+    name says why. Raises ConfigError for `mic:` without a name and for an unknown PCM format.
     """
     if spec == "auto":
         return _microphone_or_demo(capture)
@@ -171,7 +206,9 @@ def open_source(spec: str, capture: CaptureSettings, realtime: bool = False, rat
     if spec.startswith("mic:"):
         wanted = spec.removeprefix("mic:").strip()
         if not wanted:
-            raise ConfigError("--source mic: lacks the name or index of a microphone; see --list-devices")
+            raise ConfigError(
+                "--source mic: lacks the name or index of a microphone; see --list-devices"
+            )
         return MicrophoneSource(capture, int(wanted) if wanted.isdecimal() else wanted)
     return FileSource(spec, realtime)
 

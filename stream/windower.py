@@ -16,7 +16,9 @@ class Hops:
     gap: Gap | None
     """the sound lost before these hops; None if nothing was"""
     unjudged: int
-    """samples received before the gap that were too few for a hop and are dropped, 0 to HOP_SAMPLES - 1"""
+    """samples received before the gap that were too few for a hop and are dropped, 0 to HOP_SAMPLES
+    - 1
+    """
     start: int
     """samples, where the first hop begins"""
     samples: np.ndarray
@@ -26,7 +28,9 @@ class Hops:
 
 
 class Windower:
-    """Regroups the chunks of one stream; no hop straddles a gap, and chunk sizes leave no trace in the hops."""
+    """Regroups the chunks of one stream; no hop straddles a gap, and chunk sizes leave no trace in
+    the hops.
+    """
 
     def __init__(self):
         self._pending = np.empty(HOP_SAMPLES, np.float32)
@@ -39,8 +43,9 @@ class Windower:
     def push(self, chunk: AudioChunk) -> Hops:
         """The hops that `chunk` completes, and the gap before it.
 
-        Which samples of a chunk were damaged is not known, so every hop that a damaged chunk touches counts as damaged.
-        Raises ValueError for a chunk that begins before the end of the one before: a source numbers sound once.
+        Which samples of a chunk were damaged is not known, so every hop that a damaged chunk
+        touches counts as damaged. Raises ValueError for a chunk that begins before the end of the
+        one before: a source numbers sound once.
         """
         if chunk.start < self.end:
             raise ValueError(f"chunk starts at sample {chunk.start}; expected {self.end} or later")
@@ -64,7 +69,9 @@ class Windower:
             self.pending = available
             return np.empty((0, HOP_SAMPLES), np.float32)
         taken = whole - self.pending
-        hops = np.concatenate((self._pending[: self.pending], samples[:taken])).reshape(-1, HOP_SAMPLES)
+        hops = np.concatenate((self._pending[: self.pending], samples[:taken])).reshape(
+            -1, HOP_SAMPLES
+        )
         self.pending = available - whole
         self._pending[: self.pending] = samples[taken:]
         return hops

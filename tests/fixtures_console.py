@@ -1,4 +1,6 @@
-"""The console: as an application in this process with any settings, and as serve.py in a process of its own."""
+"""The console: as an application in this process with any settings, and as serve.py in a process of
+its own.
+"""
 
 import os
 import shutil
@@ -31,7 +33,9 @@ class Serve:
     def __init__(self, directory: Path, *arguments, **environ):
         kept = {name: value for name, value in os.environ.items() if not name.startswith("RADD_")}
         command = [sys.executable, str(ROOT / "serve.py"), "--port", "0", *map(str, arguments)]
-        self._process = subprocess.Popen(command, cwd=directory, env=kept | environ, text=True, stdout=subprocess.PIPE)
+        self._process = subprocess.Popen(
+            command, cwd=directory, env=kept | environ, text=True, stdout=subprocess.PIPE
+        )
         line = self._process.stdout.readline()
         assert line.startswith("RADD console: "), f"serve.py ended with {self._process.wait()}"
         self.url = line.removeprefix("RADD console: ").strip().rstrip("/")
@@ -49,7 +53,10 @@ class Serve:
 @pytest.fixture(scope="session")
 def loaded():
     """The shipped bundle, loaded once."""
-    pytest.importorskip("fastapi", reason="the console's packages are missing: pip install -r requirements-serve.txt")
+    pytest.importorskip(
+        "fastapi",
+        reason="the console's packages are missing: pip install -r requirements-serve.txt",
+    )
     from console.champion import Loaded
 
     shipped = load(environ={})
@@ -71,28 +78,38 @@ def events_of(loaded):
 
 @pytest.fixture
 def console(loaded, tmp_path):
-    """Makes a client of a console: of the database `url`, by default one of its own, with changes to its parts and to
-    [serve]."""
+    """Makes a client of a console: of the database `url`, by default one of its own, with changes
+    to its parts and to [serve].
+    """
     from starlette.testclient import TestClient
 
     from console.app import Parts, make_app
 
     with ExitStack() as running:
 
-        def make(url: str | None = None, quorum: int = 1, parts: dict[str, Any] | None = None, **changes) -> TestClient:
+        def make(
+            url: str | None = None, quorum: int = 1, parts: dict[str, Any] | None = None, **changes
+        ) -> TestClient:
             shipped, url = load(environ={}), url or f"sqlite:///{tmp_path}/console.db"
             make_tables(url)
-            of_the_bundle = {"loaded": loaded, "newest": lambda: None, "configured": None, "retrain_command": ["false"],
-                             "overlay_s": 0.0}
-            app = make_app(Parts(
-                decision=shipped.decision,
-                alerts=shipped.alerts,
-                storage=replace(shipped.storage, url=url),
-                review=replace(shipped.review, quorum=quorum),
-                serve=replace(shipped.serve, **{"requests_a_minute": 1_000_000} | changes),
-                retrain=shipped.retrain,
-                **of_the_bundle | (parts or {}),
-            ))  # fmt: skip
+            of_the_bundle = {
+                "loaded": loaded,
+                "newest": lambda: None,
+                "configured": None,
+                "retrain_command": ["false"],
+                "overlay_s": 0.0,
+            }
+            app = make_app(
+                Parts(
+                    decision=shipped.decision,
+                    alerts=shipped.alerts,
+                    storage=replace(shipped.storage, url=url),
+                    review=replace(shipped.review, quorum=quorum),
+                    serve=replace(shipped.serve, **{"requests_a_minute": 1_000_000} | changes),
+                    retrain=shipped.retrain,
+                    **of_the_bundle | (parts or {}),
+                )
+            )
             client = TestClient(app, "http://localhost", raise_server_exceptions=False)
             return running.enter_context(client)
 
@@ -107,10 +124,17 @@ def models(tmp_path):
     other = tmp_path / "models" / "r20260101T000000"
     manifest = read_manifest(other)
     (other / MANIFEST).unlink()
-    fitted = Calibration(*([tuple(row) if isinstance(row, list) else row for row in manifest["calibration"][name]]
-                           for name in ("speech_s", "alone", "fused")))  # fmt: skip
-    sure = replace(fitted, alone=[(*row[:-1], -20.0) for row in fitted.alone],
-                   fused=[(*row[:-1], -20.0) for row in fitted.fused])  # fmt: skip
+    fitted = Calibration(
+        *(
+            [tuple(row) if isinstance(row, list) else row for row in manifest["calibration"][name]]
+            for name in ("speech_s", "alone", "fused")
+        )
+    )
+    sure = replace(
+        fitted,
+        alone=[(*row[:-1], -20.0) for row in fitted.alone],
+        fused=[(*row[:-1], -20.0) for row in fitted.fused],
+    )
     write_manifest(other, "radd", sure, manifest["training"], {})
     return tmp_path / "models"
 

@@ -1,4 +1,6 @@
-"""detect.py as a process of its own, real speech, and a bundle that takes every voice for a synthetic one."""
+"""detect.py as a process of its own, real speech, and a bundle that takes every voice for a
+synthetic one.
+"""
 
 import json
 import os
@@ -18,7 +20,9 @@ from radd.errors import DeviceError
 from stream.microphone import list_devices
 
 ROOT = Path(__file__).parents[1]
-SPEECH = Path("/usr/share/pocketsphinx/test/data/librivox/sense_and_sensibility_01_austen_64kb-0870.wav")
+SPEECH = Path(
+    "/usr/share/pocketsphinx/test/data/librivox/sense_and_sensibility_01_austen_64kb-0870.wav"
+)
 WAV_HEADER_BYTES = 44
 SUSPICION_LLR = -5.0
 SCHEMA = json.loads((ROOT / "docs/events.schema.json").read_text(encoding="utf-8"))
@@ -30,7 +34,8 @@ class DetectCommand:
 
     def __init__(self, directory: Path):
         self.directory = directory
-        # However busy the machine is that runs the tests, nothing is shed and the database gets everything.
+        # However busy the machine is that runs the tests, nothing is shed and the database gets
+        # everything.
         self.environ = {"RADD_ENGINE_LATE_MS": "0", "RADD_STORAGE_FLUSH_S": str(PATIENCE_S)}
         self.processes = []
 
@@ -38,9 +43,16 @@ class DetectCommand:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("RADD_")}
         command = [sys.executable, str(ROOT / "detect.py"), *map(str, arguments)]
         pipe = subprocess.PIPE
-        self.processes.append(subprocess.Popen(
-            command, cwd=self.directory, env=kept | self.environ, stdin=pipe, stdout=pipe, stderr=pipe
-        ))
+        self.processes.append(
+            subprocess.Popen(
+                command,
+                cwd=self.directory,
+                env=kept | self.environ,
+                stdin=pipe,
+                stdout=pipe,
+                stderr=pipe,
+            )
+        )
         return self.processes[-1]
 
     def close(self) -> None:
@@ -54,7 +66,9 @@ class DetectCommand:
     def run(self, *arguments, stdin: bytes = b"") -> subprocess.CompletedProcess:
         process = self.start(*arguments)
         out, err = process.communicate(stdin, timeout=PATIENCE_S)
-        return subprocess.CompletedProcess(arguments, process.returncode, out.decode(), err.decode())
+        return subprocess.CompletedProcess(
+            arguments, process.returncode, out.decode(), err.decode()
+        )
 
     def events(self, *arguments, stdin: bytes = b"", code: int = 0) -> list[dict]:
         """What --json prints, each object held to the schema."""
@@ -64,7 +78,9 @@ class DetectCommand:
 
 
 class DetectCall:
-    """Runs detect.main in this process, in an empty directory; for runs that are refused before any sound."""
+    """Runs detect.main in this process, in an empty directory; for runs that are refused before any
+    sound.
+    """
 
     def __init__(self, directory: Path, monkeypatch, capsys):
         self.directory, self.capsys = directory, capsys
@@ -137,7 +153,9 @@ def speech_pcm(speech) -> bytes:
 
 @pytest.fixture(scope="session")
 def suspicious_bundle(tmp_path_factory) -> Path:
-    """The shipped bundle, calibrated to take any speech for synthetic, so that alerts do not depend on its skill."""
+    """The shipped bundle, calibrated to take any speech for synthetic, so that alerts do not depend
+    on its skill.
+    """
     calibration = Calibration((1.0,), ((0.0, SUSPICION_LLR),), ((0.0, 0.0, 0.0, SUSPICION_LLR),))
     return bundle_with(tmp_path_factory.mktemp("bundle") / "suspicious", calibration)
 

@@ -1,4 +1,6 @@
-"""A small detector and the sounds it can tell apart: the tests of the live path run on them without a model."""
+"""A small detector and the sounds it can tell apart: the tests of the live path run on them without
+a model.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, AudioChunk, Detector, Event, Judgement, Neighbour, Verdict
+from radd.types import (
+    HOP_SAMPLES,
+    SAMPLE_RATE_HZ,
+    AudioChunk,
+    Detector,
+    Event,
+    Judgement,
+    Neighbour,
+    Verdict,
+)
 from stream.alerts import AlertSettings
 from stream.decision import DecisionSettings
 from stream.monitor import Monitor
@@ -22,9 +33,11 @@ FIRST_HOPS, WINDOW_HOPS = 8, 32
 
 
 class BrightnessDetector(Detector):
-    """Calls bright noise synthetic and dull noise bona fide, from the energy of the sound's first difference.
+    """Calls bright noise synthetic and dull noise bona fide, from the energy of the sound's first
+    difference.
 
-    Windows grow from 8 to 32 hops; a window with a quiet last hop is refused, and so is one that clips.
+    Windows grow from 8 to 32 hops; a window with a quiet last hop is refused, and so is one that
+    clips.
     """
 
     name = "brightness"
@@ -34,7 +47,9 @@ class BrightnessDetector(Detector):
 
     def push(self, state: deque[tuple[float, float]], samples: np.ndarray) -> list[Judgement]:
         assert samples.dtype == np.float32 and len(samples) and len(samples) % HOP_SAMPLES == 0
-        return [self._judge(state, hop) for hop in samples.astype(np.float64).reshape(-1, HOP_SAMPLES)]
+        return [
+            self._judge(state, hop) for hop in samples.astype(np.float64).reshape(-1, HOP_SAMPLES)
+        ]
 
     def _judge(self, state: deque[tuple[float, float]], hop: np.ndarray) -> Judgement:
         state.append((float(np.sum(hop**2)), float(np.sum(np.diff(hop) ** 2))))
@@ -49,14 +64,23 @@ class BrightnessDetector(Detector):
             refusal, reason = Verdict.TOO_NOISY, "clipping"
         else:
             llr = 6.0 * (1.0 - slope / energy)
-        known = (Neighbour("dull-1", "bonafide", "-", 0.9), Neighbour("bright-1", "spoof", "noise", 0.8))
-        return Judgement(llr, refusal, reason, known, len(state) * HOP_SAMPLES, len(state) * 0.128, level)
+        known = (
+            Neighbour("dull-1", "bonafide", "-", 0.9),
+            Neighbour("bright-1", "spoof", "noise", 0.8),
+        )
+        return Judgement(
+            llr, refusal, reason, known, len(state) * HOP_SAMPLES, len(state) * 0.128, level
+        )
 
 
 def voice(seed: int, seconds: float, *, synthetic: bool) -> np.ndarray:
-    """Noise, float32 (n,): bright where it stands for a synthetic voice, dull where it stands for a person."""
+    """Noise, float32 (n,): bright where it stands for a synthetic voice, dull where it stands for a
+    person.
+    """
     noise = np.random.default_rng(seed).normal(0.0, 0.05, round(seconds * SAMPLE_RATE_HZ) + 15)
-    return (noise[15:] if synthetic else np.convolve(noise, np.full(16, 0.25), "valid")).astype(np.float32)
+    return (noise[15:] if synthetic else np.convolve(noise, np.full(16, 0.25), "valid")).astype(
+        np.float32
+    )
 
 
 def silence(seconds: float) -> np.ndarray:
@@ -64,7 +88,9 @@ def silence(seconds: float) -> np.ndarray:
 
 
 def takeover() -> np.ndarray:
-    """A person, a pause, a synthetic voice, a person again, a moment of clipping: 31.2 s and a rest of 5 samples."""
+    """A person, a pause, a synthetic voice, a person again, a moment of clipping: 31.2 s and a rest
+    of 5 samples.
+    """
     return np.concatenate(
         (
             voice(1, 8, synthetic=False),
@@ -85,13 +111,19 @@ def cut(sound: np.ndarray, size: int, start: int = 0) -> list[AudioChunk]:
 
 def monitor(detector: Detector, stream_id: str = STREAM_ID, **changes) -> Monitor:
     """A monitor with the shipped settings but for `changes`, each named as in config.toml."""
-    decision, alerts = ({k: changes.pop(k, v) for k, v in CONFIG[name].items()} for name in ("decision", "alerts"))
+    decision, alerts = (
+        {k: changes.pop(k, v) for k, v in CONFIG[name].items()} for name in ("decision", "alerts")
+    )
     clock = changes.pop("clock", lambda: 0.0)
     assert not changes
-    return Monitor(detector, DecisionSettings(**decision), AlertSettings(**alerts), stream_id, clock)
+    return Monitor(
+        detector, DecisionSettings(**decision), AlertSettings(**alerts), stream_id, clock
+    )
 
 
-def listen(detector: Detector, chunks: list[AudioChunk], *, flush: bool = True, **changes) -> list[Event]:
+def listen(
+    detector: Detector, chunks: list[AudioChunk], *, flush: bool = True, **changes
+) -> list[Event]:
     """All events of a stream, those of its end included where `flush` says so."""
     stream = monitor(detector, **changes)
     events = [event for chunk in chunks for event in stream.feed(chunk)]

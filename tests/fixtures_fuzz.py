@@ -9,7 +9,9 @@ TRIED = pytest.StashKey[dict]()
 MANY = int(os.environ.get("FUZZ_INPUTS", "0"))
 
 # Every machine tries the same inputs, at its own pace; whoever asks for many gets others each time.
-settings.register_profile("radd", deadline=None, derandomize=not MANY, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "radd", deadline=None, derandomize=not MANY, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("radd")
 
 

@@ -1,4 +1,6 @@
-"""The project's own files as the laws about its structure see them: names, syntax trees, imports."""
+"""The project's own files as the laws about its structure see them: names, syntax trees,
+imports.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 NOT_THE_PROJECT = {"tests", "bench", "docs", "build", "cache", "assets"}
-FLOORS = {"radd": 0, "stream": 1, "storage": 1, "training": 1, "evaluation": 2, "generative": 2, "console": 2,
-          "settings": 3}
+FLOORS = {
+    "radd": 0,
+    "stream": 1,
+    "storage": 1,
+    "training": 1,
+    "evaluation": 2,
+    "generative": 2,
+    "console": 2,
+    "settings": 3,
+}
 DOOR_FLOOR = 4
 
 
@@ -31,13 +41,17 @@ def tree(module: str) -> ast.Module:
 
 @cache
 def imports(module: str) -> frozenset[str]:
-    """The dotted names that a module imports anywhere, inside functions too; `from a import b` gives a and a.b."""
+    """The dotted names that a module imports anywhere, inside functions too; `from a import b`
+    gives a and a.b.
+    """
     names = set()
     for node in ast.walk(tree(module)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{module} line {node.lineno}: a relative import; write the whole name"
+            assert node.level == 0, (
+                f"{module} line {node.lineno}: a relative import; write the whole name"
+            )
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
     return frozenset(names)
 

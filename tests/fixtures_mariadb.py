@@ -22,7 +22,9 @@ class MariaDB:
     def __init__(self, directory):
         self.directory = directory
         self.program = shutil.which("mariadbd") or shutil.which("mariadbd", path="/usr/sbin")
-        self.kept = socket.socket()  # never listens, but as long as it has the port nobody else is given it
+        self.kept = (
+            socket.socket()
+        )  # never listens, but as long as it has the port nobody else is given it
         self.kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.kept.bind(("127.0.0.1", 0))
         self.port = self.kept.getsockname()[1]
@@ -32,17 +34,33 @@ class MariaDB:
 
     def install(self):
         subprocess.run(
-            ["mariadb-install-db", "--no-defaults", f"--user={getpass.getuser()}", f"--datadir={self.directory}/data",
-             "--auth-root-authentication-method=normal", "--skip-test-db"],
-            check=True, capture_output=True,
+            [
+                "mariadb-install-db",
+                "--no-defaults",
+                f"--user={getpass.getuser()}",
+                f"--datadir={self.directory}/data",
+                "--auth-root-authentication-method=normal",
+                "--skip-test-db",
+            ],
+            check=True,
+            capture_output=True,
         )
 
     def start(self):
         self.process = subprocess.Popen(
-            [self.program, "--no-defaults", f"--user={getpass.getuser()}", f"--datadir={self.directory}/data",
-             f"--socket={self.directory}/socket", f"--port={self.port}", "--bind-address=127.0.0.1",
-             "--innodb-buffer-pool-size=32M", f"--pid-file={self.directory}/pid"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            [
+                self.program,
+                "--no-defaults",
+                f"--user={getpass.getuser()}",
+                f"--datadir={self.directory}/data",
+                f"--socket={self.directory}/socket",
+                f"--port={self.port}",
+                "--bind-address=127.0.0.1",
+                "--innodb-buffer-pool-size=32M",
+                f"--pid-file={self.directory}/pid",
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         deadline = time.monotonic() + PATIENCE_S
         while True:
@@ -64,7 +82,11 @@ class MariaDB:
     def connect(self, database=None):
         """As its administrator."""
         return mysql.connector.connect(
-            host="127.0.0.1", port=self.port, user="root", database=database, autocommit=True,
+            host="127.0.0.1",
+            port=self.port,
+            user="root",
+            database=database,
+            autocommit=True,
             collation="utf8mb4_unicode_ci",
         )
 

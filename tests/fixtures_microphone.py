@@ -1,6 +1,8 @@
-"""A virtual microphone: a PulseAudio server of one's own, whose only source hears what is played into it.
+"""A virtual microphone: a PulseAudio server of one's own, whose only source hears what is played
+into it.
 
-Bit-exact at its own 16 kHz, mono, 16 bit. `virtual_microphone.environ` is what another process needs to hear it too.
+Bit-exact at its own 16 kHz, mono, 16 bit. `virtual_microphone.environ` is what another process
+needs to hear it too.
 """
 
 from __future__ import annotations
@@ -21,7 +23,14 @@ from radd.errors import DeviceError
 from radd.types import SAMPLE_RATE_HZ
 from stream.microphone import list_devices
 
-PLUG = ("module-null-sink", "sink_name=vmic", "norewinds=1", f"rate={SAMPLE_RATE_HZ}", "channels=1", "format=s16le")
+PLUG = (
+    "module-null-sink",
+    "sink_name=vmic",
+    "norewinds=1",
+    f"rate={SAMPLE_RATE_HZ}",
+    "channels=1",
+    "format=s16le",
+)
 
 
 class VirtualMicrophone:
@@ -35,15 +44,22 @@ class VirtualMicrophone:
 
     def start(self) -> None:
         script = self.directory / "default.pa"
-        script.write_text(f"load-module module-native-protocol-unix auth-anonymous=1 socket={self.directory}/socket\n")
+        script.write_text(
+            "load-module module-native-protocol-unix auth-anonymous=1 "
+            f"socket={self.directory}/socket\n"
+        )
         own = {"HOME": str(self.directory), "XDG_RUNTIME_DIR": str(self.directory)}
         options = ["--daemonize=no", "--exit-idle-time=-1", "--disable-shm=1"]
         self._server = subprocess.Popen(
-            ["pulseaudio", "-n", "-F", script, *options], env=os.environ | own, stderr=subprocess.DEVNULL
+            ["pulseaudio", "-n", "-F", script, *options],
+            env=os.environ | own,
+            stderr=subprocess.DEVNULL,
         )
         deadline = time.monotonic() + PATIENCE_S
         while self._ask("info", check=False).returncode:
-            assert self._server.poll() is None and time.monotonic() < deadline, "the PulseAudio server does not start"
+            assert self._server.poll() is None and time.monotonic() < deadline, (
+                "the PulseAudio server does not start"
+            )
         self.plug()
 
     def stop(self) -> None:
@@ -64,24 +80,42 @@ class VirtualMicrophone:
         return bool(self._module)
 
     def play(self, samples: np.ndarray) -> None:
-        """Play float32 (n,), full scale +-1, 16 kHz into it, in real time; returns when all has been heard."""
+        """Play float32 (n,), full scale +-1, 16 kHz into it, in real time; returns when all has
+        been heard.
+        """
         pcm = np.round(samples * 32768).astype("<i2").tobytes()
         form = [f"--rate={SAMPLE_RATE_HZ}", "--channels=1", "--format=s16le"]
-        subprocess.run(["pacat", "--raw", "--latency-msec=1000", *form], input=pcm, env=self._client(), check=True)
+        subprocess.run(
+            ["pacat", "--raw", "--latency-msec=1000", *form],
+            input=pcm,
+            env=self._client(),
+            check=True,
+        )
 
     def _ask(self, *words: str, check: bool = True) -> subprocess.CompletedProcess:
-        return subprocess.run(["pactl", *words], env=self._client(), check=check, capture_output=True, text=True)
+        return subprocess.run(
+            ["pactl", *words], env=self._client(), check=check, capture_output=True, text=True
+        )
 
     def _client(self) -> dict[str, str]:
-        return os.environ | self.environ | {"HOME": str(self.directory), "XDG_RUNTIME_DIR": str(self.directory)}
+        return (
+            os.environ
+            | self.environ
+            | {"HOME": str(self.directory), "XDG_RUNTIME_DIR": str(self.directory)}
+        )
 
 
 @pytest.fixture(scope="session")
 def _sound_server():
     missing = [program for program in ("pulseaudio", "pactl", "pacat") if not shutil.which(program)]
     if missing:
-        pytest.skip("PulseAudio is not installed: apt install pulseaudio pulseaudio-utils libasound2-plugins")
-    with tempfile.TemporaryDirectory(prefix="vmic") as directory:  # short, as the path of a socket must be
+        pytest.skip(
+            "PulseAudio is not installed: apt install pulseaudio pulseaudio-utils "
+            "libasound2-plugins"
+        )
+    with tempfile.TemporaryDirectory(
+        prefix="vmic"
+    ) as directory:  # short, as the path of a socket must be
         microphone = VirtualMicrophone(Path(directory))
         microphone.start()
         yield microphone

@@ -13,7 +13,9 @@ SURE, TORN = -8.0, 0.0
 
 
 def flagged(seed=0, llr=-2.0, similarity=0.9, label="spoof", clip=None, **changes):
-    """A closed alert whose every score is `llr` and whose references are of one label and equally near."""
+    """A closed alert whose every score is `llr` and whose references are of one label and equally
+    near.
+    """
     made = alert(AlertState.CLOSE, seed=seed, trace=((34_048, llr), (36_096, llr)), **changes)
     neighbours = tuple(Neighbour(f"ref-{i}", label, "tts-7", similarity) for i in range(3))
     return replace(made, neighbours=neighbours, clip=made.clip if clip is None else clip)

@@ -25,8 +25,14 @@ STARTED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
 def storage_settings(url, spool, **changes):
-    roomy = {"clip_quota_mb": 100, "spool_quota_mb": 100, "flush_s": PATIENCE_S, "sample_per_hour": 0.0,
-             "keep_days_pending": 0, "keep_days_labelled": 0}
+    roomy = {
+        "clip_quota_mb": 100,
+        "spool_quota_mb": 100,
+        "flush_s": PATIENCE_S,
+        "sample_per_hour": 0.0,
+        "keep_days_pending": 0,
+        "keep_days_labelled": 0,
+    }
     return StorageSettings(url, str(spool), **roomy | changes)
 
 
@@ -42,8 +48,14 @@ class SumEncoder:
 
 def stream_info(**changes):
     info = StreamInfo(
-        id=str(uuid.uuid4()), source="mic", device="USB Audio", native_rate_hz=48_000, host="here",
-        bundle="default 1", config_hash="c" * 64, started=STARTED,
+        id=str(uuid.uuid4()),
+        source="mic",
+        device="USB Audio",
+        native_rate_hz=48_000,
+        host="here",
+        bundle="default 1",
+        config_hash="c" * 64,
+        started=STARTED,
     )
     return replace(info, **changes)
 
@@ -52,15 +64,34 @@ def alert(state=AlertState.OPEN, of=None, seed=0, length=8_000, **changes):
     """An alert about noise; a closing one of an open one with `of`."""
     clip = np.random.default_rng(seed).normal(0, 0.1, length).astype(np.float32)
     made = Alert(
-        id=of.id if of else str(uuid.uuid4()), state=state, began=32_000, end=32_000 + length, peak_p_spoof=0.97,
-        min_llr=-4.5, clip=clip, clip_start=24_000, trace=((34_048, None), (36_096, -4.5)),
-        neighbours=(Neighbour("ref-1", "spoof", "tts-7", 0.83),), gaps=2,
+        id=of.id if of else str(uuid.uuid4()),
+        state=state,
+        began=32_000,
+        end=32_000 + length,
+        peak_p_spoof=0.97,
+        min_llr=-4.5,
+        clip=clip,
+        clip_start=24_000,
+        trace=((34_048, None), (36_096, -4.5)),
+        neighbours=(Neighbour("ref-1", "spoof", "tts-7", 0.83),),
+        gaps=2,
     )
     return replace(made, **changes)
 
 
 def score(end, llr=1.5, verdict=Verdict.BONAFIDE, level_dbfs=-30.0):
-    return Score(end, verdict, None if llr is not None else "quiet", llr, None, (), 64_000, 2.0, level_dbfs, None)
+    return Score(
+        end,
+        verdict,
+        None if llr is not None else "quiet",
+        llr,
+        None,
+        (),
+        64_000,
+        2.0,
+        level_dbfs,
+        None,
+    )
 
 
 def until(condition):
@@ -104,9 +135,13 @@ def local(tmp_path):
 
 @pytest.fixture(scope="session")
 def processes():
-    """A multiprocessing context whose processes start at once, because they are forked from one that has imported."""
+    """A multiprocessing context whose processes start at once, because they are forked from one
+    that has imported.
+    """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["fixtures_storage", "soundfile", "mysql.connector", "sqlalchemy.dialects.sqlite"])
+    context.set_forkserver_preload(
+        ["fixtures_storage", "soundfile", "mysql.connector", "sqlalchemy.dialects.sqlite"]
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
         multiprocessing.forkserver.ensure_running()
@@ -115,7 +150,9 @@ def processes():
 
 @pytest.fixture
 def killed_after(processes):
-    """Run a function of a test module in a process of its own, which is killed with -9 as soon as it returns."""
+    """Run a function of a test module in a process of its own, which is killed with -9 as soon as
+    it returns.
+    """
 
     def run(target, *arguments):
         process = processes.Process(target=_call_and_die, args=(target, arguments))

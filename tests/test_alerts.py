@@ -20,9 +20,13 @@ def recorder(**changes) -> Recorder:
 def score(number: int, llr: float | None) -> Score:
     """The score of hop `number`; its neighbours are named for it."""
     known = tuple(Neighbour(f"{number}-{i}", "spoof", "tts", 1.0 - i / 10) for i in range(8))
-    verdict, p_spoof = (Verdict.NO_SPEECH, None) if llr is None else (Verdict.SPOOF, 1 / (1 + np.exp(llr)))
+    verdict, p_spoof = (
+        (Verdict.NO_SPEECH, None) if llr is None else (Verdict.SPOOF, 1 / (1 + np.exp(llr)))
+    )
     reason = "nothing to hear" if llr is None else None
-    return Score((number + 1) * HOP_SAMPLES, verdict, reason, llr, p_spoof, known, 8192, 0.5, -20.0, None)
+    return Score(
+        (number + 1) * HOP_SAMPLES, verdict, reason, llr, p_spoof, known, 8192, 0.5, -20.0, None
+    )
 
 
 def feed(machine: Recorder, first: int, last: int, llrs=None) -> None:
@@ -43,7 +47,9 @@ def assert_clip_is_the_sound(alert) -> None:
     assert alert.clip.dtype == np.float32
     assert np.array_equal(alert.clip, SOUND.reshape(-1)[alert.clip_start : clip_end])
     inside = [(n + 1) * HOP_SAMPLES for n in range(1000)]
-    assert [end for end, _ in alert.trace] == [end for end in inside if alert.clip_start < end <= clip_end]
+    assert [end for end, _ in alert.trace] == [
+        end for end in inside if alert.clip_start < end <= clip_end
+    ]
 
 
 def test_the_clip_has_the_pre_roll_and_grows_to_the_end():
@@ -79,7 +85,10 @@ def test_of_a_long_alert_the_first_part_is_kept_and_memory_is_bounded():
     feed(machine, 200, 1000)
     assert len(pickle.dumps(machine)) < size + 1000
     alert = machine.alert(closed(90, 1000), gaps=0)
-    assert (alert.clip_start, len(alert.clip)) == (90 * HOP_SAMPLES - SAMPLE_RATE_HZ, 10 * SAMPLE_RATE_HZ)
+    assert (alert.clip_start, len(alert.clip)) == (
+        90 * HOP_SAMPLES - SAMPLE_RATE_HZ,
+        10 * SAMPLE_RATE_HZ,
+    )
     assert alert.end == 1000 * HOP_SAMPLES
     assert_clip_is_the_sound(alert)
 
@@ -125,7 +134,12 @@ def test_ids_come_from_the_stream_and_where_the_alert_began():
         return str(uuid.UUID(first.id))
 
     other = str(uuid.UUID(int=7))
-    ids = {alert_id(stream_id, began) for stream_id in (STREAM_ID, other) for began in (4, 5) for _ in range(2)}
+    ids = {
+        alert_id(stream_id, began)
+        for stream_id in (STREAM_ID, other)
+        for began in (4, 5)
+        for _ in range(2)
+    }
     assert len(ids) == 4
 
 

@@ -6,7 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install -r requirements-train.txt")
+pytest.importorskip(
+    "sklearn", reason="scikit-learn is not installed: pip install -r requirements-train.txt"
+)
 
 from radd.dataset import Clip  # noqa: E402
 from radd.errors import ConfigError  # noqa: E402
@@ -14,15 +16,21 @@ from training.bundle_maker import Windows, calibrate, clip_llrs  # noqa: E402
 
 
 def dev_side(speech_s: dict[str, list[float]]):
-    """Forty clips with a window of each of these lengths for their label; every part tells the label."""
+    """Forty clips with a window of each of these lengths for their label; every part tells the
+    label.
+    """
     rng, rows, clips = np.random.default_rng(1), [], []
     for i in range(40):
         label = "bonafide" if i % 2 else "spoof"
-        clips.append(Clip(f"u{i}", Path(f"u{i}.wav"), label, "-", "-", f"source {i % 5}", "CC0", "en"))
+        clips.append(
+            Clip(f"u{i}", Path(f"u{i}.wav"), label, "-", "-", f"source {i % 5}", "CC0", "en")
+        )
         rows += [(*rng.normal(1 if i % 2 else -1, 1, 3), seconds, i) for seconds in speech_s[label]]
     table = np.array(rows)
     vectors, far = np.ones((len(table), 2), np.float32), np.zeros(len(table))
-    return Windows(table[:, :3], table[:, 3], table[:, 4].astype(int), vectors, far), SimpleNamespace(clips=clips)
+    return Windows(
+        table[:, :3], table[:, 3], table[:, 4].astype(int), vectors, far
+    ), SimpleNamespace(clips=clips)
 
 
 def test_scores_become_llrs_that_tell_the_label():

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install -r requirements-train.txt")
+pytest.importorskip(
+    "sklearn", reason="scikit-learn is not installed: pip install -r requirements-train.txt"
+)
 
 from radd.calibration import Calibration  # noqa: E402
 from radd.index import FAR  # noqa: E402

@@ -1,4 +1,6 @@
-"""Made-up requests and damaged files: the console answers each as its OpenAPI says, and never with a fault of its own."""
+"""Made-up requests and damaged files: the console answers each as its OpenAPI says, and never with
+a fault of its own.
+"""
 
 import pytest
 from fixtures_fuzz import inputs
@@ -9,7 +11,9 @@ from test_console_recordings import FORMS, as_file, predict, problem
 from radd.files import load_speech
 from stream.sources import DEMO
 
-pytest.importorskip("fastapi", reason="the console's packages are missing: pip install -r requirements-serve.txt")
+pytest.importorskip(
+    "fastapi", reason="the console's packages are missing: pip install -r requirements-serve.txt"
+)
 
 ENDLESS = "/v1/live"  # server-sent events
 SLACK = {"deadline": None, "suppress_health_check": list(HealthCheck), "database": None}
@@ -24,7 +28,9 @@ def client(console):
 @pytest.fixture(scope="module")
 def two_seconds_as():
     """The bytes of a file of each kind, by its name."""
-    return {kind: as_file(load_speech(DEMO)[: 2 * 16_000], kind) for kind in [*FORMS, "m4a"]}.__getitem__
+    return {
+        kind: as_file(load_speech(DEMO)[: 2 * 16_000], kind) for kind in [*FORMS, "m4a"]
+    }.__getitem__
 
 
 def test_every_answer_is_one_that_the_openapi_describes(client, tried):
@@ -38,13 +44,21 @@ def test_every_answer_is_one_that_the_openapi_describes(client, tried):
     schema = schemathesis.openapi.from_dict(client.app.openapi())
     operations = [one.ok() for one in schema.get_all_operations() if one.ok().path != ENDLESS]
     kinds = GenerationMode.POSITIVE, GenerationMode.NEGATIVE
-    checks = [not_a_server_error, told.status_code_conformance, told.content_type_conformance,
-              told.response_headers_conformance, told.response_schema_conformance, told.negative_data_rejection]
+    checks = [
+        not_a_server_error,
+        told.status_code_conformance,
+        told.content_type_conformance,
+        told.response_headers_conformance,
+        told.response_schema_conformance,
+        told.negative_data_rejection,
+    ]
 
     with get_client(client.app) as session:
 
         @settings(max_examples=inputs(60), **SLACK)
-        @given(st.one_of(*(operation.as_strategy(kind) for operation in operations for kind in kinds)))
+        @given(
+            st.one_of(*(operation.as_strategy(kind) for operation in operations for kind in kinds))
+        )
         def ask(case):
             tried()
             answer = case.call(session=session, base_url="http://localhost", app=client.app)
@@ -53,16 +67,23 @@ def test_every_answer_is_one_that_the_openapi_describes(client, tried):
         ask()
 
 
-@example("m4a", 51, 51, b"-\xf4U\xd0?\xe8L\x8eH7\x96\x9d\x06\xe3\xbe\x03", True)  # not one sample is left
+@example(
+    "m4a", 51, 51, b"-\xf4U\xd0?\xe8L\x8eH7\x96\x9d\x06\xe3\xbe\x03", True
+)  # not one sample is left
 @settings(max_examples=inputs(25), **SLACK)
-@given(kind=st.sampled_from([*FORMS, "m4a"]), cut=st.integers(0, 4000), at=st.integers(0, 3000),
-       junk=st.binary(max_size=40), tail=st.booleans())  # fmt: skip
+@given(
+    kind=st.sampled_from([*FORMS, "m4a"]),
+    cut=st.integers(0, 4000),
+    at=st.integers(0, 3000),
+    junk=st.binary(max_size=40),
+    tail=st.booleans(),
+)
 def test_no_damage_to_a_file_brings_anything_but_a_judgement_or_a_refusal(
     client, two_seconds_as, tried, kind, cut, at, junk, tail
 ):
     tried()
     data = two_seconds_as(kind)
-    data = data[:at] + junk + data[at + len(junk):]
+    data = data[:at] + junk + data[at + len(junk) :]
     data = data[: len(data) - cut] if tail else data[cut:]
     answer = predict(client, data)
     if answer.status_code != 200:

@@ -16,7 +16,9 @@ from radd.files import load_speech
 from storage import tables
 from stream.sources import DEMO
 
-pytest.importorskip("fastapi", reason="the console's packages are missing: pip install -r requirements-serve.txt")
+pytest.importorskip(
+    "fastapi", reason="the console's packages are missing: pip install -r requirements-serve.txt"
+)
 
 from console.words import limits  # noqa: E402
 
@@ -30,8 +32,11 @@ def chromium(tmp_path_factory, speech):
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         pytest.skip("no chromium: apt-get install chromium")
-    microphone = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
-                  f"--use-file-for-fake-audio-capture={speech}"]
+    microphone = [
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+        f"--use-file-for-fake-audio-capture={speech}",
+    ]
     with playwright.sync_playwright() as running:
         browser = running.chromium.launch(executable_path=path, args=["--no-sandbox", *microphone])
         yield browser
@@ -40,10 +45,15 @@ def chromium(tmp_path_factory, speech):
 
 def barriers(page) -> list:
     """What axe finds serious for people who cannot see or point."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
+    )
     found = axe.Axe().run(page).response["violations"]
-    return [(one["id"], one["impact"], [node["html"] for node in one["nodes"]]) for one in found
-            if one["impact"] in ("serious", "critical")]  # fmt: skip
+    return [
+        (one["id"], one["impact"], [node["html"] for node in one["nodes"]])
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
 
 
 @pytest.fixture
@@ -57,9 +67,18 @@ def page(chromium):
         page.set_default_timeout(1000 * PATIENCE_S)
         page.troubles = []
         page.on("pageerror", lambda error: page.troubles.append(str(error)))
-        page.on("console", lambda message: message.type == "error" and page.troubles.append(message.text))
-        page.on("request", lambda request: request.url.startswith(("http", "ws")) and not request.url.startswith(url)
-                and page.troubles.append(request.url))  # fmt: skip
+        page.on(
+            "console",
+            lambda message: message.type == "error" and page.troubles.append(message.text),
+        )
+        page.on(
+            "request",
+            lambda request: (
+                request.url.startswith(("http", "ws"))
+                and not request.url.startswith(url)
+                and page.troubles.append(request.url)
+            ),
+        )
         page.goto(f"{url}/#/{name}")
         return page
 
@@ -122,7 +141,11 @@ def test_recordings_of_every_format_are_checked_and_bad_ones_are_told(page, serv
     with shown.expect_download() as download:
         shown.locator("button:has-text('Save HTML')").first.click()
     report = download.value.path().read_text(encoding="utf-8")
-    assert "Second by second" in report and "What this does not say" in report and "<script" not in report
+    assert (
+        "Second by second" in report
+        and "What this does not say" in report
+        and "<script" not in report
+    )
     with shown.expect_download() as download:
         shown.locator("button:has-text('Save PDF')").first.click()
     assert download.value.path().read_bytes().startswith(b"%PDF")
@@ -133,7 +156,9 @@ def test_recordings_of_every_format_are_checked_and_bad_ones_are_told(page, serv
 def test_the_browsers_own_microphone_is_judged(page, serve):
     shown = page(serve().url, "check")
     shown.click("button:has-text('Use the microphone')")
-    shown.locator(".listening .verdict.bonafide, .listening .verdict.suspect, .listening .verdict.spoof").wait_for()
+    shown.locator(
+        ".listening .verdict.bonafide, .listening .verdict.suspect, .listening .verdict.spoof"
+    ).wait_for()
     shown.click("button:has-text('Stop and judge')")
     shown.locator(".result .facts").wait_for()
     assert "microphone.wav" in shown.locator(".result h2").inner_text()
@@ -153,13 +178,24 @@ def test_a_token_is_asked_for_and_a_phone_needs_no_sideways_scrolling(page, serv
             assert shown.evaluate("document.documentElement.scrollWidth") <= 360
             assert barriers(shown) == []
         shown.locator("button:has-text('Sign out')").wait_for()
-        paper, ink = (np.sum([int(part) for part in re.findall(r"\d+", shown.evaluate(
-            f"getComputedStyle(document.body).{name}"))]) for name in ("backgroundColor", "color"))  # fmt: skip
+        paper, ink = (
+            np.sum(
+                [
+                    int(part)
+                    for part in re.findall(
+                        r"\d+", shown.evaluate(f"getComputedStyle(document.body).{name}")
+                    )
+                ]
+            )
+            for name in ("backgroundColor", "color")
+        )
         assert (paper > ink) == (scheme == "light")
         assert [trouble for trouble in shown.troubles if "401" not in trouble] == []
 
 
-def test_a_result_is_saved_with_the_limits_of_the_model_that_judged_whatever_is_in_use_by_then(page, serve):
+def test_a_result_is_saved_with_the_limits_of_the_model_that_judged_whatever_is_in_use_by_then(
+    page, serve
+):
     console = serve()
     shown = page(console.url, "check")
     shown.set_input_files("#file", DEMO)
@@ -204,8 +240,14 @@ def test_a_console_that_dies_leaves_the_daemon_listening(serve, command, tmp_pat
     assert wait_for(daemon, "stopped")["totals"]["drops"] == 0
 
 
-def test_an_admin_retrains_promotes_and_rolls_back_and_the_history_tells_who(page, serve, models, local):
-    console = serve(RADD_MODEL_BUNDLE=str(models / "default"), RADD_MODEL_OVERLAY_S="0.1", RADD_STORAGE_URL=local.url)
+def test_an_admin_retrains_promotes_and_rolls_back_and_the_history_tells_who(
+    page, serve, models, local
+):
+    console = serve(
+        RADD_MODEL_BUNDLE=str(models / "default"),
+        RADD_MODEL_OVERLAY_S="0.1",
+        RADD_STORAGE_URL=local.url,
+    )
     shown = page(console.url, "models")
     confirm = shown.locator("dialog button.main")
 
@@ -225,8 +267,12 @@ def test_an_admin_retrains_promotes_and_rolls_back_and_the_history_tells_who(pag
     shown.locator("tr:has-text('default') strong:has-text('in use')").wait_for()
     shown.click("button:has-text('Retrain')")
     confirm.click()
-    shown.locator("[role=status]", has_text="of 20").or_(shown.locator("[role=status]", has_text="scikit-learn")).wait_for()
-    said = [(row["action"], row["model"], row["reason"]) for row in rows(local.url, tables.decisions)]
+    shown.locator("[role=status]", has_text="of 20").or_(
+        shown.locator("[role=status]", has_text="scikit-learn")
+    ).wait_for()
+    said = [
+        (row["action"], row["model"], row["reason"]) for row in rows(local.url, tables.decisions)
+    ]
     ada = "Ada in the console"
     assert sorted(said) == [("promote", "r20260101T000000", ada), ("rollback", "default", ada)]
     assert ada in shown.locator(".card:has-text('History')").inner_text()

@@ -1,4 +1,6 @@
-"""What the console says of recordings: what evaluate.py and detect.py say, whatever a stranger sends."""
+"""What the console says of recordings: what evaluate.py and detect.py say, whatever a stranger
+sends.
+"""
 
 import io
 import os
@@ -11,7 +13,9 @@ from fixtures_storage import until
 
 from radd.files import encoded, load_speech
 
-pytest.importorskip("fastapi", reason="the console's packages are missing: pip install -r requirements-serve.txt")
+pytest.importorskip(
+    "fastapi", reason="the console's packages are missing: pip install -r requirements-serve.txt"
+)
 
 from console.decoding import NAME, Decoders, Limits  # noqa: E402
 from evaluation.audio_folder import AudioFolder  # noqa: E402
@@ -20,8 +24,13 @@ from radd.errors import AudioError  # noqa: E402
 from radd.types import SAMPLE_RATE_HZ, Alert, AlertState  # noqa: E402
 from stream.sources import DEMO  # noqa: E402
 
-FORMS = {"wav": ("WAV", "PCM_16"), "flac": ("FLAC", "PCM_16"), "mp3": ("MP3", "MPEG_LAYER_III"),
-         "ogg": ("OGG", "VORBIS"), "opus": ("OGG", "OPUS")}  # fmt: skip
+FORMS = {
+    "wav": ("WAV", "PCM_16"),
+    "flac": ("FLAC", "PCM_16"),
+    "mp3": ("MP3", "MPEG_LAYER_III"),
+    "ogg": ("OGG", "VORBIS"),
+    "opus": ("OGG", "OPUS"),
+}
 HOSTILE = '../../etc/<script>alert("1")</script>\r\n'
 
 
@@ -56,7 +65,9 @@ def problem(answer, status: int) -> str:
 def takeover(speech):
     """A person, a synthetic voice, a pause: 23.5 s."""
     demo = load_speech(DEMO)
-    return np.concatenate((load_speech(speech), demo[: 14 * SAMPLE_RATE_HZ], np.zeros(38_600, np.float32)))
+    return np.concatenate(
+        (load_speech(speech), demo[: 14 * SAMPLE_RATE_HZ], np.zeros(38_600, np.float32))
+    )
 
 
 @pytest.mark.parametrize("kind", [*FORMS, "m4a"])
@@ -72,7 +83,9 @@ def test_law_predict_gives_the_score_of_evaluate_and_the_alerts_of_detect(
     assert found["llr"] == pytest.approx(scored.llr, abs=1e-4)
 
     events = events_of(load_speech(path))
-    closed = [event for event in events if isinstance(event, Alert) and event.state is AlertState.CLOSE]
+    closed = [
+        event for event in events if isinstance(event, Alert) and event.state is AlertState.CLOSE
+    ]
     assert [(alert["began"], alert["ended"]) for alert in found["alerts"]] == [
         (event.began / SAMPLE_RATE_HZ, event.end / SAMPLE_RATE_HZ) for event in closed
     ]
@@ -83,8 +96,12 @@ def test_segments_are_one_a_second_without_gaps_and_say_which_part_is_synthetic(
     found = predict(console(), as_file(takeover, "flac")).json()
     segments = found["segments"]
     assert [segment["start"] for segment in segments] == list(range(len(segments)))
-    assert [segment["end"] for segment in segments[:-1]] == [segment["start"] for segment in segments[1:]]
-    assert segments[-1]["end"] == found["duration_s"] == pytest.approx(len(takeover) / SAMPLE_RATE_HZ)
+    assert [segment["end"] for segment in segments[:-1]] == [
+        segment["start"] for segment in segments[1:]
+    ]
+    assert (
+        segments[-1]["end"] == found["duration_s"] == pytest.approx(len(takeover) / SAMPLE_RATE_HZ)
+    )
     person = [one["p_spoof"] for one in segments[2:6]]
     synthetic = [one["p_spoof"] for one in segments[10:20]]
     assert max(person) < 0.6 < 0.9 < min(synthetic)
@@ -99,13 +116,16 @@ def test_what_holds_no_speech_has_a_reason_and_no_number(console, length_s):
     assert all(one["p_spoof"] is None for one in found["segments"]) and found["alerts"] == []
 
 
-@pytest.mark.parametrize(("data", "words"), [
-    (b"", "empty"),
-    (b"not a sound at all, but a text", "not audio that can be read"),
-    (b"RIFF\x24\x00\x00\x00WAVEfmt ", "not audio"),
-    (b"ffconcat version 1.0\nfile /etc/passwd\n", "not audio that can be read"),
-    (b"#EXTM3U\n#EXTINF:10,\nfile:///etc/passwd\n", "not audio that can be read"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "empty"),
+        (b"not a sound at all, but a text", "not audio that can be read"),
+        (b"RIFF\x24\x00\x00\x00WAVEfmt ", "not audio"),
+        (b"ffconcat version 1.0\nfile /etc/passwd\n", "not audio that can be read"),
+        (b"#EXTM3U\n#EXTINF:10,\nfile:///etc/passwd\n", "not audio that can be read"),
+    ],
+)
 def test_a_bad_file_is_refused_in_a_sentence_that_names_no_place_here(console, data, words):
     said = problem(predict(console(), data, HOSTILE), 422)
     assert words in said and "/tmp" not in said and "script" not in said

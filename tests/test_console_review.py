@@ -15,7 +15,9 @@ from storage import tables
 from storage.journal import Journal
 from stream.sources import DEMO
 
-pytest.importorskip("fastapi", reason="the console's packages are missing: pip install -r requirements-serve.txt")
+pytest.importorskip(
+    "fastapi", reason="the console's packages are missing: pip install -r requirements-serve.txt"
+)
 
 HOSTILE = "<img src=x onerror=alert(1)>'; DROP TABLE labels; --\n\x1b[31m"
 
@@ -28,7 +30,9 @@ def test_what_was_kept_is_told_with_its_evidence_and_its_sound(console, settings
     assert (alert["id"], alert["stream_id"], alert["review"]) == (made.id, stream, "pending")
     details = client.get(f"/v1/clips/{made.id}").json()
     assert [point["llr"] for point in details["trace"]] == [llr for _, llr in made.trace]
-    assert details["neighbours"][0]["similarity"] == 0.9 and details["neighbours"][0]["clip"] is None
+    assert (
+        details["neighbours"][0]["similarity"] == 0.9 and details["neighbours"][0]["clip"] is None
+    )
     sound = client.get(f"/v1/clips/{made.id}/sound")
     assert sound.headers["content-type"] == "audio/flac"
     assert np.allclose(flac_samples(sound.content), made.clip, atol=1e-4)
@@ -42,7 +46,9 @@ def test_pages_hold_every_clip_once_and_in_order(console, settings, order):
     keep(settings, *made)
     client, seen, after = console(settings.url), [], ""
     while after is not None:
-        page = client.get("/v1/clips", params={"limit": 2, "order": order} | ({"after": after} if after else {})).json()
+        page = client.get(
+            "/v1/clips", params={"limit": 2, "order": order} | ({"after": after} if after else {})
+        ).json()
         seen += page["clips"]
         after = page["next"]
     assert sorted(clip["id"] for clip in seen) == sorted(alert.id for alert in made)
@@ -60,7 +66,9 @@ def test_a_label_is_a_row_and_enters_the_index(console, settings):
     assert client.post(f"/v1/clips/{made.id}/label", json=answer).json() == {"review": "fake"}
     row = one(settings.url, tables.labels, reviewer="ann")
     assert (row["label"], row["reason"]) == ("fake", HOSTILE)
-    details = until(lambda: (found := client.get(f"/v1/clips/{made.id}").json())["blocks_in_index"] and found)
+    details = until(
+        lambda: (found := client.get(f"/v1/clips/{made.id}").json())["blocks_in_index"] and found
+    )
     assert details["labels"][0]["reason"] == HOSTILE and details["clip"]["review"] == "fake"
     assert len(rows(settings.url, tables.overlay_references)) == details["blocks_in_index"]
     client.post(f"/v1/clips/{made.id}/label", json={"label": "unsure", "reviewer": "Ann"})
@@ -75,9 +83,10 @@ def test_a_known_voice_whose_clip_is_here_has_it_to_play(console, settings):
     client.post(f"/v1/clips/{known.id}/label", json={"label": "fake", "reviewer": "ann"})
     reference = until(lambda: rows(settings.url, tables.overlay_references))[0]["id"]
     heard = flagged(seed=5, similarity=0.8)
-    heard = type(heard)(**{name: getattr(heard, name) for name in heard.__slots__} | {
-        "neighbours": (type(heard.neighbours[0])(reference, "spoof", "unknown", 0.99),)
-    })  # fmt: skip
+    heard = type(heard)(
+        **{name: getattr(heard, name) for name in heard.__slots__}
+        | {"neighbours": (type(heard.neighbours[0])(reference, "spoof", "unknown", 0.99),)}
+    )
     keep(settings, heard)
     assert client.get(f"/v1/clips/{heard.id}").json()["neighbours"][0]["clip"] == known.id
 
@@ -86,9 +95,15 @@ def test_labels_that_are_none_are_refused(console, local):
     made = flagged()
     keep(local, made)
     client = console(local.url)
-    for answer in ({"label": "maybe", "reviewer": "ann"}, {"label": "fake"}, {"label": "fake", "reviewer": ""}):
+    for answer in (
+        {"label": "maybe", "reviewer": "ann"},
+        {"label": "fake"},
+        {"label": "fake", "reviewer": ""},
+    ):
         problem(client.post(f"/v1/clips/{made.id}/label", json=answer), 422)
-    problem(client.post(f"/v1/clips/{made.id}/label", json={"label": "fake", "reviewer": "  "}), 400)
+    problem(
+        client.post(f"/v1/clips/{made.id}/label", json={"label": "fake", "reviewer": "  "}), 400
+    )
     assert rows(local.url, tables.labels) == []
 
 
@@ -96,7 +111,11 @@ def test_a_database_that_is_away_is_told_and_ends_nothing(console):
     client = console("mysql+mysqlconnector://radd:secret@127.0.0.1:1/radd")
     assert client.get("/health").status_code == 200
     ready = client.get("/ready")
-    assert ready.status_code == 503 and "127.0.0.1:1" in ready.json()["database"] and "secret" not in ready.text
+    assert (
+        ready.status_code == 503
+        and "127.0.0.1:1" in ready.json()["database"]
+        and "secret" not in ready.text
+    )
     for path in ("/v1/clips", "/v1/alerts", "/v1/model"):
         answer = client.get(path)
         assert "127.0.0.1:1" in problem(answer, 503) and answer.headers["retry-after"]
@@ -115,7 +134,9 @@ def test_the_console_cannot_change_what_it_reads(settings):
     assert len(rows(settings.url, tables.alerts)) == 1
 
 
-def test_the_live_page_is_told_each_second_once_and_nothing_unmeasured_has_a_number(loaded, settings):
+def test_the_live_page_is_told_each_second_once_and_nothing_unmeasured_has_a_number(
+    loaded, settings
+):
     from console.judging import Judge
     from console.live import Watcher
     from settings import load

@@ -11,7 +11,9 @@ from radd.files import open_stream
 from radd.resampling import Converter
 from stream.sinks import as_json
 
-pytest.importorskip("fastapi", reason="the console's packages are missing: pip install -r requirements-serve.txt")
+pytest.importorskip(
+    "fastapi", reason="the console's packages are missing: pip install -r requirements-serve.txt"
+)
 
 CLOSE = {"type": "close"}
 
@@ -32,16 +34,23 @@ def told(client, data: bytes, size: int, query: str = "") -> list[dict]:
 @pytest.fixture(scope="module")
 def expected(events_of, speech_pcm):
     """What detect.py prints of the speech, but for ids and the clock."""
-    return [as_json(event) for event in events_of(np.frombuffer(speech_pcm, "<i2").astype(np.float32) / 32768)]
+    return [
+        as_json(event)
+        for event in events_of(np.frombuffer(speech_pcm, "<i2").astype(np.float32) / 32768)
+    ]
 
 
 @pytest.mark.parametrize("size", [1001, 4096, 50_000])
-def test_law_a_stream_is_judged_as_detect_judges_it_whatever_the_packets(console, speech_pcm, expected, size):
+def test_law_a_stream_is_judged_as_detect_judges_it_whatever_the_packets(
+    console, speech_pcm, expected, size
+):
     objects = told(console(), speech_pcm, size)
     assert [one["type"] for one in objects] == [one["type"] for one in expected]
     for found, wanted in zip(objects, expected, strict=True):
         assert (found["t"], found["verdict"]) == (wanted["t"], wanted["verdict"])
-        assert found["llr"] == (wanted["llr"] if wanted["llr"] is None else pytest.approx(wanted["llr"], abs=1e-4))
+        assert found["llr"] == (
+            wanted["llr"] if wanted["llr"] is None else pytest.approx(wanted["llr"], abs=1e-4)
+        )
         assert found["latency_ms"] >= 0
 
 
@@ -50,20 +59,27 @@ def test_opus_is_heard_as_it_comes_whatever_the_packets(console, events_of, spee
     data = as_file(np.frombuffer(speech_pcm, "<i2").astype(np.float32) / 32768, "opus")
     with open_stream(io.BytesIO(data)) as file:
         converter = Converter(file.rate_hz, file.channels)
-        parts = [converter.push(block).samples for block in file.blocks()] + [converter.flush().samples]
+        parts = [converter.push(block).samples for block in file.blocks()] + [
+            converter.flush().samples
+        ]
     expected = [as_json(event) for event in events_of(np.concatenate(parts))]
     objects = told(console(), data, 777, "?format=opus")
     assert [one["llr"] for one in objects if one["type"] == "score"] == [
-        one["llr"] and pytest.approx(one["llr"], abs=1e-4) for one in expected if one["type"] == "score"
+        one["llr"] and pytest.approx(one["llr"], abs=1e-4)
+        for one in expected
+        if one["type"] == "score"
     ]
 
 
-@pytest.mark.parametrize(("query", "data", "words"), [
-    ("?format=s13", b"", "expected one of"),
-    ("?rate=5", b"", "5 Hz"),
-    ("?channels=0", b"", "0 channels"),
-    ("?format=opus", b"this is no Opus" * 100, "no sound that can be read"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("query", "data", "words"),
+    [
+        ("?format=s13", b"", "expected one of"),
+        ("?rate=5", b"", "5 Hz"),
+        ("?channels=0", b"", "0 channels"),
+        ("?format=opus", b"this is no Opus" * 100, "no sound that can be read"),
+    ],
+)
 def test_what_is_no_stream_is_told_so(console, query, data, words):
     objects = told(console(), data, 4096, query)
     assert objects[-1]["type"] == "problem" and words in objects[-1]["detail"]

@@ -30,7 +30,11 @@ SCHEMA_SQL = Path(__file__).parent.parent / "schema.sql"
 def confirm(url):
     """Add a reference to the overlay and hide one of the bundle."""
     with OverlayStore(url, "encoder") as store:
-        store.add([Reference("r", "spoof", "tts", "call", "-", 0.0)], np.eye(1, 8, dtype=np.float32), Review("ann", ""))
+        store.add(
+            [Reference("r", "spoof", "tts", "call", "-", 0.0)],
+            np.eye(1, 8, dtype=np.float32),
+            Review("ann", ""),
+        )
         store.remove(["wrong"], {"wrong"}, Review("ann", "a person"))
 
 
@@ -60,8 +64,17 @@ def by_hand(monkeypatch):
 
 @pytest.mark.parametrize(
     "url",
-    ["", "nonsense", "sqlite://", "sqlite:///:memory:", "mysql://a:geheim@h/d", "postgresql://a:geheim@h/d",
-     "mysql+mysqlconnector://a:geheim@h", "mysql+mysqlconnector://a:geheim@h:port/d", "://a:geheim@"],
+    [
+        "",
+        "nonsense",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "mysql://a:geheim@h/d",
+        "postgresql://a:geheim@h/d",
+        "mysql+mysqlconnector://a:geheim@h",
+        "mysql+mysqlconnector://a:geheim@h:port/d",
+        "://a:geheim@",
+    ],
 )
 def test_an_unusable_url_is_a_configuration_error_without_its_password(url):
     with pytest.raises(ConfigError, match="^url = .*expected sqlite:///FILE or mysql") as told:
@@ -69,14 +82,19 @@ def test_an_unusable_url_is_a_configuration_error_without_its_password(url):
     assert "geheim" not in str(told.value)
 
 
-def test_an_empty_database_gets_its_tables_and_a_second_look_changes_nothing(database_url, open_database):
+def test_an_empty_database_gets_its_tables_and_a_second_look_changes_nothing(
+    database_url, open_database
+):
     for _ in range(2):
         open_database(database_url).prepare()
     assert [rows(database_url, table) for table in tables.METADATA.sorted_tables] == [[]] * 16
 
 
 def test_the_newest_migration_is_the_schema_that_the_program_expects():
-    assert ScriptDirectory.from_config(alembic.config.Config(ALEMBIC)).get_current_head() == tables.SCHEMA
+    assert (
+        ScriptDirectory.from_config(alembic.config.Config(ALEMBIC)).get_current_head()
+        == tables.SCHEMA
+    )
 
 
 def test_migrations_make_what_the_program_expects(database_url, open_database):
@@ -108,7 +126,11 @@ def test_schema_sql_is_what_the_migrations_make(mariadb, mariadb_url, open_datab
 def test_a_migration_that_was_killed_half_way_is_completed(mariadb, mariadb_url, open_database):
     open_database(mariadb_url).prepare()
     name = parse_url(mariadb_url).database
-    for statement in ("DROP TABLE timeline", "DROP INDEX ix_alerts_queue ON alerts", "DELETE FROM alembic_version"):
+    for statement in (
+        "DROP TABLE timeline",
+        "DROP INDEX ix_alerts_queue ON alerts",
+        "DELETE FROM alembic_version",
+    ):
         mariadb.execute(statement, database=name)
     database = open_database(mariadb_url)
     database.prepare()
@@ -140,7 +162,9 @@ def test_migrations_go_down_and_up_on_a_filled_database(settings, by_hand, open_
     assert rows(settings.url, tables.alerts) == []
 
 
-def test_a_database_of_the_first_schema_keeps_its_alerts_and_learns_of_the_overlay(settings, by_hand, open_database):
+def test_a_database_of_the_first_schema_keeps_its_alerts_and_learns_of_the_overlay(
+    settings, by_hand, open_database
+):
     with Journal(settings, stream_info()) as journal:
         journal.write(alert())
     before = rows(settings.url, tables.alerts)
@@ -154,13 +178,16 @@ def test_a_database_of_the_first_schema_keeps_its_alerts_and_learns_of_the_overl
 
 
 @pytest.mark.parametrize(
-    "version, words", [("0000", "older.*back it up, then run .*alembic"), ("9999", "newer.*update this program")]
+    "version, words",
+    [("0000", "older.*back it up, then run .*alembic"), ("9999", "newer.*update this program")],
 )
 def test_another_schema_is_refused_with_what_to_do(database_url, open_database, version, words):
     database = open_database(database_url)
     database.prepare()
     with database.transaction() as connection:
-        connection.execute(sa.text("UPDATE alembic_version SET version_num = :version"), {"version": version})
+        connection.execute(
+            sa.text("UPDATE alembic_version SET version_num = :version"), {"version": version}
+        )
     with pytest.raises(StorageError, match=f"schema {version}, {words}") as told:
         open_database(database_url).prepare()
     assert not isinstance(told.value, StorageAway)
@@ -176,7 +203,9 @@ def test_a_table_of_somebody_else_is_noticed(database_url, open_database):
 
 def test_a_wrong_password_is_told_as_such_and_stays_secret(mariadb, mariadb_url, open_database):
     url = mariadb.url(parse_url(mariadb_url).database, password="geheim")
-    with pytest.raises(StorageError, match="refused user radd: check user name and password") as told:
+    with pytest.raises(
+        StorageError, match="refused user radd: check user name and password"
+    ) as told:
         open_database(url).prepare()
     assert not isinstance(told.value, StorageAway)
     assert "geheim" not in str(told.value)
@@ -189,7 +218,9 @@ def test_an_unknown_database_is_told_as_such(mariadb, open_database):
 
 
 def test_a_missing_right_is_told_as_such(mariadb, open_database):
-    with pytest.raises(StorageError, match="does not let user radd do this in mysql.*grant") as told:
+    with pytest.raises(
+        StorageError, match="does not let user radd do this in mysql.*grant"
+    ) as told:
         open_database(mariadb.url("mysql")).prepare()
     assert not isinstance(told.value, StorageAway)
 

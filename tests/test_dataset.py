@@ -1,4 +1,6 @@
-"""Corpora to learn from: every layout, what is refused, what is decoded, how often each clip is met."""
+"""Corpora to learn from: every layout, what is refused, what is decoded, how often each clip is
+met.
+"""
 
 import logging
 from dataclasses import replace
@@ -16,8 +18,12 @@ PROTOCOLS = {
     "asvspoof5 of six columns": "T_1 real F - bonafide bonafide\nT_2 fake M AC1 A05 spoof\n",
     "in-the-wild": "- real.wav - - - bona-fide\n- fake.wav - - - spoof\n",
     "csv": "file,speaker,label\nreal.wav,Ann,bona-fide\nfake.wav,Bob,spoof\n",
-    "csv with paths and systems": "path,label,system\nsound/real.wav,real,\n./sound/fake.wav,fake,VITS\n",
-    "csv with sides": "path,label,split\nreal.wav,real,train\nfake.wav,fake,train\nnowhere.wav,fake,test\n",
+    "csv with paths and systems": (
+        "path,label,system\nsound/real.wav,real,\n./sound/fake.wav,fake,VITS\n"
+    ),
+    "csv with sides": (
+        "path,label,split\nreal.wav,real,train\nfake.wav,fake,train\nnowhere.wav,fake,test\n"
+    ),
 }
 OFFICIAL = [
     ("ASVspoof2019_LA_cm_protocols/ASVspoof2019.LA.cm.train.trn.txt", "asvspoof2019", "train"),
@@ -29,7 +35,9 @@ OFFICIAL = [
 
 
 def noise(seconds, seed=0):
-    return 0.1 * np.random.default_rng(seed).standard_normal(round(16_000 * seconds)).astype(np.float32)
+    return 0.1 * np.random.default_rng(seed).standard_normal(round(16_000 * seconds)).astype(
+        np.float32
+    )
 
 
 @pytest.fixture
@@ -43,7 +51,8 @@ def corpus(tmp_path):
 
 def assert_both_clips(clips, corpus):
     assert [(c.label, c.path) for c in clips] == [
-        ("bonafide", corpus / "sound" / "real.wav"), ("spoof", corpus / "sound" / "fake.wav")
+        ("bonafide", corpus / "sound" / "real.wav"),
+        ("spoof", corpus / "sound" / "fake.wav"),
     ]
     assert clips[0].system == "-" and clips[1].system != "-"
 
@@ -75,8 +84,18 @@ def test_what_more_is_known_of_clips(corpus):
     (corpus / "meta.csv").write_text("utt,source_repo,licence,lang\nreal,books,CC0,en\n")
     (corpus / "meta_more.csv").write_text("utt,source_repo,licence,lang\nfake,,MIT,\n")
     real, fake = read_corpus(corpus, "dev")
-    assert (real.source, real.licence, real.language, real.speaker) == ("books", "CC0", "en", "LA_1")
-    assert (fake.source, fake.licence, fake.language, fake.system) == (corpus.name, "MIT", "-", "A01")
+    assert (real.source, real.licence, real.language, real.speaker) == (
+        "books",
+        "CC0",
+        "en",
+        "LA_1",
+    )
+    assert (fake.source, fake.licence, fake.language, fake.system) == (
+        corpus.name,
+        "MIT",
+        "-",
+        "A01",
+    )
 
 
 def test_resynthesised_copies_belong_to_the_train_side_only(corpus):
@@ -90,12 +109,15 @@ def test_resynthesised_copies_belong_to_the_train_side_only(corpus):
     assert len(read_corpus(corpus, "dev")) == 1
 
 
-@pytest.mark.parametrize("text, words", [
-    ("LA_1 gone - - bonafide\n", "no such audio file"),
-    ("LA_1 twice - - bonafide\n", "more than one audio file"),
-    ("LA_0009 real alaw ita_tx - bonafide notrim eval\n", "no trial of the subset train"),
-    ("path,label,split\nreal.wav,real,dev\n", "no trial of the subset train"),
-])
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("LA_1 gone - - bonafide\n", "no such audio file"),
+        ("LA_1 twice - - bonafide\n", "more than one audio file"),
+        ("LA_0009 real alaw ita_tx - bonafide notrim eval\n", "no trial of the subset train"),
+        ("path,label,split\nreal.wav,real,dev\n", "no trial of the subset train"),
+    ],
+)
 def test_protocols_that_cannot_serve(corpus, text, words):
     for folder in ("one", "two"):
         (corpus / folder).mkdir()
@@ -129,19 +151,39 @@ def test_corpora_are_mixed_and_what_cannot_be_read_is_told(corpus, tmp_path_fact
     (other / "empty.wav").write_bytes(b"")
     (corpus / "protocol.train.txt").write_text(PROTOCOLS["asvspoof2019"])
     (other / "protocol.train.txt").write_text(
-        "".join(f"{name},{key}\n" for name, key in [("utt", "key"), ("loud", "real"), ("cut", "fake"),
-                                                    ("text", "fake"), ("empty", "real")])
+        "".join(
+            f"{name},{key}\n"
+            for name, key in [
+                ("utt", "key"),
+                ("loud", "real"),
+                ("cut", "fake"),
+                ("text", "fake"),
+                ("empty", "real"),
+            ]
+        )
     )
     with caplog.at_level(logging.CRITICAL, "radd.files"):
-        clips = DecodedClips(read_corpus(corpus, "train") + read_corpus(other, "train"), corpus / "cache", 1)
+        clips = DecodedClips(
+            read_corpus(corpus, "train") + read_corpus(other, "train"), corpus / "cache", 1
+        )
     assert [c.utt for c in clips.clips] == ["real", "fake", "loud", "cut"]
-    assert [line.split(":")[0] for line in clips.unreadable] == [str(other / "text.flac"), str(other / "empty.wav")]
+    assert [line.split(":")[0] for line in clips.unreadable] == [
+        str(other / "text.flac"),
+        str(other / "empty.wav"),
+    ]
     for i, seconds in enumerate((1.5, 1.5, 1.0, (30_000 - 44) / 32_000)):
         samples = clips.samples(i)
         assert samples.dtype == np.float32 and len(samples) == int(seconds * 16_000) // 512 * 512
         assert clips.speech(i).shape == (len(samples) // 512,)
-    assert np.abs(clips.samples(0) - soundfile.read(clips.clips[0].path, dtype="float32")[0][:23_552]).max() < 1e-4
-    assert clips.hours == pytest.approx(sum(len(clips.samples(i)) for i in range(4)) / 16_000 / 3600)
+    assert (
+        np.abs(
+            clips.samples(0) - soundfile.read(clips.clips[0].path, dtype="float32")[0][:23_552]
+        ).max()
+        < 1e-4
+    )
+    assert clips.hours == pytest.approx(
+        sum(len(clips.samples(i)) for i in range(4)) / 16_000 / 3600
+    )
 
 
 def test_labels_weigh_the_same_and_groups_by_their_root(corpus):
@@ -152,12 +194,16 @@ def test_labels_weigh_the_same_and_groups_by_their_root(corpus):
     clips = DecodedClips(read_corpus(corpus, "train"), corpus / "cache", 1)
     weights = dict(zip([c.utt for c in clips.clips], clips.sampling_weights(), strict=True))
     assert weights["fake"] == pytest.approx(0.5)
-    assert weights["real"] == pytest.approx(0.5 / (1 + 3)) and weights["many0"] == pytest.approx(weights["real"] / 3)
+    assert weights["real"] == pytest.approx(0.5 / (1 + 3)) and weights["many0"] == pytest.approx(
+        weights["real"] / 3
+    )
     source = clips.clips[0].source
     assert {c.source for c in clips.clips} == {source}
     lone = next(c for c in clips.clips if c.utt == "real")
     other = replace(lone, utt="other", source="elsewhere", path=lone.path)
-    twice = DecodedClips([lone, other, *clips.clips[-1:]], corpus / "cache", 1, {"elsewhere": 4.0}).sampling_weights()
+    twice = DecodedClips(
+        [lone, other, *clips.clips[-1:]], corpus / "cache", 1, {"elsewhere": 4.0}
+    ).sampling_weights()
     assert twice[1] == pytest.approx(4 * twice[0]) and twice[:2].sum() == pytest.approx(0.5)
     (corpus / "protocol.train.txt").write_text("".join(lines))
     alone = DecodedClips(read_corpus(corpus, "train"), corpus / "cache", 1)

@@ -13,7 +13,9 @@ from stream.decision import Decider, DecisionSettings
 llrs = st.one_of(st.none(), st.floats(-20, 20), st.sampled_from([-20.0, -6.0, 6.0]))
 hops = st.tuples(llrs, st.integers(1, 32))
 runs = st.tuples(hops, st.integers(1, 60))
-streams = st.lists(runs, max_size=20).map(lambda plan: [hop for hop, times in plan for _ in range(times)])
+streams = st.lists(runs, max_size=20).map(
+    lambda plan: [hop for hop, times in plan for _ in range(times)]
+)
 law = settings(deadline=None, max_examples=100)
 
 
@@ -35,7 +37,10 @@ def decide(stream, **changes):
 @given(streams, st.data())
 def test_lower_llrs_never_open_later(stream, data):
     drops = data.draw(st.lists(st.floats(0, 5), min_size=len(stream), max_size=len(stream)))
-    lower = [(None if llr is None else llr - drop, n) for (llr, n), drop in zip(stream, drops, strict=True)]
+    lower = [
+        (None if llr is None else llr - drop, n)
+        for (llr, n), drop in zip(stream, drops, strict=True)
+    ]
     opened, opened_lower = decide(stream), decide(lower)
     if opened:
         assert opened_lower and opened_lower[0][0] <= opened[0][0]
@@ -46,7 +51,11 @@ def test_lower_llrs_never_open_later(stream, data):
 def test_silence_never_opens(stream, silent_hops):
     made = decide(stream + [(None, 32)] * silent_hops)
     opened = [at for at, decision in made if decision.state is AlertState.OPEN]
-    assert all(stream[at // HOP_SAMPLES - 1][0] is not None for at in opened if at <= len(stream) * HOP_SAMPLES)
+    assert all(
+        stream[at // HOP_SAMPLES - 1][0] is not None
+        for at in opened
+        if at <= len(stream) * HOP_SAMPLES
+    )
     assert all(at <= len(stream) * HOP_SAMPLES for at in opened)
 
 
@@ -57,7 +66,11 @@ def test_evidence_is_never_negative_and_memory_never_grows(stream):
     size = len(pickle.dumps(machine))
     for number, (llr, window_hops) in enumerate(stream, 1):
         machine.update(number * HOP_SAMPLES, llr, window_hops * HOP_SAMPLES)
-        assert 0.0 <= machine.evidence <= CONFIG["decision"]["open_evidence"] + CONFIG["decision"]["max_llr"]
+        assert (
+            0.0
+            <= machine.evidence
+            <= CONFIG["decision"]["open_evidence"] + CONFIG["decision"]["max_llr"]
+        )
     assert len(pickle.dumps(machine)) <= size + 40
 
 
@@ -66,7 +79,9 @@ def test_evidence_is_never_negative_and_memory_never_grows(stream):
 def test_alerts_alternate_never_overlap_and_respect_the_refractory_time(stream, refractory_s):
     made = decide(stream, refractory_s=refractory_s)
     states = [decision.state for _, decision in made]
-    assert states == [AlertState.OPEN, AlertState.CLOSE] * (len(states) // 2) + [AlertState.OPEN] * (len(states) % 2)
+    assert states == [AlertState.OPEN, AlertState.CLOSE] * (len(states) // 2) + [
+        AlertState.OPEN
+    ] * (len(states) % 2)
     for (at, before), (later, after) in zip(made, made[1:], strict=False):
         assert before.began <= before.end <= at
         if before.state is AlertState.OPEN:
@@ -83,7 +98,9 @@ def test_one_score_never_decides_alone(llr, window_hops):
 
 
 def test_hops_of_a_long_window_weigh_what_they_add():
-    """At -2.5 nats and a drift of 0.5, each 4.096 s of full windows adds 2 nats: 4 nats take two windows."""
+    """At -2.5 nats and a drift of 0.5, each 4.096 s of full windows adds 2 nats: 4 nats take two
+    windows.
+    """
     made = decide([(-2.5, 32)] * 100, drift_llr=0.5, open_evidence=4.0)
     assert [(at // HOP_SAMPLES, decision.state) for at, decision in made] == [(64, AlertState.OPEN)]
     assert made[0][1].began == 0
@@ -132,7 +149,9 @@ def test_the_posterior_is_a_probability_and_falls_with_the_llr(llr, prior):
     assert 0.0 <= machine.p_spoof(llr) <= 1.0
     assert machine.p_spoof(llr + 1.0) <= machine.p_spoof(llr)
     if abs(llr) < 100:
-        assert machine.p_spoof(llr) == pytest.approx(1 / (1 + math.exp(llr + math.log((1 - prior) / prior))), abs=1e-12)
+        assert machine.p_spoof(llr) == pytest.approx(
+            1 / (1 + math.exp(llr + math.log((1 - prior) / prior))), abs=1e-12
+        )
 
 
 def test_the_posterior_at_no_evidence_is_the_prior():
@@ -141,7 +160,12 @@ def test_the_posterior_at_no_evidence_is_the_prior():
 
 @pytest.mark.parametrize(
     ("llr", "verdict"),
-    [(3.0, Verdict.BONAFIDE), (0.0, Verdict.SUSPECT), (-2.0, Verdict.SUSPECT), (-2.3, Verdict.SPOOF)],
+    [
+        (3.0, Verdict.BONAFIDE),
+        (0.0, Verdict.SUSPECT),
+        (-2.0, Verdict.SUSPECT),
+        (-2.3, Verdict.SPOOF),
+    ],
 )
 def test_verdicts_of_one_score(llr, verdict):
     assert decider(prior=0.5, suspect_p=0.5, spoof_p=0.9).verdict(llr) is verdict
@@ -155,9 +179,17 @@ def test_a_score_that_is_no_number_is_an_error_of_the_model(llr):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"prior": 0.0}, {"prior": 1.0}, {"spoof_p": 0.3}, {"drift_llr": 9.0}, {"open_evidence": 0.0},
-     {"close_silence_s": 0.0}, {"refractory_s": -1.0}, {"max_llr": math.nan}],
-)  # fmt: skip
+    [
+        {"prior": 0.0},
+        {"prior": 1.0},
+        {"spoof_p": 0.3},
+        {"drift_llr": 9.0},
+        {"open_evidence": 0.0},
+        {"close_silence_s": 0.0},
+        {"refractory_s": -1.0},
+        {"max_llr": math.nan},
+    ],
+)
 def test_impossible_settings_are_refused_by_name(changes):
     with pytest.raises(ConfigError, match=f"^{next(iter(changes))} = "):
         decider(**changes)

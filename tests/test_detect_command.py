@@ -24,25 +24,30 @@ def test_help_is_instant(command):
     assert "numpy" not in command.run("--help").stderr
 
 
-@pytest.mark.parametrize(("arguments", "word"), [
-    (["--surce", "mic"], "--surce"),
-    (["--duration", "0"], "--duration"),
-    (["--duration", "nan"], "--duration"),
-    (["--duration", "long"], "expected a number"),
-    (["--source", "-", "--rate", "7"], "--rate"),
-    (["--source", "-", "--channels", "0"], "--channels"),
-    (["--source", "-", "--format", "s99"], "expected one of u8, s16le"),
-    (["--source", "mic:"], "--list-devices"),
-    (["--source", "-", "--source", "-"], "more than once"),
-    (["--config", "none.toml"], "none.toml"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--surce", "mic"], "--surce"),
+        (["--duration", "0"], "--duration"),
+        (["--duration", "nan"], "--duration"),
+        (["--duration", "long"], "expected a number"),
+        (["--source", "-", "--rate", "7"], "--rate"),
+        (["--source", "-", "--channels", "0"], "--channels"),
+        (["--source", "-", "--format", "s99"], "expected one of u8, s16le"),
+        (["--source", "mic:"], "--list-devices"),
+        (["--source", "-", "--source", "-"], "more than once"),
+        (["--config", "none.toml"], "none.toml"),
+    ],
+)
 def test_a_wrong_command_line_is_refused(call, arguments, word):
     assert refused(call.run(*arguments), 2, word)
 
 
 def test_an_unknown_key_is_named_with_its_line_and_the_nearest(call):
     (call.directory / "own.toml").write_text("[alerts]\n\npre_rol_s = 2\n")
-    assert refused(call.run("--config", "own.toml"), 2, "own.toml:3", "pre_rol_s", "did you mean pre_roll_s?")
+    assert refused(
+        call.run("--config", "own.toml"), 2, "own.toml:3", "pre_rol_s", "did you mean pre_roll_s?"
+    )
 
 
 def test_an_impossible_value_in_the_environment_is_refused(call):
@@ -108,5 +113,9 @@ def test_a_spool_that_another_daemon_uses_is_told(command, speech):
 def test_sound_of_a_hundredth_of_a_second_has_a_reason_and_no_number(command, speech):
     samples, rate_hz = soundfile.read(speech, frames=160)
     soundfile.write(command.directory / "short.wav", samples, rate_hz)
-    scores = [event for event in command.events("--no-store", "--source", "short.wav") if event["type"] == "score"]
+    scores = [
+        event
+        for event in command.events("--no-store", "--source", "short.wav")
+        if event["type"] == "score"
+    ]
     assert [(score["verdict"], score["llr"]) for score in scores] == [("warming_up", None)]

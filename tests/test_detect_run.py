@@ -1,4 +1,6 @@
-"""detect.py from end to end: files, pipes and microphones in; JSON, alerts and rows in the database out."""
+"""detect.py from end to end: files, pipes and microphones in; JSON, alerts and rows in the database
+out.
+"""
 
 import hashlib
 import signal
@@ -17,7 +19,9 @@ NEVER_LIVE = {"torch", "transformers", "tensorflow", "librosa", "scipy", "sklear
 
 
 def kept(url: str, alert: dict) -> bytes:
-    """The FLAC bytes that the database holds for an alert that was announced and closed, its row checked."""
+    """The FLAC bytes that the database holds for an alert that was announced and closed, its row
+    checked.
+    """
     (row,) = [row for row in rows(url, tables.alerts) if row["id"] == alert["id"]]
     (clip,) = [clip for clip in rows(url, tables.clips) if clip["sha256"] == row["clip_sha256"]]
     assert (row["state"], row["clip_sha256"]) == (alert["state"], alert["clip_sha256"])
@@ -26,10 +30,16 @@ def kept(url: str, alert: dict) -> bytes:
     return clip["flac"]
 
 
-def test_a_file_ends_as_an_alert_with_its_clip_in_the_database(command, suspicious_bundle, speech, database_url):
+def test_a_file_ends_as_an_alert_with_its_clip_in_the_database(
+    command, suspicious_bundle, speech, database_url
+):
     command.environ["RADD_STORAGE_URL"] = database_url
     events = command.events("--bundle", suspicious_bundle, "--source", speech)
-    assert [events[0]["type"], events[-1]["type"], events[-1]["reason"]] == ["started", "stopped", "end"]
+    assert [events[0]["type"], events[-1]["type"], events[-1]["reason"]] == [
+        "started",
+        "stopped",
+        "end",
+    ]
     samples, _ = soundfile.read(speech, dtype="float32")
     assert len(of_type(events, "score")) == len(samples) // 2_048
     opened, closed = of_type(events, "alert")
@@ -40,35 +50,53 @@ def test_a_file_ends_as_an_alert_with_its_clip_in_the_database(command, suspicio
     assert (stream["state"], stream["source"], stream["device"]) == ("ended", str(speech), None)
 
 
-def test_a_score_is_a_number_or_a_reason_and_its_probability_fits(command, suspicious_bundle, speech):
-    scores = of_type(command.events("--no-store", "--bundle", suspicious_bundle, "--source", speech), "score")
+def test_a_score_is_a_number_or_a_reason_and_its_probability_fits(
+    command, suspicious_bundle, speech
+):
+    scores = of_type(
+        command.events("--no-store", "--bundle", suspicious_bundle, "--source", speech), "score"
+    )
     measured = [score for score in scores if score["llr"] is not None]
     assert measured[0]["t"] <= 2 and len(measured) > len(scores) / 2
     assert all(score["p_spoof"] == pytest.approx(0.99331, abs=1e-5) for score in measured)
     refused = {score["verdict"] for score in scores if score["llr"] is None}
     assert refused <= {"no_speech", "warming_up", "too_noisy"}
-    assert [score["t"] for score in scores] == pytest.approx([0.128 * (i + 1) for i in range(len(scores))])
+    assert [score["t"] for score in scores] == pytest.approx(
+        [0.128 * (i + 1) for i in range(len(scores))]
+    )
 
 
 def test_stdin_gives_what_the_file_gives(command, speech, speech_pcm):
     from_file = of_type(command.events("--no-store", "--source", speech), "score")
-    from_pipe = of_type(command.events("--no-store", "--source", "-", stdin=speech_pcm + b"\1"), "score")
+    from_pipe = of_type(
+        command.events("--no-store", "--source", "-", stdin=speech_pcm + b"\1"), "score"
+    )
     assert [score["verdict"] for score in from_pipe] == [score["verdict"] for score in from_file]
     numbers = [[score["llr"] or 0.0 for score in scores] for scores in (from_pipe, from_file)]
     assert numbers[0] == pytest.approx(numbers[1], abs=1e-4)
 
 
-def test_several_sources_are_told_apart_and_one_that_breaks_off_is_told_at_the_end(command, speech, speech_pcm):
+def test_several_sources_are_told_apart_and_one_that_breaks_off_is_told_at_the_end(
+    command, speech, speech_pcm
+):
     command.environ["RADD_STORAGE_URL"] = url = f"sqlite:///{command.directory}/radd.db"
     (command.directory / "cut.wav").write_bytes(speech.read_bytes()[:120_000])
-    events = command.events("--source", speech, "--source", "cut.wav", "--source", "-", stdin=speech_pcm, code=3)
+    events = command.events(
+        "--source", speech, "--source", "cut.wav", "--source", "-", stdin=speech_pcm, code=3
+    )
     ids = {event["source"]: event["stream"] for event in of_type(events, "started")}
-    scores = {source: [e for e in of_type(events, "score") if e["stream"] == id] for source, id in ids.items()}
+    scores = {
+        source: [e for e in of_type(events, "score") if e["stream"] == id]
+        for source, id in ids.items()
+    }
     whole, part, piped = (scores[source] for source in (str(speech), "cut.wav", "-"))
     assert len(whole) == len(piped) == 55 and len(part) == 29
     for other in (part, piped):
         for one, two in zip(whole, other, strict=False):
-            assert (one["verdict"], one["llr"]) == (two["verdict"], two["llr"] and pytest.approx(two["llr"], abs=1e-4))
+            assert (one["verdict"], one["llr"]) == (
+                two["verdict"],
+                two["llr"] and pytest.approx(two["llr"], abs=1e-4),
+            )
     reasons = {event["stream"]: event["reason"] for event in of_type(events, "stopped")}
     assert reasons == {ids[str(speech)]: "end", ids["cut.wav"]: "error", ids["-"]: "end"}
     states = {row["id"]: row["state"] for row in rows(url, tables.streams)}
@@ -77,7 +105,9 @@ def test_several_sources_are_told_apart_and_one_that_breaks_off_is_told_at_the_e
 
 def test_raw_sound_of_another_rate_and_format(command, speech_pcm):
     options = ["--source", "-", "--rate", 8_000, "--channels", 2, "--format", "u8"]
-    (stopped,) = of_type(command.events("--no-store", *options, stdin=bytes([128]) * 32_000), "stopped")
+    (stopped,) = of_type(
+        command.events("--no-store", *options, stdin=bytes([128]) * 32_000), "stopped"
+    )
     assert stopped["t"] == pytest.approx(2.0, abs=0.01)
 
 
@@ -122,13 +152,20 @@ def test_a_pipe_that_stalls_is_waited_for(command, speech_pcm):
 
 
 def test_no_store_leaves_nothing_behind(command, suspicious_bundle, speech):
-    assert of_type(command.events("--no-store", "--bundle", suspicious_bundle, "--source", speech), "alert")
+    assert of_type(
+        command.events("--no-store", "--bundle", suspicious_bundle, "--source", speech), "alert"
+    )
     assert list(command.directory.iterdir()) == []
 
 
-def test_a_database_that_is_away_is_no_reason_not_to_listen(command, suspicious_bundle, speech, mariadb_url):
-    command.environ |= {"RADD_STORAGE_SPOOL": str(command.directory / "spool"), "RADD_STORAGE_FLUSH_S": "0.1",
-                        "RADD_STORAGE_URL": "mysql+mysqlconnector://radd:secret@127.0.0.1:1/radd"}
+def test_a_database_that_is_away_is_no_reason_not_to_listen(
+    command, suspicious_bundle, speech, mariadb_url
+):
+    command.environ |= {
+        "RADD_STORAGE_SPOOL": str(command.directory / "spool"),
+        "RADD_STORAGE_FLUSH_S": "0.1",
+        "RADD_STORAGE_URL": "mysql+mysqlconnector://radd:secret@127.0.0.1:1/radd",
+    }
     arguments = ["--bundle", suspicious_bundle, "--source", speech]
     away = command.events(*arguments)
     assert away[-1]["totals"]["storage"]["spool_entries"] > 0
@@ -149,7 +186,9 @@ def test_plain_lines_where_stdout_is_no_terminal(command, suspicious_bundle, spe
 def test_listening_never_imports_what_training_needs(command, speech):
     command.environ["PYTHONPROFILEIMPORTTIME"] = "1"
     done = command.run("--source", speech)
-    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    imported = {
+        line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()
+    }
     assert done.returncode == 0 and "onnxruntime" in imported and not imported & NEVER_LIVE
 
 

@@ -35,7 +35,9 @@ def tone(n: int, level: float = 0.1) -> np.ndarray:
 
 
 def references(n: int) -> list[Reference]:
-    return [Reference(f"r{i}", ("bonafide", "spoof")[i % 2], "-", "here", "CC0", 0.0) for i in range(n)]
+    return [
+        Reference(f"r{i}", ("bonafide", "spoof")[i % 2], "-", "here", "CC0", 0.0) for i in range(n)
+    ]
 
 
 def unit(rng, n: int, width: int = 8) -> np.ndarray:
@@ -59,19 +61,26 @@ def test_spectra_do_not_depend_on_chunks_and_the_mean_takes_out_a_gain(parts, ga
     whole = flat(samples, 1)
     assert whole.shape == (parts * 8, BINS)
     np.testing.assert_allclose(flat(samples, parts), whole, atol=1e-5)
-    assert np.abs(flat(samples * np.float32(gain), 1)[2:] - whole[2:]).mean() < 0.01  # but for the floor
+    assert (
+        np.abs(flat(samples * np.float32(gain), 1)[2:] - whole[2:]).mean() < 0.01
+    )  # but for the floor
 
 
 def test_the_gate_names_what_is_wrong():
     def verdict(speech, power, clipped=0.0):
         n = len(speech)
-        return refuse(Sound(np.array(speech, float), np.array(power, float), np.full(n, clipped)), GATE)
+        return refuse(
+            Sound(np.array(speech, float), np.array(power, float), np.full(n, clipped)), GATE
+        )
 
     assert verdict([0.0] * 40, [1e-3] * 40)[0] is Verdict.NO_SPEECH
     assert verdict([0.0] * 30 + [1.0] * 10, [1e-3] * 40)[0] is Verdict.WARMING_UP
     assert verdict([1.0] * 10 + [0.0] * 30, [1e-3] * 40)[0] is Verdict.NO_SPEECH
     assert verdict([1.0] * 40, [1e-9] * 40)[0] is Verdict.TOO_NOISY
-    assert verdict([1.0] * 40, [1e-3] * 40, clipped=0.2) == (Verdict.TOO_NOISY, "20 % of samples clipped, at most 5 % allowed")
+    assert verdict([1.0] * 40, [1e-3] * 40, clipped=0.2) == (
+        Verdict.TOO_NOISY,
+        "20 % of samples clipped, at most 5 % allowed",
+    )
     assert verdict([1.0] * 40 + [0.0] * 20, [1e-3] * 60)[0] is Verdict.TOO_NOISY
     assert verdict([1.0] * 40 + [0.0] * 20, [1e-3] * 40 + [1e-5] * 20) is None
 
@@ -94,7 +103,9 @@ def test_the_speech_network_says_what_its_package_says(at_once):
         expected.append(probability)
     state, network = SpeechState.batch(2), SpeechNetwork()
     parts = np.split(both, range(at_once, 100, at_once), axis=1)
-    found = np.concatenate([network.probability(state, part.reshape(2, -1)) for part in parts], axis=1)
+    found = np.concatenate(
+        [network.probability(state, part.reshape(2, -1)) for part in parts], axis=1
+    )
     np.testing.assert_allclose(found, np.concatenate(expected, axis=1), atol=1e-5)
     assert found.max() > 0.9 and found.min() < 0.1
 
@@ -104,7 +115,10 @@ def test_the_cache_never_changes_a_result_and_stays_within_its_size(capacity, or
     cache, computed = RetrievalCache(capacity), []
     for k in order:
         block = np.full(4, k, np.float32)
-        assert cache.get([block, block], lambda bs: [computed.append(b[0]) or b.sum() for b in bs]) == [4 * k] * 2
+        assert (
+            cache.get([block, block], lambda bs: [computed.append(b[0]) or b.sum() for b in bs])
+            == [4 * k] * 2
+        )
     assert cache.hits + cache.misses == 2 * len(order) and cache.misses == len(computed)
     if capacity >= 9:
         assert cache.misses == len(set(order))
@@ -118,7 +132,10 @@ def test_the_index_finds_the_nearest_of_each_side():
     margin, found = index.search(asked, 5)
     similarity = vectors @ asked
     labels = np.array([r.label for r in known])
-    best = {label: np.sort(similarity[labels == label])[::-1][:5].mean() for label in ("bonafide", "spoof")}
+    best = {
+        label: np.sort(similarity[labels == label])[::-1][:5].mean()
+        for label in ("bonafide", "spoof")
+    }
     assert margin == pytest.approx(best["bonafide"] - best["spoof"], abs=1e-5)
     assert [n.id for n in found] == [known[i].id for i in np.argsort(-similarity)[:5]]
     with pytest.raises(ModelError, match="8 numbers each"):
@@ -153,13 +170,21 @@ def test_a_bundle_loads_only_whole(tmp_path, spoil):
         manifest = json.loads(file.read_text())
         manifest[spoil] = 99 if spoil == "format" else {}
         file.write_text(json.dumps(manifest))
-    words = {"missing": "lacks", "changed": "SHA-256", "manifest": "damaged", "format": "format 99", "features": "trained on"}
+    words = {
+        "missing": "lacks",
+        "changed": "SHA-256",
+        "manifest": "damaged",
+        "format": "format 99",
+        "features": "trained on",
+    }
     with pytest.raises(ModelError, match=words[spoil]):
         read_manifest(tmp_path / "b")
 
 
 def test_calibration_interpolates_and_rises_with_each_part_it_trusts():
-    calibration = Calibration((1.0, 2.0), ((1.0, 0.0), (3.0, 1.0)), ((1.0, 0.5, 0.0, 0.0), (1.0, 0.5, 0.0, 0.0)))
+    calibration = Calibration(
+        (1.0, 2.0), ((1.0, 0.0), (3.0, 1.0)), ((1.0, 0.5, 0.0, 0.0), (1.0, 0.5, 0.0, 0.0))
+    )
     assert calibration.llr(0.2, 2.0) == pytest.approx(2.0)
     assert calibration.llr(1.5, 2.0) == pytest.approx(2.0 * 2.0 + 0.5)
     assert calibration.llr(9.0, 2.0) == pytest.approx(7.0)
@@ -204,10 +229,14 @@ def test_the_longest_windows_alone_are_judged_as_they_are_among_all(shipped, hop
         expected = [j for j in judged if j.window_samples == judged[-1].window_samples]
         found = shipped.push(longest_of, part, longest=True)
         assert [replace(j, llr=None) for j in found] == [replace(j, llr=None) for j in expected]
-        assert [j.llr for j in found] == [j.llr and pytest.approx(j.llr, abs=1e-4) for j in expected]
+        assert [j.llr for j in found] == [
+            j.llr and pytest.approx(j.llr, abs=1e-4) for j in expected
+        ]
 
 
-@pytest.mark.parametrize("samples", [np.zeros(4 * BLOCK_SAMPLES, np.float32), tone(4 * BLOCK_SAMPLES)])
+@pytest.mark.parametrize(
+    "samples", [np.zeros(4 * BLOCK_SAMPLES, np.float32), tone(4 * BLOCK_SAMPLES)]
+)
 def test_what_is_no_voice_gets_no_number(shipped, samples):
     for judgement in shipped.push(shipped.start(), samples):
         assert judgement.llr is None and judgement.refusal is Verdict.NO_SPEECH and judgement.reason

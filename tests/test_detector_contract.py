@@ -1,4 +1,6 @@
-"""What every detector of a bundle promises, of whatever kind; and bundles of kind window that do not fit together."""
+"""What every detector of a bundle promises, of whatever kind; and bundles of kind window that do
+not fit together.
+"""
 
 import json
 import subprocess
@@ -56,7 +58,10 @@ def same(found, expected):
 @pytest.mark.parametrize("hops", [1, 7, 50])
 def test_grouping_changes_nothing_and_each_hop_has_a_number_or_a_reason(detector, sound, hops):
     whole, state = detector.push(detector.start(), sound), detector.start()
-    parts = [detector.push(state, part) for part in np.split(sound, range(hops * HOP_SAMPLES, len(sound), hops * HOP_SAMPLES))]
+    parts = [
+        detector.push(state, part)
+        for part in np.split(sound, range(hops * HOP_SAMPLES, len(sound), hops * HOP_SAMPLES))
+    ]
     same([j for part in parts for j in part], whole)
     assert len(whole) == 120
     for judgement in whole:
@@ -67,7 +72,10 @@ def test_grouping_changes_nothing_and_each_hop_has_a_number_or_a_reason(detector
 
 def test_later_sound_never_changes_an_earlier_judgement(detector, sound):
     before = detector.push(detector.start(), sound[: 37 * HOP_SAMPLES])
-    after = detector.push(detector.start(), np.concatenate([sound[: 37 * HOP_SAMPLES], -sound[:: -1][: 40 * HOP_SAMPLES]]))
+    after = detector.push(
+        detector.start(),
+        np.concatenate([sound[: 37 * HOP_SAMPLES], -sound[::-1][: 40 * HOP_SAMPLES]]),
+    )
     same(after[:37], before)
 
 
@@ -88,7 +96,9 @@ def test_chunk_size_does_not_matter_to_a_stream(detector, sound, size):
         return [event for event in listen(detector, cut(sound, size)) if isinstance(event, Score)]
 
     found, expected = scores(size), scores(len(sound))
-    assert [(s.end, s.verdict, s.reason) for s in found] == [(s.end, s.verdict, s.reason) for s in expected]
+    assert [(s.end, s.verdict, s.reason) for s in found] == [
+        (s.end, s.verdict, s.reason) for s in expected
+    ]
     assert [s.llr for s in found] == [s.llr and pytest.approx(s.llr, abs=1e-4) for s in expected]
 
 
@@ -119,8 +129,12 @@ def test_the_score_of_a_window_holds_until_the_next_one_and_tells_dull_from_brig
 def test_two_outputs_are_two_labels_in_the_order_of_the_manifest(tmp_path, sound):
     one = loaded(write_window_bundle(tmp_path / "one"))
     two = loaded(write_window_bundle(tmp_path / "two", outputs=2, labels=("bonafide", "spoof")))
-    turned = loaded(write_window_bundle(tmp_path / "turned", outputs=2, labels=("spoof", "bonafide")))
-    llrs = [np.array([j.llr for j in d.push(d.start(), sound, gated=False)]) for d in (one, two, turned)]
+    turned = loaded(
+        write_window_bundle(tmp_path / "turned", outputs=2, labels=("spoof", "bonafide"))
+    )
+    llrs = [
+        np.array([j.llr for j in d.push(d.start(), sound, gated=False)]) for d in (one, two, turned)
+    ]
     np.testing.assert_allclose(llrs[1], llrs[0], atol=1e-5)
     np.testing.assert_allclose(llrs[2], -llrs[0], atol=1e-5)
 
@@ -130,8 +144,16 @@ SPOILT = {
     "an unknown front end": (dict(front_end="cepstra"), None, "'cepstra' is unknown"),
     "other settings": (dict(features={"rms": 0.0, "mel": 40}), None, "train it anew"),
     "a window without end": (dict(window_hops=10**6), None, "expected 1 to 240"),
-    "two labels of one output": (dict(labels=["bonafide", "spoof"]), None, "expected one output of two"),
-    "three labels": (dict(labels=["bonafide", "spoof", "music"]), None, "expected bonafide and spoof"),
+    "two labels of one output": (
+        dict(labels=["bonafide", "spoof"]),
+        None,
+        "expected one output of two",
+    ),
+    "three labels": (
+        dict(labels=["bonafide", "spoof", "music"]),
+        None,
+        "expected bonafide and spoof",
+    ),
     "a key that nobody knows": (dict(colour="blue"), None, "does not describe the network"),
     "another kind": (None, "tree", "of kind 'tree'"),
 }
@@ -169,21 +191,47 @@ def test_a_detector_without_an_index_says_so_where_somebody_asks_for_one(window_
         detector.prepare(None)
     coming = [loaded(window_bundle)]
     coming[0].name = "newer"
-    with LivingIndex(NoOverlays(), detector, 3600, lambda: coming.pop() if coming else None) as living:
+    with LivingIndex(
+        NoOverlays(), detector, 3600, lambda: coming.pop() if coming else None
+    ) as living:
         assert living.take_model() == "newer" and living.take() is None
 
 
 def test_the_doors_run_a_window_bundle_and_refuse_its_index(tmp_path, window_bundle):
     def run(door, *arguments):
         command = [sys.executable, ROOT / door, *arguments]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S)
+        return subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S
+        )
 
     demo = ROOT / "assets" / "demo.flac"
-    heard = run("detect.py", "--json", "--source", demo, "--bundle", window_bundle, "--duration", "6")
+    heard = run(
+        "detect.py", "--json", "--source", demo, "--bundle", window_bundle, "--duration", "6"
+    )
     lines = [json.loads(line) for line in heard.stdout.splitlines()]
     name = json.loads((window_bundle / MANIFEST).read_text())["version"]
-    assert heard.returncode == 0 and lines[0]["bundle"] == f"brightness {name}" and heard.stderr == ""
+    assert (
+        heard.returncode == 0 and lines[0]["bundle"] == f"brightness {name}" and heard.stderr == ""
+    )
     assert sum(line["type"] == "score" and line["llr"] is not None for line in lines) > 10
-    added = run("train.py", "index", "add", demo, "--label", "fake", "--bundle", window_bundle, "--reviewer", "ann",
-                "--source", "demo", "--system", "flite")
-    assert added.returncode == 4 and "no index of known voices" in added.stderr and added.stderr.count("\n") == 1
+    added = run(
+        "train.py",
+        "index",
+        "add",
+        demo,
+        "--label",
+        "fake",
+        "--bundle",
+        window_bundle,
+        "--reviewer",
+        "ann",
+        "--source",
+        "demo",
+        "--system",
+        "flite",
+    )
+    assert (
+        added.returncode == 4
+        and "no index of known voices" in added.stderr
+        and added.stderr.count("\n") == 1
+    )

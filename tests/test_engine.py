@@ -1,4 +1,6 @@
-"""Many streams in one run: each as if it were alone, named wherever it is told of, shed in order where the machine is late."""
+"""Many streams in one run: each as if it were alone, named wherever it is told of, shed in order
+where the machine is late.
+"""
 
 import io
 import json
@@ -17,7 +19,19 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from radd.errors import DeviceError, ModelError, StorageError
-from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, Alert, AudioChunk, Detector, Gap, Judgement, Score, Shed, Verdict, seconds
+from radd.types import (
+    HOP_SAMPLES,
+    SAMPLE_RATE_HZ,
+    Alert,
+    AudioChunk,
+    Detector,
+    Gap,
+    Judgement,
+    Score,
+    Shed,
+    Verdict,
+    seconds,
+)
 from storage.journal import Journal
 from storage.tables import alerts, streams, timeline
 from stream.engine import EngineSettings, Fed, feed
@@ -99,7 +113,9 @@ def stream(detector: Detector, number: int, source: Chunks) -> Stream:
     return Stream(id, source, monitor(detector, id))
 
 
-def run(detector, made: list[Stream], display, journal=NoJournal, ending=None, engine=ENGINE, **options) -> None:
+def run(
+    detector, made: list[Stream], display, journal=NoJournal, ending=None, engine=ENGINE, **options
+) -> None:
     with ending or Ending() as ending:
         Run(made, detector, journal, display, ending, engine, **options).listen()
 
@@ -107,7 +123,10 @@ def run(detector, made: list[Stream], display, journal=NoJournal, ending=None, e
 def spoken(events) -> list[str]:
     """What was told, without the time that it took."""
     kept = [event for event in events if isinstance(event, (Score, Alert, Gap))]
-    return [repr(replace(event, latency_ms=None) if isinstance(event, Score) else event) for event in kept]
+    return [
+        repr(replace(event, latency_ms=None) if isinstance(event, Score) else event)
+        for event in kept
+    ]
 
 
 @settings(deadline=None, max_examples=12)
@@ -115,13 +134,22 @@ def spoken(events) -> list[str]:
 def test_streams_that_are_fed_together_are_told_what_they_are_told_alone(brightness, data):
     plans = []
     for sound in SOUNDS:
-        size, lost = data.draw(st.sampled_from([700, 2048, 7919, 50_000])), data.draw(st.integers(0, 30_000))
+        size, lost = (
+            data.draw(st.sampled_from([700, 2048, 7919, 50_000])),
+            data.draw(st.integers(0, 30_000)),
+        )
         at = data.draw(st.integers(0, len(sound)))
         plans.append(cut(sound[:at], size) + cut(sound[at:], size, at + lost))
     made, events, at = [monitor(brightness) for _ in plans], [[] for _ in plans], [0] * len(plans)
     while waiting := [k for k in range(len(plans)) if at[k] < len(plans[k])]:
-        chosen = data.draw(st.lists(st.sampled_from(waiting), min_size=1, unique=True)) if at[0] < 20 else waiting
-        for k, told in zip(chosen, feed(brightness, [Fed(made[k], plans[k][at[k]]) for k in chosen]), strict=True):
+        chosen = (
+            data.draw(st.lists(st.sampled_from(waiting), min_size=1, unique=True))
+            if at[0] < 20
+            else waiting
+        )
+        for k, told in zip(
+            chosen, feed(brightness, [Fed(made[k], plans[k][at[k]]) for k in chosen]), strict=True
+        ):
             events[k] += told
             at[k] += 1
     for one, told, plan in zip(made, events, plans, strict=True):
@@ -130,10 +158,16 @@ def test_streams_that_are_fed_together_are_told_what_they_are_told_alone(brightn
 
 def test_a_stream_that_dies_or_stalls_or_has_a_gap_disturbs_no_other(brightness):
     whole, gone, holey = cut(SOUNDS[0], 2048), cut(SOUNDS[1], 2048)[:60], cut(SOUNDS[2], 2048)
-    holey[50:] = [replace(chunk, start=chunk.start + 9999, cause="unplugged") for chunk in holey[50:]]
+    holey[50:] = [
+        replace(chunk, start=chunk.start + 9999, cause="unplugged") for chunk in holey[50:]
+    ]
     ending, names = Ending(), ("well", "gone", "holey", "stalled")
-    sources = [Chunks("well", whole), Chunks("gone", gone, DeviceError("it is gone")), Chunks("holey", holey),
-               Stalled("stalled", cut(SOUNDS[1], 2048)[:9])]
+    sources = [
+        Chunks("well", whole),
+        Chunks("gone", gone, DeviceError("it is gone")),
+        Chunks("holey", holey),
+        Stalled("stalled", cut(SOUNDS[1], 2048)[:9]),
+    ]
     made = [stream(brightness, k, source) for k, source in enumerate(sources)]
     over = set()
 
@@ -146,23 +180,36 @@ def test_a_stream_that_dies_or_stalls_or_has_a_gap_disturbs_no_other(brightness)
     with pytest.raises(DeviceError, match="it is gone"):
         run(brightness, made, display, ending=ending)
     for one, plan in zip(made, (whole, gone, holey, cut(SOUNDS[1], 2048)[:9]), strict=True):
-        assert spoken(display.of(one, Score, Alert, Gap)) == spoken(listen(brightness, plan, stream_id=one.id))
-    reasons = {name: display.of(one, Stopped)[0].reason for name, one in zip(names, made, strict=True)}
+        assert spoken(display.of(one, Score, Alert, Gap)) == spoken(
+            listen(brightness, plan, stream_id=one.id)
+        )
+    reasons = {
+        name: display.of(one, Stopped)[0].reason for name, one in zip(names, made, strict=True)
+    }
     assert reasons == {"well": "end", "gone": "error", "holey": "end", "stalled": "sigterm"}
 
 
 def test_a_stream_whose_scores_are_no_numbers_ends_alone(brightness):
     class Broken(type(brightness)):
         def push_many(self, parts):
-            return [[replace(j, llr=j.llr and float("nan")) for j in judged] if np.mean(part.samples) > 0.5 else judged
-                    for part, judged in zip(parts, super().push_many(parts), strict=True)]
+            return [
+                [replace(j, llr=j.llr and float("nan")) for j in judged]
+                if np.mean(part.samples) > 0.5
+                else judged
+                for part, judged in zip(parts, super().push_many(parts), strict=True)
+            ]
 
     detector, display = Broken(), Kept()
     bad = np.float32(0.9) + SOUNDS[1] / 10
-    made = [stream(detector, k, Chunks(str(k), cut(sound, 2048))) for k, sound in enumerate((SOUNDS[0], bad))]
+    made = [
+        stream(detector, k, Chunks(str(k), cut(sound, 2048)))
+        for k, sound in enumerate((SOUNDS[0], bad))
+    ]
     with pytest.raises(ModelError, match="score nan"):
         run(detector, made, display)
-    assert spoken(display.of(made[0], Score, Alert)) == spoken(listen(brightness, cut(SOUNDS[0], 2048), stream_id=made[0].id))
+    assert spoken(display.of(made[0], Score, Alert)) == spoken(
+        listen(brightness, cut(SOUNDS[0], 2048), stream_id=made[0].id)
+    )
 
 
 def test_what_waits_is_bounded():
@@ -186,13 +233,18 @@ def test_each_stream_has_its_turn():
             assert source.asked_for_more.wait(PATIENCE_S)
         while sum(counts) < 35:
             taken = inlet.take(2)
-            assert len({arrival.stream for arrival in taken}) == len(taken) == min(2, 35 - sum(counts))
+            assert (
+                len({arrival.stream for arrival in taken}) == len(taken) == min(2, 35 - sum(counts))
+            )
             for arrival in taken:
                 counts[arrival.stream] += 1
             assert max(counts) - min(counts) <= 1
 
 
-@pytest.mark.parametrize(("late_s", "shed"), [(0.0, Shed.NOTHING), (0.3, Shed.NOTHING), (0.5, Shed.HOPS), (0.9, Shed.BLOCKS)])
+@pytest.mark.parametrize(
+    ("late_s", "shed"),
+    [(0.0, Shed.NOTHING), (0.3, Shed.NOTHING), (0.5, Shed.HOPS), (0.9, Shed.BLOCKS)],
+)
 def test_a_stream_that_is_late_is_taken_in_larger_parts_and_nothing_of_it_is_lost(late_s, shed):
     now, sound = [100.0], voice(1, 2, synthetic=True)
     chunks = [replace(chunk, arrived=100 + seconds(chunk.end)) for chunk in cut(sound, HOP_SAMPLES)]
@@ -217,25 +269,37 @@ class SlowToTell(Detector):
         return []
 
     def push(self, state, samples):
-        return [Judgement(3.0, None, None, (), HOP_SAMPLES, 0.1, -20.0) for _ in range(len(samples) // HOP_SAMPLES)]
+        return [
+            Judgement(3.0, None, None, (), HOP_SAMPLES, 0.1, -20.0)
+            for _ in range(len(samples) // HOP_SAMPLES)
+        ]
 
     def push_many(self, parts):
         told = [self.push(part.state, part.samples) for part in parts]
         shed = Judgement(None, Verdict.SHED, "late", (), HOP_SAMPLES, 0.0, -20.0)
-        return [[shed] * (len(one) - 1) + one[-1:] if part.shed else one for one, part in zip(told, parts, strict=True)]
+        return [
+            [shed] * (len(one) - 1) + one[-1:] if part.shed else one
+            for one, part in zip(told, parts, strict=True)
+        ]
 
 
 def test_what_is_shed_is_counted_and_shown_and_no_hop_goes_missing(caplog):
-    began = -1000.0  # on the clock of the machine: before it was switched on, so this stream is late throughout
+    began = (
+        -1000.0
+    )  # on the clock of the machine: before it was switched on, so this stream is late throughout
     sound = voice(1, 70, synthetic=True)
-    chunks = [replace(chunk, arrived=began + seconds(chunk.end)) for chunk in cut(sound, 4 * HOP_SAMPLES)]
+    chunks = [
+        replace(chunk, arrived=began + seconds(chunk.end)) for chunk in cut(sound, 4 * HOP_SAMPLES)
+    ]
     display, out = Kept(), io.StringIO()
     made = [stream(SlowToTell(), 1, Chunks("late", chunks))]
     lines = JsonLines(out)
     display.then = lines.write
     run(SlowToTell(), made, display)
     scores, [stopped] = display.of(made[0], Score), display.of(made[0], Stopped)
-    assert [score.end for score in scores] == [HOP_SAMPLES * (k + 1) for k in range(len(sound) // HOP_SAMPLES)]
+    assert [score.end for score in scores] == [
+        HOP_SAMPLES * (k + 1) for k in range(len(sound) // HOP_SAMPLES)
+    ]
     shed = sum(score.verdict is Verdict.SHED for score in scores)
     assert shed > 100 and shed + stopped.totals["measured"] == len(scores)
     assert stopped.totals["shed_hops"] == shed and stopped.totals["brief_hops"] > shed
@@ -253,7 +317,9 @@ def test_hops_that_are_shed_make_an_alert_no_later_than_their_sound(brightness):
         for chunk in cut(voice(2, 12, synthetic=True), every * HOP_SAMPLES):
             heard = one.hear(chunk)
             judged = brightness.push(heard.state, heard.samples) if len(heard.samples) else []
-            shed = [replace(j, llr=None, refusal=Verdict.SHED, reason="late") for j in judged[:-1]] + judged[-1:]
+            shed = [
+                replace(j, llr=None, refusal=Verdict.SHED, reason="late") for j in judged[:-1]
+            ] + judged[-1:]
             events += one.judged(heard, shed)
         return next(event for event in events if isinstance(event, Alert))
 
@@ -262,7 +328,10 @@ def test_hops_that_are_shed_make_an_alert_no_later_than_their_sound(brightness):
 
 def test_rows_alerts_and_lines_name_their_stream(brightness, tmp_path):
     settings = storage_settings(f"sqlite:///{tmp_path}/radd.db", tmp_path / "spool")
-    made = [stream(brightness, k + 1, Chunks(f"call {k}", cut(sound, 2048))) for k, sound in enumerate(SOUNDS)]
+    made = [
+        stream(brightness, k + 1, Chunks(f"call {k}", cut(sound, 2048)))
+        for k, sound in enumerate(SOUNDS)
+    ]
     out = io.StringIO()
 
     def journal():
@@ -275,30 +344,54 @@ def test_rows_alerts_and_lines_name_their_stream(brightness, tmp_path):
     for one, sound in zip(made, SOUNDS, strict=True):
         expected = listen(brightness, cut(sound, 2048), stream_id=one.id)
         ids = {event.id for event in expected if isinstance(event, Alert)}
-        assert {line["id"] for line in told if line["type"] == "alert" and line["stream"] == one.id} == ids
-        assert sum(line["type"] == "score" and line["stream"] == one.id for line in told) == len(sound) // HOP_SAMPLES
-        assert {row["id"] for row in rows(settings.url, alerts) if row["stream_id"] == one.id} == ids
+        assert {
+            line["id"] for line in told if line["type"] == "alert" and line["stream"] == one.id
+        } == ids
+        assert (
+            sum(line["type"] == "score" and line["stream"] == one.id for line in told)
+            == len(sound) // HOP_SAMPLES
+        )
+        assert {
+            row["id"] for row in rows(settings.url, alerts) if row["stream_id"] == one.id
+        } == ids
         [row] = [row for row in rows(settings.url, streams) if row["id"] == one.id]
-        assert (row["state"], row["source"], row["scores"]) == ("ended", one.source.name, len(sound) // HOP_SAMPLES)
-        heard = [row["second"] for row in rows(settings.url, timeline) if row["stream_id"] == one.id]
+        assert (row["state"], row["source"], row["scores"]) == (
+            "ended",
+            one.source.name,
+            len(sound) // HOP_SAMPLES,
+        )
+        heard = [
+            row["second"] for row in rows(settings.url, timeline) if row["stream_id"] == one.id
+        ]
         assert heard == list(range(len(heard))) and len(heard) >= len(sound) // SAMPLE_RATE_HZ
-    assert [line["type"] for line in told[-3:]].count("stopped") >= 1 and len({line.get("stream") for line in told}) == 3
+    assert [line["type"] for line in told[-3:]].count("stopped") >= 1 and len(
+        {line.get("stream") for line in told}
+    ) == 3
 
 
 def test_a_database_that_is_away_costs_no_stream_anything(brightness, tmp_path):
-    made = [stream(brightness, k + 1, Chunks(f"call {k}", cut(sound, 2048))) for k, sound in enumerate(SOUNDS)]
+    made = [
+        stream(brightness, k + 1, Chunks(f"call {k}", cut(sound, 2048)))
+        for k, sound in enumerate(SOUNDS)
+    ]
     infos = [stream_info(id=one.id) for one in made]
-    away = storage_settings("mysql+mysqlconnector://radd:secret@127.0.0.1:1/radd", tmp_path / "spool", flush_s=0.1)
+    away = storage_settings(
+        "mysql+mysqlconnector://radd:secret@127.0.0.1:1/radd", tmp_path / "spool", flush_s=0.1
+    )
     display = Kept()
     run(brightness, made, display, lambda: Journal(away, *infos))
     told = {event.id for _, event in display.told if isinstance(event, Alert)}
-    assert told and all(display.of(one, Stopped)[0].totals["storage"]["spool_entries"] > 3 for one in made)
+    assert told and all(
+        display.of(one, Stopped)[0].totals["storage"]["spool_entries"] > 3 for one in made
+    )
     back = storage_settings(f"sqlite:///{tmp_path}/radd.db", tmp_path / "spool")
     with Journal(back, stream_info()):
         pass
     assert {row["id"] for row in rows(back.url, alerts)} == told
     kept = {row["id"]: row["scores"] for row in rows(back.url, streams)}
-    assert {one.id: len(sound) // HOP_SAMPLES for one, sound in zip(made, SOUNDS, strict=True)}.items() <= kept.items()
+    assert {
+        one.id: len(sound) // HOP_SAMPLES for one, sound in zip(made, SOUNDS, strict=True)
+    }.items() <= kept.items()
 
 
 def test_an_output_that_fails_ends_all_streams_in_order(brightness, tmp_path):
@@ -310,10 +403,17 @@ def test_an_output_that_fails_ends_all_streams_in_order(brightness, tmp_path):
             raise StorageError("the output takes no more")
 
     with pytest.raises(StorageError, match="takes no more"):
-        run(brightness, made, Kept(fail), lambda: Journal(settings, *(stream_info(id=one.id) for one in made)))
+        run(
+            brightness,
+            made,
+            Kept(fail),
+            lambda: Journal(settings, *(stream_info(id=one.id) for one in made)),
+        )
     assert [row["state"] for row in rows(settings.url, streams)] == ["interrupted"] * 3
     assert all(one.source.ended.is_set() for one in made)
-    assert {row["state"] for row in rows(settings.url, alerts)} == {"close"}, "what was open is closed and kept"
+    assert {row["state"] for row in rows(settings.url, alerts)} == {"close"}, (
+        "what was open is closed and kept"
+    )
 
 
 def test_plain_lines_and_the_live_view_name_their_stream(brightness):
@@ -332,18 +432,29 @@ def test_plain_lines_and_the_live_view_name_their_stream(brightness):
 
     run(brightness, made, Kept(draw))
     lines = out.getvalue().splitlines()
-    assert any("  mic: ALERT" in line for line in lines) and not any("mic #2: ALERT" in line for line in lines)
+    assert any("  mic: ALERT" in line for line in lines) and not any(
+        "mic #2: ALERT" in line for line in lines
+    )
     assert sum("mic #2: stopped (end)" in line for line in lines) == 1
     console.print(view.draw())
     drawn = console.file.getvalue()
-    assert "2 of 2 sources" in drawn and "mic #2" in drawn and "alerts 1" in drawn and "drops 2" in drawn
+    assert (
+        "2 of 2 sources" in drawn
+        and "mic #2" in drawn
+        and "alerts 1" in drawn
+        and "drops 2" in drawn
+    )
     for k in range(2, 40):
         view.seen[str(k)] = Seen(Started(f"call {k}", "b", 16_000, None))
-    assert len(console.render_lines(view.draw())) <= 24 and "more" in "".join(s.text for s in console.render(view.draw()))
+    assert len(console.render_lines(view.draw())) <= 24 and "more" in "".join(
+        s.text for s in console.render(view.draw())
+    )
 
 
 def test_each_stream_has_the_duration(brightness):
-    made = [stream(brightness, k, Chunks(str(k), cut(sound, 2048))) for k, sound in enumerate(SOUNDS)]
+    made = [
+        stream(brightness, k, Chunks(str(k), cut(sound, 2048))) for k, sound in enumerate(SOUNDS)
+    ]
     display = Kept()
     run(brightness, made, display, duration_samples=10 * HOP_SAMPLES + 5)
     for one in made:

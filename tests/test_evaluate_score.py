@@ -1,4 +1,6 @@
-"""Scoring a corpus: one score a trial, whatever its sound, however many processes, however often it is killed."""
+"""Scoring a corpus: one score a trial, whatever its sound, however many processes, however often it
+is killed.
+"""
 
 import csv
 import os
@@ -31,7 +33,14 @@ from stream.sources import FileSource
 
 ROOT = Path(__file__).resolve().parents[1]
 WINDOW_SAMPLES = WINDOW_HOPS * HOP_SAMPLES
-FILES = ("scores.txt", "scores_2021.txt", "scores_asvspoof5.tsv", "unreadable.csv", "unjudged.csv", LOG)
+FILES = (
+    "scores.txt",
+    "scores_2021.txt",
+    "scores_asvspoof5.tsv",
+    "unreadable.csv",
+    "unjudged.csv",
+    LOG,
+)
 
 
 def rows(path):
@@ -54,7 +63,11 @@ def test_law_3_streaming_equals_offline(clips, speech, live_and_open):
     for path in (clips / "real11.flac", clips / "fake11.flac", speech):
         with FileSource(path) as source:
             scores = [event for event in listen(live, list(source)) if isinstance(event, Score)]
-        full = [score.llr for score in scores if score.window_samples >= WINDOW_SAMPLES and score.llr is not None]
+        full = [
+            score.llr
+            for score in scores
+            if score.window_samples >= WINDOW_SAMPLES and score.llr is not None
+        ]
         found = ClipScorer(offline, AudioFolder(path.parent)).score(path.stem)
         if full:
             assert found.llr == pytest.approx(np.mean(full), abs=1e-4) and found.refusal is None
@@ -64,9 +77,15 @@ def test_law_3_streaming_equals_offline(clips, speech, live_and_open):
 
 def test_a_short_clip_has_the_score_of_its_longest_window(clips):
     with FileSource(clips / "fake1.flac") as source:
-        scores = [event for event in listen(BrightnessDetector(), list(source)) if isinstance(event, Score)]
+        scores = [
+            event
+            for event in listen(BrightnessDetector(), list(source))
+            if isinstance(event, Score)
+        ]
     assert scores[-1].window_samples < WINDOW_SAMPLES
-    assert ClipScorer(OpenBrightness(), AudioFolder(clips)).score("fake1").llr == pytest.approx(scores[-1].llr)
+    assert ClipScorer(OpenBrightness(), AudioFolder(clips)).score("fake1").llr == pytest.approx(
+        scores[-1].llr
+    )
 
 
 def test_what_the_gate_refuses_is_scored_all_the_same(clips):
@@ -85,7 +104,14 @@ def test_what_cannot_be_read_has_no_score(clips):
 def run(clips, out, resume=False, jobs=1, engine=workers.in_order):
     trials = read_protocol(clips / "protocol.txt")
     work = partial(brightness_scorer, clips)
-    return score_trials(trials, out, "brightness", resume, lambda batches: engine(work, batches, jobs), lambda *_: None)
+    return score_trials(
+        trials,
+        out,
+        "brightness",
+        resume,
+        lambda batches: engine(work, batches, jobs),
+        lambda *_: None,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -99,11 +125,15 @@ def whole(clips, tmp_path_factory):
     return {name: (out / name).read_bytes() for name in FILES}
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(st.floats(0, 1))
 def test_a_run_cut_off_anywhere_goes_on_to_the_same_files(clips, whole, tmp_path_factory, share):
     out = tmp_path_factory.mktemp("cut")
-    (out / LOG).write_bytes(whole[LOG][:int(share * len(whole[LOG]))])
+    (out / LOG).write_bytes(whole[LOG][: int(share * len(whole[LOG]))])
     run(clips, out, resume=True)
     assert {name: (out / name).read_bytes() for name in FILES} == whole
 
@@ -115,16 +145,26 @@ def test_processes_give_the_same_files(clips, whole, tmp_path):
 
 @pytest.fixture
 def ray():
-    return pytest.importorskip("ray", reason="ray is not installed: pip install -r requirements-ray.txt")
+    return pytest.importorskip(
+        "ray", reason="ray is not installed: pip install -r requirements-ray.txt"
+    )
 
 
 def test_a_ray_cluster_gives_the_same_files(ray, clips, whole, tmp_path):
-    program = ("import sys, test_evaluate_score as t; from evaluation import ray_cluster; from pathlib import Path; "
-               "t.run(Path(sys.argv[1]), Path(sys.argv[2]), jobs=2, engine=ray_cluster.in_order)")
+    program = (
+        "import sys, test_evaluate_score as t; from evaluation import ray_cluster; from pathlib "
+        "import Path; t.run(Path(sys.argv[1]), Path(sys.argv[2]), jobs=2, "
+        "engine=ray_cluster.in_order)"
+    )
     paths = os.pathsep.join((str(ROOT), str(ROOT / "tests")))
     environ = {**os.environ, "PYTHONPATH": paths}
     environ.pop("RAY_ADDRESS", None)
-    done = subprocess.run([sys.executable, "-c", program, clips, tmp_path], env=environ, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program, clips, tmp_path],
+        env=environ,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     assert {name: (tmp_path / name).read_bytes() for name in FILES} == whole
 
@@ -154,7 +194,15 @@ def refuse_seven(item):
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_work_keeps_its_order_and_tells_its_errors(jobs):
-    assert list(workers.in_order(partial(partial, refuse_seven), range(7), jobs)) == [0, -1, -2, -3, -4, -5, -6]
+    assert list(workers.in_order(partial(partial, refuse_seven), range(7), jobs)) == [
+        0,
+        -1,
+        -2,
+        -3,
+        -4,
+        -5,
+        -6,
+    ]
     with pytest.raises(ProtocolError, match="seven"):
         list(workers.in_order(partial(partial, refuse_seven), range(20), jobs))
 
@@ -166,8 +214,22 @@ def test_a_killed_worker_is_told():
 
 def test_a_killed_run_of_the_program_resumes_to_the_same_bytes(clips, shipped_bundle, tmp_path):
     def start(out, *more):
-        command = [sys.executable, str(ROOT / "evaluate.py"), "score", "--protocol", str(clips / "protocol.txt"),
-                   "--audio", str(clips), "--out", str(tmp_path / out), "--bootstrap", "20", "--jobs", "1", *more]
+        command = [
+            sys.executable,
+            str(ROOT / "evaluate.py"),
+            "score",
+            "--protocol",
+            str(clips / "protocol.txt"),
+            "--audio",
+            str(clips),
+            "--out",
+            str(tmp_path / out),
+            "--bootstrap",
+            "20",
+            "--jobs",
+            "1",
+            *more,
+        ]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def finished(process):
@@ -186,11 +248,19 @@ def test_a_killed_run_of_the_program_resumes_to_the_same_bytes(clips, shipped_bu
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes()
 
 
-@pytest.mark.parametrize("arguments, words, code", [
-    (["--audio", "clips"], "--protocol", 2), (["--protocol", "nothing", "--audio", "clips"], "cannot read", 2),
-    (["--protocol", "clips/protocol.txt", "--audio", "nowhere"], "not a directory", 2),
-    (["--protocol", "clips/protocol.txt", "--audio", "clips", "--bundle", "nowhere"], "no model bundle", 4),
-])
+@pytest.mark.parametrize(
+    "arguments, words, code",
+    [
+        (["--audio", "clips"], "--protocol", 2),
+        (["--protocol", "nothing", "--audio", "clips"], "cannot read", 2),
+        (["--protocol", "clips/protocol.txt", "--audio", "nowhere"], "not a directory", 2),
+        (
+            ["--protocol", "clips/protocol.txt", "--audio", "clips", "--bundle", "nowhere"],
+            "no model bundle",
+            4,
+        ),
+    ],
+)
 def test_mistakes(clips, tmp_path, monkeypatch, capsys, arguments, words, code):
     (tmp_path / "clips").symlink_to(clips)
     monkeypatch.chdir(tmp_path)
@@ -217,7 +287,10 @@ def test_memory_does_not_grow_with_a_long_file(tmp_path):
     assert peaks[1] < peaks[0] + 6_000_000
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system does not let a process choose processors")
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity"),
+    reason="this system does not let a process choose processors",
+)
 def test_as_many_processes_as_this_one_may_use():
     allowed = os.sched_getaffinity(0)
     assert workers.processors() == len(allowed)

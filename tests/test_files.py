@@ -18,8 +18,17 @@ from radd.errors import AudioError
 from radd.files import load_speech, open_audio
 from radd.types import SAMPLE_RATE_HZ
 
-KINDS = {"WAV": "PCM_16", "WAVEX": "FLOAT", "FLAC": "PCM_16", "AIFF": "PCM_24", "MP3": "MPEG_LAYER_III",
-         "OGG": "VORBIS", "RF64": "PCM_16", "W64": "PCM_16", "AU": "PCM_16"}
+KINDS = {
+    "WAV": "PCM_16",
+    "WAVEX": "FLOAT",
+    "FLAC": "PCM_16",
+    "AIFF": "PCM_24",
+    "MP3": "MPEG_LAYER_III",
+    "OGG": "VORBIS",
+    "RF64": "PCM_16",
+    "W64": "PCM_16",
+    "AU": "PCM_16",
+}
 
 
 def speech_like(frames, channels=1, seed=0):
@@ -36,7 +45,9 @@ def read(path):
     """All frames of a file and what its reader says was wrong."""
     with open_audio(path) as file:
         blocks = list(file.blocks())
-        assert all(block.dtype == np.float32 and block.shape[1] == file.channels for block in blocks)
+        assert all(
+            block.dtype == np.float32 and block.shape[1] == file.channels for block in blocks
+        )
         return np.concatenate(blocks), file.problem
 
 
@@ -51,7 +62,9 @@ def test_reads_every_kind(tmp_path, kind, rate_hz, channels):
 
 
 def test_reads_opus(tmp_path):
-    frames, problem = read(write(tmp_path / "sound.opus", speech_like(48_000), 48_000, "OGG", "OPUS"))
+    frames, problem = read(
+        write(tmp_path / "sound.opus", speech_like(48_000), 48_000, "OGG", "OPUS")
+    )
     assert frames.shape == (48_000, 1) and problem is None
 
 
@@ -71,7 +84,9 @@ def test_a_truncated_file_gives_what_is_there_and_says_so(tmp_path, kind, caplog
     assert 1.5 * SAMPLE_RATE_HZ < len(frames) < 3.5 * SAMPLE_RATE_HZ
     if KINDS[kind] not in ("MPEG_LAYER_III", "VORBIS"):
         np.testing.assert_array_equal(frames, expected[: len(frames)])
-    assert "is truncated or damaged" in problem and f"{len(frames) / SAMPLE_RATE_HZ:.2f} s" in problem
+    assert (
+        "is truncated or damaged" in problem and f"{len(frames) / SAMPLE_RATE_HZ:.2f} s" in problem
+    )
     with caplog.at_level(logging.WARNING):
         assert len(load_speech(path)) == len(frames)
     assert problem in caplog.text
@@ -162,7 +177,9 @@ def m4a(tmp_path):
     with av.open(str(path), "w") as container:
         stream = container.add_stream("aac", rate=44_100, layout="stereo")
         for block in np.split(speech_like(88_200, 2).astype(np.float32), range(1024, 88_200, 1024)):
-            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block.T), format="fltp", layout="stereo")
+            frame = av.AudioFrame.from_ndarray(
+                np.ascontiguousarray(block.T), format="fltp", layout="stereo"
+            )
             frame.sample_rate = 44_100
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
@@ -216,7 +233,9 @@ with FileSource({str(path)!r}) as source:
 print(end, warm / peak())
 """
     root = Path(__file__).resolve().parents[1]
-    done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True
+    )
     end, flatness = done.stdout.split()
     assert int(end) == frames
     assert float(flatness) > 0.97

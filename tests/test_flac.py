@@ -30,7 +30,9 @@ def test_sound_beyond_full_scale_is_clipped_not_wrapped():
     assert flac_samples(flac_bytes(np.array([7, -7], np.float32))).tolist() == [1 - 2**-15, -1]
 
 
-@pytest.mark.parametrize("samples", [np.array([0, np.nan], np.float32), np.zeros((2, 2), np.float32)])
+@pytest.mark.parametrize(
+    "samples", [np.array([0, np.nan], np.float32), np.zeros((2, 2), np.float32)]
+)
 def test_what_is_no_clip_is_refused(samples):
     with pytest.raises(AudioError, match="expected finite samples"):
         flac_bytes(samples)

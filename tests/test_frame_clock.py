@@ -11,9 +11,15 @@ BLOCK_S = BLOCK / RATE_HZ
 
 
 def listen(arrivals):
-    """What the clock lets go on, as {number of the block: frames lost before it}, in order, and what it holds."""
+    """What the clock lets go on, as {number of the block: frames lost before it}, in order, and
+    what it holds.
+    """
     clock = FrameClock(RATE_HZ, TOLERANCE_S)
-    passed = [each for i, arrived in enumerate(arrivals) for each in clock.push(i, (i + 1) * BLOCK, arrived)]
+    passed = [
+        each
+        for i, arrived in enumerate(arrivals)
+        for each in clock.push(i, (i + 1) * BLOCK, arrived)
+    ]
     return passed, [number for number, _ in clock.release()]
 
 
@@ -31,7 +37,13 @@ def test_jitter_and_drift_never_make_a_gap_in_two_hours(drift, jitter_s, seed):
 
 
 @settings(deadline=None)
-@given(st.integers(2, 300), st.floats(0.3, 30), st.floats(-2e-4, 2e-4), st.floats(0, 0.05), st.integers(0, 2**32 - 1))
+@given(
+    st.integers(2, 300),
+    st.floats(0.3, 30),
+    st.floats(-2e-4, 2e-4),
+    st.floats(0, 0.05),
+    st.integers(0, 2**32 - 1),
+)
 def test_a_loss_is_found_where_it_was_and_as_long_as_it_was(before, lost_s, drift, jitter_s, seed):
     times = arrivals(before + 100, drift, jitter_s, seed)
     times[before:] += lost_s

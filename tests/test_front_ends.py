@@ -17,10 +17,15 @@ def tone(hz: float, hops: int) -> np.ndarray:
 
 
 def test_bands_do_not_hear_a_gain_and_have_the_shape_they_name():
-    front, sound = LogBands(), np.random.default_rng(1).normal(0, 0.1, 16 * HOP_SAMPLES).astype(np.float32)
+    front, sound = (
+        LogBands(),
+        np.random.default_rng(1).normal(0, 0.1, 16 * HOP_SAMPLES).astype(np.float32),
+    )
     rows = front.rows(sound)
     assert rows.shape == (1, *front.shape(len(sound))) == (1, 127, 128) and rows.dtype == np.float32
-    assert np.abs(front.rows(0.5 * sound) - rows).mean() < 1e-3  # the floor is heard in the deepest notches alone
+    assert (
+        np.abs(front.rows(0.5 * sound) - rows).mean() < 1e-3
+    )  # the floor is heard in the deepest notches alone
     np.testing.assert_allclose(rows.mean(axis=1), 0, atol=1e-4)
     with pytest.raises(ModelError, match="bands = 100: expected a divisor"):
         LogBands(100)
@@ -34,8 +39,12 @@ def test_a_band_is_where_its_frequency_is():
 def test_pictures_are_five_crops_that_the_seed_chooses():
     front, sound = Pictures(), tone(2000, 79)
     rows = front.rows(sound)
-    assert rows.shape == (1, *front.shape(len(sound))) == (1, 5, 224, 224) and rows.dtype == np.float32
-    assert rows.min() >= 0 and rows.max() <= WHITE and rows.mean(axis=(0, 1, 3)).argmax() in (55, 56)  # of 35.7 Hz
+    assert (
+        rows.shape == (1, *front.shape(len(sound))) == (1, 5, 224, 224) and rows.dtype == np.float32
+    )
+    assert (
+        rows.min() >= 0 and rows.max() <= WHITE and rows.mean(axis=(0, 1, 3)).argmax() in (55, 56)
+    )  # of 35.7 Hz
     ramp = sound * np.linspace(0.01, 1, len(sound), dtype=np.float32)
     assert np.array_equal(front.rows(ramp), front.rows(ramp))
     assert not np.array_equal(front.rows(ramp), Pictures(seed=2).rows(ramp))

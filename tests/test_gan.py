@@ -1,4 +1,6 @@
-"""The vocoder that learns: its shapes, its game, its training across kills, and the copies that it makes."""
+"""The vocoder that learns: its shapes, its game, its training across kills, and the copies that it
+makes.
+"""
 
 from functools import partial
 
@@ -72,7 +74,9 @@ def test_learning_brings_the_mel_spectra_nearer():
         optimiser.step()
         losses.append(value.item())
     assert losses[-1] < 0.8 * losses[0]
-    assert gan.loss(game, crops(step=1), torch.Generator(), alone=1).item() > losses[-1]  # the judges have come
+    assert (
+        gan.loss(game, crops(step=1), torch.Generator(), alone=1).item() > losses[-1]
+    )  # the judges have come
 
 
 @pytest.mark.parametrize("seconds", [0.5, 1.2, 1.23456])
@@ -102,14 +106,18 @@ def test_a_run_that_was_broken_off_ends_with_the_same_weights(tmp_path, monkeypa
 
     def run(folder, breaks_off_at=None):
         loss = partial(gan.loss, alone=2)
-        return learn.learn(players(), loss, BreaksOff(breaks_off_at), plan, tmp_path / folder, stages=[1, 3, 6])
+        return learn.learn(
+            players(), loss, BreaksOff(breaks_off_at), plan, tmp_path / folder, stages=[1, 3, 6]
+        )
 
     whole = run("whole").state_dict()
     with pytest.raises(OSError, match="the disk is gone"):
         run("broken", breaks_off_at=5)
     assert list(learn.kept_stages(tmp_path / "broken")) == [1, 3]
     broken = run("broken").state_dict()
-    assert whole.keys() == broken.keys() and all(torch.equal(whole[name], broken[name]) for name in whole)
+    assert whole.keys() == broken.keys() and all(
+        torch.equal(whole[name], broken[name]) for name in whole
+    )
     for kept in (learn.kept_stages(tmp_path / folder) for folder in ("whole", "broken")):
         assert list(kept) == [1, 3, 6]
         assert torch.equal(torch.load(kept[6])["generator.last.bias"], whole["generator.last.bias"])
@@ -126,9 +134,13 @@ def make(corpus, work, out, size):
 
 
 def test_the_same_seed_makes_the_same_copies_all_of_them_spoof(small_corpus, tmp_path, smallest):
-    first, second = (make(small_corpus, tmp_path / f"work{k}", tmp_path / f"out{k}", smallest) for k in range(2))
+    first, second = (
+        make(small_corpus, tmp_path / f"work{k}", tmp_path / f"out{k}", smallest) for k in range(2)
+    )
     files = {p.relative_to(first): p.read_bytes() for p in first.rglob("*") if p.is_file()}
-    assert files == {p.relative_to(second): p.read_bytes() for p in second.rglob("*") if p.is_file()}
+    assert files == {
+        p.relative_to(second): p.read_bytes() for p in second.rglob("*") if p.is_file()
+    }
     clips = read_corpus(first, "train")
     assert {c.label for c in clips} == {"spoof"} and len({c.system for c in clips}) == 4
     sources = [line.split(",")[5] for line in (first / "meta.csv").read_text().splitlines()[1:]]

@@ -1,4 +1,6 @@
-"""What generators make: the same seed makes the same bytes, a copy keeps length and level, a corpus is read back."""
+"""What generators make: the same seed makes the same bytes, a copy keeps length and level, a corpus
+is read back.
+"""
 
 import shutil
 import subprocess
@@ -27,16 +29,24 @@ law = settings(deadline=None, max_examples=30)
 
 
 def vowels(seconds=1.5, seed=0):
-    """A gliding pitch with moving resonances and pauses, float32 (n,): speech enough for a vocoder."""
+    """A gliding pitch with moving resonances and pauses, float32 (n,): speech enough for a
+    vocoder.
+    """
     rng = np.random.default_rng(seed)
     t = np.arange(round(seconds * 16_000)) / 16_000
     turns = np.cumsum(130 + 30 * np.sin(2 * np.pi * 1.3 * t)) / 16_000
-    first, second = 500 + 200 * np.sin(2 * np.pi * 2.1 * t), 1500 + 500 * np.cos(2 * np.pi * 1.7 * t)
+    first, second = (
+        500 + 200 * np.sin(2 * np.pi * 2.1 * t),
+        1500 + 500 * np.cos(2 * np.pi * 1.7 * t),
+    )
     sound = sum(
-        np.cos(2 * np.pi * k * turns) * sum(1 / (1 + ((130 * k - f) / 90) ** 2) for f in (first, second))
+        np.cos(2 * np.pi * k * turns)
+        * sum(1 / (1 + ((130 * k - f) / 90) ** 2) for f in (first, second))
         for k in range(1, 40)
     )
-    sound = sound * np.clip(3 * np.sin(2 * np.pi * 2.3 * t), 0, 1) + 0.003 * rng.standard_normal(len(t))
+    sound = sound * np.clip(3 * np.sin(2 * np.pi * 2.3 * t), 0, 1) + 0.003 * rng.standard_normal(
+        len(t)
+    )
     return (0.05 * sound / sound.std()).astype(np.float32)
 
 
@@ -50,8 +60,12 @@ def loudness(samples):
 
 def arrays(longest=4000):
     return st.builds(
-        lambda n, seed, level: np.float32(level) * np.random.default_rng(seed).standard_normal(n, np.float32),
-        st.integers(1, longest), st.integers(0, 99), st.sampled_from([0.0, 1e-4, 0.1, 1.0]),
+        lambda n, seed, level: (
+            np.float32(level) * np.random.default_rng(seed).standard_normal(n, np.float32)
+        ),
+        st.integers(1, longest),
+        st.integers(0, 99),
+        st.sampled_from([0.0, 1e-4, 0.1, 1.0]),
     )
 
 
@@ -141,7 +155,9 @@ def test_recorded_noises_are_heard_and_a_directory_without_any_is_refused(tmp_pa
     hum = np.sin(np.arange(16000) / 3, dtype=np.float32) / 4
     (tmp_path / "noise" / "hum.flac").write_bytes(flac_bytes(hum))
     channels = Channel(), Channel.read(tmp_path)
-    made, recorded = ([c.background(voice, np.random.default_rng(k)) for k in chances] for c in channels)
+    made, recorded = (
+        [c.background(voice, np.random.default_rng(k)) for k in chances] for c in channels
+    )
     assert any(not np.array_equal(*pair) for pair in zip(made, recorded, strict=True))
 
 
@@ -156,7 +172,11 @@ def test_sentences_are_whole_and_long_enough(language, least, seed):
 
 def test_every_pattern_can_be_filled_in_every_language():
     slots = {slot for pattern in PATTERNS for slot in SLOT.findall(pattern)} - {"number"}
-    assert {language: phrases.keys() ^ slots for language, phrases in PHRASES.items() if phrases.keys() != slots} == {}
+    assert {
+        language: phrases.keys() ^ slots
+        for language, phrases in PHRASES.items()
+        if phrases.keys() != slots
+    } == {}
 
 
 @pytest.fixture(scope="module")
@@ -208,19 +228,36 @@ def tone(plan):
 
 
 def tones(*hz, label="spoof", speaker="nobody"):
-    return [Plan(f"tone_{k}", "tones", "sine", speaker, "MIT", "und", {"hz": h}, "", label) for k, h in enumerate(hz)]
+    return [
+        Plan(f"tone_{k}", "tones", "sine", speaker, "MIT", "und", {"hz": h}, "", label)
+        for k, h in enumerate(hz)
+    ]
 
 
 def bytes_of(directory):
-    return {str(p.relative_to(directory)): p.read_bytes() for p in directory.rglob("*") if p.is_file()}
+    return {
+        str(p.relative_to(directory)): p.read_bytes() for p in directory.rglob("*") if p.is_file()
+    }
 
 
 def test_a_written_corpus_is_read_back(tmp_path):
     out = tmp_path / "tones"
     assert write_corpus(out, tones(100, 0, 300), tone) == ["tone_1: a tone of 0 Hz cannot be heard"]
-    assert [(c.utt, c.path, c.label, c.system, c.speaker, c.source, c.licence, c.language)
-            for c in read_corpus(out, "train")] == [
-        (f"tone_{k}", out / "flac" / f"tone_{k}.flac", "spoof", "sine", "nobody", "tones", "MIT", "und") for k in (0, 2)
+    assert [
+        (c.utt, c.path, c.label, c.system, c.speaker, c.source, c.licence, c.language)
+        for c in read_corpus(out, "train")
+    ] == [
+        (
+            f"tone_{k}",
+            out / "flac" / f"tone_{k}.flac",
+            "spoof",
+            "sine",
+            "nobody",
+            "tones",
+            "MIT",
+            "und",
+        )
+        for k in (0, 2)
     ]
     assert (out / "flac" / "tone_2.flac").read_bytes() == flac_bytes(tone(tones(300)[0]))
     assert read_corpus(out, "dev") == []
@@ -250,7 +287,9 @@ def test_a_corpus_goes_on_where_it_was_killed_and_may_grow(tmp_path):
         write_corpus(broken, tones(100, 200, 300), killed_at_the_third)
     assert not (broken / "protocol.train.txt").exists()
     again = []
-    write_corpus(broken, tones(100, 200, 300, 400), lambda plan: again.append(plan.utt) or tone(plan))
+    write_corpus(
+        broken, tones(100, 200, 300, 400), lambda plan: again.append(plan.utt) or tone(plan)
+    )
     assert again == ["tone_2", "tone_3"]
     write_corpus(whole, tones(100, 200, 300, 400), tone, jobs=2)
     assert bytes_of(broken) == bytes_of(whole)
@@ -268,7 +307,10 @@ def clips(directory):
     for k in range(3):
         (directory / f"real_{k}.flac").write_bytes(flac_bytes(vowels(0.8, k)))
     (directory / "short.flac").write_bytes(flac_bytes(vowels(0.2)))
-    return [Clip(p.stem, p, "bonafide", "-", p.stem, "here", "MIT", "en") for p in sorted(directory.glob("*.flac"))]
+    return [
+        Clip(p.stem, p, "bonafide", "-", p.stem, "here", "MIT", "en")
+        for p in sorted(directory.glob("*.flac"))
+    ]
 
 
 def test_copies_name_their_source_and_are_its_fakes(tmp_path):
@@ -284,11 +326,15 @@ def test_copies_name_their_source_and_are_its_fakes(tmp_path):
     assert len(made) == 24 - len(left_out) and {c.label for c in made} == {"spoof"}
     assert {c.system for c in made} == set(methods)
     sources = {plan.utt: plan.source_utt for plan in plans}
-    assert all(c.speaker == sources[c.utt] and c.licence == "MIT" and c.language == "en" for c in made)
+    assert all(
+        c.speaker == sources[c.utt] and c.licence == "MIT" and c.language == "en" for c in made
+    )
 
 
 def train(*arguments):
-    return subprocess.run([sys.executable, ROOT / "train.py", *map(str, arguments)], capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, ROOT / "train.py", *map(str, arguments)], capture_output=True, text=True
+    )
 
 
 def test_generate_engines_from_the_command_line(voices, tmp_path):
@@ -297,10 +343,16 @@ def test_generate_engines_from_the_command_line(voices, tmp_path):
     assert run.returncode == 0 and f"{out} holds 3 clips" in run.stdout, run.stderr
     assert len(read_corpus(out, "train")) == 3
     run = train("generate", "engines", "--out", out, "--clips", 3, "--seed", 8)
-    assert run.returncode == 2 and "corpus of other clips" in run.stderr and "Traceback" not in run.stderr
+    assert (
+        run.returncode == 2
+        and "corpus of other clips" in run.stderr
+        and "Traceback" not in run.stderr
+    )
 
 
 def test_generate_copies_without_real_speech_is_refused(tmp_path):
     write_corpus(tmp_path / "tones", tones(100), tone)
     run = train("generate", "copies", "--data", tmp_path / "tones", "--out", tmp_path / "copies")
-    assert run.returncode == 2 and "no bonafide clip" in run.stderr and "Traceback" not in run.stderr
+    assert (
+        run.returncode == 2 and "no bonafide clip" in run.stderr and "Traceback" not in run.stderr
+    )

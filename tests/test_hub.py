@@ -27,7 +27,21 @@ def test_a_converted_model_listens(tmp_path, monkeypatch, capsys):
     write_window_bundle(place_of("hf:some/model", tmp_path))
     monkeypatch.setattr("radd.hub.CONVERTED", tmp_path)
     demo = str(Path(__file__).parents[1] / "assets" / "demo.flac")
-    assert detect.main(["--bundle", "hf:some/model", "--source", demo, "--json", "--no-store", "--duration", "6"]) == 0
+    assert (
+        detect.main(
+            [
+                "--bundle",
+                "hf:some/model",
+                "--source",
+                demo,
+                "--json",
+                "--no-store",
+                "--duration",
+                "6",
+            ]
+        )
+        == 0
+    )
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert sum(one["type"] == "score" and one["llr"] is not None for one in told) > 10
 
@@ -48,6 +62,14 @@ def test_what_was_not_converted_is_told_in_one_line(tmp_path, capsys, monkeypatc
     assert "hf:nobody/nothing was not converted yet: run" in said and said.count("\n") == 1
     monkeypatch.setenv("RADD_MODEL_BUNDLE", "hf:nobody/nothing")
     (tmp_path / "trials.csv").write_text("utt,key\na,bonafide\nb,spoof\n")
-    run = ["score", "--protocol", tmp_path / "trials.csv", "--audio", tmp_path, "--out", tmp_path / "run"]
+    run = [
+        "score",
+        "--protocol",
+        tmp_path / "trials.csv",
+        "--audio",
+        tmp_path,
+        "--out",
+        tmp_path / "run",
+    ]
     assert evaluate.main([str(argument) for argument in run]) == 4
     assert "train.py import hf:nobody/nothing" in capsys.readouterr().err

@@ -1,4 +1,6 @@
-"""The references of one label, exact and clustered: one contract, held against its definition; what both make together."""
+"""The references of one label, exact and clustered: one contract, held against its definition; what
+both make together.
+"""
 
 import pickle
 import threading
@@ -9,7 +11,13 @@ import pytest
 from fixtures_storage import until
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from radd import index as indexing
 from radd.errors import ModelError
@@ -27,11 +35,17 @@ def unit(rng: np.random.Generator, n: int, width: int = WIDTH) -> np.ndarray:
 
 
 def named(ids, label: str = "spoof") -> References:
-    return References(Reference(id, label, f"tts {id[-1]}", "call 7", "CC0", 0.5 * i) for i, id in enumerate(ids))
+    return References(
+        Reference(id, label, f"tts {id[-1]}", "call 7", "CC0", 0.5 * i) for i, id in enumerate(ids)
+    )
 
 
-def definition(known: list[tuple[np.ndarray, Reference]], asked: np.ndarray) -> list[tuple[float, Reference]]:
-    return sorted(((float(vector @ asked), reference) for vector, reference in known), key=lambda hit: -hit[0])
+def definition(
+    known: list[tuple[np.ndarray, Reference]], asked: np.ndarray
+) -> list[tuple[float, Reference]]:
+    return sorted(
+        ((float(vector @ asked), reference) for vector, reference in known), key=lambda hit: -hit[0]
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -46,7 +60,9 @@ def test_any_history_of_a_side(kind, monkeypatch):
         def begin(self, seed, n):
             self.rng, self.number = np.random.default_rng(seed), 0
             self.known = self.drawn(n)
-            self.side = KINDS[kind](np.array([v for v, _ in self.known]), References(r for _, r in self.known))
+            self.side = KINDS[kind](
+                np.array([v for v, _ in self.known]), References(r for _, r in self.known)
+            )
             self.past = [(self.side, list(self.known))]
             assert self.side.kind == kind
 
@@ -78,9 +94,14 @@ def test_any_history_of_a_side(kind, monkeypatch):
             assert len(self.side) == len(self.known)
             assert Counter(self.side.references) == Counter(r for _, r in self.known)
             whose = {(r, v.tobytes()) for v, r in self.known}
-            assert {(r, v.tobytes()) for v, r in zip(self.side.vectors(), self.side.references, strict=True)} == whose
+            assert {
+                (r, v.tobytes())
+                for v, r in zip(self.side.vectors(), self.side.references, strict=True)
+            } == whose
 
-    run_state_machine_as_test(History, settings=settings(deadline=None, max_examples=8, stateful_step_count=10))
+    run_state_machine_as_test(
+        History, settings=settings(deadline=None, max_examples=8, stateful_step_count=10)
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -95,24 +116,34 @@ def test_a_side_passes_to_another_process(kind):
 def test_clusters_find_what_is_there_to_be_found():
     rng = np.random.default_rng(1)
     voices = unit(rng, 60, 32)
-    near = voices[rng.integers(60, size=12_000)] + 0.15 * rng.standard_normal((12_000, 32)).astype(np.float32)
+    near = voices[rng.integers(60, size=12_000)] + 0.15 * rng.standard_normal((12_000, 32)).astype(
+        np.float32
+    )
     near /= np.linalg.norm(near, axis=1, keepdims=True)
-    side, exact = (make(near, named([f"r{i}" for i in range(12_000)])) for make in (clustered, ExactSide))
+    side, exact = (
+        make(near, named([f"r{i}" for i in range(12_000)])) for make in (clustered, ExactSide)
+    )
     gone = {f"r{i}" for i in range(0, 12_000, 2)}
     fewer = [s.changed(gone, near[:0], References()) for s in (side, exact)]
     for one, other in ((side, exact), fewer):
         hits = [(one.nearest(v, 10), other.nearest(v, 10)) for v in near[:100]]
         recall = np.mean([len({r.id for _, r in a} & {r.id for _, r in b}) / 10 for a, b in hits])
         assert recall >= 0.99
-        assert all(s == pytest.approx(float(near[int(r.id[1:])] @ v), abs=1e-5) for v, (a, _) in zip(near, hits, strict=False)
-                   for s, r in a)
+        assert all(
+            s == pytest.approx(float(near[int(r.id[1:])] @ v), abs=1e-5)
+            for v, (a, _) in zip(near, hits, strict=False)
+            for s, r in a
+        )
     assert not {r.id for v in near[:100] for _, r in fewer[0].nearest(v, 10)} & gone
     held = side.memory().held
     assert 12_000 * 4 * 32 < held < 2 * 12_000 * 4 * 32 and side.memory().mapped == 0
 
 
 def labelled(n: int) -> list[Reference]:
-    return [Reference(f"r{i}", ("bonafide", "spoof")[i % 2], f"s{i % 3}", "call, 7\nor 8", "CC0", i / 8) for i in range(n)]
+    return [
+        Reference(f"r{i}", ("bonafide", "spoof")[i % 2], f"s{i % 3}", "call, 7\nor 8", "CC0", i / 8)
+        for i in range(n)
+    ]
 
 
 @pytest.fixture
@@ -132,15 +163,22 @@ def test_a_large_index_finds_what_a_small_one_would(small, monkeypatch, tmp_path
     loaded = FlatIndex.load(tmp_path / "v.npy", tmp_path / "r.csv", "e", "e")
     monkeypatch.setattr(indexing, "EXACT_BELOW", 1000)
     few = FlatIndex("e", vectors, known)
-    assert [side.kind for index in (many, loaded, few) for side in index.sides] == 4 * ["clustered"] + 2 * ["exact"]
+    assert [side.kind for index in (many, loaded, few) for side in index.sides] == 4 * [
+        "clustered"
+    ] + 2 * ["exact"]
     assert loaded.sides[0].memory().mapped == 60 * 2 * WIDTH
     gone = {"r0", "r1", "r64"}
     for one in (many, loaded, many.without(gone), loaded.without(gone)):
         for asked in unit(rng, 5):
-            found, wanted = one.search(asked, 8), (few if len(one) == 120 else few.without(gone)).search(asked, 8)
+            found, wanted = (
+                one.search(asked, 8),
+                (few if len(one) == 120 else few.without(gone)).search(asked, 8),
+            )
             assert found.margin == pytest.approx(wanted.margin, abs=1e-5)
             assert [n.id for n in found.neighbours] == [n.id for n in wanted.neighbours]
-            assert {(n.label, n.system) for n in found.neighbours} <= {(r.label, r.system) for r in known}
+            assert {(n.label, n.system) for n in found.neighbours} <= {
+                (r.label, r.system) for r in known
+            }
     assert many.ids() - many.without(gone).ids() == gone and many.systems() == {"s0", "s1", "s2"}
 
 
@@ -165,7 +203,9 @@ def test_an_overlay_that_grows_becomes_clustered_and_shrinks_again(small):
     bundled = FlatIndex("e", unit(rng, 20), labelled(20))
     for step, n in enumerate((40, 40, 40, 5), 1):
         recordings = recordings | {f"c{step}": Recording("spoof", None, n)}
-        overlay = overlay.changed(step, recordings, named([f"c{step}"] * n), unit(rng, n), frozenset())
+        overlay = overlay.changed(
+            step, recordings, named([f"c{step}"] * n), unit(rng, n), frozenset()
+        )
         kinds.append(overlay.sides[1].kind)
     assert kinds == ["exact", "exact", "clustered", "clustered"] and len(overlay) == 125
     assert overlay.since(None) == (125, 0)
@@ -173,9 +213,17 @@ def test_an_overlay_that_grows_becomes_clustered_and_shrinks_again(small):
     found = OverlaidIndex(bundled, overlay).search(asked, 10).neighbours
     known = [*zip(overlay.sides[1].vectors(), overlay.sides[1].references, strict=True)]
     nearest = definition(known, asked)[0]
-    assert max(n.similarity for n in found if n.id.startswith("c")) == pytest.approx(nearest[0], abs=1e-4)
-    smaller = overlay.changed(9, {"c4": recordings["c4"]}, References(), np.zeros((0, WIDTH), np.float32), frozenset())
-    assert smaller.sides[1].kind == "exact" and len(smaller) == 5 and smaller.since(overlay) == (0, 120)
+    assert max(n.similarity for n in found if n.id.startswith("c")) == pytest.approx(
+        nearest[0], abs=1e-4
+    )
+    smaller = overlay.changed(
+        9, {"c4": recordings["c4"]}, References(), np.zeros((0, WIDTH), np.float32), frozenset()
+    )
+    assert (
+        smaller.sides[1].kind == "exact"
+        and len(smaller) == 5
+        and smaller.since(overlay) == (0, 120)
+    )
     assert overlay.sides[1].nearest(asked, 1)[0][1].id == nearest[1].id
 
 
@@ -196,16 +244,24 @@ def test_searching_goes_on_while_the_next_index_is_made():
     until(lambda: searched)
     changing = side
     for step in range(20):
-        changing = changing.changed({wanted[step % 10][1].id}, unit(rng, 30), named([f"new{step}"] * 30))
+        changing = changing.changed(
+            {wanted[step % 10][1].id}, unit(rng, 30), named([f"new{step}"] * 30)
+        )
     stop.set()
     listening.join()
     assert not wrong and len(changing) == 3000 - 10 + 600
 
 
 @settings(deadline=None)
-@given(st.lists(st.tuples(st.text(max_size=4), st.sampled_from("ab"), st.floats(0, 9)), max_size=9), st.data())
+@given(
+    st.lists(st.tuples(st.text(max_size=4), st.sampled_from("ab"), st.floats(0, 9)), max_size=9),
+    st.data(),
+)
 def test_references_are_a_list_of_references_in_few_bytes(told, data):
-    plain = [Reference(id.replace("\0", ""), "spoof", system, "call", "CC0", start) for id, system, start in told]
+    plain = [
+        Reference(id.replace("\0", ""), "spoof", system, "call", "CC0", start)
+        for id, system, start in told
+    ]
     cut = data.draw(st.integers(0, len(plain)))
     known = References(plain[:cut]).joined(References(plain[cut:]))
     assert list(known) == plain and [known[i] for i in range(len(known))] == plain

@@ -41,17 +41,39 @@ def test_everything_that_was_heard_is_in_the_database(settings):
     assert journal.problem is None and journal.recovered == ()
     (stream,) = rows(settings.url, streams)
     assert stream == {
-        "id": info.id, "state": "ended", "source": "mic", "device": "USB Audio", "native_rate_hz": 48_000,
-        "host": "here", "bundle": "default 1", "config_hash": "c" * 64, "started_utc": BEGAN,
-        "ended_utc": BEGAN + timedelta(seconds=3.125), "length_samples": 50_000, "lost_samples": 2_896, "scores": 23,
-        "judged": 23, "alerts": 1, "gaps": 1,
+        "id": info.id,
+        "state": "ended",
+        "source": "mic",
+        "device": "USB Audio",
+        "native_rate_hz": 48_000,
+        "host": "here",
+        "bundle": "default 1",
+        "config_hash": "c" * 64,
+        "started_utc": BEGAN,
+        "ended_utc": BEGAN + timedelta(seconds=3.125),
+        "length_samples": 50_000,
+        "lost_samples": 2_896,
+        "scores": 23,
+        "judged": 23,
+        "alerts": 1,
+        "gaps": 1,
     }
     (kept,) = rows(settings.url, alerts)
     assert kept == {
-        "id": opened.id, "stream_id": info.id, "state": "close", "review": "pending", "began_samples": 32_000,
-        "end_samples": 48_000, "began_utc": BEGAN + timedelta(seconds=2), "ended_utc": BEGAN + timedelta(seconds=3),
-        "peak_p_spoof": 0.97, "min_llr": -4.5, "gaps": 2, "bundle": "default 1",
-        "clip_sha256": clip_sha256(closed.clip), "clip_start_samples": 24_000,
+        "id": opened.id,
+        "stream_id": info.id,
+        "state": "close",
+        "review": "pending",
+        "began_samples": 32_000,
+        "end_samples": 48_000,
+        "began_utc": BEGAN + timedelta(seconds=2),
+        "ended_utc": BEGAN + timedelta(seconds=3),
+        "peak_p_spoof": 0.97,
+        "min_llr": -4.5,
+        "gaps": 2,
+        "bundle": "default 1",
+        "clip_sha256": clip_sha256(closed.clip),
+        "clip_start_samples": 24_000,
         "informative": pytest.approx((0.0873 + 0.17 + 0) / 3, abs=1e-3),
     }
     (clip,) = rows(settings.url, clips)
@@ -59,7 +81,9 @@ def test_everything_that_was_heard_is_in_the_database(settings):
     assert (clip["size_bytes"], clip["length_samples"]) == (len(clip["flac"]), 16_000)
     (why,) = rows(settings.url, evidence)
     assert json.loads(why["trace"]) == [[34_048, None], [36_096, -4.5]]
-    assert json.loads(why["neighbours"]) == [{"id": "ref-1", "label": "spoof", "system": "tts-7", "similarity": 0.83}]
+    assert json.loads(why["neighbours"]) == [
+        {"id": "ref-1", "label": "spoof", "system": "tts-7", "similarity": 0.83}
+    ]
     assert rows(settings.url, gaps) == [
         {"stream_id": info.id, "start_samples": 47_104, "end_samples": 50_000, "cause": "overrun"}
     ]
@@ -84,7 +108,10 @@ def test_an_alert_is_in_the_database_while_it_is_open(settings):
 def test_equal_clips_are_kept_once_and_not_lost_with_one_of_their_alerts(settings):
     with Journal(settings, stream_info()) as journal:
         first, second = alert(seed=5), alert(seed=5)
-        closed = alert(AlertState.CLOSE, of=first, seed=6), alert(AlertState.CLOSE, of=second, seed=5)
+        closed = (
+            alert(AlertState.CLOSE, of=first, seed=6),
+            alert(AlertState.CLOSE, of=second, seed=5),
+        )
         for event in (first, second, *closed):
             journal.write(event)
             until(lambda: journal.queue_depths() == {"spool": 0})
@@ -109,8 +136,14 @@ def test_what_a_killed_daemon_left_open_is_interrupted_once(settings, killed_aft
     assert replace(told, clip=None) == replace(opened, state=AlertState.INTERRUPTED, clip=None)
     assert np.allclose(told.clip, opened.clip, atol=2**-16)
     (kept,) = rows(settings.url, alerts)
-    assert (kept["state"], kept["ended_utc"], kept["clip_sha256"]) == ("interrupted", None, clip_sha256(opened.clip))
-    assert {row["id"]: row["state"] for row in rows(settings.url, streams)}[info.id] == "interrupted"
+    assert (kept["state"], kept["ended_utc"], kept["clip_sha256"]) == (
+        "interrupted",
+        None,
+        clip_sha256(opened.clip),
+    )
+    assert {row["id"]: row["state"] for row in rows(settings.url, streams)}[
+        info.id
+    ] == "interrupted"
     with Journal(settings, stream_info()) as journal:
         assert journal.recovered == ()
 
@@ -129,7 +162,9 @@ def test_a_database_that_is_away_at_the_start_costs_nothing(mariadb, mariadb_url
         mariadb.start()
     with Journal(settings, stream_info()) as journal:
         assert journal.problem is None and journal.recovered == ()
-    assert [(row["id"], row["state"]) for row in rows(mariadb_url, alerts)] == [(opened.id, "close")]
+    assert [(row["id"], row["state"]) for row in rows(mariadb_url, alerts)] == [
+        (opened.id, "close")
+    ]
 
 
 def test_a_database_that_goes_away_and_comes_back_gets_everything(mariadb, mariadb_url, tmp_path):
@@ -148,7 +183,9 @@ def test_a_database_that_goes_away_and_comes_back_gets_everything(mariadb, maria
             mariadb.start()
         until(lambda: journal.queue_depths() == {"spool": 0})
         assert journal.problem is None
-    assert {row["id"]: row["state"] for row in rows(mariadb_url, alerts)} == {opened.id: "close" for opened in heard}
+    assert {row["id"]: row["state"] for row in rows(mariadb_url, alerts)} == {
+        opened.id: "close" for opened in heard
+    }
 
 
 def test_a_database_locked_by_somebody_else_is_waited_for(local):
@@ -203,7 +240,11 @@ def test_beyond_the_quota_the_oldest_unreviewed_clips_go_and_their_rows_stay(set
                 review(tight.url, closed.id, "fake")
     state = {row["sha256"]: (row["state"], row["flac"] is None) for row in rows(tight.url, clips)}
     assert [state[clip_sha256(closed.clip)] for closed in heard] == [
-        ("stored", False), ("evicted", True), ("evicted", True), ("stored", False), ("stored", False)
+        ("stored", False),
+        ("evicted", True),
+        ("evicted", True),
+        ("stored", False),
+        ("stored", False),
     ]
     kept = sum(row["size_bytes"] for row in rows(tight.url, clips) if row["state"] == "stored")
     assert kept <= 1_000_000 and len(rows(tight.url, alerts)) == 5
@@ -224,7 +265,9 @@ def test_a_second_version_leaves_the_review_alone(settings):
         until(lambda: journal.queue_depths() == {"spool": 0})
         review(settings.url, opened.id, "fake")
         journal.write(alert(AlertState.CLOSE, of=opened))
-    assert [(row["state"], row["review"]) for row in rows(settings.url, alerts)] == [("close", "fake")]
+    assert [(row["state"], row["review"]) for row in rows(settings.url, alerts)] == [
+        ("close", "fake")
+    ]
 
 
 def test_an_alert_whose_clip_was_given_up_says_so_and_keeps_an_earlier_clip(local):
@@ -252,7 +295,9 @@ def test_rows_that_the_database_refuses_do_not_hold_up_the_rest(settings):
     assert len(rows(settings.url, alerts)) == 1
 
 
-@pytest.mark.parametrize("record", [{}, {"id": 1, "colour": "red"}, {"id": 2**80}, {"started_utc": "yesterday"}])
+@pytest.mark.parametrize(
+    "record", [{}, {"id": 1, "colour": "red"}, {"id": 2**80}, {"started_utc": "yesterday"}]
+)
 def test_an_entry_that_fits_no_table_is_set_aside(settings, record):
     with Spool(settings.spool_directory, 1_000_000) as spool:
         spool.put(Kind.STREAM, record)
@@ -287,7 +332,11 @@ HOSTILE = st.text(max_size=50) | st.sampled_from(
 )
 
 
-@within(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@within(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(names=st.tuples(HOSTILE, HOSTILE, HOSTILE, HOSTILE))
 def test_any_text_is_kept_as_it_is_or_cut(settings, names):
     source, device, cause, system = names
@@ -299,7 +348,10 @@ def test_any_text_is_kept_as_it_is_or_cut(settings, names):
     assert journal.problem is None
     stream = next(row for row in rows(settings.url, streams) if row["id"] == info.id)
     gap = next(row for row in rows(settings.url, gaps) if row["stream_id"] == info.id)
-    expected = [name.encode("utf-8", "backslashreplace").decode()[:10_000] for name in (source, device, cause)]
+    expected = [
+        name.encode("utf-8", "backslashreplace").decode()[:10_000]
+        for name in (source, device, cause)
+    ]
     assert [stream["source"], stream["device"], gap["cause"]] == expected
     why = next(row for row in rows(settings.url, evidence) if row["alert_id"] == opened.id)
     assert json.loads(why["neighbours"])[0]["system"] == system
@@ -307,14 +359,23 @@ def test_any_text_is_kept_as_it_is_or_cut(settings, names):
 
 def test_what_is_no_number_is_stored_as_none(settings):
     with Journal(settings, stream_info()) as journal:
-        journal.write(alert(AlertState.CLOSE, min_llr=float("-inf"), trace=((2_048, float("nan")),)))
+        journal.write(
+            alert(AlertState.CLOSE, min_llr=float("-inf"), trace=((2_048, float("nan")),))
+        )
         journal.write(score(2_048, llr=None, verdict=Verdict.NO_SPEECH, level_dbfs=-120.0))
     assert rows(settings.url, alerts)[0]["min_llr"] is None
     assert json.loads(rows(settings.url, evidence)[0]["trace"]) == [[2_048, None]]
-    assert [(row["llr"], row["verdict"]) for row in rows(settings.url, timeline)] == [(None, "no_speech")]
+    assert [(row["llr"], row["verdict"]) for row in rows(settings.url, timeline)] == [
+        (None, "no_speech")
+    ]
 
 
-@given(st.lists(st.tuples(st.sampled_from(Verdict), st.none() | st.floats(-20, 20), st.floats(-120, 0)), max_size=60))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(Verdict), st.none() | st.floats(-20, 20), st.floats(-120, 0)),
+        max_size=60,
+    )
+)
 def test_the_timeline_has_one_row_for_each_second_that_was_heard(heard):
     line = Timeline()
     for hop, (verdict, llr, level_dbfs) in enumerate(heard, 1):
@@ -323,7 +384,9 @@ def test_the_timeline_has_one_row_for_each_second_that_was_heard(heard):
     assert [row["second"] for row in made] == list(range(-(-len(heard) * 2_048 // 16_000)))
     assert len(line) == 0 and line.take(to_the_end=True) == []
     for row in made:
-        inside = [h for hop, h in enumerate(heard, 1) if (hop * 2_048 - 1) // 16_000 == row["second"]]
+        inside = [
+            h for hop, h in enumerate(heard, 1) if (hop * 2_048 - 1) // 16_000 == row["second"]
+        ]
         llrs = [llr for _, llr, _ in inside if llr is not None]
         assert row["llr"] == (pytest.approx(sum(llrs) / len(llrs)) if llrs else None)
         assert row["verdict"] in {verdict.value for verdict, _, _ in inside}
@@ -333,15 +396,21 @@ def test_the_timeline_has_one_row_for_each_second_that_was_heard(heard):
 
 def test_the_gravest_verdict_of_a_second_is_the_one_that_is_kept():
     line = Timeline()
-    for hop, verdict in enumerate([Verdict.NO_SPEECH, Verdict.BONAFIDE, Verdict.SPOOF, Verdict.SUSPECT], 1):
+    for hop, verdict in enumerate(
+        [Verdict.NO_SPEECH, Verdict.BONAFIDE, Verdict.SPOOF, Verdict.SUSPECT], 1
+    ):
         line.push(score(hop * 2_048, verdict=verdict))
     assert line.take(to_the_end=True)[0]["verdict"] == "spoof"
 
 
 @pytest.mark.parametrize(
     "changes, words",
-    [({"url": "mysql://a:geheim@b/c"}, "^url = "), ({"clip_quota_mb": -1}, "^clip_quota_mb = -1"),
-     ({"spool_quota_mb": 0}, "^spool_quota_mb = 0"), ({"flush_s": -0.5}, "^flush_s = -0.5")],
+    [
+        ({"url": "mysql://a:geheim@b/c"}, "^url = "),
+        ({"clip_quota_mb": -1}, "^clip_quota_mb = -1"),
+        ({"spool_quota_mb": 0}, "^spool_quota_mb = 0"),
+        ({"flush_s": -0.5}, "^flush_s = -0.5"),
+    ],
 )
 def test_impossible_settings_are_refused_by_name(local, changes, words):
     with pytest.raises(ConfigError, match=words):
@@ -350,9 +419,12 @@ def test_impossible_settings_are_refused_by_name(local, changes, words):
 
 @pytest.mark.parametrize(
     "url, spool, directory",
-    [("sqlite:////data/radd.db", "", "/data/radd-spool"), ("sqlite:///radd.db", "", "radd-spool"),
-     ("sqlite:///radd.db", "/var/spool/radd", "/var/spool/radd"),
-     ("mysql+mysqlconnector://a:b@c/d", "", "radd-spool")],
+    [
+        ("sqlite:////data/radd.db", "", "/data/radd-spool"),
+        ("sqlite:///radd.db", "", "radd-spool"),
+        ("sqlite:///radd.db", "/var/spool/radd", "/var/spool/radd"),
+        ("mysql+mysqlconnector://a:b@c/d", "", "radd-spool"),
+    ],
 )
 def test_the_spool_lies_beside_the_database_unless_configured(url, spool, directory):
     assert str(storage_settings(url, spool).spool_directory) == directory

@@ -18,7 +18,9 @@ LONGEST_LIFE_S = 0.15
 
 
 def listen_forever(settings, announced, heard, seed):
-    """Hear alerts without a pause; write into the file `announced` what a user would have been told."""
+    """Hear alerts without a pause; write into the file `announced` what a user would have been
+    told.
+    """
     log = os.open(announced, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     def announce(event):
@@ -30,7 +32,12 @@ def listen_forever(settings, announced, heard, seed):
         for number in itertools.count():
             opened = alert(seed=(seed * 1_000 + number))
             closed = alert(AlertState.CLOSE, of=opened, seed=number % 3)
-            for event in (opened, score(number * 2_048), Gap(number, number + 1, "overrun"), closed):
+            for event in (
+                opened,
+                score(number * 2_048),
+                Gap(number, number + 1, "overrun"),
+                closed,
+            ):
                 journal.write(event)
                 if isinstance(event, Alert):
                     announce(event)
@@ -66,7 +73,12 @@ def test_no_announced_alert_is_lost_or_doubled(processes, settings, tmp_path):
     with Journal(settings, stream_info()) as journal:
         pass
     assert journal.problem is None
-    assert journal.stats()["spool_entries"] == journal.stats()["refused"] == journal.stats()["damaged"] == 0
+    assert (
+        journal.stats()["spool_entries"]
+        == journal.stats()["refused"]
+        == journal.stats()["damaged"]
+        == 0
+    )
     told = read_announced(announced)
     kept = {row["id"]: row for row in rows(settings.url, alerts)}
     sound = {row["sha256"]: row for row in rows(settings.url, clips)}

@@ -29,17 +29,31 @@ def assert_same_events(found, expected):
         if isinstance(a, Gap):
             assert a == b
         elif isinstance(a, Score):
-            assert (a.end, a.verdict, a.reason, a.window_samples) == (b.end, b.verdict, b.reason, b.window_samples)
+            assert (a.end, a.verdict, a.reason, a.window_samples) == (
+                b.end,
+                b.verdict,
+                b.reason,
+                b.window_samples,
+            )
             assert (a.llr, a.p_spoof) == pytest.approx((b.llr, b.p_spoof), abs=1e-4)
         else:
-            assert (a.id, a.state, a.began, a.end, a.clip_start) == (b.id, b.state, b.began, b.end, b.clip_start)
+            assert (a.id, a.state, a.began, a.end, a.clip_start) == (
+                b.id,
+                b.state,
+                b.began,
+                b.end,
+                b.clip_start,
+            )
             assert np.array_equal(a.clip, b.clip)
             assert a.min_llr == pytest.approx(b.min_llr, abs=1e-4)
 
 
 def spelled_out(events):
     """Events as bytes, clips included."""
-    return [(repr(event).encode(), event.clip.tobytes() if isinstance(event, Alert) else b"") for event in events]
+    return [
+        (repr(event).encode(), event.clip.tobytes() if isinstance(event, Alert) else b"")
+        for event in events
+    ]
 
 
 class RingAgainstHistory(RuleBasedStateMachine):
@@ -66,7 +80,9 @@ class RingAgainstHistory(RuleBasedStateMachine):
 
 
 TestLaw1RingBufferEqualsHistory = RingAgainstHistory.TestCase
-TestLaw1RingBufferEqualsHistory.settings = settings(deadline=None, max_examples=60, stateful_step_count=30)
+TestLaw1RingBufferEqualsHistory.settings = settings(
+    deadline=None, max_examples=60, stateful_step_count=30
+)
 
 
 @pytest.mark.parametrize("size", [1, 160, 2048, 7919, 50_000])
@@ -101,7 +117,13 @@ def test_law_4_no_window_straddles_a_gap(detector, seed, before, lost, size):
 
 
 @law
-@given(st.lists(st.sampled_from(["person", "fake", "silence", "clipping", "gap", "damage"]), min_size=1, max_size=6))
+@given(
+    st.lists(
+        st.sampled_from(["person", "fake", "silence", "clipping", "gap", "damage"]),
+        min_size=1,
+        max_size=6,
+    )
+)
 def test_law_5_nothing_unmeasured_has_a_number(detector, plan):
     kinds = {
         "person": voice(1, 2.5, synthetic=False),
@@ -120,7 +142,12 @@ def test_law_5_nothing_unmeasured_has_a_number(detector, plan):
     for event in listen(detector, chunks):
         if isinstance(event, Score):
             is_measured = event.verdict in MEASURED
-            assert (event.llr is not None) == (event.p_spoof is not None) == (event.reason is None) == is_measured
+            assert (
+                (event.llr is not None)
+                == (event.p_spoof is not None)
+                == (event.reason is None)
+                == is_measured
+            )
             assert event.reason != ""
         elif isinstance(event, Alert):
             assert np.isfinite([event.min_llr, event.peak_p_spoof]).all()
@@ -147,17 +174,24 @@ def test_law_10_every_setting_is_in_config_toml_and_every_key_is_used():
     from settings import DEFAULTS, Settings
 
     sections = typing.get_type_hints(Settings)
-    keys = {name: [field.name for field in dataclasses.fields(section)] for name, section in sections.items()}
+    keys = {
+        name: [field.name for field in dataclasses.fields(section)]
+        for name, section in sections.items()
+    }
     assert {name: sorted(table) for name, table in tomllib.loads(DEFAULTS.read_text()).items()} == {
         name: sorted(names) for name, names in keys.items()
     }
     used = attributes_read()
-    assert [f"{name}.{key}" for name, names in keys.items() for key in names if key not in used] == []
+    assert [
+        f"{name}.{key}" for name, names in keys.items() for key in names if key not in used
+    ] == []
     assert set(sections) <= used
 
 
 def attributes_read() -> set[str]:
-    """The names that the project reads as attributes, but for settings.py and for settings checking themselves."""
+    """The names that the project reads as attributes, but for settings.py and for settings checking
+    themselves.
+    """
     names = set()
     for module in modules().keys() - {"settings"}:
         checks = {
@@ -166,7 +200,11 @@ def attributes_read() -> set[str]:
             if isinstance(node, ast.FunctionDef) and node.name == "__post_init__"
             for inner in ast.walk(node)
         }
-        names |= {n.attr for n in ast.walk(tree(module)) if isinstance(n, ast.Attribute) and n not in checks}
+        names |= {
+            n.attr
+            for n in ast.walk(tree(module))
+            if isinstance(n, ast.Attribute) and n not in checks
+        }
     return names
 
 
@@ -190,18 +228,28 @@ def test_law_12_each_foreign_library_of_the_live_path_has_one_door():
     doors = {}
     for module in modules():
         for library in {top(name) for name in imports(module)} - ours - {"numpy"}:
-            doors.setdefault(library, set()).add("storage" if module.startswith("storage.") else module)
+            doors.setdefault(library, set()).add(
+                "storage" if module.startswith("storage.") else module
+            )
     live = {top(name) for module in live_path() for name in imports(module)}
-    assert {library: found for library, found in doors.items() if library in live and len(found) > 1} == {}
+    assert {
+        library: found for library, found in doors.items() if library in live and len(found) > 1
+    } == {}
 
 
 def test_law_12_the_live_path_needs_nothing_that_trains():
-    needed = {module: found for module in live_path() if (found := {top(n) for n in imports(module)} & TRAINING_ONLY)}
+    needed = {
+        module: found
+        for module in live_path()
+        if (found := {top(n) for n in imports(module)} & TRAINING_ONLY)
+    }
     assert needed == {}
 
 
 def live_path() -> set[str]:
-    return reached_from("detect", "settings", *(module for module in modules() if top(module) == "stream"))
+    return reached_from(
+        "detect", "settings", *(module for module in modules() if top(module) == "stream")
+    )
 
 
 def test_law_12_nothing_at_the_root_shadows_the_standard_library():

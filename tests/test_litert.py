@@ -1,4 +1,6 @@
-"""LiteRT in place of ONNX Runtime: the gate, the bundle for small devices, and processes that have only one of the two."""
+"""LiteRT in place of ONNX Runtime: the gate, the bundle for small devices, and processes that have
+only one of the two.
+"""
 
 import json
 import os
@@ -19,13 +21,17 @@ from radd.speech import SpeechNetwork, SpeechState
 from radd.types import HOP_SAMPLES
 from settings import load
 
-pytest.importorskip("ai_edge_litert", reason="LiteRT is not installed: pip install -r requirements-litert.txt")
+pytest.importorskip(
+    "ai_edge_litert", reason="LiteRT is not installed: pip install -r requirements-litert.txt"
+)
 
 ROOT = Path(__file__).parent.parent
 STUDENT = ROOT / "models" / "student"
 DEMO = ROOT / "assets" / "demo.flac"
 LIMIT_BYTES = 2_000_000
-shipped = pytest.mark.skipif(not STUDENT.is_dir(), reason="models/student is not there: train.py fit --model student")
+shipped = pytest.mark.skipif(
+    not STUDENT.is_dir(), reason="models/student is not there: train.py fit --model student"
+)
 
 
 def loaded(runtime: str, bundle: Path = STUDENT):
@@ -41,21 +47,41 @@ def sound() -> np.ndarray:
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
     """Runs detect.py as on a device where one of the runtimes was never installed."""
+
     def run(missing: str, *arguments):
         blocked = tmp_path_factory.mktemp("without")
         text = f"raise ModuleNotFoundError(\"No module named '{missing}'\", name='{missing}')\n"
         (blocked / f"{missing}.py").write_text(text)
         kept = {name: value for name, value in os.environ.items() if not name.startswith("RADD_")}
-        command = [sys.executable, ROOT / "detect.py", "--json", "--no-store", "--source", DEMO, "--duration", "6", *arguments]
-        return subprocess.run(command, cwd=blocked, env=kept | {"PYTHONPATH": str(blocked)}, capture_output=True, text=True,
-                              timeout=PATIENCE_S)
+        command = [
+            sys.executable,
+            ROOT / "detect.py",
+            "--json",
+            "--no-store",
+            "--source",
+            DEMO,
+            "--duration",
+            "6",
+            *arguments,
+        ]
+        return subprocess.run(
+            command,
+            cwd=blocked,
+            env=kept | {"PYTHONPATH": str(blocked)},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+        )
 
     return run
 
 
 def test_the_gate_says_the_same_on_both_runtimes(sound):
     both = np.stack([sound, sound[::-1]])
-    found, expected = (SpeechNetwork(runtime).probability(SpeechState.batch(2), both) for runtime in ("litert", "onnx"))
+    found, expected = (
+        SpeechNetwork(runtime).probability(SpeechState.batch(2), both)
+        for runtime in ("litert", "onnx")
+    )
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert found.max() > 0.9 and found.min() < 0.1
 
@@ -65,7 +91,9 @@ def test_the_student_says_the_same_on_all_runtimes(sound):
     llrs = {}
     for runtime in RUNTIMES:
         detector = loaded(runtime)
-        llrs[runtime] = np.array([j.llr for j in detector.push(detector.start(), sound, gated=False)])
+        llrs[runtime] = np.array(
+            [j.llr for j in detector.push(detector.start(), sound, gated=False)]
+        )
     np.testing.assert_allclose(llrs["litert"], llrs["onnx"], atol=1e-3)
     assert np.abs(llrs["litert-int8"] - llrs["onnx"]).mean() < 0.3
     assert np.ptp(llrs["onnx"]) > 0.1
@@ -79,14 +107,19 @@ def test_where_onnx_runtime_is_missing_the_student_runs(alone, sound):
     assert heard.returncode == 0 and "Traceback" not in heard.stderr
     detector = loaded("litert-int8")
     expected = detector.push(detector.start(), sound[: len(found) * HOP_SAMPLES])
-    assert found == [judgement.llr and pytest.approx(judgement.llr, abs=1e-3) for judgement in expected]
+    assert found == [
+        judgement.llr and pytest.approx(judgement.llr, abs=1e-3) for judgement in expected
+    ]
     assert sum(llr is not None for llr in found) > 10
 
 
 def test_where_onnx_runtime_is_missing_the_shipped_bundle_says_what_it_needs(alone):
     refused = alone("onnxruntime")
     assert refused.returncode == 4 and refused.stdout == ""
-    assert "needs ONNX Runtime; install it" in refused.stderr and refused.stderr.strip().count("\n") == 0
+    assert (
+        "needs ONNX Runtime; install it" in refused.stderr
+        and refused.stderr.strip().count("\n") == 0
+    )
 
 
 @shipped
@@ -100,10 +133,17 @@ def test_a_small_device_can_hold_it():
     assert 100_000 <= json.loads((STUDENT / MANIFEST).read_text())["model"]["parameters"] <= 300_000
 
 
-def test_a_runtime_without_a_file_a_damaged_file_and_an_unknown_runtime_are_refused(tmp_path, window_bundle):
-    with pytest.raises(ModelError, match=r"has no network.tflite, so it cannot run on litert; set \[model\] runtime to auto"):
+def test_a_runtime_without_a_file_a_damaged_file_and_an_unknown_runtime_are_refused(
+    tmp_path, window_bundle
+):
+    with pytest.raises(
+        ModelError,
+        match=r"has no network.tflite, so it cannot run on litert; set \[model\] runtime to auto",
+    ):
         loaded("litert", window_bundle)
-    with pytest.raises(ConfigError, match="runtime = 'tflite': expected one of auto, onnx, litert, litert-int8"):
+    with pytest.raises(
+        ConfigError, match="runtime = 'tflite': expected one of auto, onnx, litert, litert-int8"
+    ):
         loaded("tflite")
     file_for(tmp_path / NETWORK, "litert").write_bytes(b"TFL3" * 20)
     with pytest.raises(ModelError, match="does not load as a LiteRT network"):

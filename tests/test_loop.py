@@ -1,4 +1,6 @@
-"""The loop that learns, and those who would poison it: in doubt the champion stands, nothing is lost, the report says why."""
+"""The loop that learns, and those who would poison it: in doubt the champion stands, nothing is
+lost, the report says why.
+"""
 
 import os
 import shutil
@@ -14,11 +16,21 @@ from fixtures_detect import ROOT
 from fixtures_review import flagged, keep
 from fixtures_storage import rows, score
 
-pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install -r requirements-train.txt")
+pytest.importorskip(
+    "sklearn", reason="scikit-learn is not installed: pip install -r requirements-train.txt"
+)
 
 import evaluate  # noqa: E402
 import train  # noqa: E402
-from radd.bundle import CARD, WEIGHTS, in_use, load_detector, proposed, read_manifest, write_manifest  # noqa: E402
+from radd.bundle import (
+    CARD,
+    WEIGHTS,
+    in_use,
+    load_detector,
+    proposed,
+    read_manifest,
+    write_manifest,
+)  # noqa: E402
 from radd.calibration import Calibration  # noqa: E402
 from radd.errors import ConfigError, ModelError, StorageError  # noqa: E402
 from radd.files import load_speech  # noqa: E402
@@ -41,12 +53,22 @@ from training.retrain import Means, retrain, take_back  # noqa: E402
 WIDTH = 128
 BEGAN = datetime(2026, 3, 1, 12, 0)
 PLAIN = Calibration((1.0,), ((1.0, 0.0),), ((1.0, 0.0, 0.0, 0.0),))
-SETTINGS = RetrainSettings(min_labels=6, replay=0.8, per_source=20, proof="", shadow_hours=0.0, drift_factor=1.3,
-                           alert_rate_factor=3.0, keep=2)
+SETTINGS = RetrainSettings(
+    min_labels=6,
+    replay=0.8,
+    per_source=20,
+    proof="",
+    shadow_hours=0.0,
+    drift_factor=1.3,
+    alert_rate_factor=3.0,
+    keep=2,
+)
 
 
 def replay(tells: dict[str, float], clips: int = 80, seed: int = 0) -> Replay:
-    """Clips of eight groups a label whose spectrum part tells the label so well under each condition."""
+    """Clips of eight groups a label whose spectrum part tells the label so well under each
+    condition.
+    """
     rng = np.random.default_rng(seed)
     label = np.array(["bonafide", "spoof"] * (clips // 2))
     group = np.array([f"{name} {i // 2 % 8}" for i, name in enumerate(label)])
@@ -55,10 +77,17 @@ def replay(tells: dict[str, float], clips: int = 80, seed: int = 0) -> Replay:
     parts = rng.normal(0, 1, (clips * len(tells), 3))
     parts[:, 0] += np.concatenate([strength * sign for strength in tells.values()])
     return Replay(
-        parts=parts.astype(np.float32), speech_s=np.full(len(parts), 3.0, np.float32),
-        clip=np.tile(np.arange(clips), len(tells)), embedding=embedding.astype(np.float16),
-        distance=np.full(len(parts), 0.1, np.float32), condition=np.repeat([*tells], clips), label=label,
-        system=group, source=group, group=group, length_s=np.full(clips, 4.0, np.float32),
+        parts=parts.astype(np.float32),
+        speech_s=np.full(len(parts), 3.0, np.float32),
+        clip=np.tile(np.arange(clips), len(tells)),
+        embedding=embedding.astype(np.float16),
+        distance=np.full(len(parts), 0.1, np.float32),
+        condition=np.repeat([*tells], clips),
+        label=label,
+        system=group,
+        source=group,
+        group=group,
+        length_s=np.full(clips, 4.0, np.float32),
         held=hold_back(group.tolist(), 1),
     )
 
@@ -86,17 +115,33 @@ def means(models, **changes) -> Means:
 @pytest.fixture
 def pieces(speech) -> list[np.ndarray]:
     """Pieces of a person's reading, 2 s each, no two alike."""
-    return [piece for path in sorted(speech.parent.glob("*.wav"))
-            for piece in np.split(load_speech(path), range(32_000, 400_000, 32_000)) if len(piece) == 32_000][:12]
+    return [
+        piece
+        for path in sorted(speech.parent.glob("*.wav"))
+        for piece in np.split(load_speech(path), range(32_000, 400_000, 32_000))
+        if len(piece) == 32_000
+    ][:12]
 
 
 def label(settings, pieces, label=None, reviewer="ann", source="mic", hours=1, before=0) -> None:
-    """Alerts about these sounds, from sample `before` on, an hour apart, every second one called fake unless `label` says."""
+    """Alerts about these sounds, from sample `before` on, an hour apart, every second one called
+    fake unless `label` says.
+    """
     for k, piece in enumerate(pieces):
         alert = flagged(seed=k, clip=piece, clip_start=32_000 - before)
-        keep(settings, alert, source=source, started=datetime.now(UTC) - timedelta(hours=hours * (k + 1)))
+        keep(
+            settings,
+            alert,
+            source=source,
+            started=datetime.now(UTC) - timedelta(hours=hours * (k + 1)),
+        )
         with Reviews(settings.url, 1) as reviews:
-            reviews.label([alert.id], label or (Label.FAKE if k % 2 else Label.REAL), reviewer, "<b>'; DROP TABLE clips; --")
+            reviews.label(
+                [alert.id],
+                label or (Label.FAKE if k % 2 else Label.REAL),
+                reviewer,
+                "<b>'; DROP TABLE clips; --",
+            )
 
 
 def round_of(settings, models, **changes) -> tuple[bool, list[str]]:
@@ -110,22 +155,36 @@ def test_labels_make_a_candidate_and_the_decision_is_a_row_and_a_report(settings
     promoted, said = round_of(settings, models)
     (row,) = rows(settings.url, tables.retrainings)
     (decision,) = rows(settings.url, tables.decisions)
-    assert row["state"] == ("promoted" if promoted else "refused") and row["candidate"] in row["outcome"]
+    assert (
+        row["state"] == ("promoted" if promoted else "refused")
+        and row["candidate"] in row["outcome"]
+    )
     report = (models / f"{row['candidate']}.md").read_text()
-    assert row["report"] == report == said[-1] and "telephone: EER" in report and "script" not in report
-    assert decision["action"] == ("promote" if promoted else "refuse") and "reviewed clips" in decision["numbers"]
+    assert (
+        row["report"] == report == said[-1]
+        and "telephone: EER" in report
+        and "script" not in report
+    )
+    assert (
+        decision["action"] == ("promote" if promoted else "refuse")
+        and "reviewed clips" in decision["numbers"]
+    )
     assert in_use(models / "default").name == (row["candidate"] if promoted else "default")
     chosen = load()
     assert load_detector(models / row["candidate"], chosen.model, chosen.gate).name != "radd"
     assert rows(settings.url, tables.leases) == [] and not (models.parent / "work").exists()
-    assert round_of(settings, models)[1][-1].startswith("nothing to do: 0 new labels of 6"), "each label starts one round"
+    assert round_of(settings, models)[1][-1].startswith("nothing to do: 0 new labels of 6"), (
+        "each label starts one round"
+    )
 
 
 def test_who_spoke_before_the_alert_teaches_nothing(local, models, pieces):
     label(local, pieces[:4], before=len(pieces[0]) - 8_000)
     label(local, pieces[4:8])
     said = round_of(local, models)[1]
-    assert "left out: 2 clips without enough speech" in said[-1], "of two fakes half a second was left"
+    assert "left out: 2 clips without enough speech" in said[-1], (
+        "of two fakes half a second was left"
+    )
 
 
 def in_shadow(url, models) -> str:
@@ -137,7 +196,9 @@ def in_shadow(url, models) -> str:
         round = store.begin("20 new labels", "default", candidate.name)
         store.change(round, step="shadow")
         propose(candidate)
-        store.decide("shadow", candidate.name, version, "default", "passed", [{"name": "clean: EER"}])
+        store.decide(
+            "shadow", candidate.name, version, "default", "passed", [{"name": "clean: EER"}]
+        )
         store.end(round, "shadow", "passed all gates", "# report\n")
     return version
 
@@ -146,15 +207,26 @@ def in_shadow(url, models) -> str:
 def test_a_candidate_takes_the_place_only_after_its_shadow_run(local, models, alerts, promoted):
     version = in_shadow(local.url, models)
     done, said = round_of(local, models, shadow_hours=0.05)
-    assert not done and "0.00 of 0.05 hours" in said[0] and proposed(models / "default").name == "r20260101T000000"
-    keep(local, *(Compared(16_000 * k, version, 40.0, 0.1, k == 1, k <= alerts) for k in range(1, 6)))
+    assert (
+        not done
+        and "0.00 of 0.05 hours" in said[0]
+        and proposed(models / "default").name == "r20260101T000000"
+    )
+    keep(
+        local, *(Compared(16_000 * k, version, 40.0, 0.1, k == 1, k <= alerts) for k in range(1, 6))
+    )
     assert round_of(local, models, shadow_hours=0.05)[0] is promoted
     assert in_use(models / "default").name == ("r20260101T000000" if promoted else "default")
     assert proposed(models / "default") is None
     with Learning(local.url) as store:
         decision, row = store.decisions()[-1], store.retrainings()[0]
-    assert decision["action"] == ("promote" if promoted else "refuse") and row["state"] == decision["action"] + "d"
-    assert [gate["name"] for gate in decision["numbers"]][0] == "clean: EER" and decision["numbers"][-1]["candidate"] == alerts
+    assert (
+        decision["action"] == ("promote" if promoted else "refuse")
+        and row["state"] == decision["action"] + "d"
+    )
+    assert [gate["name"] for gate in decision["numbers"]][0] == "clean: EER" and decision[
+        "numbers"
+    ][-1]["candidate"] == alerts
     assert "0.06 hours of speech" in (models / "r20260101T000000.md").read_text()
 
 
@@ -162,7 +234,9 @@ def test_a_shadow_run_is_over_where_another_model_is_put_to_use(local, models):
     in_shadow(local.url, models)
     shutil.copytree(models / "default", models / "other")
     promote(models / "other")
-    assert not round_of(local, models, shadow_hours=0.05)[0] and proposed(models / "default") is None
+    assert (
+        not round_of(local, models, shadow_hours=0.05)[0] and proposed(models / "default") is None
+    )
     (row,) = rows(local.url, tables.retrainings)
     assert row["state"] == "refused" and "other was put to use meanwhile" in row["outcome"]
 
@@ -170,13 +244,17 @@ def test_a_shadow_run_is_over_where_another_model_is_put_to_use(local, models):
 @pytest.fixture
 def corpus(tmp_path, pieces):
     """Writes a corpus to prove on; fakes are of the system that is given."""
+
     def write(system, real=4):
         (tmp_path / "proof").mkdir()
-        lines = [f"p{k} r{k} - - bonafide\n" for k in range(real)] + [f"- f{k} - {system} spoof\n" for k in range(4)]
+        lines = [f"p{k} r{k} - - bonafide\n" for k in range(real)] + [
+            f"- f{k} - {system} spoof\n" for k in range(4)
+        ]
         for piece, line in zip(pieces, lines, strict=False):
             (tmp_path / "proof" / f"{line.split()[1]}.flac").write_bytes(flac_bytes(piece))
         (tmp_path / "proof" / "protocol.dev.txt").write_text("".join(lines))
         return str(tmp_path / "proof")
+
     return write
 
 
@@ -187,25 +265,37 @@ def test_another_corpus_may_prove(local, models, pieces, corpus):
     assert "clean: EER" in report and "telephone" not in report, "not the bundle's own part"
 
 
-@pytest.mark.parametrize(("system", "real", "words"), [("VITS", 4, "are the same"), ("x", 0, "clips of both labels")])
-def test_a_corpus_that_proves_nothing_is_refused(local, models, pieces, corpus, system, real, words):
+@pytest.mark.parametrize(
+    ("system", "real", "words"), [("VITS", 4, "are the same"), ("x", 0, "clips of both labels")]
+)
+def test_a_corpus_that_proves_nothing_is_refused(
+    local, models, pieces, corpus, system, real, words
+):
     label(local, pieces)
     with pytest.raises(ConfigError, match=words):
         round_of(local, models, min_labels=4, proof=corpus(system, real))
-    assert rows(local.url, tables.retrainings)[0]["state"] == "failed" and in_use(models / "default").name == "default"
+    assert (
+        rows(local.url, tables.retrainings)[0]["state"] == "failed"
+        and in_use(models / "default").name == "default"
+    )
 
 
 def test_evaluation_is_of_the_bundle_in_use_too(models, monkeypatch):
     monkeypatch.setenv("RADD_MODEL_BUNDLE", str(models / "default"))
     shutil.copytree(models / "default", models / "other")
     promote(models / "other")
-    assert evaluate._settings(None)[1] == models / "other" and evaluate._settings(models / "default")[1] == models / "default"
+    assert (
+        evaluate._settings(None)[1] == models / "other"
+        and evaluate._settings(models / "default")[1] == models / "default"
+    )
 
 
 def test_too_few_labels_start_nothing_and_it_says_why(local, models, pieces):
     label(local, pieces[:3])
-    assert round_of(local, models) == (False, ["nothing to do: 3 new labels of 6 ([retrain] min_labels), and no drift "
-                                               "with labels"])
+    assert round_of(local, models) == (
+        False,
+        ["nothing to do: 3 new labels of 6 ([retrain] min_labels), and no drift with labels"],
+    )
     assert rows(local.url, tables.retrainings) == []
 
 
@@ -220,7 +310,11 @@ def test_a_reviewer_who_calls_all_real_teaches_nothing_alone(local, models, piec
     assert len(pieces) >= ONE_SIDED
     label(local, pieces, Label.REAL)
     done, said = round_of(local, models)
-    assert not done and "have a second reviewer agree" in said[0] and in_use(models / "default").name == "default"
+    assert (
+        not done
+        and "have a second reviewer agree" in said[0]
+        and in_use(models / "default").name == "default"
+    )
 
 
 @dataclass(frozen=True)
@@ -234,19 +328,36 @@ class Clip:
 
 
 def test_one_sided_answers_count_where_another_reviewer_agrees():
-    clips = [Clip("a"), Clip("b", reviewers=frozenset({"ann", "ben"})), Clip("c", reviewers=frozenset({"ann", "cid"}))]
-    answers = {"ann": ["spoof"] * ONE_SIDED, "ben": ["spoof", "bonafide"], "cid": ["spoof"] * ONE_SIDED}
+    clips = [
+        Clip("a"),
+        Clip("b", reviewers=frozenset({"ann", "ben"})),
+        Clip("c", reviewers=frozenset({"ann", "cid"})),
+    ]
+    answers = {
+        "ann": ["spoof"] * ONE_SIDED,
+        "ben": ["spoof", "bonafide"],
+        "cid": ["spoof"] * ONE_SIDED,
+    }
     found, told = admitted(clips, answers, 20)
-    assert [clip.sha256 for clip in found] == ["b", "c"] and "have a second reviewer agree" in told[0]
+    assert [clip.sha256 for clip in found] == ["b", "c"] and "have a second reviewer agree" in told[
+        0
+    ]
 
 
 @pytest.mark.parametrize("voices", ["bonafide", "spoof"])
 def test_where_only_one_kind_of_voice_comes_up_the_replay_keeps_what_was_known(voices):
-    known, fresh, held = replay({"clean": 1.0}, 400), replay({"clean": 0.0}, 60, seed=1), replay({"clean": 1.0}, 400, seed=2)
+    known, fresh, held = (
+        replay({"clean": 1.0}, 400),
+        replay({"clean": 0.0}, 60, seed=1),
+        replay({"clean": 1.0}, 400, seed=2),
+    )
     judge = refit(known, fresh.rows(fresh.label[fresh.clip] == voices), 0.8)
     real = held.label == "bonafide"
     for sign, side in ((1, real), (-1, ~real)):
-        assert np.mean([sign * llr > 0 for clip, llr in llrs(held, *judge).items() if side[clip]]) > 0.7
+        assert (
+            np.mean([sign * llr > 0 for clip, llr in llrs(held, *judge).items() if side[clip]])
+            > 0.7
+        )
 
 
 def test_a_thousand_near_copies_are_one_clip():
@@ -257,14 +368,20 @@ def test_a_thousand_near_copies_are_one_clip():
 
 
 def test_what_proves_stays_what_proves_and_an_hour_stays_together():
-    clips = [Clip("x", stream_id=f"s{k}", began_utc=BEGAN.replace(minute=minute)) for k in range(300) for minute in (0, 59)]
+    clips = [
+        Clip("x", stream_id=f"s{k}", began_utc=BEGAN.replace(minute=minute))
+        for k in range(300)
+        for minute in (0, 59)
+    ]
     held = [is_held(clip) for clip in clips]
     assert held[::2] == held[1::2] and 60 < Counter(held[::2])[True] < 140
 
 
 def test_better_on_average_and_worse_on_telephone_is_refused():
     held = replay({"clean": 0.7, "noise": 0.7, "telephone": 3.0}, clips=400)
-    held.parts[:, 1] = np.where(held.label[held.clip] == "bonafide", 1, -1) * np.where(held.condition == "telephone", -3, 3)
+    held.parts[:, 1] = np.where(held.label[held.clip] == "bonafide", 1, -1) * np.where(
+        held.condition == "telephone", -3, 3
+    )
     champion = Model(None, PLAIN)
     candidate = Model(None, replace(PLAIN, fused=((1.0, 0.6, 0.0, 0.0),)))
     found = {gate.name: gate for gate in gates(held, champion, candidate, -2.2)}
@@ -290,7 +407,9 @@ def test_what_the_networks_miss_the_correction_learns():
     unseen = replay({"clean": 0.0}, 200, seed=2)
     unseen.embedding[:, 0] = 3 * sign
     after, before = (llrs(unseen, *judge) for judge in ((correction, calibration), (None, PLAIN)))
-    right = [np.mean([sign[clip] * llr > 0 for clip, llr in said.items()]) for said in (after, before)]
+    right = [
+        np.mean([sign[clip] * llr > 0 for clip, llr in said.items()]) for said in (after, before)
+    ]
     assert right[0] > 0.8 > 0.65 > right[1]
 
 
@@ -319,8 +438,15 @@ def test_a_champion_that_is_gone_is_told(models):
 def test_the_last_versions_stay_and_nothing_else_goes(tmp_path):
     for name in ("default", "mine", *(f"r2026010{k}T000000" for k in range(1, 6))):
         (tmp_path / name).mkdir()
-    assert prune(tmp_path, 3, {"r20260101T000000", "r20260105T000000"}) == ["r20260102T000000", "r20260103T000000"]
-    assert (tmp_path / "default").is_dir() and (tmp_path / "mine").is_dir() and (tmp_path / "r20260101T000000").is_dir()
+    assert prune(tmp_path, 3, {"r20260101T000000", "r20260105T000000"}) == [
+        "r20260102T000000",
+        "r20260103T000000",
+    ]
+    assert (
+        (tmp_path / "default").is_dir()
+        and (tmp_path / "mine").is_dir()
+        and (tmp_path / "r20260101T000000").is_dir()
+    )
 
 
 class Deadly(Learning):
@@ -367,7 +493,10 @@ def test_a_kill_at_any_step_loses_nothing(local, models, pieces, processes, step
     champion = in_use(models / "default")
     load_detector(champion, load().model, load().gate)
     round_of(local, models)
-    states = [row["state"] for row in sorted(rows(local.url, tables.retrainings), key=lambda row: row["began_utc"])]
+    states = [
+        row["state"]
+        for row in sorted(rows(local.url, tables.retrainings), key=lambda row: row["began_utc"])
+    ]
     assert "running" not in states and states[-1] in ("promoted", "refused")
     assert len(rows(local.url, tables.labels)) == len(pieces)
 
@@ -391,7 +520,9 @@ def test_a_model_that_raises_too_many_alerts_is_taken_back(settings, models):
     with Learning(settings.url) as store:
         store.decide("promote", "other", promote(models / "other"), "default", "all gates passed")
         with store._database.transaction() as connection:
-            connection.execute(tables.decisions.update().values(decided_utc=now - timedelta(hours=1)))
+            connection.execute(
+                tables.decisions.update().values(decided_utc=now - timedelta(hours=1))
+            )
         assert not take_back(store, means(models), print), "nothing was heard since"
     noisy = [flagged(seed=k, began=16_000 * k, end=16_000 * k + 8_000) for k in range(2, 9)]
     keep(settings, *quiet[:20], *noisy, started=datetime.now(UTC) - timedelta(minutes=30))
@@ -399,7 +530,9 @@ def test_a_model_that_raises_too_many_alerts_is_taken_back(settings, models):
     with Learning(settings.url) as store:
         alerts, hours = store.alert_rate(now - timedelta(hours=3), now)
         assert alerts == 8 and hours == pytest.approx(219 / 3600)
-        assert take_back(store, means(models), said.append) and not take_back(store, means(models), said.append)
+        assert take_back(store, means(models), said.append) and not take_back(
+            store, means(models), said.append
+        )
         assert [row["action"] for row in store.decisions()] == ["promote", "rollback"]
     assert in_use(models / "default").name == "default" and "more than 3 times as many" in said[0]
 
@@ -408,8 +541,14 @@ def test_promote_and_rollback_are_one_command_each(local, models, tmp_path, caps
     shutil.copytree(models / "default", models / "other")
     (tmp_path / "c.toml").write_text(f'[model]\nbundle = "{models}/default"\n')
     common = ["--url", local.url, "--config", str(tmp_path / "c.toml")]
-    assert train.main(["promote", "other", *common]) == 0 and in_use(models / "default").name == "other"
-    assert train.main(["models", str(models)]) == 0 and "every hash holds, in use" in capsys.readouterr().out
+    assert (
+        train.main(["promote", "other", *common]) == 0
+        and in_use(models / "default").name == "other"
+    )
+    assert (
+        train.main(["models", str(models)]) == 0
+        and "every hash holds, in use" in capsys.readouterr().out
+    )
     assert train.main(["rollback", *common]) == 0 and in_use(models / "default").name == "default"
     assert train.main(["rollback", *common]) == 2 and train.main(["promote", "../x", *common]) == 2
     assert "no bundle was in use before" in capsys.readouterr().err
@@ -419,22 +558,45 @@ def test_drift_is_stored_by_stream_and_day_and_told(settings, models, tmp_path, 
     began = datetime.now(UTC).replace(hour=0, minute=0, second=1)
     far, near = (tuple([Neighbour("r", "spoof", "tts", 1 - distance)]) for distance in (0.5, 0.05))
     for source, known in (("far\x1b[2J", far), ("near", near)):
-        keep(settings, *(replace(score(k * 16_000), neighbours=known) for k in range(1, 9)), source=source, started=began)
+        keep(
+            settings,
+            *(replace(score(k * 16_000), neighbours=known) for k in range(1, 9)),
+            source=source,
+            started=began,
+        )
     (tmp_path / "c.toml").write_text(f'[model]\nbundle = "{models}/default"\n')
     plot = tmp_path / "drift.svg"
-    command = ["drift", "--url", settings.url, "--config", str(tmp_path / "c.toml"), "--plot", str(plot)]
-    pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install -r requirements-evaluate.txt")
+    command = [
+        "drift",
+        "--url",
+        settings.url,
+        "--config",
+        str(tmp_path / "c.toml"),
+        "--plot",
+        str(plot),
+    ]
+    pytest.importorskip(
+        "matplotlib", reason="matplotlib is not installed: pip install -r requirements-evaluate.txt"
+    )
     assert train.main(command) == 0
     told = capsys.readouterr().out.splitlines()
     assert "far?[2J" in plot.read_text() and "<svg" in plot.read_text()
-    assert sum("DRIFT  far?[2J" in line for line in told) == 1 and len(told) == 4 and "0.0500" in "".join(told)
+    assert (
+        sum("DRIFT  far?[2J" in line for line in told) == 1
+        and len(told) == 4
+        and "0.0500" in "".join(told)
+    )
     found = sorted(rows(settings.url, tables.drift), key=lambda row: row["distance"])
-    assert [row["seconds"] for row in found] == [8, 8] and found[1]["distance"] == pytest.approx(0.5)
+    assert [row["seconds"] for row in found] == [8, 8] and found[1]["distance"] == pytest.approx(
+        0.5
+    )
 
 
 def test_a_daemon_takes_another_model_over_between_two_chunks(local, models):
     chosen = load()
-    detector, other = (load_detector(models / "default", chosen.model, chosen.gate) for _ in range(2))
+    detector, other = (
+        load_detector(models / "default", chosen.model, chosen.gate) for _ in range(2)
+    )
     other.name = "radd other"
     coming = [other]
     store = OverlayStore(local.url, detector.encoder_id)
@@ -442,8 +604,13 @@ def test_a_daemon_takes_another_model_over_between_two_chunks(local, models):
     state = detector.start()
     before = detector.push(state, sound, gated=False)
     with LivingIndex(store, detector, 3600, lambda: coming.pop() if coming else None) as index:
-        assert detector.name != "radd other" and index.take_model() == "radd other" and index.take_model() is None
+        assert (
+            detector.name != "radd other"
+            and index.take_model() == "radd other"
+            and index.take_model() is None
+        )
         after = detector.push(state, sound, gated=False)
     assert len(after) == len(before) == 40 and detector.name == "radd other"
-    assert [judged.llr for judged in after] == pytest.approx([judged.llr for judged in before], abs=1e-4)
-
+    assert [judged.llr for judged in after] == pytest.approx(
+        [judged.llr for judged in before], abs=1e-4
+    )

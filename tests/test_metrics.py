@@ -50,8 +50,8 @@ def test_extreme_lists():
 
 def test_detection_costs_by_hand():
     rates = error_rates([3, 2, 1, -1], [0, -2, -3, -4])
-    # Weights .95 and .5 over .5: at threshold 1 one of four misses and nothing passes, .95 * .25 / .5; at -1 nothing
-    # is missed and one of four passes, .5 * .25 / .5.
+    # Weights .95 and .5 over .5: at threshold 1 one of four misses and nothing passes, .95 * .25 /
+    # .5; at -1 nothing is missed and one of four passes, .5 * .25 / .5.
     assert min_dcf(rates) == pytest.approx(0.25)
     # At -0.642 the bona fide -1 is missed and the spoof 0 passes.
     assert act_dcf(rates) == pytest.approx(0.95 * 0.25 / 0.5 + 0.25)
@@ -60,7 +60,8 @@ def test_detection_costs_by_hand():
 def test_cllr_by_hand():
     assert cllr([0, 0], [0]) == pytest.approx(1)
     assert cllr([math.log(3)], [-math.log(3)]) == pytest.approx(math.log2(4 / 3))
-    # Pools by ascending score: {s}, {b, s}, {b}: only the middle one costs, half of each class at even odds.
+    # Pools by ascending score: {s}, {b, s}, {b}: only the middle one costs, half of each class at
+    # even odds.
     assert min_cllr(error_rates([0, 2], [1, -2])) == pytest.approx(0.5)
     assert cllr([-1e4], [0]) == pytest.approx((1e4 / math.log(2) + 1) / 2)
 
@@ -73,7 +74,9 @@ def test_tandem_costs_by_hand():
     assert min_tdcf_2019(rates, asv) == pytest.approx(min(0.25 * c1, 0.25 * c2) / min(c1, c2))
     c0 = 0.95 * 0.99 * 0.1 + 0.95 * 0.01 * 10 * 0.1
     c1 = 0.95 * 0.99 - c0
-    assert min_tdcf_2021(rates, asv) == pytest.approx((c0 + min(0.25 * c1, 0.25 * c2)) / (c0 + min(c1, c2)))
+    assert min_tdcf_2021(rates, asv) == pytest.approx(
+        (c0 + min(0.25 * c1, 0.25 * c2)) / (c0 + min(c1, c2))
+    )
 
 
 def test_verification_errors_are_those_below_the_eer_point():
@@ -97,10 +100,16 @@ def test_a_verifier_that_accepts_everyone_is_refused():
         min_tdcf_2019(error_rates([1], [0]), AsvErrorRates(0.5, 0.99, 0.99, 0.0))
 
 
-@pytest.mark.parametrize("bonafide, spoof, words", [
-    ([], [1], "no bona fide"), ([1], [], "no spoof"), ([math.nan, 1], [0], "1 of 2 bona fide"),
-    ([1], [0, math.inf], "NaN or Inf"), ([-math.inf], [0], "NaN or Inf"),
-])
+@pytest.mark.parametrize(
+    "bonafide, spoof, words",
+    [
+        ([], [1], "no bona fide"),
+        ([1], [], "no spoof"),
+        ([math.nan, 1], [0], "1 of 2 bona fide"),
+        ([1], [0, math.inf], "NaN or Inf"),
+        ([-math.inf], [0], "NaN or Inf"),
+    ],
+)
 def test_unusable_scores_are_refused(bonafide, spoof, words):
     for metric in (error_rates, cllr):
         with pytest.raises(ProtocolError, match=words):
@@ -109,8 +118,15 @@ def test_unusable_scores_are_refused(bonafide, spoof, words):
 
 def test_confusion_by_hand():
     matrix = confusion(error_rates([3, 2, 1, -1], [0, -2, -3]), -0.5)
-    assert [matrix[name] for name in ("spoof_called_spoof", "spoof_called_bonafide", "bonafide_called_spoof",
-                                      "bonafide_called_bonafide")] == [2, 1, 1, 3]
+    assert [
+        matrix[name]
+        for name in (
+            "spoof_called_spoof",
+            "spoof_called_bonafide",
+            "bonafide_called_spoof",
+            "bonafide_called_bonafide",
+        )
+    ] == [2, 1, 1, 3]
     assert (matrix["accuracy"], matrix["precision"], matrix["recall"]) == (5 / 7, 2 / 3, 2 / 3)
     assert matrix["f1"] == pytest.approx(2 / 3)
     assert confusion(error_rates([3], [2]), 0)["precision"] is None
@@ -126,9 +142,14 @@ def test_monotone_maps_change_no_rank_metric(bonafide, spoof):
 
 @given(scores, scores)
 def test_exchanging_the_classes_exchanges_the_errors(bonafide, spoof):
-    plain, mirrored = error_rates(bonafide, spoof), error_rates(-np.array(spoof), -np.array(bonafide))
+    plain, mirrored = (
+        error_rates(bonafide, spoof),
+        error_rates(-np.array(spoof), -np.array(bonafide)),
+    )
     forward = sorted(zip(plain.misses.tolist(), plain.false_alarms.tolist(), strict=True))
-    assert forward == sorted(zip(mirrored.false_alarms.tolist(), mirrored.misses.tolist(), strict=True))
+    assert forward == sorted(
+        zip(mirrored.false_alarms.tolist(), mirrored.misses.tolist(), strict=True)
+    )
     assert min_cllr(plain) == pytest.approx(min_cllr(mirrored), abs=1e-12)
     assert cllr(bonafide, spoof) == pytest.approx(cllr(-np.array(spoof), -np.array(bonafide)))
 
@@ -146,10 +167,14 @@ def test_bounds(bonafide, spoof):
 
 @given(wide, wide)
 def test_both_ways_to_the_equal_error_rate_agree(bonafide, spoof):
-    assert eer_of_sorted(np.sort(bonafide), np.sort(spoof)) == pytest.approx(eer(error_rates(bonafide, spoof))[0])
+    assert eer_of_sorted(np.sort(bonafide), np.sort(spoof)) == pytest.approx(
+        eer(error_rates(bonafide, spoof))[0]
+    )
 
 
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)).filter(any), min_size=1, max_size=40))
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)).filter(any), min_size=1, max_size=40)
+)
 def test_pools_rise_and_lose_nothing(counts):
     bonafide, spoof = pool(*np.array(counts).T)
     assert bonafide.sum() == sum(b for b, _ in counts) and spoof.sum() == sum(s for _, s in counts)
@@ -169,7 +194,9 @@ def test_a_weight_counts_as_often_as_the_trial_repeated(bonafide, spoof, seed):
 
 
 def test_resampling_draws_whole_speakers():
-    scored = scored_trials([1, 2, 3], [-1, -2, -3], speakers=["ann", "bob", "ann", "ann", "bob", "-"])
+    scored = scored_trials(
+        [1, 2, 3], [-1, -2, -3], speakers=["ann", "bob", "ann", "ann", "bob", "-"]
+    )
     resampling = Resampling.of(scored.trials)
     assert (resampling.unit, resampling.n_units) == ("speaker", 3)
     for weights in resampling.draws(50, np.random.default_rng(0)):
@@ -195,6 +222,7 @@ def test_ten_million_scores_take_seconds():
     rates = error_rates(bonafide, spoof)
     values = eer(rates)[0], min_dcf(rates), act_dcf(rates), cllr(bonafide, spoof), min_cllr(rates)
     assert time.process_time() - began < 3
-    # Two unit normals two apart: EER is the upper tail beyond 1, and these scores are half their LLR.
+    # Two unit normals two apart: EER is the upper tail beyond 1, and these scores are half their
+    # LLR.
     assert values[0] == pytest.approx(0.158655, abs=0.001)
     assert values[4] < values[3]

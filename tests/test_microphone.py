@@ -22,7 +22,13 @@ EXACT = {"rate_hz": SAMPLE_RATE_HZ, "channels": 1}
 
 
 def settings(backend, **changes):
-    defaults = {"rate_hz": 0, "channels": 0, "queue_chunks": 64, "stall_s": 1.75, "loss_tolerance_ms": 200}
+    defaults = {
+        "rate_hz": 0,
+        "channels": 0,
+        "queue_chunks": 64,
+        "stall_s": 1.75,
+        "loss_tolerance_ms": 200,
+    }
     return CaptureSettings(backend=backend, **(defaults | changes))
 
 
@@ -32,7 +38,9 @@ def noise(seconds, seed):
 
 
 class Listening(threading.Thread):
-    """Reads a source in a thread of its own until it ends; its chunks, and those not yet looked at."""
+    """Reads a source in a thread of its own until it ends; its chunks, and those not yet looked
+    at.
+    """
 
     def __init__(self, source):
         super().__init__()
@@ -62,7 +70,9 @@ class Listening(threading.Thread):
         return chunk
 
     def hear_out(self):
-        """Wait until a sound has come and silence after it; silence from before it may still be fresh."""
+        """Wait until a sound has come and silence after it; silence from before it may still be
+        fresh.
+        """
         self.wait_for(is_loud)
         self.wait_for(lambda chunk: sounds(chunk) and not is_loud(chunk))
 
@@ -98,7 +108,11 @@ def test_hears_bit_for_bit_what_is_played(virtual_microphone, backend):
         MicrophoneSource(settings(backend, **EXACT), virtual_microphone.device) as source,
         Listening(source) as listening,
     ):
-        assert (source.name, source.native_rate_hz, source.native_channels) == ("pulse", SAMPLE_RATE_HZ, 1)
+        assert (source.name, source.native_rate_hz, source.native_channels) == (
+            "pulse",
+            SAMPLE_RATE_HZ,
+            1,
+        )
         listening.wait_for(sounds)
         virtual_microphone.play(played)
         listening.hear_out()
@@ -106,11 +120,15 @@ def test_hears_bit_for_bit_what_is_played(virtual_microphone, backend):
     assert all(before.end == after.start for before, after in itertools.pairwise(listening.chunks))
     assert all(chunk.cause is None and chunk.arrived is not None for chunk in listening.chunks)
     stats = source.stats()
-    assert (stats["drops"], stats["reopened"]) == (0, 0) and stats["chunks"] == len(listening.chunks)
+    assert (stats["drops"], stats["reopened"]) == (0, 0) and stats["chunks"] == len(
+        listening.chunks
+    )
 
 
 def test_two_sources_hear_at_once_and_the_end_of_one_leaves_the_other(virtual_microphone, backend):
-    first, second = (MicrophoneSource(settings(backend, **EXACT), virtual_microphone.device) for _ in range(2))
+    first, second = (
+        MicrophoneSource(settings(backend, **EXACT), virtual_microphone.device) for _ in range(2)
+    )
     with first, Listening(first) as one:
         with second, Listening(second) as other:
             one.wait_for(sounds)
@@ -123,7 +141,10 @@ def test_two_sources_hear_at_once_and_the_end_of_one_leaves_the_other(virtual_mi
 
 def test_converts_from_the_devices_own_rate_and_channels(virtual_microphone, backend):
     played = np.convolve(noise(1.0, 2), np.ones(8) / 8, "same").astype(np.float32)
-    with MicrophoneSource(settings(backend), virtual_microphone.device) as source, Listening(source) as listening:
+    with (
+        MicrophoneSource(settings(backend), virtual_microphone.device) as source,
+        Listening(source) as listening,
+    ):
         assert (source.native_rate_hz, source.native_channels) == (44_100, 2)
         listening.wait_for(sounds)
         virtual_microphone.play(played)
@@ -135,7 +156,9 @@ def test_converts_from_the_devices_own_rate_and_channels(virtual_microphone, bac
     assert np.corrcoef(heard[begin : begin + len(played)], played)[0, 1] > 0.95
 
 
-def test_unplugged_it_tells_within_two_seconds_and_goes_on_when_plugged_in(virtual_microphone, backend):
+def test_unplugged_it_tells_within_two_seconds_and_goes_on_when_plugged_in(
+    virtual_microphone, backend
+):
     first, second = noise(0.7, 3), noise(0.7, 4)
     with (
         MicrophoneSource(settings(backend, **EXACT), virtual_microphone.device) as source,
@@ -156,22 +179,30 @@ def test_unplugged_it_tells_within_two_seconds_and_goes_on_when_plugged_in(virtu
         listening.hear_out()
     heard = timeline(listening.chunks)
     places = [position(heard, played) for played in (first, second)]
-    one, other = (next(chunk for chunk in listening.chunks if chunk.end > place) for place in places)
-    assert (other.end - one.end) / SAMPLE_RATE_HZ == pytest.approx(other.arrived - one.arrived, abs=0.4)
+    one, other = (
+        next(chunk for chunk in listening.chunks if chunk.end > place) for place in places
+    )
+    assert (other.end - one.end) / SAMPLE_RATE_HZ == pytest.approx(
+        other.arrived - one.arrived, abs=0.4
+    )
     assert all(before.end <= after.start for before, after in itertools.pairwise(listening.chunks))
     assert source.stats()["reopened"] >= 1
 
 
 def test_a_slow_listener_loses_the_oldest_and_is_told_how_much(virtual_microphone, backend):
     played = noise(1.5, 5)
-    with MicrophoneSource(settings(backend, queue_chunks=4, **EXACT), virtual_microphone.device) as source:
+    with MicrophoneSource(
+        settings(backend, queue_chunks=4, **EXACT), virtual_microphone.device
+    ) as source:
         chunks = iter(source)
         before = next(chunks)
         virtual_microphone.play(played)  # in the meantime nobody takes anything from the queue
         least = source.stats()["drops"]
         after = next(chunks)
         dropped = (before.start + after.start - before.end) / 2048
-        assert 4 <= least <= dropped <= source.stats()["drops"]  # the microphone goes on while it is asked
+        assert (
+            4 <= least <= dropped <= source.stats()["drops"]
+        )  # the microphone goes on while it is asked
         assert dropped == int(dropped)
         assert "queue was full" in after.cause
         source.stop()
@@ -196,7 +227,9 @@ def test_a_wrong_name_suggests_the_closest(virtual_microphone, backend):
 
 def test_a_device_that_refuses_says_what_was_asked(virtual_microphone, backend):
     virtual_microphone.unplug()
-    with pytest.raises(DeviceError, match="the microphone 'pulse' does not open at 16000 Hz with 1 channels"):
+    with pytest.raises(
+        DeviceError, match="the microphone 'pulse' does not open at 16000 Hz with 1 channels"
+    ):
         MicrophoneSource(settings(backend, **EXACT), virtual_microphone.device).__enter__()
 
 
@@ -214,7 +247,10 @@ def test_a_part_of_a_name_in_any_case_finds_a_device():
 
 
 def test_a_part_of_several_names_is_refused_with_all_of_them():
-    with pytest.raises(DeviceError, match="'Intel' is part of several names: HDA Intel: ALC256 .*, HDA Intel: Digital"):
+    with pytest.raises(
+        DeviceError,
+        match="'Intel' is part of several names: HDA Intel: ALC256 .*, HDA Intel: Digital",
+    ):
         find_device(USB, "Intel")
 
 
@@ -233,7 +269,9 @@ def test_no_device_and_no_default_say_what_to_do():
 def run(script, **environ):
     """What a script prints as JSON in a fresh process."""
     root = Path(__file__).resolve().parents[1]
-    done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, env=environ)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, env=environ
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -248,7 +286,8 @@ with open_source("auto", capture) as source:
 """
 NO_LIBRARY = """
 import sys
-def search(event, arguments):  # ctypes finds a library with the help of programs, and takes this for their absence
+# ctypes finds a library with the help of programs, and takes this for their absence
+def search(event, arguments):
     if event == "subprocess.Popen":
         raise OSError("no such program")
 sys.addaudithook(search)
@@ -274,11 +313,17 @@ def test_auto_without_a_microphone_plays_the_demo_and_says_why(without_microphon
 def test_auto_with_a_microphone_listens_to_it(virtual_microphone, backend):
     with MicrophoneSource(settings(backend), None) as default:
         name = default.name
-    assert run(OPEN_AUTO.format(backend=backend), **virtual_microphone.environ) == ["MicrophoneSource", name, None]
+    assert run(OPEN_AUTO.format(backend=backend), **virtual_microphone.environ) == [
+        "MicrophoneSource",
+        name,
+        None,
+    ]
 
 
 def test_without_portaudio_the_error_says_what_to_install():
-    script = NO_LIBRARY + """
+    script = (
+        NO_LIBRARY
+        + """
 from radd.errors import DeviceError
 from stream.microphone import list_devices
 try:
@@ -286,6 +331,7 @@ try:
 except DeviceError as error:
     print(__import__("json").dumps(str(error)))
 """
+    )
     expected = "brew install portaudio" if sys.platform == "darwin" else "apt install libportaudio2"
     assert run(script) == f"the PortAudio library is missing; {expected}"
 

@@ -8,7 +8,9 @@ import sys
 import train
 
 
-def test_whole_and_broken_bundles_are_told_apart(shipped_bundle, suspicious_bundle, tmp_path, capsys):
+def test_whole_and_broken_bundles_are_told_apart(
+    shipped_bundle, suspicious_bundle, tmp_path, capsys
+):
     for name in ("whole", "changed", "robbed", "bare"):
         shutil.copytree(shipped_bundle, tmp_path / name)
     shutil.copytree(suspicious_bundle, tmp_path / "deeper" / "unmeasured")
@@ -21,7 +23,11 @@ def test_whole_and_broken_bundles_are_told_apart(shipped_bundle, suspicious_bund
     said = capsys.readouterr().out
     blocks = dict(block.split("  ", 1) for block in said.replace("\n  ", " / ").splitlines())
     found = {path.rpartition("/")[2]: told for path, told in blocks.items()}
-    assert manifest["version"] in found["whole"] and "every hash holds" in found["whole"] and "EER" in found["whole"]
+    assert (
+        manifest["version"] in found["whole"]
+        and "every hash holds" in found["whole"]
+        and "EER" in found["whole"]
+    )
     assert "BROKEN" in found["changed"] and "card.md is not the file" in found["changed"]
     assert "BROKEN" in found["robbed"] and "lacks index.npy" in found["robbed"]
     assert "BROKEN" in found["bare"]
@@ -34,6 +40,8 @@ def test_a_directory_without_bundles(tmp_path, capsys):
 
 
 def test_a_reader_that_goes_away_is_no_fault():
-    with subprocess.Popen([sys.executable, train.__file__, "models"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as ended:
+    with subprocess.Popen(
+        [sys.executable, train.__file__, "models"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as ended:
         ended.stdout.close()
         assert ended.stderr.read() == b"" and ended.wait() == 141

@@ -2,7 +2,16 @@ import numpy as np
 import pytest
 from fixtures_detector import STREAM_ID, cut, listen, monitor, silence, takeover, voice
 
-from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, Alert, AlertState, AudioChunk, Gap, Score, Verdict
+from radd.types import (
+    HOP_SAMPLES,
+    SAMPLE_RATE_HZ,
+    Alert,
+    AlertState,
+    AudioChunk,
+    Gap,
+    Score,
+    Verdict,
+)
 
 
 def alerts(events):
@@ -26,14 +35,18 @@ def test_a_synthetic_voice_among_people_is_one_alert_with_its_sound(brightness):
     assert closed.clip_start == closed.began - 3 * SAMPLE_RATE_HZ
     numbers = {score.end: score.llr for score in scores(events)}
     assert dict(closed.trace).items() <= numbers.items()
-    assert closed.min_llr == min(llr for end, llr in closed.trace if llr is not None and end > closed.began)
+    assert closed.min_llr == min(
+        llr for end, llr in closed.trace if llr is not None and end > closed.began
+    )
     assert closed.neighbours[0].id == "dull-1"
 
 
 def test_there_is_one_score_a_hop_and_the_alert_follows_the_score_that_made_it(brightness):
     sound = takeover()
     events = listen(brightness, cut(sound, 1000))
-    assert [score.end for score in scores(events)] == list(range(HOP_SAMPLES, len(sound), HOP_SAMPLES))
+    assert [score.end for score in scores(events)] == list(
+        range(HOP_SAMPLES, len(sound), HOP_SAMPLES)
+    )
     opened = alerts(events)[0]
     assert events[events.index(opened) - 1].end == opened.end
 
@@ -62,7 +75,10 @@ def test_a_gap_closes_the_alert_and_is_told_with_its_cause(brightness):
     assert closed.state is AlertState.CLOSE and closed.gaps == 0
     assert gap == Gap(len(sound), go_on, "device unplugged")
     assert (score.end, score.verdict, score.llr, score.p_spoof) == (go_on, Verdict.GAP, None, None)
-    assert score.reason == "1.000 s lost: device unplugged; 0.016 s before that were too short to judge"
+    assert (
+        score.reason
+        == "1.000 s lost: device unplugged; 0.016 s before that were too short to judge"
+    )
     assert after[0].end == go_on + HOP_SAMPLES and after[0].verdict is Verdict.WARMING_UP
     (again,) = alerts(after)
     assert again.gaps == 1 and again.clip_start >= go_on and again.id != closed.id
@@ -73,10 +89,12 @@ def test_a_loss_that_goes_on_is_told_in_parts_and_counts_once(brightness):
     stream = monitor(brightness)
     stream.feed(AudioChunk(silence(1), 0))
     parts = [
-        stream.feed(AudioChunk(nothing, second * SAMPLE_RATE_HZ, cause="device unplugged")) for second in (2, 3, 4)
+        stream.feed(AudioChunk(nothing, second * SAMPLE_RATE_HZ, cause="device unplugged"))
+        for second in (2, 3, 4)
     ]
     assert [part[0] for part in parts] == [
-        Gap(second * SAMPLE_RATE_HZ, (second + 1) * SAMPLE_RATE_HZ, "device unplugged") for second in (1, 2, 3)
+        Gap(second * SAMPLE_RATE_HZ, (second + 1) * SAMPLE_RATE_HZ, "device unplugged")
+        for second in (1, 2, 3)
     ]
     assert [part[1].verdict for part in parts] == [Verdict.GAP] * 3
     events = stream.feed(AudioChunk(voice(6, 12, synthetic=True), 4 * SAMPLE_RATE_HZ))
@@ -126,7 +144,9 @@ def test_latency_counts_from_the_arrival_of_the_last_sample(brightness):
     hop = silence(0.128)
     assert stream.feed(AudioChunk(hop, 0, arrived=10.0))[0].latency_ms == pytest.approx(20.0)
     assert stream.feed(AudioChunk(hop, HOP_SAMPLES))[0].latency_ms is None
-    assert stream.feed(AudioChunk(hop, 2 * HOP_SAMPLES, arrived=10.1))[0].latency_ms == pytest.approx(100.0)
+    assert stream.feed(AudioChunk(hop, 2 * HOP_SAMPLES, arrived=10.1))[
+        0
+    ].latency_ms == pytest.approx(100.0)
 
 
 def test_streams_share_a_detector_and_nothing_else(brightness):

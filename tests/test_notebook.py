@@ -21,9 +21,13 @@ def test_it_holds_no_outputs():
 
 @pytest.fixture
 def corpus(tmp_path, speech, request) -> Path:
-    """Recordings of a reader and sentences of the installed engines, in three sides and four sources of both labels."""
+    """Recordings of a reader and sentences of the installed engines, in three sides and four
+    sources of both labels.
+    """
     for needed in ("librosa", "sklearn", "skl2onnx"):
-        pytest.importorskip(needed, reason=f"{needed} is not installed: pip install -r requirements-train.txt")
+        pytest.importorskip(
+            needed, reason=f"{needed} is not installed: pip install -r requirements-train.txt"
+        )
     import train
 
     folder = tmp_path / "corpus"
@@ -33,7 +37,10 @@ def corpus(tmp_path, speech, request) -> Path:
         pytest.skip("there is no speech engine: apt install espeak-ng")
     sides = {"train": fakes[:9], "dev": fakes[9:14], "eval": fakes[14:]}
     voices = sorted({line.split()[0] for line in fakes})
-    rows = ["utt,source_repo", *(f"{line.split()[1]},set{voices.index(line.split()[0]) % 4}" for line in fakes)]
+    rows = [
+        "utt,source_repo",
+        *(f"{line.split()[1]},set{voices.index(line.split()[0]) % 4}" for line in fakes),
+    ]
     for k, path in enumerate(sorted(speech.parent.glob("*.wav"))):
         samples = load_speech(path)
         for i, piece in enumerate(np.array_split(samples, max(3, len(samples) // 48_000))):
@@ -56,12 +63,19 @@ def test_every_cell_runs(corpus, tmp_path, monkeypatch, capsys):
     for cell in CELLS:
         exec(compile("".join(cell["source"]), cell["id"], "exec"), names)
         if "parameters" in cell["metadata"].get("tags", ()):
-            names |= {"CORPUS": str(corpus), "TRIALS": str(corpus / "protocol.eval.txt"), "SOUND": str(corpus),
-                      "WORK": str(tmp_path / "work"), "JOBS": 1}
+            names |= {
+                "CORPUS": str(corpus),
+                "TRIALS": str(corpus / "protocol.eval.txt"),
+                "SOUND": str(corpus),
+                "WORK": str(tmp_path / "work"),
+                "JOBS": 1,
+            }
     said = capsys.readouterr().out
     assert names["rates"].keys() == {"logistic", "shipped"}
     assert all(f"{name}: " in said for name in ("bonafide", "spoof", "logistic", "shipped"))
-    titles = [axis.get_title() for number in pyplot.get_fignums() for axis in pyplot.figure(number).axes]
+    titles = [
+        axis.get_title() for number in pyplot.get_fignums() for axis in pyplot.figure(number).axes
+    ]
     assert len(pyplot.get_fignums()) == 3 and any(title.startswith("spoof: ") for title in titles)
     assert all(len(axis.lines) >= 2 for axis in pyplot.figure(pyplot.get_fignums()[-1]).axes)
     pyplot.close("all")

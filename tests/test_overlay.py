@@ -1,4 +1,6 @@
-"""What people confirm: the overlay in the database, the index that hears of it, the score that follows, the daemon."""
+"""What people confirm: the overlay in the database, the index that hears of it, the score that
+follows, the daemon.
+"""
 
 import json
 import shutil
@@ -47,11 +49,19 @@ def references(n: int, label: str, name: str = "r") -> list[Reference]:
 
 
 def bundled() -> FlatIndex:
-    return FlatIndex("e", unit(0, 40), references(20, "bonafide", "real") + references(20, "spoof", "fake"))
+    return FlatIndex(
+        "e", unit(0, 40), references(20, "bonafide", "real") + references(20, "spoof", "fake")
+    )
 
 
-def overlay(*parts: tuple[str, np.ndarray], removed: tuple[str, ...] = (), version: int = 1) -> Overlay:
-    known = [r for k, (label, vectors) in enumerate(parts) for r in references(len(vectors), label, f"c{k}-")]
+def overlay(
+    *parts: tuple[str, np.ndarray], removed: tuple[str, ...] = (), version: int = 1
+) -> Overlay:
+    known = [
+        r
+        for k, (label, vectors) in enumerate(parts)
+        for r in references(len(vectors), label, f"c{k}-")
+    ]
     vectors = np.concatenate([np.zeros((0, WIDTH), np.float32), *(v for _, v in parts)])
     return replace(Overlay.of("e", known, vectors), version=version, removed=frozenset(removed))
 
@@ -62,7 +72,9 @@ def calibration(*confirmed) -> Calibration:
 
 @pytest.fixture(scope="module")
 def heeding_bundle(tmp_path_factory):
-    """The shipped bundle, calibrated to take every voice for a person's unless somebody says otherwise."""
+    """The shipped bundle, calibrated to take every voice for a person's unless somebody says
+    otherwise.
+    """
     return bundle_with(tmp_path_factory.mktemp("bundle") / "heeding", calibration(*HEEDING))
 
 
@@ -90,14 +102,20 @@ def test_an_overlay_changes_neighbours_and_closeness_but_not_the_margin():
     assert found.margin == plain.margin and index.closeness(asked[None]) == (FAR, FAR)
     real, fake = overlaid.closeness(asked[None])
     assert real == FAR < fake
-    assert OverlaidIndex(index, overlay(("spoof", near), ("spoof", asked[None]))).closeness(asked[None])[1] > max(fake, 1)
+    assert OverlaidIndex(index, overlay(("spoof", near), ("spoof", asked[None]))).closeness(
+        asked[None]
+    )[1] > max(fake, 1)
     similarity = np.concatenate([unit(0, 40), near]) @ asked
-    assert [n.similarity for n in found.neighbours] == pytest.approx(np.sort(similarity)[:-5:-1].tolist(), abs=1e-4)
+    assert [n.similarity for n in found.neighbours] == pytest.approx(
+        np.sort(similarity)[:-5:-1].tolist(), abs=1e-4
+    )
 
 
 def test_an_empty_overlay_finds_what_the_bundle_finds():
     for asked in unit(3, 5):
-        assert OverlaidIndex(bundled(), overlay(version=7)).search(asked, 5) == bundled().search(asked, 5)
+        assert OverlaidIndex(bundled(), overlay(version=7)).search(asked, 5) == bundled().search(
+            asked, 5
+        )
 
 
 def test_what_was_removed_is_found_no_more():
@@ -106,7 +124,9 @@ def test_what_was_removed_is_found_no_more():
     index = OverlaidIndex(bundled(), overlay(removed=("fake5", "somewhere else")))
     kept = [i for i in range(40) if i != 25]
     labelled = references(20, "bonafide", "real") + references(20, "spoof", "fake")
-    assert index.search(asked, 9) == FlatIndex("e", unit(0, 40)[kept], [labelled[i] for i in kept]).search(asked, 9)
+    assert index.search(asked, 9) == FlatIndex(
+        "e", unit(0, 40)[kept], [labelled[i] for i in kept]
+    ).search(asked, 9)
     with pytest.raises(ModelError, match="the index has 4 spoof references"):
         OverlaidIndex(bundled(), overlay(removed=tuple(f"fake{i}" for i in range(16))))
 
@@ -131,10 +151,15 @@ def test_a_confirmation_never_speaks_against_its_own_label(seed, label, llr):
     asked = unit(seed + 2, 2)
     more = overlay((other, unit(seed, 3)), (label, unit(seed + 3, 2)), (label, asked[:1]))
     then, now = (
-        calibration(*HEEDING).overrule(llr, OverlaidIndex(bundled(), known).closeness(asked)) for known in (before, more)
+        calibration(*HEEDING).overrule(llr, OverlaidIndex(bundled(), known).closeness(asked))
+        for known in (before, more)
     )
     assert (now - then) * (1 if label == "bonafide" else -1) >= -1e-9
-    assert calibration(*HEEDING).overrule(llr, (FAR, FAR)) == llr == calibration().overrule(llr, (9.0, 9.0))
+    assert (
+        calibration(*HEEDING).overrule(llr, (FAR, FAR))
+        == llr
+        == calibration().overrule(llr, (9.0, 9.0))
+    )
 
 
 def test_what_sets_a_system_apart_counts_and_what_all_people_share_does_not():
@@ -147,17 +172,26 @@ def test_what_sets_a_system_apart_counts_and_what_all_people_share_does_not():
         return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
     known, new = 0.3 * np.eye(WIDTH)[2], 0.3 * np.eye(WIDTH)[3]
-    index = FlatIndex("e", np.concatenate([voices(200), voices(200, known)]),
-                      references(200, "bonafide", "real") + references(200, "spoof", "fake"))
+    index = FlatIndex(
+        "e",
+        np.concatenate([voices(200), voices(200, known)]),
+        references(200, "bonafide", "real") + references(200, "spoof", "fake"),
+    )
     overlaid = OverlaidIndex(index, overlay(("spoof", voices(5, new))))
-    same, real, other = ([overlaid.closeness(v[None])[1] for v in voices(50, *marks)] for marks in ([new], [], [known]))
+    same, real, other = (
+        [overlaid.closeness(v[None])[1] for v in voices(50, *marks)]
+        for marks in ([new], [], [known])
+    )
     assert np.quantile(same, 0.1) > max(np.quantile(real, 0.9), np.quantile(other, 0.9))
 
 
 def test_however_much_is_confirmed_a_stranger_stays_as_near_as_strangers_are():
     strangers = unit(9, 300)
-    index = FlatIndex("e", np.concatenate([unit(10, 400), unit(11, 400)]),
-                      references(400, "bonafide", "real") + references(400, "spoof", "fake"))
+    index = FlatIndex(
+        "e",
+        np.concatenate([unit(10, 400), unit(11, 400)]),
+        references(400, "bonafide", "real") + references(400, "spoof", "fake"),
+    )
     for count in (1, 3, 40, 300):
         overlaid = OverlaidIndex(index, overlay(("spoof", unit(12, count))))
         near = [overlaid.closeness(v[None])[1] for v in strangers]
@@ -166,8 +200,15 @@ def test_however_much_is_confirmed_a_stranger_stays_as_near_as_strangers_are():
 
 def test_a_passage_of_a_recording_has_one_vector():
     starts = [0.0, 1.0, 4.0, 4.2, 8.0, 9.0, 5.0]
-    known = References(Reference(name, "spoof", "-", "-", "-", at) for name, at in zip("aaaaaab", starts, strict=True))
-    assert [np.flatnonzero(known.passages(4.096) == k).tolist() for k in range(3)] == [[0, 1, 2], [3, 4, 5], [6]]
+    known = References(
+        Reference(name, "spoof", "-", "-", "-", at)
+        for name, at in zip("aaaaaab", starts, strict=True)
+    )
+    assert [np.flatnonzero(known.passages(4.096) == k).tolist() for k in range(3)] == [
+        [0, 1, 2],
+        [3, 4, 5],
+        [6],
+    ]
 
 
 @limits(deadline=None)
@@ -178,7 +219,11 @@ def test_the_evidence_of_a_confirmation_is_added(llr, near):
 
 
 def test_a_calibration_that_would_speak_without_a_confirmation_is_refused():
-    for rows_ in (((1.0, 0.0, 5.0), (-1.0, 0.0, 5.0)), ((1.0, 0.0, 5.0), (0.0, 1.0, 5.0)), ((1.0, 0.0, 5.0),)):
+    for rows_ in (
+        ((1.0, 0.0, 5.0), (-1.0, 0.0, 5.0)),
+        ((1.0, 0.0, 5.0), (0.0, 1.0, 5.0)),
+        ((1.0, 0.0, 5.0),),
+    ):
         with pytest.raises(ModelError, match="confirmed references"):
             calibration(*rows_)
 
@@ -193,17 +238,26 @@ def test_without_confirmations_scores_are_the_same_bit_by_bit(heeding, heeding_b
 def test_the_same_recording_is_known_again(heeding, heeding_bundle, speech, label, direction):
     plain, told = heeding(), heeding(confirmed(heeding_bundle, hops(speech), label))
     pairs = [
-        (a.llr, b.llr) for a, b in zip(plain.push(plain.start(), hops(speech)), told.push(told.start(), hops(speech)),
-                                       strict=True) if a.llr is not None
+        (a.llr, b.llr)
+        for a, b in zip(
+            plain.push(plain.start(), hops(speech)),
+            told.push(told.start(), hops(speech)),
+            strict=True,
+        )
+        if a.llr is not None
     ]
     assert all(direction * (b - a) >= 0 for a, b in pairs)
     assert direction * pairs[-1][1] > direction * PERSON_LLR and direction * pairs[-1][1] > 2
 
 
-def test_a_detector_that_adopts_an_index_forgets_what_the_one_before_had_found(heeding, heeding_bundle, speech):
+def test_a_detector_that_adopts_an_index_forgets_what_the_one_before_had_found(
+    heeding, heeding_bundle, speech
+):
     detector = heeding()
     first = detector.push(detector.start(), hops(speech))
-    assert detector.push(detector.start(), hops(speech)) == first and detector.retrieval.cache.hits > 0
+    assert (
+        detector.push(detector.start(), hops(speech)) == first and detector.retrieval.cache.hits > 0
+    )
     detector.adopt(detector.prepare(confirmed(heeding_bundle, hops(speech), "spoof")))
     assert detector.push(detector.start(), hops(speech))[-1].llr < 0 < first[-1].llr
     assert detector.retrieval.cache.hits == 0
@@ -216,11 +270,20 @@ def test_the_store_keeps_what_it_is_given(database_url):
         assert store.read().version == 0 and store.changed(0) is None
         assert store.add(known, vectors, ANN) and not store.add(known, vectors, ANN)
         read = store.changed(0)
-        assert (read.version, list(read.sides[1].references), read.removed) == (1, known, frozenset())
+        assert (read.version, list(read.sides[1].references), read.removed) == (
+            1,
+            known,
+            frozenset(),
+        )
         assert np.array_equal(read.sides[1].vectors(), vectors) and store.changed(1) is None
         assert len(other.read()) == other.read().version == 0
         (recording,) = store.recordings()
-        assert (recording.id, recording.label, recording.blocks, recording.reviewer) == ("abc", "spoof", 3, "ann")
+        assert (recording.id, recording.label, recording.blocks, recording.reviewer) == (
+            "abc",
+            "spoof",
+            3,
+            "ann",
+        )
         with pytest.raises(ConfigError, match="abc is in the index as spoof, not bonafide"):
             store.add([replace(r, label="bonafide") for r in known], vectors, ANN)
         assert store.changed(1) is None
@@ -241,7 +304,11 @@ def test_a_removal_is_all_or_nothing_and_grows_the_version(database_url):
         assert (store.read().version, store.read().removed) == (3, frozenset())
         with pytest.raises(ConfigError, match="nothing to restore"):
             store.restore(["fake1"])
-    assert rows(database_url, tables.overlay_references) == rows(database_url, tables.overlay_removals) == []
+    assert (
+        rows(database_url, tables.overlay_references)
+        == rows(database_url, tables.overlay_removals)
+        == []
+    )
 
 
 def test_damaged_rows_are_told(database_url):
@@ -253,8 +320,15 @@ def test_damaged_rows_are_told(database_url):
 
 
 def test_what_came_and_went_is_counted():
-    first, second = overlay(("spoof", unit(1, 3))), overlay(("spoof", unit(1, 5)), removed=("real1",))
-    assert first.since(None) == (3, 0) and second.since(first) == (2, 1) and first.since(second) == (1, 2)
+    first, second = (
+        overlay(("spoof", unit(1, 3))),
+        overlay(("spoof", unit(1, 5)), removed=("real1",)),
+    )
+    assert (
+        first.since(None) == (3, 0)
+        and second.since(first) == (2, 1)
+        and first.since(second) == (1, 2)
+    )
 
 
 class Shelf:
@@ -319,25 +393,48 @@ def index(capsys, *arguments) -> tuple[int, str, str]:
 
 def test_train_index_adds_lists_counts_and_removes(capsys, heeding_bundle, speech, database_url):
     there = "--url", database_url, "--bundle", heeding_bundle
-    code, out, err = index(capsys, "add", speech, "--label", "fake", "--system", "tts", "--source", "call 7",
-                           "--reviewer", "ann", "--reason", "they said so", *there)
+    code, out, err = index(
+        capsys,
+        "add",
+        speech,
+        "--label",
+        "fake",
+        "--system",
+        "tts",
+        "--source",
+        "call 7",
+        "--reviewer",
+        "ann",
+        "--reason",
+        "they said so",
+        *there,
+    )
     id, blocks = out.split()[0], int(out.split()[1])
     assert code == 0 and err == "" and len(id) == 12 and blocks > 10
     assert "there already" in index(capsys, "add", speech, "--label", "fake", *there)[1]
     assert index(capsys, "add", speech, "--label", "real", *there)[0] == 2
     listed = index(capsys, "list", "--label", "fake", "--source", "call", *there)[1]
     assert listed.startswith(f"{id}\tspoof\ttts\tcall 7\tunstated\tann\tthey said so\t")
-    assert all(index(capsys, "list", *other, *there)[1] == "" for other in (["--label", "real"], ["--source", "x"]))
+    assert all(
+        index(capsys, "list", *other, *there)[1] == ""
+        for other in (["--label", "real"], ["--source", "x"])
+    )
     of_bundle = next(iter(load_known_voices(heeding_bundle)[1].ids()))
     assert index(capsys, "remove", id, of_bundle, "--reviewer", "ann", *there)[0] == 0
     counted = index(capsys, "stats", *there)[1].splitlines()
     assert [int(line.split()[0]) for line in counted[1:6]] == [1, 0, 0, 0, 2]
     assert [line.split(maxsplit=1)[1] for line in counted[6:]] == [
-        f"MB for the bundle's {label} references, exact" for label in ("real", "fake")]
-    assert index(capsys, "restore", of_bundle, *there)[0] == 0 and index(capsys, "remove", id, *there)[0] == 2
+        f"MB for the bundle's {label} references, exact" for label in ("real", "fake")
+    ]
+    assert (
+        index(capsys, "restore", of_bundle, *there)[0] == 0
+        and index(capsys, "remove", id, *there)[0] == 2
+    )
 
 
-def test_a_bundle_that_cannot_weigh_confirmations_says_so(capsys, suspicious_bundle, speech, tmp_path):
+def test_a_bundle_that_cannot_weigh_confirmations_says_so(
+    capsys, suspicious_bundle, speech, tmp_path
+):
     there = "--url", f"sqlite:///{tmp_path}/radd.db", "--bundle", suspicious_bundle
     code, _, err = index(capsys, "add", speech, "--label", "real", *there)
     assert code == 0 and "change no score" in err
@@ -357,7 +454,18 @@ def test_evaluation_takes_an_overlay_and_says_which(capsys, heeding_bundle, spee
     audio.mkdir()
     for name in "ab":
         shutil.copy(speech, audio / f"{name}.wav")
-    there = ["--protocol", protocol, "--audio", audio, "--bundle", heeding_bundle, "--jobs", 1, "--bootstrap", 0]
+    there = [
+        "--protocol",
+        protocol,
+        "--audio",
+        audio,
+        "--bundle",
+        heeding_bundle,
+        "--jobs",
+        1,
+        "--bootstrap",
+        0,
+    ]
 
     def score(name: str, *options) -> tuple[int, float, int | None]:
         code = evaluate.main([*map(str, ["score", *there, *options, "--out", tmp_path / name])])
@@ -415,5 +523,11 @@ def test_a_daemon_catches_a_confirmed_fake_from_then_on(
     process.stdin.close()
     stopped = wait_for(process, "stopped")
     assert process.wait(PATIENCE_S) == 0
-    assert [score["t"] for score in of_type(events, "score")] == pytest.approx([0.128 * (i + 1) for i in range(sent)])
-    assert (stopped["totals"]["chunks"], stopped["totals"]["lost_s"], stopped["totals"]["drops"]) == (sent, 0, 0)
+    assert [score["t"] for score in of_type(events, "score")] == pytest.approx(
+        [0.128 * (i + 1) for i in range(sent)]
+    )
+    assert (
+        stopped["totals"]["chunks"],
+        stopped["totals"]["lost_s"],
+        stopped["totals"]["drops"],
+    ) == (sent, 0, 0)

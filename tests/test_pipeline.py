@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-yaml = pytest.importorskip("yaml", reason="PyYAML is not installed: pip install -r requirements-train.txt brings it")
+yaml = pytest.importorskip(
+    "yaml", reason="PyYAML is not installed: pip install -r requirements-train.txt brings it"
+)
 
 import train  # noqa: E402
 from evaluation.arguments import parser  # noqa: E402
@@ -16,7 +18,10 @@ from training.recipe import STAGES  # noqa: E402
 ROOT = Path(__file__).parents[1]
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())
 VARIABLES = {name: value for entry in PIPELINE["vars"] for name, value in entry.items()}
-NO_NETWORK = {"references", "imagenet"}  # keys of [training] that both networks of the pipeline have nothing of
+NO_NETWORK = {
+    "references",
+    "imagenet",
+}  # keys of [training] that both networks of the pipeline have nothing of
 
 
 def filled(text: str) -> str:
@@ -28,28 +33,40 @@ def names(entries: list) -> list[str]:
 
 
 def parameters(stage: str) -> set[str]:
-    return {key for entry in PIPELINE["stages"][stage].get("params", []) for key in entry["config.toml"]}
+    return {
+        key for entry in PIPELINE["stages"][stage].get("params", []) for key in entry["config.toml"]
+    }
 
 
 def test_each_stage_is_one_command_and_gives_what_later_ones_take():
     made = {VARIABLES[name] for name in ("corpus", "trials", "sound")}
     for name, stage in PIPELINE["stages"].items():
-        missing = {path for path in names(stage["deps"]) if path not in made and not (ROOT / path).exists()}
+        missing = {
+            path for path in names(stage["deps"]) if path not in made and not (ROOT / path).exists()
+        }
         assert not missing, f"{name} depends on {missing}, which no stage before it makes"
         python, door, *arguments = shlex.split(filled(stage["cmd"]))
         assert python == VARIABLES["python"]
-        parsed = parser("").parse_args(arguments) if door == "evaluate.py" else train.parse(arguments)
+        parsed = (
+            parser("").parse_args(arguments) if door == "evaluate.py" else train.parse(arguments)
+        )
         assert getattr(parsed, "stage", None) == (name if name in STAGES else None)
         assert door == "evaluate.py" or name in STAGES or parsed.command is train.card
-        made |= {path for kind in ("outs", "metrics", "plots") for path in names(stage.get(kind, []))}
+        made |= {
+            path for kind in ("outs", "metrics", "plots") for path in names(stage.get(kind, []))
+        }
     assert tuple(PIPELINE["stages"]) == (*STAGES, "evaluate", "card")
     assert VARIABLES["bundle"] in made
 
 
 def test_learning_is_repeated_for_each_setting_that_it_knows():
     settings = tomllib.loads((ROOT / "config.toml").read_text())
-    assert parameters("train") == {f"training.{key}" for key in settings["training"].keys() - NO_NETWORK}
+    assert parameters("train") == {
+        f"training.{key}" for key in settings["training"].keys() - NO_NETWORK
+    }
     for stage in PIPELINE["stages"]:
         for parameter in parameters(stage):
             section, _, key = parameter.partition(".")
-            assert key in settings[section] or (not key and section in settings), f"{stage}: {parameter}"
+            assert key in settings[section] or (not key and section in settings), (
+                f"{stage}: {parameter}"
+            )

@@ -21,14 +21,19 @@ from radd.score_files import (
 
 PROTOCOLS = {
     "asvspoof2019": "LA_0039 LA_E_1 - A11 spoof\nLA_0040 LA_E_2 - - bonafide\n",
-    "asvspoof2021": ("LA_0009 LA_E_1 alaw ita_tx A07 spoof notrim eval\nLA_0010 LA_E_2 none - - bonafide notrim eval\n"
-                     "LA_0011 LA_E_3 none - - bonafide notrim progress\n"),
+    "asvspoof2021": (
+        "LA_0009 LA_E_1 alaw ita_tx A07 spoof notrim eval\nLA_0010 LA_E_2 none - - bonafide "
+        "notrim eval\n"
+        "LA_0011 LA_E_3 none - - bonafide notrim progress\n"
+    ),
     "asvspoof5": "E_1 E_01 F C05 2 - AC1 A28 spoof -\nE_2 E_02 M - - - - bonafide bonafide -\n",
     "in-the-wild": "- 0.wav - - - spoof\n- 1.wav - - - bona-fide\n",
     "csv": "file,speaker,label\n0.wav,Alec Guinness,spoof\n1.wav,Alec Guinness,bona-fide\n",
 }
-DEEPFAKE = ("LA_0023 DF_E_1 nocodec asvspoof A14 spoof notrim eval traditional_vocoder - - - -\n"
-            "TEF2 DF_E_2 low_mp3 vcc2020 - bonafide notrim eval bonafide Task1-team20 FF E -\n")
+DEEPFAKE = (
+    "LA_0023 DF_E_1 nocodec asvspoof A14 spoof notrim eval traditional_vocoder - - - -\n"
+    "TEF2 DF_E_2 low_mp3 vcc2020 - bonafide notrim eval bonafide Task1-team20 FF E -\n"
+)
 
 
 def written(folder, text, name="file.txt"):
@@ -48,7 +53,11 @@ def test_every_format_by_name_and_by_looking(tmp_path, format, named):
 
 def test_columns_beyond_the_key(tmp_path):
     trials = read_protocol(written(tmp_path, PROTOCOLS["asvspoof2021"]))
-    assert trials.edition == 2021 and trials.speakers == ["LA_0009", "LA_0010"] and trials.attacks[0] == "A07"
+    assert (
+        trials.edition == 2021
+        and trials.speakers == ["LA_0009", "LA_0010"]
+        and trials.attacks[0] == "A07"
+    )
     assert trials.conditions == {"codec": ["alaw", "none"], "transmission": ["ita_tx", "-"]}
     trials = read_protocol(written(tmp_path, DEEPFAKE))
     assert trials.conditions["vocoder"] == ["traditional_vocoder", "bonafide"]
@@ -66,12 +75,21 @@ def test_subsets(tmp_path):
         read_protocol(path, subset="hidden")
 
 
-@pytest.mark.parametrize("text, words", [
-    ("", "empty"), ("a b c\n", "3 columns"), ("s u - A01 maybe\n", "expected a known protocol"),
-    ("s u - A01 spoof\ns v - bonafide\n", ":2: 4 columns"), ("s u - A01 spoof\ns v - - perhaps\n", "'perhaps'"),
-    ("s u - A01 spoof\ns u - A02 spoof\n", "more than once"), ("utt,speaker\na,b\n", "no column for key"),
-    ("utt,key\na\n", "expected 2 columns"), ("utt,key\n", "no trial"), ("utt,key\na,1\n", "key '1'"),
-])
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("", "empty"),
+        ("a b c\n", "3 columns"),
+        ("s u - A01 maybe\n", "expected a known protocol"),
+        ("s u - A01 spoof\ns v - bonafide\n", ":2: 4 columns"),
+        ("s u - A01 spoof\ns v - - perhaps\n", "'perhaps'"),
+        ("s u - A01 spoof\ns u - A02 spoof\n", "more than once"),
+        ("utt,speaker\na,b\n", "no column for key"),
+        ("utt,key\na\n", "expected 2 columns"),
+        ("utt,key\n", "no trial"),
+        ("utt,key\na,1\n", "key '1'"),
+    ],
+)
 def test_wrong_protocols(tmp_path, text, words):
     with pytest.raises(ProtocolError, match=words):
         read_protocol(written(tmp_path, text))
@@ -87,12 +105,19 @@ def test_protocols_that_cannot_be_read(tmp_path):
         read_protocol(written(tmp_path, PROTOCOLS["asvspoof2019"]), "asvspoof5")
 
 
-@pytest.mark.parametrize("text, has_keys", [
-    ("LA_E_1 A07 spoof -2.5\nLA_E_2 - bonafide 1e0\n", True), ("LA_E_1 -2.5\nLA_E_2 1\n", False),
-    ("filename\tcm-score\nLA_E_1\t-2.5\nLA_E_2\t1\n", False),
-    ("utt,speaker,attack,key,score,codec\nLA_E_1,s,A07,spoof,-2.5,a\nLA_E_2,s,-,bonafide,1,b\n", True),
-    ("asv_score,cm_score,sasv_label\n0.5,-2.5,0.0\n0.5,1,1.0\n", True),
-])
+@pytest.mark.parametrize(
+    "text, has_keys",
+    [
+        ("LA_E_1 A07 spoof -2.5\nLA_E_2 - bonafide 1e0\n", True),
+        ("LA_E_1 -2.5\nLA_E_2 1\n", False),
+        ("filename\tcm-score\nLA_E_1\t-2.5\nLA_E_2\t1\n", False),
+        (
+            "utt,speaker,attack,key,score,codec\nLA_E_1,s,A07,spoof,-2.5,a\nLA_E_2,s,-,bonafide,1,b\n",
+            True,
+        ),
+        ("asv_score,cm_score,sasv_label\n0.5,-2.5,0.0\n0.5,1,1.0\n", True),
+    ],
+)
 def test_score_formats(tmp_path, text, has_keys):
     file = read_scores(written(tmp_path, text))
     assert file.scores.tolist() == [-2.5, 1.0]
@@ -104,11 +129,19 @@ def test_score_formats(tmp_path, text, has_keys):
     assert scored.spoof().tolist() == [-2.5] and scored.bonafide().tolist() == [1.0]
 
 
-@pytest.mark.parametrize("text, words", [
-    ("", "empty"), ("a 1 2\n", "3 columns"), ("a nan\nb 1\n", "NaN or Inf"), ("a inf\n", "NaN or Inf"),
-    ("a x\n", "'x' is not a number"), ("a 1\na 2\n", "more than once"), ("a 1\nb\n", ":2: 1 columns"),
-    ("utt,key\na,spoof\n", "no column for score"),
-])
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("", "empty"),
+        ("a 1 2\n", "3 columns"),
+        ("a nan\nb 1\n", "NaN or Inf"),
+        ("a inf\n", "NaN or Inf"),
+        ("a x\n", "'x' is not a number"),
+        ("a 1\na 2\n", "more than once"),
+        ("a 1\nb\n", ":2: 1 columns"),
+        ("utt,key\na,spoof\n", "no column for score"),
+    ],
+)
 def test_wrong_score_files(tmp_path, text, words):
     with pytest.raises(ProtocolError, match=words):
         read_scores(written(tmp_path, text))
@@ -124,12 +157,27 @@ def test_keys_and_scores_meet(tmp_path):
 
 
 def test_verification_scores_of_both_editions(tmp_path):
-    old = read_asv_scores(written(tmp_path, "bonafide target 2\nbonafide nontarget -1\nA07 spoof 0.5\n"))
+    old = read_asv_scores(
+        written(tmp_path, "bonafide target 2\nbonafide nontarget -1\nA07 spoof 0.5\n")
+    )
     scores = written(tmp_path, "s a 2\ns b -1\ns c 0.5\ns d 4\n", "score.txt")
-    key = written(tmp_path, "".join(f"s {utt} - - - {kind} notrim {subset}\n" for utt, kind, subset in (
-        ("a", "target", "eval"), ("b", "nontarget", "eval"), ("c", "spoof", "eval"), ("d", "target", "hidden"))), "key")
+    key = written(
+        tmp_path,
+        "".join(
+            f"s {utt} - - - {kind} notrim {subset}\n"
+            for utt, kind, subset in (
+                ("a", "target", "eval"),
+                ("b", "nontarget", "eval"),
+                ("c", "spoof", "eval"),
+                ("d", "target", "hidden"),
+            )
+        ),
+        "key",
+    )
     new = read_asv_scores(scores, key)
-    assert {kind: list(values) for kind, values in old.items()} == {kind: list(values) for kind, values in new.items()}
+    assert {kind: list(values) for kind, values in old.items()} == {
+        kind: list(values) for kind, values in new.items()
+    }
     with pytest.raises(ProtocolError, match="--asv-key"):
         read_asv_scores(scores)
 

@@ -31,10 +31,22 @@ def protocol(n_real, n_fake, speakers, systems):
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(60, 200), st.integers(40, 200), st.integers(1, 40), st.integers(1, 8), st.integers(0, 2**32 - 1))
+@given(
+    st.integers(60, 200),
+    st.integers(40, 200),
+    st.integers(1, 40),
+    st.integers(1, 8),
+    st.integers(0, 2**32 - 1),
+)
 def test_recordings_are_as_promised(n_real, n_fake, speakers, systems, seed):
     trials = protocol(n_real, n_fake, speakers, systems)
-    lengths = dict(zip(trials.utts, np.random.default_rng(seed).uniform(1, 4.1, len(trials)).tolist(), strict=True))
+    lengths = dict(
+        zip(
+            trials.utts,
+            np.random.default_rng(seed).uniform(1, 4.1, len(trials)).tolist(),
+            strict=True,
+        )
+    )
     recordings = plan(trials, lengths.get, np.random.default_rng(seed))
     assert recordings == plan(trials, lengths.get, np.random.default_rng(seed))
     used = [clip for recording in recordings for clip in recording.clips]
@@ -49,7 +61,9 @@ def test_recordings_are_as_promised(n_real, n_fake, speakers, systems, seed):
         assert real.who == MIXED or speaking == {real.who}
         for fake in fakes:
             assert fake.onset_s == real.end_s and FAKE_S[0] <= fake.duration_s <= FAKE_S[1]
-            assert {who[clip][1] for clip in recording.clips if clip.startswith("fake")} == {fake.who}
+            assert {who[clip][1] for clip in recording.clips if clip.startswith("fake")} == {
+                fake.who
+            }
     assert 1 <= sum(len(recording.fakes) for recording in recordings) <= len(recordings)
 
 
@@ -75,7 +89,9 @@ def test_joined_clips_have_one_level_and_their_length():
 
 def test_a_telephone_keeps_the_middle_of_a_voice():
     t = np.arange(3 * 16_000) / 16_000
-    sound = sum(0.1 * np.sin(2 * np.pi * hz * t) for hz in (100, 1000, 3000, 6000)).astype(np.float32)
+    sound = sum(0.1 * np.sin(2 * np.pi * hz * t) for hz in (100, 1000, 3000, 6000)).astype(
+        np.float32
+    )
     for name in ("telephone-mulaw", "telephone-alaw"):
         heard = through(name, sound[:-1], "")
         assert heard.dtype == np.float32 and len(heard) == len(sound) - 1
@@ -94,7 +110,9 @@ def written(folder, text):
 
 def test_annotations_are_read_back(tmp_path):
     recordings = [
-        Recording("call", (Segment(0.0, 20.0, False, "ann"), Segment(25.5, 10.25, True, "tts")), ("call",)),
+        Recording(
+            "call", (Segment(0.0, 20.0, False, "ann"), Segment(25.5, 10.25, True, "tts")), ("call",)
+        ),
         Recording("news", (Segment(1.0, 3600.0, False, "-"),), ("news",)),
     ]
     write_annotations(tmp_path / "own.csv", recordings)
@@ -102,15 +120,21 @@ def test_annotations_are_read_back(tmp_path):
     assert recordings[0].real_s == 20 and len(recordings[0].fakes) == 1
 
 
-@pytest.mark.parametrize("text, words", [
-    ("file,onset,label\na.wav,0,spoof\n", "expected file, onset, duration and label"),
-    ("file,onset,duration,label\na.wav,zero,1,spoof\n", ":2: onset and duration must be numbers"),
-    ("file,onset,duration,label\na.wav,0,0,spoof\n", "expected 0 or more"),
-    ("file,onset,duration,label\na.wav,nan,1,spoof\n", "expected 0 or more"),
-    ("file,onset,duration,label\na.wav,0,5,spoof\na.wav,4,5,real\n", "overlap at 4.0 s"),
-    ("file,onset,duration,label\na.wav,0,5,maybe\n", "'maybe'"),
-    ("file,onset,duration,label\n", "no recording"),
-])
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("file,onset,label\na.wav,0,spoof\n", "expected file, onset, duration and label"),
+        (
+            "file,onset,duration,label\na.wav,zero,1,spoof\n",
+            ":2: onset and duration must be numbers",
+        ),
+        ("file,onset,duration,label\na.wav,0,0,spoof\n", "expected 0 or more"),
+        ("file,onset,duration,label\na.wav,nan,1,spoof\n", "expected 0 or more"),
+        ("file,onset,duration,label\na.wav,0,5,spoof\na.wav,4,5,real\n", "overlap at 4.0 s"),
+        ("file,onset,duration,label\na.wav,0,5,maybe\n", "'maybe'"),
+        ("file,onset,duration,label\n", "no recording"),
+    ],
+)
 def test_wrong_annotations(tmp_path, text, words):
     with pytest.raises(ProtocolError, match=words):
         read_annotations(written(tmp_path, text))

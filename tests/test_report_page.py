@@ -36,8 +36,17 @@ def report(tmp_path_factory):
     sound.mkdir()
     worst = int(np.argmin(scored.bonafide()))
     soundfile.write(sound / f"<b>{worst}.wav", rng.normal(0, 0.1, 8000), 16_000)
-    arguments = ["metrics", "--scores", str(folder / "fair <1>.csv"), "--out", str(folder), "--bootstrap", "50",
-                 "--audio", str(sound)]
+    arguments = [
+        "metrics",
+        "--scores",
+        str(folder / "fair <1>.csv"),
+        "--out",
+        str(folder),
+        "--bootstrap",
+        "50",
+        "--audio",
+        str(sound),
+    ]
     assert evaluate.main(arguments) == 0
     return folder
 
@@ -50,9 +59,13 @@ def page(browser, report):
         page.troubles = []
         page.on("pageerror", lambda error: page.troubles.append(str(error)))
         page.on("console", lambda message: page.troubles.append(message.text))
-        page.on("request", lambda request: request.url.startswith("http") and page.troubles.append(request.url))
+        page.on(
+            "request",
+            lambda request: request.url.startswith("http") and page.troubles.append(request.url),
+        )
         page.goto((report / "report.html").as_uri())
         return page
+
     return open_page
 
 
@@ -84,7 +97,11 @@ def test_moving_the_threshold_counts_anew(page, report):
 def test_a_phone_needs_no_sideways_scrolling(page, scheme):
     shown = page(width=360, scheme=scheme)
     assert shown.evaluate("document.documentElement.scrollWidth") <= 360
-    paper, ink = (shown.evaluate(f"getComputedStyle(document.body).{name}") for name in ("backgroundColor", "color"))
+    paper, ink = (
+        shown.evaluate(f"getComputedStyle(document.body).{name}")
+        for name in ("backgroundColor", "color")
+    )
+
     def brightness(colour):
         return sum(int(part) for part in colour[4:-1].split(","))
 

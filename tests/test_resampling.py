@@ -9,7 +9,9 @@ from radd.errors import AudioError
 from radd.resampling import Converter
 from radd.types import SAMPLE_RATE_HZ
 
-RATES_HZ = st.sampled_from([4_000, 8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000, 192_000])
+RATES_HZ = st.sampled_from(
+    [4_000, 8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000, 192_000]
+)
 
 
 def noise(frames, channels, seed=0):
@@ -17,7 +19,9 @@ def noise(frames, channels, seed=0):
 
 
 def convert(frames, rate_hz, sizes=None, **options):
-    """The chunks of frames that are pushed in blocks of the given sizes, then in one of what is left."""
+    """The chunks of frames that are pushed in blocks of the given sizes, then in one of what is
+    left.
+    """
     converter = Converter(rate_hz, frames.shape[1], **options)
     blocks = np.split(frames, np.minimum(np.cumsum(sizes or [len(frames)]), len(frames)))
     return [*[converter.push(block) for block in blocks], converter.flush()]
@@ -28,7 +32,12 @@ def samples(chunks):
 
 
 @settings(deadline=None)
-@given(RATES_HZ, st.integers(1, 8), st.integers(0, 40_000), st.lists(st.integers(0, 9_000), max_size=12))
+@given(
+    RATES_HZ,
+    st.integers(1, 8),
+    st.integers(0, 40_000),
+    st.lists(st.integers(0, 9_000), max_size=12),
+)
 def test_length_law_and_block_sizes_do_not_matter(rate_hz, channels, count, sizes):
     frames = noise(count, channels)
     chunks = convert(frames, rate_hz, sizes)
@@ -56,12 +65,21 @@ def test_a_tone_keeps_its_pitch_level_and_place(rate_hz):
 
 def test_channels_are_averaged():
     frames = noise(500, 6)
-    np.testing.assert_allclose(samples(convert(frames, SAMPLE_RATE_HZ)), frames.mean(axis=1), atol=1e-7)
+    np.testing.assert_allclose(
+        samples(convert(frames, SAMPLE_RATE_HZ)), frames.mean(axis=1), atol=1e-7
+    )
 
 
 @settings(deadline=None)
-@given(RATES_HZ, st.integers(1, 3), st.lists(st.integers(0, 4_000), max_size=4),
-       st.sets(st.tuples(st.integers(0, 7_999), st.sampled_from([np.nan, np.inf, -np.inf, 1e30])), max_size=20))
+@given(
+    RATES_HZ,
+    st.integers(1, 3),
+    st.lists(st.integers(0, 4_000), max_size=4),
+    st.sets(
+        st.tuples(st.integers(0, 7_999), st.sampled_from([np.nan, np.inf, -np.inf, 1e30])),
+        max_size=20,
+    ),
+)
 def test_what_is_no_number_is_zero_and_counted_once(rate_hz, channels, sizes, damages):
     frames, clean = noise(8_000, channels), noise(8_000, channels)
     for place, value in damages:
@@ -80,7 +98,9 @@ def test_the_first_chunk_with_samples_bears_the_start_and_the_cause():
     assert all(chunk.cause is None for chunk in chunks if not len(chunk.samples))
 
 
-@pytest.mark.parametrize(("rate_hz", "channels"), [(0, 1), (999, 1), (10**9, 1), (16_000, 0), (16_000, 5_000)])
+@pytest.mark.parametrize(
+    ("rate_hz", "channels"), [(0, 1), (999, 1), (10**9, 1), (16_000, 0), (16_000, 5_000)]
+)
 def test_what_is_no_sound_is_refused(rate_hz, channels):
     with pytest.raises(AudioError, match="expected 1000 to"):
         Converter(rate_hz, channels)

@@ -1,4 +1,6 @@
-"""review.py: what is asked first, what labels come to, what the index learns of them, and what goes for good."""
+"""review.py: what is asked first, what labels come to, what the index learns of them, and what goes
+for good.
+"""
 
 import hashlib
 import itertools
@@ -21,7 +23,13 @@ from fixtures_storage import SumEncoder, alert, rows, score, storage_settings
 from hypothesis import HealthCheck, given
 from hypothesis import settings as within
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 import review
 from radd.errors import ConfigError
@@ -38,10 +46,18 @@ from storage.review import STATES, Label, Question, Reviews, agreed
 from stream.sources import DEMO
 
 NAMES = ("ann", "bob", "cyn")
-HOSTILE = st.text(max_size=60) | st.sampled_from([
-    "'; DROP TABLE labels; --", "<script>alert(1)</script>", "a\nb\r\x1b[2J\x07", "\u202egnp.exe", "\0", "\udce4",
-    "x" * 10_000, "%s {0} \\n $(reboot)",
-])  # fmt: skip
+HOSTILE = st.text(max_size=60) | st.sampled_from(
+    [
+        "'; DROP TABLE labels; --",
+        "<script>alert(1)</script>",
+        "a\nb\r\x1b[2J\x07",
+        "\u202egnp.exe",
+        "\0",
+        "\udce4",
+        "x" * 10_000,
+        "%s {0} \\n $(reboot)",
+    ]
+)
 
 
 @pytest.fixture
@@ -57,7 +73,9 @@ def reviews(settings):
 
 @pytest.fixture(scope="session")
 def spoken():
-    """The first seconds of the demo recording, float32: speech, so that an index can learn of it."""
+    """The first seconds of the demo recording, float32: speech, so that an index can learn of
+    it.
+    """
     return load_speech(DEMO)[: 5 * 16_000]
 
 
@@ -93,9 +111,14 @@ def test_the_uncertain_the_novel_and_the_disputed_come_first(settings, reviews):
 
 @given(st.lists(st.none() | st.floats(-50, 50), max_size=5), st.lists(st.floats(-1, 1), max_size=5))
 def test_how_informative_an_alert_is_lies_between_0_and_1(llrs, similarities):
-    neighbours = [{"id": "r", "label": "spoof", "system": "s", "similarity": s} for s in similarities]
-    record = {"alert": {"id": str(uuid.uuid4()), "state": "close"}, "neighbours": neighbours,
-              "trace": [(i, llr) for i, llr in enumerate(llrs)]}
+    neighbours = [
+        {"id": "r", "label": "spoof", "system": "s", "similarity": s} for s in similarities
+    ]
+    record = {
+        "alert": {"id": str(uuid.uuid4()), "state": "close"},
+        "neighbours": neighbours,
+        "trace": [(i, llr) for i, llr in enumerate(llrs)],
+    }
     assert 0 <= informative(record) <= 1
     assert informative(record | {"alert": {"id": str(uuid.UUID(int=0)), "state": "sample"}}) == 0
 
@@ -131,17 +154,26 @@ def test_filters_choose(settings, reviews):
     assert ids() == {young.id, drawn.id, other.id}
     assert ids(stream=first) == ids(stream=first[:13]) == {young.id}
     assert ids(state="unsure") == ids(state="unsure", label=Label.UNSURE) == {old.id}
-    assert ids(state="unsure", unlabelled_by="ann") == ids(state="unsure", label=Label.FAKE) == set()
+    assert (
+        ids(state="unsure", unlabelled_by="ann") == ids(state="unsure", label=Label.FAKE) == set()
+    )
     assert ids(state="unsure", unlabelled_by="bob") == {old.id}
     assert ids(kind="sample") == {drawn.id} and ids(kind="alert") == {young.id, other.id}
     began = one(settings.url, tables.alerts, id=young.id)["began_utc"]
     assert ids(since=began) == {young.id} and ids(since=began + timedelta(seconds=1)) == set()
 
 
-@pytest.mark.parametrize("id, words", [
-    ("zzzz", "is no id of a clip"), ("abc", "is no id"), ("%%%%", "is no id"), ("0" * 36, "there is no clip"),
-    ("' OR 1=1 --", "is no id"), ("", "is no id"),
-])
+@pytest.mark.parametrize(
+    "id, words",
+    [
+        ("zzzz", "is no id of a clip"),
+        ("abc", "is no id"),
+        ("%%%%", "is no id"),
+        ("0" * 36, "there is no clip"),
+        ("' OR 1=1 --", "is no id"),
+        ("", "is no id"),
+    ],
+)
 def test_an_id_that_fits_none_is_refused(reviews, id, words):
     with pytest.raises(ConfigError, match=words):
         reviews.show(id)
@@ -158,27 +190,32 @@ def test_an_id_that_fits_several_is_refused(settings, reviews):
 # What labels come to
 
 
-@pytest.mark.parametrize("history, one, two", [
-    ("", "pending", "pending"),
-    ("ann fake", "fake", "pending"),
-    ("ann fake, bob fake", "fake", "fake"),
-    ("ann fake, ann fake", "fake", "pending"),
-    ("ann fake,  ANN  fake", "fake", "pending"),
-    ("ann fake, bob real", "conflict", "conflict"),
-    ("ann fake, bob real, cyn fake", "fake", "conflict"),
-    ("ann fake, bob real, bob fake", "fake", "fake"),
-    ("ann fake, ann real", "real", "pending"),
-    ("ann fake, ann unsure", "unsure", "unsure"),
-    ("ann unsure, bob real", "real", "pending"),
-    ("ann unsure, bob unsure", "unsure", "unsure"),
-])
+@pytest.mark.parametrize(
+    "history, one, two",
+    [
+        ("", "pending", "pending"),
+        ("ann fake", "fake", "pending"),
+        ("ann fake, bob fake", "fake", "fake"),
+        ("ann fake, ann fake", "fake", "pending"),
+        ("ann fake,  ANN  fake", "fake", "pending"),
+        ("ann fake, bob real", "conflict", "conflict"),
+        ("ann fake, bob real, cyn fake", "fake", "conflict"),
+        ("ann fake, bob real, bob fake", "fake", "fake"),
+        ("ann fake, ann real", "real", "pending"),
+        ("ann fake, ann unsure", "unsure", "unsure"),
+        ("ann unsure, bob real", "real", "pending"),
+        ("ann unsure, bob unsure", "unsure", "unsure"),
+    ],
+)
 def test_what_labels_come_to(history, one, two):
     said = [tuple(each.rsplit(" ", 1)) for each in history.split(",") if each]
     assert (agreed(said, 1), agreed(said, 2)) == (one, two)
 
 
 class LabelHistory(RuleBasedStateMachine):
-    """People label and change their minds; the database and the index against a dictionary of who says what."""
+    """People label and change their minds; the database and the index against a dictionary of who
+    says what.
+    """
 
     settings, sounds, quorum = None, (), 1
 
@@ -191,7 +228,12 @@ class LabelHistory(RuleBasedStateMachine):
         self.said = {id: {} for id in self.ids}
         self.count = dict.fromkeys(self.ids, 0)
 
-    @rule(which=st.integers(0, 1), name=st.sampled_from(NAMES), label=st.sampled_from(Label), learn=st.booleans())
+    @rule(
+        which=st.integers(0, 1),
+        name=st.sampled_from(NAMES),
+        label=st.sampled_from(Label),
+        learn=st.booleans(),
+    )
     def label(self, which, name, label, learn):
         id = self.ids[which]
         with Reviews(self.settings.url, self.quorum) as reviews:
@@ -230,10 +272,16 @@ class LabelHistory(RuleBasedStateMachine):
         for id, sha256 in zip(self.ids, self.sha256s, strict=True):
             row = one(self.settings.url, tables.alerts, id=id)
             assert row["review"] == self.expected(id)
-            numbers = [r["number"] for r in rows(self.settings.url, tables.labels) if r["clip_sha256"] == sha256]
+            numbers = [
+                r["number"]
+                for r in rows(self.settings.url, tables.labels)
+                if r["clip_sha256"] == sha256
+            ]
             assert numbers == list(range(1, self.count[id] + 1)), "the history is kept, once"
             right = {"fake": {"spoof"}, "real": {"bonafide"}}.get(row["review"], set())
-            assert self.learnt(sha256) in (set(), right), "nothing is in the index that is not agreed"
+            assert self.learnt(sha256) in (set(), right), (
+                "nothing is in the index that is not agreed"
+            )
 
 
 @pytest.mark.parametrize("quorum", [1, 2])
@@ -243,12 +291,16 @@ def test_any_history_of_labels(tmp_path_factory, spoken, quorum):
 
         @initialize()
         def hear(self):
-            self.settings = storage_settings(f"sqlite:///{tmp_path_factory.mktemp('labels')}/radd.db",
-                                             tmp_path_factory.mktemp("spool"))
+            self.settings = storage_settings(
+                f"sqlite:///{tmp_path_factory.mktemp('labels')}/radd.db",
+                tmp_path_factory.mktemp("spool"),
+            )
             super().hear()
 
     Machine.quorum = quorum
-    run_state_machine_as_test(Machine, settings=within(deadline=None, max_examples=5, stateful_step_count=12))
+    run_state_machine_as_test(
+        Machine, settings=within(deadline=None, max_examples=5, stateful_step_count=12)
+    )
 
 
 def test_a_confirmed_clip_is_in_the_index_until_minds_change(settings, reviews, spoken, encoder):
@@ -261,7 +313,9 @@ def test_a_confirmed_clip_is_in_the_index_until_minds_change(settings, reviews, 
     assert learnt == sha256 and blocks > 3
     with OverlayStore(settings.url, encoder.id) as store:
         overlay = store.read()
-        assert {(r.label, r.system, r.source) for r in overlay.sides[1].references} == {("spoof", "unknown", "call 7")}
+        assert {(r.label, r.system, r.source) for r in overlay.sides[1].references} == {
+            ("spoof", "unknown", "call 7")
+        }
         assert len(overlay) == blocks
         (recording,) = store.recordings()
         assert (recording.reviewer, recording.reason) == ("ann", "sounds metallic")
@@ -270,7 +324,9 @@ def test_a_confirmed_clip_is_in_the_index_until_minds_change(settings, reviews, 
         assert len(store.read()) == 0 and store.read().version > overlay.version
         reviews.label([heard.id], Label.REAL, "ann", "it was the line")
         ((learnt, blocks),) = reviews.remember(encoder).items()
-        assert learnt == sha256 and {r.label for r in store.read().sides[0].references} == {"bonafide"}
+        assert learnt == sha256 and {r.label for r in store.read().sides[0].references} == {
+            "bonafide"
+        }
     assert [entry["blocks"] for entry in reviews.show(heard.id)["index"]] == [blocks]
 
 
@@ -284,8 +340,12 @@ def test_who_spoke_before_the_alert_is_no_fake(settings, reviews, spoken, encode
         reviews.remember(encoder)
         with OverlayStore(settings.url, encoder.id) as store:
             entered[label] = {r.start_s for r in store.read().sides[side].references}
-    assert entered[Label.FAKE] == {start for start in entered[Label.REAL] if start >= before / 16_000}
-    assert 0 < len(entered[Label.FAKE]) < len(entered[Label.REAL]), "a person's label is about the whole clip"
+    assert entered[Label.FAKE] == {
+        start for start in entered[Label.REAL] if start >= before / 16_000
+    }
+    assert 0 < len(entered[Label.FAKE]) < len(entered[Label.REAL]), (
+        "a person's label is about the whole clip"
+    )
 
 
 def test_another_encoder_learns_what_is_agreed_too(settings, reviews, spoken, encoder):
@@ -296,7 +356,11 @@ def test_another_encoder_learns_what_is_agreed_too(settings, reviews, spoken, en
     encoder.id = "another"
     assert reviews.remember(encoder) == first
     reviews.label([heard.id], Label.UNSURE, "ann", "")
-    assert rows(settings.url, tables.overlay_references) == [] == rows(settings.url, tables.indexed_clips)
+    assert (
+        rows(settings.url, tables.overlay_references)
+        == []
+        == rows(settings.url, tables.indexed_clips)
+    )
 
 
 def test_one_person_of_two_names_is_no_quorum_and_one_who_calls_all_real_does_not_rule(settings):
@@ -304,14 +368,18 @@ def test_one_person_of_two_names_is_no_quorum_and_one_who_calls_all_real_does_no
     keep(settings, *heard)
     with Reviews(settings.url, 2) as reviews:
         for name in ("Ann", " ann", "ANN ", "\uff41nn"):
-            assert set(reviews.label([e.id for e in heard], Label.REAL, name, "").values()) == {"pending"}
+            assert set(reviews.label([e.id for e in heard], Label.REAL, name, "").values()) == {
+                "pending"
+            }
         reviews.label([heard[0].id], Label.FAKE, "bob", "")
         reviews.label([heard[0].id], Label.FAKE, "cyn", "")
         assert one(settings.url, tables.alerts, id=heard[0].id)["review"] == "conflict"
         reviews.label([heard[0].id], Label.FAKE, "dan", "")
         assert one(settings.url, tables.alerts, id=heard[0].id)["review"] == "fake"
         assert reviews.stats()["reviewers"]["ann"] == {"real": 5, "overruled": 1}
-        assert len(rows(settings.url, tables.labels)) == 8, "four answers in another spelling are repetitions"
+        assert len(rows(settings.url, tables.labels)) == 8, (
+            "four answers in another spelling are repetitions"
+        )
 
 
 def test_an_open_alert_is_not_labelled_and_a_reviewer_has_a_name(settings, reviews):
@@ -328,7 +396,9 @@ def test_an_open_alert_is_not_labelled_and_a_reviewer_has_a_name(settings, revie
 def upsert_state(url, id, state):
     database = Database(url)
     with database.transaction() as connection:
-        connection.execute(tables.alerts.update().where(tables.alerts.c.id == id).values(state=state))
+        connection.execute(
+            tables.alerts.update().where(tables.alerts.c.id == id).values(state=state)
+        )
     database.close()
 
 
@@ -363,7 +433,9 @@ def test_many_people_at_once_lose_no_label(settings):
     kept = rows(settings.url, tables.labels)
     assert [row["number"] for row in kept] == list(range(1, 31))
     for name in NAMES:
-        assert [row["reason"] for row in kept if row["reviewer"] == name] == [str(number) for number in range(10)]
+        assert [row["reason"] for row in kept if row["reviewer"] == name] == [
+            str(number) for number in range(10)
+        ]
 
 
 KILLS = 8
@@ -381,13 +453,17 @@ def label_forever(url, ids, acknowledged, seed, ready):
             reviews.remember(encoder)
 
 
-def test_kill_9_while_labelling_loses_nothing_and_doubles_nothing(settings, processes, spoken, tmp_path, encoder):
+def test_kill_9_while_labelling_loses_nothing_and_doubles_nothing(
+    settings, processes, spoken, tmp_path, encoder
+):
     heard = [flagged(clip=shifted(spoken, by)) for by in (0, 900)]
     keep(settings, *heard)
     ids, told = [event.id for event in heard], tmp_path / "acknowledged"
     for seed in range(KILLS):
         ready = processes.Event()
-        process = processes.Process(target=label_forever, args=(settings.url, ids, told, seed, ready))
+        process = processes.Process(
+            target=label_forever, args=(settings.url, ids, told, seed, ready)
+        )
         process.start()
         assert ready.wait(PATIENCE_S)
         process.join(0.1 + seed / 20)
@@ -400,7 +476,9 @@ def test_kill_9_while_labelling_loses_nothing_and_doubles_nothing(settings, proc
     kept = rows(settings.url, tables.labels)
     answers = [(row["reviewer"], row["reason"]) for row in kept]
     assert len(set(answers)) == len(answers), "no label is doubled"
-    assert {(name, number) for name, number, _, _ in acknowledged} <= set(answers), "no acknowledged label is lost"
+    assert {(name, number) for name, number, _, _ in acknowledged} <= set(answers), (
+        "no acknowledged label is lost"
+    )
     with Reviews(settings.url, 1) as reviews:
         reviews.remember(encoder)
         for event in heard:
@@ -426,11 +504,17 @@ def test_what_is_typed_and_what_files_are_called_is_data_and_harmless(settings, 
     assert kept["reviewer"] == kept["reason"] == hostile[:10_000]
     for out in (call("list", "--state", "unsure"), call("show", id), call("stats")):
         assert all(c.isprintable() or c == "\n" for c in out) and len(out) < 10_000
-        assert not any(line.startswith("\x1b") for line in out.splitlines()) and "characters)" in out
+        assert (
+            not any(line.startswith("\x1b") for line in out.splitlines()) and "characters)" in out
+        )
     assert json.loads(call("list", "--state", "unsure", "--json"))["source"] == hostile[:10_000]
 
 
-@within(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@within(
+    max_examples=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(name=HOSTILE, reason=HOSTILE)
 def test_any_text_of_a_person_is_kept(reviews, settings, name, reason):
     heard = flagged(int(np.random.default_rng().integers(2**31)))
@@ -439,7 +523,9 @@ def test_any_text_of_a_person_is_kept(reviews, settings, name, reason):
         return
     reviews.label([heard.id], Label.UNSURE, name, reason)
     (kept,) = reviews.show(heard.id)["labels"]
-    escaped = [text.encode("utf-8", "backslashreplace").decode()[:10_000] for text in (name, reason)]
+    escaped = [
+        text.encode("utf-8", "backslashreplace").decode()[:10_000] for text in (name, reason)
+    ]
     assert [kept["reviewer"], kept["reason"]] == escaped
 
 
@@ -448,10 +534,22 @@ def test_show_tells_everything(settings, call):
     keep(settings, Gap(1_000, 2_000, "overrun"), heard, device="USB Audio 3")
     call("label", "fake", heard.id, "--reviewer", "ann", "--reason", "flat prosody")
     shown = call("show", heard.id[:8])
-    for words in ("USB Audio 3", "default 1", "c" * 64, "-2.50", "tts-7", "ref-0", "overrun", "ann", "flat prosody"):
+    for words in (
+        "USB Audio 3",
+        "default 1",
+        "c" * 64,
+        "-2.50",
+        "tts-7",
+        "ref-0",
+        "overrun",
+        "ann",
+        "flat prosody",
+    ):
         assert words in shown
     found = json.loads(call("show", heard.id, "--json"))
-    assert found["trace"] == [[34_048, -2.5], [36_096, -2.5]] and found["labels"][0]["label"] == "fake"
+    assert (
+        found["trace"] == [[34_048, -2.5], [36_096, -2.5]] and found["labels"][0]["label"] == "fake"
+    )
     assert found["alert"]["gaps"] == 2 and found["stream"]["config_hash"] == "c" * 64
 
 
@@ -471,13 +569,19 @@ def test_stats_tell_how_many_fakes_were_missed(settings, call):
     assert "missed: 1 of 2 samples" in call("stats")
 
 
-def test_play_without_a_sound_card_writes_the_file(settings, call, tmp_path, monkeypatch, no_microphone):
+def test_play_without_a_sound_card_writes_the_file(
+    settings, call, tmp_path, monkeypatch, no_microphone
+):
     heard = flagged()
     keep(settings, heard)
     monkeypatch.chdir(tmp_path)
     assert call("play", heard.id).strip() == f"{heard.id}.flac"
     call("play", heard.id, "--out", "mine.flac")
-    assert Path(f"{heard.id}.flac").read_bytes() == Path("mine.flac").read_bytes() == flac_bytes(heard.clip)
+    assert (
+        Path(f"{heard.id}.flac").read_bytes()
+        == Path("mine.flac").read_bytes()
+        == flac_bytes(heard.clip)
+    )
     assert "cannot write" in call("play", heard.id, "--out", "none/mine.flac", code=2)
 
 
@@ -488,10 +592,16 @@ def test_play_plays(settings, call, tmp_path, monkeypatch, virtual_microphone):
     assert call("play", heard.id) == "" and not list(tmp_path.glob("*.flac"))
 
 
-@pytest.mark.parametrize("arguments", [
-    ["list", "--limit", "0"], ["list", "--since", "soon"], ["list", "--state", "odd"], ["delete"],
-    ["label", "maybe", "x"],
-])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["list", "--limit", "0"],
+        ["list", "--since", "soon"],
+        ["list", "--state", "odd"],
+        ["delete"],
+        ["label", "maybe", "x"],
+    ],
+)
 def test_wrong_usage_is_told(settings, call, arguments):
     assert "error" in call(arguments[0], *arguments[1:], code=2)
 
@@ -522,7 +632,9 @@ def export_some(settings, directory):
 @pytest.fixture(scope="module")
 def exported_once(tmp_path_factory):
     directory = tmp_path_factory.mktemp("export")
-    export_some(storage_settings(f"sqlite:///{directory}/radd.db", directory / "spool"), directory / "out")
+    export_some(
+        storage_settings(f"sqlite:///{directory}/radd.db", directory / "spool"), directory / "out"
+    )
     return directory / "out"
 
 
@@ -561,39 +673,46 @@ def test_labels_from_elsewhere_join_those_that_are_here(exported, elsewhere, tmp
 
 def change(*path, to):
     """An edit of a line of JSON: the value at `path` becomes `to`."""
+
     def edit(said):
         *way, last = path
         for step in way:
             said = said[step]
         said[last] = to
+
     return edit
 
 
-@pytest.mark.parametrize("edit, words", [
-    (change("clip", "sha256", to="../../etc/passwd"), "expected a SHA-256"),
-    (change("clip", "sha256", to="0" * 64), "cannot read"),
-    (change("clip", "state", to="burnt"), "of state 'burnt'"),
-    (change("clip", "length_samples", to=1), "the line says otherwise"),
-    (change("clip", "stored_utc", to="yesterday"), "clips stored_utc is"),
-    (change("clip", "size_bytes", to=2**40), "clips size_bytes is"),
-    (change("clip", "flac", to="x"), "expected a row of clips"),
-    (change("alerts", to=[]), "at least one alert"),
-    (change("alerts", 0, to="x"), "expected in each alert"),
-    (change("alerts", 0, "id", to="x"), "expected two UUIDs"),
-    (change("alerts", 0, "stream_id", to=str(uuid.UUID(int=5))), "its own stream"),
-    (change("alerts", 0, "clip_sha256", to="0" * 64), "another clip"),
-    (change("alerts", 0, "state", to="open"), "expected close, interrupted or sample"),
-    (change("alerts", 0, "min_llr", to=float("nan")), "alerts min_llr is nan"),
-    (change("alerts", 0, "peak_p_spoof", to=10**400), "alerts peak_p_spoof is 1000"),
-    (change("alerts", 0, "trace", to=[[1, "x"]]), "trace or the neighbours"),
-    (change("alerts", 0, "neighbours", to=[{"id": 3}]), "trace or the neighbours"),
-    (change("alerts", 0, "stream", "source", to="x" * 10_001), "streams source is"),
-    (change("alerts", 0, "stream", "host", to="\ud800"), "streams host is"),
-    (change("labels", to={}), "a list of labels"),
-    (change("labels", to=[{"label": "fake"}]), "expected a row of labels"),
-    (change("more", to=1), 'expected an object with "clip"'),
-])
-def test_an_import_that_does_not_fit_is_refused_whole_with_its_line(exported, elsewhere, edit, words):
+@pytest.mark.parametrize(
+    "edit, words",
+    [
+        (change("clip", "sha256", to="../../etc/passwd"), "expected a SHA-256"),
+        (change("clip", "sha256", to="0" * 64), "cannot read"),
+        (change("clip", "state", to="burnt"), "of state 'burnt'"),
+        (change("clip", "length_samples", to=1), "the line says otherwise"),
+        (change("clip", "stored_utc", to="yesterday"), "clips stored_utc is"),
+        (change("clip", "size_bytes", to=2**40), "clips size_bytes is"),
+        (change("clip", "flac", to="x"), "expected a row of clips"),
+        (change("alerts", to=[]), "at least one alert"),
+        (change("alerts", 0, to="x"), "expected in each alert"),
+        (change("alerts", 0, "id", to="x"), "expected two UUIDs"),
+        (change("alerts", 0, "stream_id", to=str(uuid.UUID(int=5))), "its own stream"),
+        (change("alerts", 0, "clip_sha256", to="0" * 64), "another clip"),
+        (change("alerts", 0, "state", to="open"), "expected close, interrupted or sample"),
+        (change("alerts", 0, "min_llr", to=float("nan")), "alerts min_llr is nan"),
+        (change("alerts", 0, "peak_p_spoof", to=10**400), "alerts peak_p_spoof is 1000"),
+        (change("alerts", 0, "trace", to=[[1, "x"]]), "trace or the neighbours"),
+        (change("alerts", 0, "neighbours", to=[{"id": 3}]), "trace or the neighbours"),
+        (change("alerts", 0, "stream", "source", to="x" * 10_001), "streams source is"),
+        (change("alerts", 0, "stream", "host", to="\ud800"), "streams host is"),
+        (change("labels", to={}), "a list of labels"),
+        (change("labels", to=[{"label": "fake"}]), "expected a row of labels"),
+        (change("more", to=1), 'expected an object with "clip"'),
+    ],
+)
+def test_an_import_that_does_not_fit_is_refused_whole_with_its_line(
+    exported, elsewhere, edit, words
+):
     file = exported / "clips.jsonl"
     *before, last = file.read_text().splitlines()
     said = json.loads(last)
@@ -619,7 +738,9 @@ def test_changed_sound_and_missing_files_are_refused(exported, elsewhere, tmp_pa
     first["clip"]["sha256"] = hashlib.sha256(b"no sound").hexdigest()
     (exported / "clips.jsonl").write_text(json.dumps(first))
     assert "cannot be decoded" in elsewhere("import", exported, code=2)
-    assert "expected what review.py export has written" in elsewhere("import", tmp_path / "nowhere", code=2)
+    assert "expected what review.py export has written" in elsewhere(
+        "import", tmp_path / "nowhere", code=2
+    )
     (exported / "clips.jsonl").write_bytes(b"\xff\xfe")
     assert "not UTF-8" in elsewhere("import", exported, code=2)
 
@@ -645,8 +766,16 @@ def test_delete_removes_all_of_a_clip_and_says_so(settings, call, spoken):
     size = len(flac_bytes(gone.clip))
     assert f"1 alerts, 1 clips, {size} clip bytes, 1 labels, {entries} index entries" in told
     assert "training keeps no copies" in told
-    assert {row["clip_sha256"] for row in rows(settings.url, tables.overlay_references)} == {clip_sha256(stays.clip)}
-    for table in (tables.alerts, tables.clips, tables.evidence, tables.labels, tables.indexed_clips):
+    assert {row["clip_sha256"] for row in rows(settings.url, tables.overlay_references)} == {
+        clip_sha256(stays.clip)
+    }
+    for table in (
+        tables.alerts,
+        tables.clips,
+        tables.evidence,
+        tables.labels,
+        tables.indexed_clips,
+    ):
         assert len(rows(settings.url, table)) == 1
     assert rows(settings.url, tables.overlay_versions)[0]["version"] > before["version"]
     assert "there is no clip" in call("delete", "--id", gone.id, code=2)
@@ -661,7 +790,9 @@ def test_delete_leaves_sound_that_another_alert_needs(settings, reviews):
 
 
 def test_delete_removes_a_stream_and_what_ended_before(settings, reviews):
-    streams = [keep(settings, flagged(seed), score(16_000), Gap(20_000, 21_000, "x")) for seed in range(3)]
+    streams = [
+        keep(settings, flagged(seed), score(16_000), Gap(20_000, 21_000, "x")) for seed in range(3)
+    ]
     removed = delete(reviews.database, stream=streams[0])
     assert (removed["streams"], removed["alerts"], removed["seconds"]) == (1, 1, 1)
     assert {row["id"] for row in rows(settings.url, tables.streams)} == set(streams[1:])
@@ -685,7 +816,9 @@ def test_a_delete_that_fails_half_way_removes_nothing(tmp_path):
     heard = [flagged(seed) for seed in range(3)]
     keep(local, *heard)
     database = sqlite3.connect(f"{tmp_path}/radd.db")
-    database.execute("CREATE TRIGGER no BEFORE DELETE ON clips BEGIN SELECT RAISE(ABORT, 'no'); END")
+    database.execute(
+        "CREATE TRIGGER no BEFORE DELETE ON clips BEGIN SELECT RAISE(ABORT, 'no'); END"
+    )
     database.commit()
     database.close()
     with Reviews(local.url, 1) as reviews, pytest.raises(Exception, match="refuses rows"):
@@ -693,17 +826,24 @@ def test_a_delete_that_fails_half_way_removes_nothing(tmp_path):
     assert len(rows(local.url, tables.alerts)) == len(rows(local.url, tables.evidence)) == 3
 
 
-@pytest.mark.parametrize("kept_days, expected", [
-    ({"keep_days_pending": 7}, ("expired", "fake", "pending")),
-    ({"keep_days_labelled": 7}, ("pending", "fake", "pending")),
-    ({}, ("pending", "fake", "pending")),
-])
-def test_sound_expires_by_the_state_of_its_review_and_rows_stay(settings, reviews, kept_days, expected):
+@pytest.mark.parametrize(
+    "kept_days, expected",
+    [
+        ({"keep_days_pending": 7}, ("expired", "fake", "pending")),
+        ({"keep_days_labelled": 7}, ("pending", "fake", "pending")),
+        ({}, ("pending", "fake", "pending")),
+    ],
+)
+def test_sound_expires_by_the_state_of_its_review_and_rows_stay(
+    settings, reviews, kept_days, expected
+):
     old, labelled, young = flagged(1), flagged(2), flagged(3)
     keep(settings, old, labelled)
     reviews.label([labelled.id], Label.FAKE, "ann", "")
     with reviews.database.transaction() as connection:
-        month_ago = connection.scalar(sa.select(tables.clips.c.stored_utc).limit(1)) - timedelta(days=30)
+        month_ago = connection.scalar(sa.select(tables.clips.c.stored_utc).limit(1)) - timedelta(
+            days=30
+        )
         connection.execute(tables.clips.update().values(stored_utc=month_ago))
     changed = storage_settings(settings.url, settings.spool, **kept_days)
     keep(changed, young)

@@ -1,4 +1,6 @@
-"""The loop: order of the end, duration, stats, signals, systemd, exit codes. Sound comes from an array."""
+"""The loop: order of the end, duration, stats, signals, systemd, exit codes. Sound comes from an
+array.
+"""
 
 import contextlib
 import json
@@ -15,7 +17,17 @@ import pytest
 from fixtures_house import ROOT
 
 from radd.errors import AudioError, ConfigError, DeviceError, ModelError, StorageError
-from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, Alert, AlertState, AudioChunk, Detector, Gap, Judgement, Score
+from radd.types import (
+    HOP_SAMPLES,
+    SAMPLE_RATE_HZ,
+    Alert,
+    AlertState,
+    AudioChunk,
+    Detector,
+    Gap,
+    Judgement,
+    Score,
+)
 from stream.alerts import AlertSettings
 from stream.decision import DecisionSettings
 from stream.engine import EngineSettings
@@ -26,8 +38,17 @@ from stream.runtime import Ending, NoJournal, Run, Stream, exit_code, resident_m
 from stream.service import Service
 from stream.sinks import JsonLines
 
-DECISION = DecisionSettings(prior=0.5, suspect_p=0.5, spoof_p=0.9, open_evidence=4.0, drift_llr=0.5, max_llr=6.0,
-                            close_bonafide_s=1.0, close_silence_s=10.0, refractory_s=1.0)
+DECISION = DecisionSettings(
+    prior=0.5,
+    suspect_p=0.5,
+    spoof_p=0.9,
+    open_evidence=4.0,
+    drift_llr=0.5,
+    max_llr=6.0,
+    close_bonafide_s=1.0,
+    close_silence_s=10.0,
+    refractory_s=1.0,
+)
 ENGINE = EngineSettings(streams_at_once=8, late_ms=400)
 ALERTS = AlertSettings(pre_roll_s=1.0, max_clip_s=20.0, neighbours=3)
 
@@ -111,18 +132,30 @@ class Shown:
         self.order.append(("shown", event))
 
 
-def sound(level: float, hops: int, start_hops: int = 0, cause: str | None = None) -> list[AudioChunk]:
+def sound(
+    level: float, hops: int, start_hops: int = 0, cause: str | None = None
+) -> list[AudioChunk]:
     hop = np.full(HOP_SAMPLES, level, np.float32)
     chunks = [AudioChunk(hop, (start_hops + i) * HOP_SAMPLES) for i in range(hops)]
     return chunks[:0] if not hops else [AudioChunk(hop, chunks[0].start, cause), *chunks[1:]]
 
 
-def listen(source: ArraySource, recovered=(), duration_samples=None, ending=None, display=None) -> list:
+def listen(
+    source: ArraySource, recovered=(), duration_samples=None, ending=None, display=None
+) -> list:
     order = []
     ending = ending or Ending()
     detector, stream_id = LoudIsFake(), str(uuid.UUID(int=3))
     stream = Stream(stream_id, source, Monitor(detector, DECISION, ALERTS, stream_id))
-    run = Run([stream], detector, lambda: Kept(order, recovered), display or Shown(order), ending, ENGINE, duration_samples)
+    run = Run(
+        [stream],
+        detector,
+        lambda: Kept(order, recovered),
+        display or Shown(order),
+        ending,
+        ENGINE,
+        duration_samples,
+    )
     with ending:
         try:
             run.listen()
@@ -132,29 +165,49 @@ def listen(source: ArraySource, recovered=(), duration_samples=None, ending=None
 
 
 def shown(order: list, kind: type) -> list:
-    return [each[1] for each in order if isinstance(each, tuple) and each[0] == "shown" and isinstance(each[1], kind)]
+    return [
+        each[1]
+        for each in order
+        if isinstance(each, tuple) and each[0] == "shown" and isinstance(each[1], kind)
+    ]
 
 
 def test_a_run_starts_scores_and_stops_with_totals():
     order = listen(ArraySource(sound(0.1, 20) + sound(0.9, 10, 20) + sound(0.1, 20, 30)))
     (started,), (stopped,) = shown(order, Started), shown(order, Stopped)
-    assert (started.source, started.bundle, started.native_rate_hz) == ("array", "loud-is-fake 1", 48_000)
+    assert (started.source, started.bundle, started.native_rate_hz) == (
+        "array",
+        "loud-is-fake 1",
+        48_000,
+    )
     assert len(shown(order, Score)) == 50
     assert [alert.state for alert in shown(order, Alert)] == [AlertState.OPEN, AlertState.CLOSE]
     assert stopped.reason == "end" and stopped.end == 50 * HOP_SAMPLES
-    assert (stopped.totals["scores"], stopped.totals["measured"], stopped.totals["alerts"]) == (50, 50, 1)
+    assert (stopped.totals["scores"], stopped.totals["measured"], stopped.totals["alerts"]) == (
+        50,
+        50,
+        1,
+    )
 
 
 def test_every_event_is_kept_before_it_is_shown():
     order = listen(ArraySource(sound(0.9, 8)))
-    events = [each for each in order if isinstance(each, tuple) and isinstance(each[1], (Score, Alert, Gap))]
+    events = [
+        each
+        for each in order
+        if isinstance(each, tuple) and isinstance(each[1], (Score, Alert, Gap))
+    ]
     assert [kind for kind, _ in events] == ["kept", "shown"] * (len(events) // 2)
     assert all(kept is seen for (_, kept), (_, seen) in zip(events[::2], events[1::2], strict=True))
 
 
 def test_the_last_alert_is_closed_and_the_journal_flushed_before_the_totals():
     order = listen(ArraySource(sound(0.9, 8)))
-    closed = next(i for i, each in enumerate(order) if each[0] == "shown" and getattr(each[1], "state", "") == "close")
+    closed = next(
+        i
+        for i, each in enumerate(order)
+        if each[0] == "shown" and getattr(each[1], "state", "") == "close"
+    )
     assert closed < order.index("journal closed") < len(order) - 1
     assert isinstance(order[-1][1], Stopped)
 
@@ -162,7 +215,9 @@ def test_the_last_alert_is_closed_and_the_journal_flushed_before_the_totals():
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_in_order(number):
     before = signal.getsignal(number)
-    source = ArraySource(sound(0.9, 50), lambda told: os.kill(os.getpid(), number) if told == 10 else None)
+    source = ArraySource(
+        sound(0.9, 50), lambda told: os.kill(os.getpid(), number) if told == 10 else None
+    )
     order = listen(source)
     (stopped,) = shown(order, Stopped)
     assert stopped.reason == number.name.lower() and stopped.totals["scores"] < 50
@@ -177,7 +232,9 @@ def test_a_signal_before_the_source_is_open_ends_without_listening():
     assert shown(order, Score) == [] and shown(order, Stopped)[0].reason == "sigterm"
 
 
-@pytest.mark.parametrize("samples", [1, HOP_SAMPLES - 1, HOP_SAMPLES, 5 * HOP_SAMPLES, 5 * HOP_SAMPLES + 7])
+@pytest.mark.parametrize(
+    "samples", [1, HOP_SAMPLES - 1, HOP_SAMPLES, 5 * HOP_SAMPLES, 5 * HOP_SAMPLES + 7]
+)
 def test_duration_is_counted_in_samples(samples):
     order = listen(ArraySource(sound(0.1, 30)), duration_samples=samples)
     (stopped,) = shown(order, Stopped)
@@ -186,7 +243,10 @@ def test_duration_is_counted_in_samples(samples):
 
 
 def test_a_loss_counts_as_time_and_may_hold_the_end():
-    order = listen(ArraySource(sound(0.1, 2) + sound(0.1, 2, 100, "unplugged")), duration_samples=10 * HOP_SAMPLES)
+    order = listen(
+        ArraySource(sound(0.1, 2) + sound(0.1, 2, 100, "unplugged")),
+        duration_samples=10 * HOP_SAMPLES,
+    )
     assert shown(order, Stopped)[0].end == 10 * HOP_SAMPLES
     assert [gap.end for gap in shown(order, Gap)] == [10 * HOP_SAMPLES]
 
@@ -195,13 +255,17 @@ def test_stats_come_once_a_minute_of_sound():
     order = listen(ArraySource(sound(0.1, 1_500)))
     stats = shown(order, Stats)
     assert [round(each.end / SAMPLE_RATE_HZ) for each in stats] == [60, 120, 180]
-    assert stats[0].queue_depths == {"capture": 0, "spool": 3} and 469 <= stats[0].chunks <= 480  # read ahead
+    assert (
+        stats[0].queue_depths == {"capture": 0, "spool": 3} and 469 <= stats[0].chunks <= 480
+    )  # read ahead
     assert 0 < stats[0].real_time_factor < 1 and stats[0].memory_mb > 10
 
 
 def test_an_alert_that_a_crash_left_open_is_told_after_the_start():
     clip = np.zeros(160, np.float32)
-    left = Alert(str(uuid.UUID(int=1)), AlertState.INTERRUPTED, 0, 160, 0.9, -2.0, clip, 0, (), (), 0)
+    left = Alert(
+        str(uuid.UUID(int=1)), AlertState.INTERRUPTED, 0, 160, 0.9, -2.0, clip, 0, (), (), 0
+    )
     order = listen(ArraySource(sound(0.1, 1)), recovered=(left,))
     assert [type(event) for _, event in order[:2]] == [Started, Alert] and order[1][1] is left
 
@@ -225,9 +289,17 @@ def test_a_reader_that_goes_away_ends_the_run():
     assert source.told <= 1 + AHEAD_SAMPLES // HOP_SAMPLES + 1 and order[-1] == "journal closed"
 
 
-@pytest.mark.parametrize(("error", "code"), [
-    (ConfigError, 2), (AudioError, 3), (DeviceError, 3), (ModelError, 4), (StorageError, 5), (ValueError, 1),
-])
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigError, 2),
+        (AudioError, 3),
+        (DeviceError, 3),
+        (ModelError, 4),
+        (StorageError, 5),
+        (ValueError, 1),
+    ],
+)
 def test_exit_codes_and_a_traceback_for_a_bug_only(error, code, capsys):
     def fail():
         raise error("what was found")
@@ -292,16 +364,26 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-@pytest.mark.parametrize("command", [
-    ["detect.py", "--source", "missing.wav"],
-    ["evaluate.py", "metrics", "--scores", "missing"],
-    ["train.py", "fit", "--data", "missing"],
-])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["detect.py", "--source", "missing.wav"],
+        ["evaluate.py", "metrics", "--scores", "missing"],
+        ["train.py", "fit", "--data", "missing"],
+    ],
+)
 @pytest.mark.parametrize("wanted", ["1", "2"])
 def test_numpy_takes_one_thread_unless_told_otherwise(command, wanted):
-    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    environment = {
+        name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"
+    }
     if wanted != "1":
         environment["OPENBLAS_NUM_THREADS"] = wanted
-    ended = subprocess.run([sys.executable, "-c", ONE_THREAD, *command], cwd=ROOT, env=environment, capture_output=True,
-                           text=True)
+    ended = subprocess.run(
+        [sys.executable, "-c", ONE_THREAD, *command],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
     assert ended.stdout.splitlines()[:1] == [wanted], ended.stderr

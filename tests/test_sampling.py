@@ -20,7 +20,9 @@ ALL = 3600 * 16_000 / STRETCH_SAMPLES
 
 def heard(detector, chunks, per_hour=ALL, stream_id=STREAM_ID):
     sampler = Sampler(monitor(detector, stream_id), per_hour, stream_id, 5)
-    return [event for chunk in chunks for event in feed(detector, [Fed(sampler, chunk)])[0]] + sampler.flush()
+    return [
+        event for chunk in chunks for event in feed(detector, [Fed(sampler, chunk)])[0]
+    ] + sampler.flush()
 
 
 def samples(events):
@@ -34,14 +36,21 @@ def test_a_sample_is_the_sound_and_the_scores_of_its_stretch(brightness, size):
     for sample, start in ((first, 0), (second, STRETCH_SAMPLES)):
         assert (sample.start, sample.end, sample.gaps) == (start, start + STRETCH_SAMPLES, 0)
         assert (sample.clip == sound[start : sample.end]).all()
-        assert [end for end, _ in sample.trace] == [start + HOP_SAMPLES * (i + 1) for i in range(64)]
+        assert [end for end, _ in sample.trace] == [
+            start + HOP_SAMPLES * (i + 1) for i in range(64)
+        ]
         assert sample.min_llr == min(llr for _, llr in sample.trace if llr is not None) > 0
         assert [neighbour.id for neighbour in sample.neighbours] == ["dull-1", "bright-1"]
     assert first.id != second.id
 
 
 def test_nothing_that_overlaps_an_alert_and_no_silence_is_a_sample(brightness):
-    parts = [voice(1, 12, synthetic=False), voice(2, 9, synthetic=True), silence(17), voice(3, 25, synthetic=False)]
+    parts = [
+        voice(1, 12, synthetic=False),
+        voice(2, 9, synthetic=True),
+        silence(17),
+        voice(3, 25, synthetic=False),
+    ]
     events = heard(brightness, [c for c in cut_all(parts)])
     opened, closed = [event for event in events if isinstance(event, Alert)]
     assert samples(events), "real speech was sampled"
@@ -59,20 +68,31 @@ def cut_all(parts):
 
 def test_no_sample_straddles_a_gap(brightness):
     sound = voice(1, 30, synthetic=False)
-    chunks = [AudioChunk(sound[:200_000], 0), AudioChunk(sound[200_000:], 250_000, cause="unplugged")]
+    chunks = [
+        AudioChunk(sound[:200_000], 0),
+        AudioChunk(sound[200_000:], 250_000, cause="unplugged"),
+    ]
     events = heard(brightness, chunks)
     assert any(isinstance(event, Gap) for event in events)
     assert [(sample.start, sample.gaps) for sample in samples(events)] == [
-        (0, 0), (250_000, 1), (250_000 + STRETCH_SAMPLES, 1)
+        (0, 0),
+        (250_000, 1),
+        (250_000 + STRETCH_SAMPLES, 1),
     ]
 
 
 def test_samples_are_drawn_at_the_rate_that_was_asked_for_and_the_same_again(brightness):
     chunks = cut(voice(1, 1200, synthetic=False), 100_000)
     drawn = samples(heard(brightness, chunks, per_hour=100))
-    assert 15 <= len(drawn) <= 55, "33 expected of a third of an hour, six standard deviations at most"
-    assert [s.start for s in samples(heard(brightness, chunks, per_hour=100))] == [s.start for s in drawn]
-    other = samples(heard(brightness, chunks, per_hour=100, stream_id="00000000-0000-4000-8000-000000000000"))
+    assert 15 <= len(drawn) <= 55, (
+        "33 expected of a third of an hour, six standard deviations at most"
+    )
+    assert [s.start for s in samples(heard(brightness, chunks, per_hour=100))] == [
+        s.start for s in drawn
+    ]
+    other = samples(
+        heard(brightness, chunks, per_hour=100, stream_id="00000000-0000-4000-8000-000000000000")
+    )
     assert [s.start for s in other] != [s.start for s in drawn]
 
 
@@ -92,15 +112,29 @@ def test_a_sample_is_kept_as_an_alert_is_and_told(brightness, settings):
         journal.write(sample)
     assert journal.problem is None
     (row,) = rows(settings.url, alerts)
-    assert (row["id"], row["state"], row["review"], row["bundle"]) == (sample.id, SAMPLE, "pending", info.bundle)
-    assert (row["began_samples"], row["end_samples"]) == (0, STRETCH_SAMPLES) and row["ended_utc"] > row["began_utc"]
+    assert (row["id"], row["state"], row["review"], row["bundle"]) == (
+        sample.id,
+        SAMPLE,
+        "pending",
+        info.bundle,
+    )
+    assert (row["began_samples"], row["end_samples"]) == (0, STRETCH_SAMPLES) and row[
+        "ended_utc"
+    ] > row["began_utc"]
     (clip,) = rows(settings.url, clips)
-    assert clip["sha256"] == row["clip_sha256"] == clip_sha256(sample.clip) == as_json(sample)["clip_sha256"]
+    assert (
+        clip["sha256"]
+        == row["clip_sha256"]
+        == clip_sha256(sample.clip)
+        == as_json(sample)["clip_sha256"]
+    )
     assert len(rows(settings.url, evidence)) == 1
 
 
 def test_detect_keeps_samples_where_it_is_asked_to_and_only_there(command, speech_pcm, tmp_path):
-    trusting = bundle_with(tmp_path / "trusting", Calibration((1.0,), ((0.0, 5.0),), ((0.0, 0.0, 0.0, 5.0),)))
+    trusting = bundle_with(
+        tmp_path / "trusting", Calibration((1.0,), ((0.0, 5.0),), ((0.0, 0.0, 0.0, 5.0),))
+    )
     command.environ["RADD_STORAGE_URL"] = url = f"sqlite:///{tmp_path}/radd.db"
     run = ["--bundle", trusting, "--source", "-"]
     assert of_type(command.events(*run, stdin=speech_pcm * 4), "sample") == []

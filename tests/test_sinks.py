@@ -1,4 +1,6 @@
-"""Displays: JSON that keeps its schema for any event, plain lines, the live view, and a reader that goes away."""
+"""Displays: JSON that keeps its schema for any event, plain lines, the live view, and a reader that
+goes away.
+"""
 
 import io
 import json
@@ -29,30 +31,85 @@ PROBABILITY = st.floats(0, 1)
 LABELS = st.sampled_from(["bonafide", "spoof"])
 NEIGHBOUR = st.builds(Neighbour, id=WORDS, label=LABELS, system=WORDS, similarity=st.floats(-1, 1))
 NEIGHBOURS = st.lists(NEIGHBOUR, max_size=5).map(tuple)
-REST = {"neighbours": NEIGHBOURS, "window_samples": SAMPLES, "speech_s": st.floats(0, 4),
-        "level_dbfs": st.floats(-120, 3), "latency_ms": st.none() | st.floats(0, 1e6)}
+REST = {
+    "neighbours": NEIGHBOURS,
+    "window_samples": SAMPLES,
+    "speech_s": st.floats(0, 4),
+    "level_dbfs": st.floats(-120, 3),
+    "latency_ms": st.none() | st.floats(0, 1e6),
+}
 SCORES = st.builds(
-    Score, end=SAMPLES, verdict=st.sampled_from(["bonafide", "suspect", "spoof"]).map(Verdict), reason=st.none(),
-    llr=st.floats(allow_nan=False, allow_infinity=False), p_spoof=PROBABILITY, **REST,
+    Score,
+    end=SAMPLES,
+    verdict=st.sampled_from(["bonafide", "suspect", "spoof"]).map(Verdict),
+    reason=st.none(),
+    llr=st.floats(allow_nan=False, allow_infinity=False),
+    p_spoof=PROBABILITY,
+    **REST,
 ) | st.builds(
-    Score, end=SAMPLES, verdict=st.sampled_from(["no_speech", "too_noisy", "gap", "warming_up", "shed"]).map(Verdict),
-    reason=WORDS, llr=st.none(), p_spoof=st.none(), **REST,
+    Score,
+    end=SAMPLES,
+    verdict=st.sampled_from(["no_speech", "too_noisy", "gap", "warming_up", "shed"]).map(Verdict),
+    reason=WORDS,
+    llr=st.none(),
+    p_spoof=st.none(),
+    **REST,
 )
 ALERTS = st.builds(
-    Alert, id=st.uuids().map(str), state=st.sampled_from(AlertState), began=SAMPLES, end=SAMPLES,
-    peak_p_spoof=PROBABILITY, min_llr=st.floats(-50, 50), clip=st.just(np.zeros(160, np.float32)), clip_start=SAMPLES,
-    trace=st.just(()), neighbours=NEIGHBOURS, gaps=st.integers(0, 9),
+    Alert,
+    id=st.uuids().map(str),
+    state=st.sampled_from(AlertState),
+    began=SAMPLES,
+    end=SAMPLES,
+    peak_p_spoof=PROBABILITY,
+    min_llr=st.floats(-50, 50),
+    clip=st.just(np.zeros(160, np.float32)),
+    clip_start=SAMPLES,
+    trace=st.just(()),
+    neighbours=NEIGHBOURS,
+    gaps=st.integers(0, 9),
 )
 GAPS = st.tuples(SAMPLES, SAMPLES, WORDS).map(lambda g: Gap(min(g[:2]), max(g[:2]), g[2]))
-TOTALS = {"sound_s": 1.5, "chunks": 2, "scores": 2, "measured": 1, "alerts": 1, "gaps": 0, "lost_s": 0.0, "drops": 0,
-          "overruns": 0, "shed_hops": 0, "brief_hops": 0, "storage": {"delivered": 2, "alerts_lost": 0}}
+TOTALS = {
+    "sound_s": 1.5,
+    "chunks": 2,
+    "scores": 2,
+    "measured": 1,
+    "alerts": 1,
+    "gaps": 0,
+    "lost_s": 0.0,
+    "drops": 0,
+    "overruns": 0,
+    "shed_hops": 0,
+    "brief_hops": 0,
+    "storage": {"delivered": 2, "alerts_lost": 0},
+}
 NOTICES = st.one_of(
-    st.builds(Started, source=WORDS, bundle=WORDS, native_rate_hz=st.integers(1, 192_000),
-              length_samples=st.none() | SAMPLES),
-    st.builds(Stats, end=SAMPLES, chunks=SAMPLES, drops=SAMPLES, overruns=SAMPLES, real_time_factor=st.floats(0, 9),
-              queue_depths=st.dictionaries(WORDS, SAMPLES, max_size=3), memory_mb=st.floats(0, 1e5), shed_hops=SAMPLES,
-              brief_hops=SAMPLES),
-    st.builds(Stopped, end=SAMPLES, reason=st.sampled_from(["end", "sigterm", "error"]), totals=st.just(TOTALS)),
+    st.builds(
+        Started,
+        source=WORDS,
+        bundle=WORDS,
+        native_rate_hz=st.integers(1, 192_000),
+        length_samples=st.none() | SAMPLES,
+    ),
+    st.builds(
+        Stats,
+        end=SAMPLES,
+        chunks=SAMPLES,
+        drops=SAMPLES,
+        overruns=SAMPLES,
+        real_time_factor=st.floats(0, 9),
+        queue_depths=st.dictionaries(WORDS, SAMPLES, max_size=3),
+        memory_mb=st.floats(0, 1e5),
+        shed_hops=SAMPLES,
+        brief_hops=SAMPLES,
+    ),
+    st.builds(
+        Stopped,
+        end=SAMPLES,
+        reason=st.sampled_from(["end", "sigterm", "error"]),
+        totals=st.just(TOTALS),
+    ),
 )
 ANYTHING = st.one_of(SCORES, ALERTS, GAPS, NOTICES)
 
@@ -66,7 +123,9 @@ def a_score(end: int, p_spoof: float | None, verdict=Verdict.SPOOF) -> Score:
 
 def an_alert(state: AlertState, end: int = 48_000) -> Alert:
     clip = np.linspace(-0.5, 0.5, 8_000, dtype=np.float32)
-    return Alert(str(uuid.UUID(int=7)), state, 16_000, end, 0.98, -4.1, clip, 8_000, ((16_000, -4.1),), (), 0)
+    return Alert(
+        str(uuid.UUID(int=7)), state, 16_000, end, 0.98, -4.1, clip, 8_000, ((16_000, -4.1),), (), 0
+    )
 
 
 def json_of(*events) -> list[dict]:
@@ -84,13 +143,23 @@ def test_any_event_is_one_line_that_keeps_the_schema(event):
     VALIDATOR.validate(said)
 
 
-@pytest.mark.parametrize("wrong", [
-    {"type": "score", "t": 1.0},
-    {"type": "alert", "t": 1.0, "state": "close", "id": str(uuid.UUID(int=1)), "began": 0.0},
-    {"type": "alert", "t": 1.0, "state": "open", "id": str(uuid.UUID(int=1)), "began": 0.0, "ended": 1.0},
-    {"type": "gap", "t": 1.0, "lost_s": -1.0, "cause": ""},
-    {"type": "cheer", "t": 1.0},
-])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"type": "score", "t": 1.0},
+        {"type": "alert", "t": 1.0, "state": "close", "id": str(uuid.UUID(int=1)), "began": 0.0},
+        {
+            "type": "alert",
+            "t": 1.0,
+            "state": "open",
+            "id": str(uuid.UUID(int=1)),
+            "began": 0.0,
+            "ended": 1.0,
+        },
+        {"type": "gap", "t": 1.0, "lost_s": -1.0, "cause": ""},
+        {"type": "cheer", "t": 1.0},
+    ],
+)
 def test_schema_refuses_what_is_not_an_event(wrong):
     with pytest.raises(jsonschema.ValidationError):
         VALIDATOR.validate(wrong)
@@ -98,8 +167,15 @@ def test_schema_refuses_what_is_not_an_event(wrong):
 
 def test_json_tells_what_was_measured_and_null_for_the_rest():
     known, unknown = json_of(a_score(2_048, 0.924), a_score(4_096, None, Verdict.NO_SPEECH))
-    assert (known["t"], known["llr"], known["p_spoof"], known["verdict"]) == (0.128, -2.5, 0.924, "spoof")
-    assert known["neighbours"] == [{"id": "LJ001-0001", "label": "spoof", "system": "hifigan", "similarity": 0.91}]
+    assert (known["t"], known["llr"], known["p_spoof"], known["verdict"]) == (
+        0.128,
+        -2.5,
+        0.924,
+        "spoof",
+    )
+    assert known["neighbours"] == [
+        {"id": "LJ001-0001", "label": "spoof", "system": "hifigan", "similarity": 0.91}
+    ]
     assert (unknown["llr"], unknown["p_spoof"], unknown["verdict"]) == (None, None, "no_speech")
 
 
@@ -135,7 +211,9 @@ def test_plain_lines_speak_when_the_verdict_changes():
     out = io.StringIO()
     plain = ConsoleLines(out)
     for hop, p_spoof in enumerate([None, None, 0.9, 0.95, None], 1):
-        plain.write(a_score(hop * 2_048, p_spoof, Verdict.WARMING_UP if p_spoof is None else Verdict.SPOOF))
+        plain.write(
+            a_score(hop * 2_048, p_spoof, Verdict.WARMING_UP if p_spoof is None else Verdict.SPOOF)
+        )
     assert out.getvalue().splitlines() == [
         "0:00:00  warming_up: 0.2 s of speech, 0.5 s needed",
         "0:00:00  spoof: p_spoof 0.90, llr -2.50",

@@ -1,4 +1,6 @@
-"""What every source keeps: its chunks, its counts, its end; and what a pipe and a file do beside."""
+"""What every source keeps: its chunks, its counts, its end; and what a pipe and a file do
+beside.
+"""
 
 import io
 import logging
@@ -69,15 +71,26 @@ class Case:
     clocked: bool = True
 
 
-@pytest.fixture(params=["file", "file-44k1-stereo", "file-in-real-time", "pipe", "pipe-f32-8k", "stalling-pipe",
-                        "microphone"])  # fmt: skip
+@pytest.fixture(
+    params=[
+        "file",
+        "file-44k1-stereo",
+        "file-in-real-time",
+        "pipe",
+        "pipe-f32-8k",
+        "stalling-pipe",
+        "microphone",
+    ]
+)
 def case(request, tmp_path, pipe):
     """Every implementation of Source, in the ways it can be made."""
     match request.param:
         case "file":
             return Case(FileSource(wav(tmp_path / "a.wav", 2)), 2 * SAMPLE_RATE_HZ, clocked=False)
         case "file-44k1-stereo":
-            return Case(FileSource(wav(tmp_path / "a.wav", 2, 44_100, 2)), 2 * SAMPLE_RATE_HZ, clocked=False)
+            return Case(
+                FileSource(wav(tmp_path / "a.wav", 2, 44_100, 2)), 2 * SAMPLE_RATE_HZ, clocked=False
+            )
         case "file-in-real-time":
             return Case(FileSource(wav(tmp_path / "a.wav", 0.7), realtime=True), 11_200)
         case "pipe":
@@ -175,7 +188,9 @@ def test_a_file_in_real_time_keeps_the_pace_and_stops_at_once(tmp_path):
         list(chunks)
         assert time.monotonic() - began < 30  # of the 59 s that are left
     (first, _), (last, came) = heard[0], heard[-1]
-    assert last.arrived - first.arrived == pytest.approx((last.end - first.end) / SAMPLE_RATE_HZ, abs=1e-6)
+    assert last.arrived - first.arrived == pytest.approx(
+        (last.end - first.end) / SAMPLE_RATE_HZ, abs=1e-6
+    )
     assert came >= last.arrived
 
 
@@ -183,7 +198,10 @@ def test_a_truncated_file_raises_once_all_of_it_was_heard(tmp_path):
     path = wav(tmp_path / "a.wav", 2)
     path.write_bytes(path.read_bytes()[: -SAMPLE_RATE_HZ * 4])
     heard = 0
-    with FileSource(path) as source, pytest.raises(AudioError, match="a.wav is truncated or damaged: 1.00 s"):
+    with (
+        FileSource(path) as source,
+        pytest.raises(AudioError, match="a.wav is truncated or damaged: 1.00 s"),
+    ):
         for chunk in source:
             heard = chunk.end
     assert heard == pytest.approx(SAMPLE_RATE_HZ, abs=100)
@@ -252,7 +270,10 @@ def test_a_pipe_that_ends_in_the_middle_of_a_frame_says_so(pipe, caplog):
     pipe.write(bytes(2_001)).end()
     with caplog.at_level(logging.WARNING), PcmSource(pipe.stream) as source:
         assert sum(len(chunk.samples) for chunk in source) == 1_000
-    assert "ended in the middle of a frame (s16le, 1 channels, 2 bytes a frame): 1 bytes were dropped" in caplog.text
+    assert (
+        "ended in the middle of a frame (s16le, 1 channels, 2 bytes a frame): 1 bytes were dropped"
+        in caplog.text
+    )
 
 
 def test_a_pipe_that_stalls_is_waited_for(pipe):
@@ -266,7 +287,10 @@ def test_a_pipe_that_stalls_is_waited_for(pipe):
 
 
 def test_a_pipe_without_sound_and_a_format_nobody_knows_are_refused(pipe):
-    with PcmSource(pipe.end().stream) as source, pytest.raises(AudioError, match="stdin ended after 0 bytes"):
+    with (
+        PcmSource(pipe.end().stream) as source,
+        pytest.raises(AudioError, match="stdin ended after 0 bytes"),
+    ):
         list(source)
     with pytest.raises(ConfigError, match="PCM format 's17le': expected one of u8, s16le"):
         PcmSource(io.BytesIO(), pcm_format="s17le")
@@ -298,5 +322,7 @@ def test_the_demo_recording_is_short_and_holds_a_voice_among_pauses():
     with FileSource(DEMO) as source:
         samples = np.concatenate([chunk.samples for chunk in source])
     assert 20 <= len(samples) / SAMPLE_RATE_HZ <= 30 and DEMO.stat().st_size < 1_000_000
-    levels = 20 * np.log10(np.sqrt(np.mean(samples[: len(samples) // 1_600 * 1_600].reshape(-1, 1_600) ** 2, axis=1)))
+    levels = 20 * np.log10(
+        np.sqrt(np.mean(samples[: len(samples) // 1_600 * 1_600].reshape(-1, 1_600) ** 2, axis=1))
+    )
     assert levels.min() < -60 < -30 < levels.max() and np.abs(samples).max() < 1

@@ -46,9 +46,13 @@ def small_disk(tmp_path):
     """A disk of three megabytes."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    mounted = shutil.which("mount") and subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=3m", "none", disk], capture_output=True
-    ).returncode == 0
+    mounted = (
+        shutil.which("mount")
+        and subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=3m", "none", disk], capture_output=True
+        ).returncode
+        == 0
+    )
     if not mounted:
         pytest.skip("needs the right to mount a small disk")
     yield disk
@@ -97,11 +101,16 @@ def leave_open(directory):
     drain(spool)
 
 
-def test_what_a_killed_process_left_open_is_interrupted_and_served_by_one_delivery(tmp_path, killed_after):
+def test_what_a_killed_process_left_open_is_interrupted_and_served_by_one_delivery(
+    tmp_path, killed_after
+):
     killed_after(leave_open, tmp_path)
     with Spool(tmp_path, ROOMY) as spool:
         assert [entry.record for entry in spool.left()] == [{"id": 1}, {"id": 2}]
-        assert [(entry.interrupted, entry.clip) for entry in drain(spool)] == [(True, b""), (True, b"voice")]
+        assert [(entry.interrupted, entry.clip) for entry in drain(spool)] == [
+            (True, b""),
+            (True, b"voice"),
+        ]
         assert spool.left() == [] and spool.bytes == 0
 
 
@@ -149,7 +158,9 @@ def test_over_quota_rows_go_first_then_clips_and_alerts_last(tmp_path):
         assert spool.dropped == {"rows": 2, "clip": 1}
         spool.put(Kind.ALERT, {"alert": 3}, bytes(30 * BLOCK_BYTES))
         assert spool.dropped == {"rows": 2, "clip": 4}
-        assert [(entry.record["alert"], entry.clip) for entry in drain(spool)] == [(n, None) for n in range(4)]
+        assert [(entry.record["alert"], entry.clip) for entry in drain(spool)] == [
+            (n, None) for n in range(4)
+        ]
 
 
 def test_rows_never_cost_a_clip(tmp_path):
@@ -191,7 +202,11 @@ def test_on_a_full_disk_alerts_last_longest(small_disk):
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=10,
 )
@@ -201,7 +216,13 @@ JSON = st.recursive(
 def test_an_entry_says_what_was_put_in(record, clip, live):
     data = encode_head(record, clip, live) + clip
     entry = decode(data, "name", Kind.ALERT, False, 3)
-    assert (entry.record, entry.clip, entry.clip_bytes, entry.live, entry.version) == (record, clip, len(clip), live, 3)
+    assert (entry.record, entry.clip, entry.clip_bytes, entry.live, entry.version) == (
+        record,
+        clip,
+        len(clip),
+        live,
+        3,
+    )
 
 
 @given(st.dictionaries(st.text(), JSON), st.binary(min_size=1), st.data())
@@ -218,7 +239,9 @@ def test_any_bytes_are_an_entry_or_damaged(data):
 
 
 class SpoolMachine(RuleBasedStateMachine):
-    """A spool that is opened and left at any moment, beside a list that says what must still be delivered."""
+    """A spool that is opened and left at any moment, beside a list that says what must still be
+    delivered.
+    """
 
     def __init__(self):
         super().__init__()
@@ -258,7 +281,9 @@ class SpoolMachine(RuleBasedStateMachine):
         self.spool.__exit__()
         self.spool = Spool(self.directory, ROOMY).__enter__()
         left = {entry.record["number"] for entry in self.spool.left()}
-        assert left == set(self.open) | {n for n, (_, interrupted) in self.waiting.items() if interrupted}
+        assert left == set(self.open) | {
+            n for n, (_, interrupted) in self.waiting.items() if interrupted
+        }
         self.waiting |= dict.fromkeys(left, (True, True))
         self.open = {}
 

@@ -14,7 +14,10 @@ from radd.speech import NETWORK
 from settings import load
 
 if importlib.util.find_spec("tensorflow") is None:
-    pytest.skip("TensorFlow is not installed: pip install -r requirements-tensorflow.txt", allow_module_level=True)
+    pytest.skip(
+        "TensorFlow is not installed: pip install -r requirements-tensorflow.txt",
+        allow_module_level=True,
+    )
 pytestmark = pytest.mark.filterwarnings("ignore")  # TensorFlow's own
 
 
@@ -35,22 +38,35 @@ def lessons():
     return Lessons(powers.astype(np.float16), 4 * bonafide - 2, bonafide)
 
 
-def test_equal_seeds_give_equal_students_that_learn_and_run_on_every_runtime(student, lessons, tmp_path):
+def test_equal_seeds_give_equal_students_that_learn_and_run_on_every_runtime(
+    student, lessons, tmp_path
+):
     from training.tensorflow_export import export_int8, export_litert, export_onnx
 
     recipe = replace(load(environ={}).training, steps=12, batch=8)
-    first, again = (student.train(lessons, LogBands(), recipe, tmp_path / "losses.csv") for _ in range(2))
-    assert all(np.array_equal(a, b) for a, b in zip(first.get_weights(), again.get_weights(), strict=True))
-    told = [float(line.split(",")[1]) for line in (tmp_path / "losses.csv").read_text().splitlines()[1:]]
+    first, again = (
+        student.train(lessons, LogBands(), recipe, tmp_path / "losses.csv") for _ in range(2)
+    )
+    assert all(
+        np.array_equal(a, b) for a, b in zip(first.get_weights(), again.get_weights(), strict=True)
+    )
+    told = [
+        float(line.split(",")[1]) for line in (tmp_path / "losses.csv").read_text().splitlines()[1:]
+    ]
     assert np.mean(told[-3:]) < np.mean(told[:3]) and 100_000 <= first.count_params() <= 300_000
-    path, heard = tmp_path / "network.onnx", LogBands.level(lessons.powers[:, :127].astype(np.float32))
+    path, heard = (
+        tmp_path / "network.onnx",
+        LogBands.level(lessons.powers[:, :127].astype(np.float32)),
+    )
     export_onnx(first, path)
     export_litert(first, file_for(path, "litert"))
     export_int8(first, file_for(path, "litert-int8"), heard)
     said = []
     for runtime in RUNTIMES:
         network = open_network(path, runtime)
-        said.append([network.run(**{next(iter(network.inputs)): row[None]})[0].item() for row in heard])
+        said.append(
+            [network.run(**{next(iter(network.inputs)): row[None]})[0].item() for row in heard]
+        )
     np.testing.assert_allclose(said[1], said[0], atol=1e-4)
     assert np.abs(np.subtract(said[2], said[0])).max() < 0.2 * np.ptp(said[0]) + 0.05
     assert file_for(path, "litert-int8").stat().st_size < path.stat().st_size / 2
@@ -64,7 +80,9 @@ def test_crops_vote_and_the_mean_confidence_tells_how_surely(tmp_path):
 
     front = Pictures(crops=5, pixels=2)
     heard = keras.Input((2, 2))
-    voter = vote(keras.Model(heard, keras.ops.reshape(heard, (-1, 4))[:, :2]), front)  # a picture's first row is its logits
+    voter = vote(
+        keras.Model(heard, keras.ops.reshape(heard, (-1, 4))[:, :2]), front
+    )  # a picture's first row is its logits
     margins = np.array([[2, 1, 0.5, -6, -6], [-1, -1, -1, -1, 9]], np.float32)
     pictures = np.zeros((2, 5, 2, 2), np.float32)
     pictures[:, :, 0, 0] = margins
@@ -93,7 +111,9 @@ def test_the_gate_is_made_anew_as_it_ships(tmp_path):
     export(tmp_path / "speech.tflite")
     sound = np.random.default_rng(0).normal(0, 0.1, (1, 1, 576)).astype(np.float32)
     state = np.zeros((2, 1, 128), np.float32)
-    found, expected = (open_network(file, "litert").run(blocks=sound, state=state)
-                       for file in (tmp_path / "speech.onnx", NETWORK))
+    found, expected = (
+        open_network(file, "litert").run(blocks=sound, state=state)
+        for file in (tmp_path / "speech.onnx", NETWORK)
+    )
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)

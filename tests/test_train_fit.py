@@ -1,4 +1,6 @@
-"""train.py fit on a handful of real clips: a bundle that scores, the same bytes again, after a kill too."""
+"""train.py fit on a handful of real clips: a bundle that scores, the same bytes again, after a kill
+too.
+"""
 
 import contextlib
 import io
@@ -13,8 +15,12 @@ import pytest
 import soundfile
 from fixtures_patience import PATIENCE_S
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install -r requirements-train.txt")
-transformers = pytest.importorskip("transformers", reason="transformers is not installed: see requirements-train.txt")
+torch = pytest.importorskip(
+    "torch", reason="torch is not installed: pip install -r requirements-train.txt"
+)
+transformers = pytest.importorskip(
+    "transformers", reason="transformers is not installed: see requirements-train.txt"
+)
 
 import train  # noqa: E402
 from radd.bundle import FRAMES, SCORE, load_detector, read_manifest  # noqa: E402
@@ -38,8 +44,13 @@ embedding_steps = 3
 references = 10
 """
 ONE_STEP = TINY.replace("steps = 7", "steps = 1")
-PROGRAM = "import sys, train, training.learn as l; l.CHECKPOINT_STEPS = 2; sys.exit(train.main(sys.argv[1:]))"
-pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # of Python 3.12 when threads fork
+PROGRAM = (
+    "import sys, train, training.learn as l; l.CHECKPOINT_STEPS = 2; "
+    "sys.exit(train.main(sys.argv[1:]))"
+)
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:This process:DeprecationWarning"
+)  # of Python 3.12 when threads fork
 
 
 def run(*arguments) -> str:
@@ -54,12 +65,16 @@ def run(*arguments) -> str:
 def start(*arguments) -> subprocess.Popen:
     """The same in a process of its own."""
     command = [sys.executable, "-c", PROGRAM, *map(str, arguments)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory, speech) -> Path:
-    """Recordings of a reader and sentences of the installed engines, both split into train and dev."""
+    """Recordings of a reader and sentences of the installed engines, both split into train and
+    dev.
+    """
     if not any(map(shutil.which, ("espeak-ng", "flite", "festival"))):
         pytest.skip("there is no speech engine: apt install espeak-ng")
     folder = tmp_path_factory.mktemp("corpus")
@@ -68,10 +83,14 @@ def corpus(tmp_path_factory, speech) -> Path:
     rows, reals = ["utt,source_repo,licence,lang"], {"train": [], "dev": []}
     for k, path in enumerate(sorted(speech.parent.glob("*.wav"))):
         samples, side = load_speech(path), "train" if k < 3 else "dev"
-        for i, piece in enumerate(np.array_split(samples, len(samples) // 36_000 if side == "train" else 1)):
+        for i, piece in enumerate(
+            np.array_split(samples, len(samples) // 36_000 if side == "train" else 1)
+        ):
             soundfile.write(folder / f"{path.stem}-{i}.flac", piece, 16_000)
             reals[side].append(f"austen {path.stem}-{i} - - bonafide")
-            rows.append(f"{path.stem}-{i},books,{'unstated' if k == 1 else 'public domain (LibriVox)'},en")
+            rows.append(
+                f"{path.stem}-{i},books,{'unstated' if k == 1 else 'public domain (LibriVox)'},en"
+            )
     (folder / "text.wav").write_text("this is no sound")
     reals["train"].append("austen text - - bonafide")
     for side, spoken in (("train", fakes[:5]), ("dev", fakes[5:])):
@@ -83,8 +102,20 @@ def corpus(tmp_path_factory, speech) -> Path:
 def arguments_of(corpus, folder, *more, recipe=TINY) -> list:
     folder.mkdir(exist_ok=True)
     (folder / "recipe.toml").write_text(recipe)
-    return ["fit", "--data", corpus, "--out", folder / "bundle", "--work", folder / "work", "--jobs", 1,
-            "--config", folder / "recipe.toml", *more]
+    return [
+        "fit",
+        "--data",
+        corpus,
+        "--out",
+        folder / "bundle",
+        "--work",
+        folder / "work",
+        "--jobs",
+        1,
+        "--config",
+        folder / "recipe.toml",
+        *more,
+    ]
 
 
 def content(bundle: Path) -> dict[str, bytes]:
@@ -100,9 +131,15 @@ def fitted(corpus, tmp_path_factory):
 
 def test_a_bundle_comes_out_that_scores(corpus, fitted, speech):
     folder, said = fitted
-    assert said.rstrip().splitlines()[-2].startswith(f"left out, cannot be read: {corpus / 'text.wav'}")
+    assert (
+        said.rstrip()
+        .splitlines()[-2]
+        .startswith(f"left out, cannot be read: {corpus / 'text.wav'}")
+    )
     told = read_manifest(folder / "bundle")["training"]
-    assert told["train"]["clips"] == {"bonafide": 6, "spoof": 5} and told["licences"]["unstated"] == 1
+    assert (
+        told["train"]["clips"] == {"bonafide": 6, "spoof": 5} and told["licences"]["unstated"] == 1
+    )
     chosen = load()
     detector = load_detector(folder / "bundle", chosen.model, chosen.gate)
     samples = load_speech(speech)[: 40 * 2048]
@@ -123,7 +160,9 @@ def test_a_killed_run_goes_on_to_the_same_bytes(corpus, fitted, tmp_path):
         for _ in range(ends):
             next(steps)
         killed.kill()
-        killed.communicate(timeout=PATIENCE_S)  # the output ends when the worker processes that share it have ended
+        killed.communicate(
+            timeout=PATIENCE_S
+        )  # the output ends when the worker processes that share it have ended
     assert not (tmp_path / "bundle").exists()
     run(*arguments)
     assert content(tmp_path / "bundle") == content(fitted[0] / "bundle"), f"killed at report {ends}"
@@ -134,46 +173,74 @@ def test_other_clips_are_not_taken_for_learned(corpus, fitted, tmp_path):
     said = run(*arguments_of(corpus, tmp_path, "--licences", "permissive"))
     assert "train: 10 of 12 clips" in said and "networks: step 2 of 7" in said
     told = read_manifest(tmp_path / "bundle")["training"]
-    assert told["train"]["clips"] == {"bonafide": 5, "spoof": 5} and "unstated" not in told["licences"]
+    assert (
+        told["train"]["clips"] == {"bonafide": 5, "spoof": 5} and "unstated" not in told["licences"]
+    )
     assert "licence allows any use" in (tmp_path / "bundle" / "card.md").read_text()
-    assert content(tmp_path / "bundle")["cnn_score.onnx"] != content(fitted[0] / "bundle")["cnn_score.onnx"]
+    assert (
+        content(tmp_path / "bundle")["cnn_score.onnx"]
+        != content(fitted[0] / "bundle")["cnn_score.onnx"]
+    )
 
 
 def test_the_stages_one_by_one_make_the_same_bundle(corpus, fitted, tmp_path):
-    shutil.copytree(fitted[0] / "work", tmp_path / "work", ignore=shutil.ignore_patterns("bundle", "decoded"))
+    shutil.copytree(
+        fitted[0] / "work", tmp_path / "work", ignore=shutil.ignore_patterns("bundle", "decoded")
+    )
     for stage in STAGES:
         assert not (tmp_path / "bundle").exists()
         said = run(*arguments_of(corpus, tmp_path, "--stage", stage))
         assert "networks: step" not in said, "what the checkpoints hold was learned again"
         assert (tmp_path / "work" / "decoded" / "speech").exists() == (stage != "prepare")
     assert content(tmp_path / "bundle") == content(fitted[0] / "bundle")
-    assert not list((tmp_path / "work").rglob("checkpoint.pt")), "asked for again, the stage would not learn anew"
+    assert not list((tmp_path / "work").rglob("checkpoint.pt")), (
+        "asked for again, the stage would not learn anew"
+    )
 
 
-SMALL = {"conv_dim": (16, 16), "conv_kernel": (10, 3), "conv_stride": (160, 2), "num_feat_extract_layers": 2,
-         "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32,
-         "num_conv_pos_embeddings": 7, "num_conv_pos_embedding_groups": 2}
+SMALL = {
+    "conv_dim": (16, 16),
+    "conv_kernel": (10, 3),
+    "conv_stride": (160, 2),
+    "num_feat_extract_layers": 2,
+    "hidden_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "num_conv_pos_embeddings": 7,
+    "num_conv_pos_embedding_groups": 2,
+}
 
 
 def test_learning_goes_on_from_a_bundle(corpus, fitted, tmp_path):
     before = fitted[0] / "bundle"
     run(*arguments_of(corpus, tmp_path, "--start", before, recipe=f"{ONE_STEP}rate = 1e-7\n"))
     told = read_manifest(tmp_path / "bundle")["training"]
-    assert told["before"] == [read_manifest(before)["training"]["recipe"]] and told["recipe"]["steps"] == 1
+    assert (
+        told["before"] == [read_manifest(before)["training"]["recipe"]]
+        and told["recipe"]["steps"] == 1
+    )
     spectra = np.random.default_rng(0).standard_normal((64, BINS)).astype(np.float32)
-    first, second = (SpectralCnn(bundle / FRAMES, bundle / SCORE) for bundle in (before, tmp_path / "bundle"))
+    first, second = (
+        SpectralCnn(bundle / FRAMES, bundle / SCORE) for bundle in (before, tmp_path / "bundle")
+    )
     frames, more = (cnn.frames(cnn.start(), spectra) for cnn in (first, second))
     assert np.allclose(frames, more, atol=1e-3) and frames.std() > 0.1
     sound = 0.1 * torch.randn(2, BLOCK_SAMPLES)
     with torch.no_grad():
-        heard, still = (warm_start.block_encoder(b).eval().hidden(sound) for b in (before, tmp_path / "bundle"))
+        heard, still = (
+            warm_start.block_encoder(b).eval().hidden(sound) for b in (before, tmp_path / "bundle")
+        )
     assert torch.allclose(heard, still, atol=1e-3) and heard.std() > 0.1
 
 
 def test_self_supervised_learning_comes_before(corpus, fitted, tmp_path):
     said = run(*arguments_of(corpus, tmp_path, recipe=f"{ONE_STEP}pretrain_steps = 2\n"))
     assert "pretrained: step 2 of 2" in said and "networks: step 1 of 1" in said
-    assert content(tmp_path / "bundle")["encoder.onnx"] != content(fitted[0] / "bundle")["encoder.onnx"]
+    assert (
+        content(tmp_path / "bundle")["encoder.onnx"]
+        != content(fitted[0] / "bundle")["encoder.onnx"]
+    )
 
 
 @pytest.mark.parametrize("kind", ["Wav2Vec2", "WavLM"])
@@ -185,17 +252,26 @@ def test_a_model_in_the_form_of_the_hub_is_exported_as_it_is(corpus, kind, tmp_p
     run(*arguments_of(corpus, tmp_path, recipe=recipe))
     manifest = read_manifest(tmp_path / "bundle")
     assert manifest["training"]["recipe"]["encoder"] == str(tmp_path / "hub")
-    learned = torch.load(tmp_path / "work" / "embedding" / "checkpoint.pt", weights_only=True)["average"]
+    learned = torch.load(tmp_path / "work" / "embedding" / "checkpoint.pt", weights_only=True)[
+        "average"
+    ]
 
     def network(layer: int):
-        embedder = Embedder(together.Pair(SpectralNetwork(), pretrained(str(tmp_path / "hub"), layer)))
+        embedder = Embedder(
+            together.Pair(SpectralNetwork(), pretrained(str(tmp_path / "hub"), layer))
+        )
         embedder.load_state_dict(learned)
         return embedder.eval()
 
     for name, value in saved.state_dict().items():
-        assert torch.equal(learned[f"pair.encoder.speech_model.{name}"], value), f"{name} is frozen and changed"
+        assert torch.equal(learned[f"pair.encoder.speech_model.{name}"], value), (
+            f"{name} is frozen and changed"
+        )
     samples = 0.1 * np.random.default_rng(0).standard_normal((3, BLOCK_SAMPLES)).astype(np.float32)
-    heard = torch.from_numpy(samples), torch.from_numpy(np.stack([block_spectra(block) for block in samples]))
+    heard = (
+        torch.from_numpy(samples),
+        torch.from_numpy(np.stack([block_spectra(block) for block in samples])),
+    )
     with torch.no_grad():
         (_, expected), (_, other) = (network(layer)(*heard) for layer in (1, 2))
     encoder = OnnxEncoder(tmp_path / "bundle" / "encoder.onnx", manifest["encoder_id"])
@@ -203,12 +279,17 @@ def test_a_model_in_the_form_of_the_hub_is_exported_as_it_is(corpus, kind, tmp_p
         assert abs(encoder.embed(block)[1] - score) < 1e-5 < abs(score - elsewhere)
 
 
-@pytest.mark.parametrize("change, words", [
-    (["--data", "nowhere"], "protocol.train.txt is missing"),
-    (["--exclude", "nobody.txt"], "cannot read the speakers to leave out"),
-    (["--out", str(ROOT / "docs")], "no bundle"),
-    (["--stage", "index"], "nothing has learned yet; first comes --stage train"),
-])
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (["--data", "nowhere"], "protocol.train.txt is missing"),
+        (["--exclude", "nobody.txt"], "cannot read the speakers to leave out"),
+        (["--out", str(ROOT / "docs")], "no bundle"),
+        (["--stage", "index"], "nothing has learned yet; first comes --stage train"),
+    ],
+)
 def test_mistakes(corpus, tmp_path, capsys, change, words):
-    assert train.main([str(argument) for argument in [*arguments_of(corpus, tmp_path), *change]]) == 2
+    assert (
+        train.main([str(argument) for argument in [*arguments_of(corpus, tmp_path), *change]]) == 2
+    )
     assert words in capsys.readouterr().err

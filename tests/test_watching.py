@@ -1,4 +1,6 @@
-"""What goes along with a stream without changing it: the watch for drift, and the shadow run of a candidate."""
+"""What goes along with a stream without changing it: the watch for drift, and the shadow run of a
+candidate.
+"""
 
 import json
 import logging
@@ -48,8 +50,12 @@ class Told:
 
 def watched(watch, first, distances):
     """The Drifts that come of scores at these distances."""
-    events = [replace(score(2_048 * (first + k)), neighbours=(Neighbour("r", "spoof", "tts", 1 - distance),))
-              for k, distance in enumerate(distances)]
+    events = [
+        replace(
+            score(2_048 * (first + k)), neighbours=(Neighbour("r", "spoof", "tts", 1 - distance),)
+        )
+        for k, distance in enumerate(distances)
+    ]
     found = watch.judged(watch.hear(events), [])
     assert [event for event in found if not isinstance(event, Drift)] == events
     return [event for event in found if isinstance(event, Drift)]
@@ -84,7 +90,9 @@ def test_after_a_change_of_model_the_bound_is_that_of_the_model_in_use(shipped_b
     watch = DriftWatch(Told(), detector, 1.5)
     assert [drift.bound for drift in watched(watch, 1, [4 * usual] * LATEST)] == [1.5 * usual]
     detector.become(other)
-    assert watched(watch, 1, [2.9 * usual] * FEWEST) == [], "neither the bound nor the distances of the model before"
+    assert watched(watch, 1, [2.9 * usual] * FEWEST) == [], (
+        "neither the bound nor the distances of the model before"
+    )
     assert [drift.bound for drift in watched(watch, 1, [3.5 * usual] * LATEST)] == [3 * usual]
 
 
@@ -111,12 +119,16 @@ class Harsh(BrightnessDetector):
 
 def heard(listener, sound, size=2_048):
     detector = BrightnessDetector()
-    events = [event for chunk in cut(sound, size) for event in feed(detector, [Fed(listener, chunk)])[0]]
+    events = [
+        event for chunk in cut(sound, size) for event in feed(detector, [Fed(listener, chunk)])[0]
+    ]
     return events + list(listener.flush())
 
 
 def parted(events):
-    return [e for e in events if not isinstance(e, Compared)], [e for e in events if isinstance(e, Compared)]
+    return [e for e in events if not isinstance(e, Compared)], [
+        e for e in events if isinstance(e, Compared)
+    ]
 
 
 @pytest.mark.parametrize("size", [2_048, 50_000])
@@ -124,11 +136,22 @@ def test_a_candidate_judges_beside_the_champion_and_changes_nothing(size):
     sound = voice(1, 20, synthetic=False)
     plain = heard(monitor(BrightnessDetector()), sound, size)
     for candidate, alert in ((Harsh(), True), (BrightnessDetector(), False)):
-        events, (found,) = parted(heard(Shadowed(monitor(BrightnessDetector()), Shadow(lambda c=candidate: c, DECISION)),
-                                        sound, size))
+        events, (found,) = parted(
+            heard(
+                Shadowed(monitor(BrightnessDetector()), Shadow(lambda c=candidate: c, DECISION)),
+                sound,
+                size,
+            )
+        )
         assert [repr(event) for event in events] == [repr(event) for event in plain]
-        assert (found.candidate, found.champion_alert, found.candidate_alert) == (candidate.name, False, alert)
-        assert found.end == STRETCH_HOPS * 2_048 and found.heard_s == pytest.approx((STRETCH_HOPS - WARM_HOPS) * 0.128)
+        assert (found.candidate, found.champion_alert, found.candidate_alert) == (
+            candidate.name,
+            False,
+            alert,
+        )
+        assert found.end == STRETCH_HOPS * 2_048 and found.heard_s == pytest.approx(
+            (STRETCH_HOPS - WARM_HOPS) * 0.128
+        )
         assert (found.difference < -5) if alert else found.difference == pytest.approx(0, abs=1e-9)
 
 
@@ -138,7 +161,11 @@ def test_without_a_candidate_and_with_a_broken_one_the_champion_goes_on(caplog):
 
     for candidate in (lambda: None, broken):
         with caplog.at_level(logging.WARNING):
-            events, found = parted(heard(Shadowed(monitor(BrightnessDetector()), Shadow(candidate, DECISION)), takeover()))
+            events, found = parted(
+                heard(
+                    Shadowed(monitor(BrightnessDetector()), Shadow(candidate, DECISION)), takeover()
+                )
+            )
         assert found == [] and len(events) > 200
     assert "a byte has changed" in caplog.text
 
@@ -161,20 +188,34 @@ def test_most_speech_is_judged_once_and_a_busy_shadow_never_holds_the_champion_u
     assert entered.wait(PATIENCE_S) and parted(events)[1] == []
     free.set()
     found = parted(listener.flush())[1]
-    assert 1 <= len(found) <= 3 and {event.end % (STRETCH_HOPS * 2_048 * EVERY) for event in found} == {STRETCH_HOPS * 2_048}
+    assert 1 <= len(found) <= 3 and {
+        event.end % (STRETCH_HOPS * 2_048 * EVERY) for event in found
+    } == {STRETCH_HOPS * 2_048}
 
 
 def test_shadow_runs_are_stored_by_the_hour_and_summed(settings):
     started = datetime(2026, 3, 1, 9, 59, 50, tzinfo=UTC)
     with Journal(settings, stream_info(started=started)) as journal:
-        for end, said in ((16_000, (10.0, -1.0, False, True)), (32_000, (30.0, 1.0, True, True)),
-                          (320_000, (20.0, 0.5, False, False))):
+        for end, said in (
+            (16_000, (10.0, -1.0, False, True)),
+            (32_000, (30.0, 1.0, True, True)),
+            (320_000, (20.0, 0.5, False, False)),
+        ):
             journal.write(Compared(end, "radd 2", *said))
     first, second = rows(settings.url, tables.shadows)
-    assert (first["hour_utc"], second["hour_utc"]) == (datetime(2026, 3, 1, 9), datetime(2026, 3, 1, 10))
-    assert (first["seconds"], first["difference"], first["candidate_alerts"]) == (40.0, pytest.approx(0.5), 2)
+    assert (first["hour_utc"], second["hour_utc"]) == (
+        datetime(2026, 3, 1, 9),
+        datetime(2026, 3, 1, 10),
+    )
+    assert (first["seconds"], first["difference"], first["candidate_alerts"]) == (
+        40.0,
+        pytest.approx(0.5),
+        2,
+    )
     with Learning(settings.url) as store:
-        assert store.shadow("radd 2") == (60.0, pytest.approx(0.5), 1, 2) and store.shadow("radd 3") == (0.0, 0.0, 0, 0)
+        assert store.shadow("radd 2") == (60.0, pytest.approx(0.5), 1, 2) and store.shadow(
+            "radd 3"
+        ) == (0.0, 0.0, 0, 0)
 
 
 def test_drift_is_stored_by_the_day_while_a_stream_goes_on(settings):
@@ -187,8 +228,14 @@ def test_drift_is_stored_by_the_day_while_a_stream_goes_on(settings):
         for second in range(30, 40):
             journal.write(replace(score(second * 16_000), neighbours=far))
     before, after = rows(settings.url, tables.drift)
-    assert (before["day"], before["seconds"], before["distance"]) == (started.date(), 2, pytest.approx(0.5))
+    assert (before["day"], before["seconds"], before["distance"]) == (
+        started.date(),
+        2,
+        pytest.approx(0.5),
+    )
     assert after["day"] == started.date() + timedelta(days=1)
-    assert after["distance"] == pytest.approx(0.5, abs=0.05), "another model's distances are another's"
+    assert after["distance"] == pytest.approx(0.5, abs=0.05), (
+        "another model's distances are another's"
+    )
     assert after["seconds"] in range(10, 20)
     assert np.isfinite(after["distance"])

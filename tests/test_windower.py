@@ -18,13 +18,24 @@ def test_every_sample_is_in_a_hop_or_accounted_for(plan):
         start = end + loss
         end = start + length
         result = windower.push(
-            AudioChunk(np.arange(start, end, dtype=np.float32), start, cause="unplugged", damaged=int(is_damaged))
+            AudioChunk(
+                np.arange(start, end, dtype=np.float32),
+                start,
+                cause="unplugged",
+                damaged=int(is_damaged),
+            )
         )
         assert (result.gap is not None) == (loss > 0)
         if result.gap:
-            assert (result.gap.start, result.gap.end, result.gap.cause) == (start - loss, start, "unplugged")
+            assert (result.gap.start, result.gap.end, result.gap.cause) == (
+                start - loss,
+                start,
+                "unplugged",
+            )
         lost, dropped = lost + loss, dropped + result.unjudged
-        damaged_sound = np.concatenate((damaged_sound, np.zeros(loss, bool), np.full(length, is_damaged)))
+        damaged_sound = np.concatenate(
+            (damaged_sound, np.zeros(loss, bool), np.full(length, is_damaged))
+        )
         for i, hop in enumerate(result.samples):
             first = result.start + i * HOP_SAMPLES
             assert np.array_equal(hop, np.arange(first, first + HOP_SAMPLES, dtype=np.float32))

@@ -1,1 +1,3 @@
-"""Where weights come from: networks in torch, their training and their export. Never imported by what listens."""
+"""Where weights come from: networks in torch, their training and their export. Never imported by
+what listens.
+"""

@@ -1,4 +1,6 @@
-"""Batches of cropped, conditioned speech: what a network meets at a step is a function of the seed and the step."""
+"""Batches of cropped, conditioned speech: what a network meets at a step is a function of the seed
+and the step.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from radd.speech import BLOCK_SAMPLES
 PAD_LEVEL = 1e-4  # of the noise that stands where a crop is longer than its clip
 SPEECH_SHARE = 0.6  # of a crop, where the clip allows
 EDGED = 0.5  # of all crops have silence put before and after them, ...
-EDGE_SHARE = 0.2  # ... each of at most this share of the crop: where a clip begins and ends must not tell its label
+# ... each of at most this share of the crop: where a clip begins and ends must not tell its label
+EDGE_SHARE = 0.2
 SPECTRA_PER_BLOCK = BLOCK_SAMPLES // STEP_SAMPLES
 
 
@@ -33,12 +36,22 @@ class Batch:
 
 
 class Batches:
-    """Draws clips by their sampling weights, crops them and sends them through channel conditions."""
+    """Draws clips by their sampling weights, crops them and sends them through channel
+    conditions.
+    """
 
     def __init__(
-        self, clips: DecodedClips, channel: Callable, size: int, crop_samples: int, seed: int, paired: bool = False
+        self,
+        clips: DecodedClips,
+        channel: Callable,
+        size: int,
+        crop_samples: int,
+        seed: int,
+        paired: bool = False,
     ) -> None:
-        """With `paired`, every second clip is of the system of the one before it, or bona fide as that one is."""
+        """With `paired`, every second clip is of the system of the one before it, or bona fide as
+        that one is.
+        """
         self._clips, self._channel, self._size, self._seed = clips, channel, size, seed
         self.crop_samples = crop_samples // BLOCK_SAMPLES * BLOCK_SAMPLES
         self._weights = clips.sampling_weights()
@@ -51,14 +64,21 @@ class Batches:
         rng = np.random.default_rng([self._seed, step])
         chosen = rng.choice(len(self._clips), self._size, p=self._weights)
         if self._kin:
-            chosen[1::2] = [rng.choice(self._kin[self._group[i]]) for i in chosen[: self._size // 2 * 2 : 2]]
-        crops = [self.crop(int(i), np.random.default_rng([self._seed, step, k])) for k, i in enumerate(chosen)]
+            chosen[1::2] = [
+                rng.choice(self._kin[self._group[i]]) for i in chosen[: self._size // 2 * 2 : 2]
+            ]
+        crops = [
+            self.crop(int(i), np.random.default_rng([self._seed, step, k]))
+            for k, i in enumerate(chosen)
+        ]
         group = self._group[chosen]
         samples, speech = (np.stack(parts) for parts in zip(*crops, strict=True))
         return Batch(samples, speech, (group == 0).astype(np.float32), group)
 
     def crop(self, index: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """A crop of clip `index` after a channel, float32 (crop_samples,), and its speech (crop_samples / 512,)."""
+        """A crop of clip `index` after a channel, float32 (crop_samples,), and its speech
+        (crop_samples / 512,).
+        """
         samples, speech = self._clips.samples(index), self._clips.speech(index)
         blocks = self.crop_samples // BLOCK_SAMPLES
         longest = int(EDGE_SHARE * blocks) if rng.random() < EDGED else 0
@@ -67,25 +87,33 @@ class Batches:
         room = len(speech) - wanted
         if room >= 0:
             first = self._begin(speech, room, wanted, rng)
-            samples, speech = samples[first * BLOCK_SAMPLES :][: wanted * BLOCK_SAMPLES], speech[first:][:wanted]
+            samples, speech = (
+                samples[first * BLOCK_SAMPLES :][: wanted * BLOCK_SAMPLES],
+                speech[first:][:wanted],
+            )
         else:
             earlier = int(rng.integers(1 - room))
             before, after = before + earlier, after - room - earlier
         if before or after:
             samples = np.pad(samples, (before * BLOCK_SAMPLES, after * BLOCK_SAMPLES))
-            samples = samples + rng.standard_normal(len(samples)).astype(np.float32) * np.float32(PAD_LEVEL)
+            samples = samples + rng.standard_normal(len(samples)).astype(np.float32) * np.float32(
+                PAD_LEVEL
+            )
             speech = np.pad(speech, (before, after))
         return self._channel(samples, rng), speech
 
     def _begin(self, speech: np.ndarray, room: int, wanted: int, rng: np.random.Generator) -> int:
-        """A random first block of `wanted` that are mostly speech, as what is judged live is; any if none are."""
+        """A random first block of `wanted` that are mostly speech, as what is judged live is; any
+        if none are.
+        """
         heard = np.convolve(speech, np.ones(wanted, np.float32), "valid")[: room + 1]
         spoken = np.flatnonzero(heard >= SPEECH_SHARE * wanted)
         return int(rng.choice(spoken)) if len(spoken) else int(rng.integers(room + 1))
 
 
 def clip_spectra(samples: np.ndarray, speech: np.ndarray) -> np.ndarray:
-    """Spectra without their channel, float32 (time, BINS), of sound from its beginning, by the very code that listens.
+    """Spectra without their channel, float32 (time, BINS), of sound from its beginning, by the very
+    code that listens.
 
     `speech` is its probability in each BLOCK_SAMPLES of `samples`.
     """

@@ -1,4 +1,6 @@
-"""Trained networks -> a bundle: index of the train side, fusion and calibration on the dev side, card."""
+"""Trained networks -> a bundle: index of the train side, fusion and calibration on the dev side,
+card.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,14 @@ from radd.calibration import Calibration
 from radd.cnn import SpectralCnn
 from radd.dataset import DecodedClips
 from radd.detector import WINDOW_HOPS
-from radd.encoder import BLOCK_HOPS, BLOCK_SAMPLES, SPEECH_THRESHOLD, Encoder, OnnxEncoder, speech_blocks
+from radd.encoder import (
+    BLOCK_HOPS,
+    BLOCK_SAMPLES,
+    SPEECH_THRESHOLD,
+    Encoder,
+    OnnxEncoder,
+    speech_blocks,
+)
 from radd.errors import ConfigError
 from radd.index import FlatIndex, ReferenceIndex
 from radd.references import Reference, write_references
@@ -24,7 +33,8 @@ from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ
 from training.batches import clip_spectra
 
 SPEECH_S = (1.0, 1.5, 2.0, 3.0)  # lengths of speech that are calibrated
-RIDGE = 0.1  # sklearn's C, on unscaled parts: a part that hardly varies gets hardly any weight, whatever it says
+# sklearn's C, on unscaled parts: a part that hardly varies gets hardly any weight, whatever it says
+RIDGE = 0.1
 _FRAMES = HOP_SAMPLES // SPEECH_SAMPLES
 
 
@@ -41,18 +51,26 @@ class Windows:
     """The parts' scores of many windows, one row each."""
 
     parts: np.ndarray
-    """(n, 3): spectrum, encoder, retrieval; NaN where no block was encoded; of other models (n, 1): their score"""
+    """(n, 3): spectrum, encoder, retrieval; NaN where no block was encoded; of other models (n, 1):
+    their score
+    """
     speech_s: np.ndarray
     clip: np.ndarray
     """index of the clip (n,)"""
     embedding: np.ndarray
     """(n, width): mean of the blocks' vectors; NaN where no block was encoded"""
     distance: np.ndarray
-    """(n,): mean of the blocks' distances, 1 - cosine, to their nearest references; NaN where no block was encoded"""
+    """(n,): mean of the blocks' distances, 1 - cosine, to their nearest references; NaN where no
+    block was encoded
+    """
 
 
-def build_index(clips: DecodedClips, encoder: Encoder, directory: Path, limit: int, seed: int) -> FlatIndex:
-    """Write the vectors of one block of speech from each of at most `limit` clips, drawn by sampling weight."""
+def build_index(
+    clips: DecodedClips, encoder: Encoder, directory: Path, limit: int, seed: int
+) -> FlatIndex:
+    """Write the vectors of one block of speech from each of at most `limit` clips, drawn by
+    sampling weight.
+    """
     rng = np.random.default_rng([seed, 77])
     weights = clips.sampling_weights()
     chosen = rng.choice(len(clips), min(limit, len(clips)), replace=False, p=weights)
@@ -64,7 +82,11 @@ def build_index(clips: DecodedClips, encoder: Encoder, directory: Path, limit: i
         at = blocks[rng.integers(len(blocks))]
         vectors.append(encoder.embed(clips.samples(i)[at : at + BLOCK_SAMPLES])[0])
         clip = clips.clips[i]
-        references.append(Reference(clip.utt, clip.label, clip.system, clip.source, clip.licence, at / SAMPLE_RATE_HZ))
+        references.append(
+            Reference(
+                clip.utt, clip.label, clip.system, clip.source, clip.licence, at / SAMPLE_RATE_HZ
+            )
+        )
     half = np.array(vectors, np.float16)
     np.save(directory / VECTORS, half)
     write_references(directory / REFERENCES, references)
@@ -74,7 +96,12 @@ def build_index(clips: DecodedClips, encoder: Encoder, directory: Path, limit: i
 
 
 def score_windows(
-    clips: Clips, cnn: SpectralCnn, encoder: Encoder, index: ReferenceIndex, alter: Callable | None, seed: int,
+    clips: Clips,
+    cnn: SpectralCnn,
+    encoder: Encoder,
+    index: ReferenceIndex,
+    alter: Callable | None,
+    seed: int,
     chosen: Iterable[int] | None = None,
 ) -> Windows:
     """Every second window of every clip, or of those `chosen`, as the live path would see it.
@@ -92,45 +119,72 @@ def score_windows(
         if alter is not None:
             samples = alter(samples, np.random.default_rng([seed, i])).astype(np.float32)
         frames = cnn.frames(cnn.start(), clip_spectra(samples, speech))
-        blocks = {at // HOP_SAMPLES + BLOCK_HOPS: encoder.embed(samples[at : at + BLOCK_SAMPLES])
-                  for at in speech_blocks(speech)}
-        judged = {at: (score, vector, index.search(vector, 1)) for at, (vector, score) in blocks.items()}
+        blocks = {
+            at // HOP_SAMPLES + BLOCK_HOPS: encoder.embed(samples[at : at + BLOCK_SAMPLES])
+            for at in speech_blocks(speech)
+        }
+        judged = {
+            at: (score, vector, index.search(vector, 1)) for at, (vector, score) in blocks.items()
+        }
         for end in range(BLOCK_HOPS, hops + 1, 2):
             window = slice(max(0, end - WINDOW_HOPS) * _FRAMES, end * _FRAMES)
             seconds = (speech[window] >= SPEECH_THRESHOLD).sum() * SPEECH_SAMPLES / SAMPLE_RATE_HZ
             if seconds < SPEECH_S[0]:
                 continue
             score = float(cnn.score(frames[None, window], speech[None, window])[0])
-            heard = [block for at, block in judged.items() if end - WINDOW_HOPS + BLOCK_HOPS <= at <= end]
-            said = [(own, found.margin, 1 - found.neighbours[0].similarity) for own, _, found in heard]
+            heard = [
+                block for at, block in judged.items() if end - WINDOW_HOPS + BLOCK_HOPS <= at <= end
+            ]
+            said = [
+                (own, found.margin, 1 - found.neighbours[0].similarity) for own, _, found in heard
+            ]
             own, margin, far = np.mean(said, axis=0) if heard else (np.nan,) * 3
             parts.append([score, own, margin])
             speech_s.append(seconds)
             clip.append(i)
-            embedded.append(np.mean([vector for _, vector, _ in heard], axis=0) if heard else unheard)
+            embedded.append(
+                np.mean([vector for _, vector, _ in heard], axis=0) if heard else unheard
+            )
             distance.append(far)
     shape = len(clip), encoder.width
-    return Windows(np.array(parts).reshape(-1, 3), np.array(speech_s), np.array(clip, int),
-                   np.array(embedded, np.float32).reshape(shape), np.array(distance))
+    return Windows(
+        np.array(parts).reshape(-1, 3),
+        np.array(speech_s),
+        np.array(clip, int),
+        np.array(embedded, np.float32).reshape(shape),
+        np.array(distance),
+    )
 
 
 def join(windows: list[Windows]) -> Windows:
     """The windows of several conditions of the same clips as one set."""
-    return Windows(*(np.concatenate([getattr(w, name) for w in windows]) for name in Windows.__slots__))
+    return Windows(
+        *(np.concatenate([getattr(w, name) for w in windows]) for name in Windows.__slots__)
+    )
 
 
 def calibrate(windows: Windows, clips: DecodedClips) -> Calibration:
-    """Fusion and calibration at each of SPEECH_S, both labels weighing the same: the result is an LLR.
+    """Fusion and calibration at each of SPEECH_S, both labels weighing the same: the result is an
+    LLR.
 
     A length that only windows of one label have is left out; raises ConfigError where none is left.
     """
     bonafide = np.array([c.label == "bonafide" for c in clips.clips])[windows.clip]
     sources = np.array([f"{c.label} {c.source}" for c in clips.clips])[windows.clip]
-    return fuse(windows.parts, windows.speech_s, bonafide, lambda of: balanced(bonafide[of], sources[of], windows.clip[of]))
+    return fuse(
+        windows.parts,
+        windows.speech_s,
+        bonafide,
+        lambda of: balanced(bonafide[of], sources[of], windows.clip[of]),
+    )
 
 
-def fuse(parts: np.ndarray, speech_s: np.ndarray, bonafide: np.ndarray, weigh: Callable) -> Calibration:
-    """As calibrate, of windows with `parts` as Windows has them; `weigh` gives the weights of those in a mask."""
+def fuse(
+    parts: np.ndarray, speech_s: np.ndarray, bonafide: np.ndarray, weigh: Callable
+) -> Calibration:
+    """As calibrate, of windows with `parts` as Windows has them; `weigh` gives the weights of those
+    in a mask.
+    """
     lengths, alone, fused = [], [], []
     for k, shortest in enumerate(SPEECH_S):
         longest = SPEECH_S[k + 1] if k + 1 < len(SPEECH_S) else np.inf
@@ -142,12 +196,16 @@ def fuse(parts: np.ndarray, speech_s: np.ndarray, bonafide: np.ndarray, weigh: C
             if parts.shape[1] > 1:
                 fused.append(logistic(parts[whole], bonafide[whole], weigh(whole)))
     if not lengths:
-        raise ConfigError(f"the dev side has no windows of both labels with {SPEECH_S[0]} s of speech or more to "
-                          "calibrate on; give it longer clips")
+        raise ConfigError(
+            f"the dev side has no windows of both labels with {SPEECH_S[0]} s of speech or more to "
+            "calibrate on; give it longer clips"
+        )
     return Calibration(tuple(lengths), tuple(alone), tuple(fused))
 
 
-def clip_llrs(windows: Windows, calibration: Calibration, clips: DecodedClips) -> tuple[np.ndarray, np.ndarray]:
+def clip_llrs(
+    windows: Windows, calibration: Calibration, clips: DecodedClips
+) -> tuple[np.ndarray, np.ndarray]:
     """Mean LLR of the windows of each clip, in nats: bona fide clips (n,) and spoof clips (m,)."""
     means = mean_llrs(windows.parts, windows.speech_s, windows.clip, calibration)
     return tuple(
@@ -156,7 +214,9 @@ def clip_llrs(windows: Windows, calibration: Calibration, clips: DecodedClips) -
     )
 
 
-def mean_llrs(parts: np.ndarray, speech_s: np.ndarray, clip: np.ndarray, calibration: Calibration) -> dict[int, float]:
+def mean_llrs(
+    parts: np.ndarray, speech_s: np.ndarray, clip: np.ndarray, calibration: Calibration
+) -> dict[int, float]:
     """The mean LLR, in nats, of the windows of each clip; a row each, as Windows has them."""
     by_clip: dict[int, list[float]] = defaultdict(list)
     for (spectrum, *rest), length_s, i in zip(parts, speech_s, clip, strict=True):
@@ -166,7 +226,9 @@ def mean_llrs(parts: np.ndarray, speech_s: np.ndarray, clip: np.ndarray, calibra
 
 
 def balanced(bonafide: np.ndarray, sources: np.ndarray, clip: np.ndarray) -> np.ndarray:
-    """Weights of windows: a clip weighs the same however many it has, a source as its root, each label as the other."""
+    """Weights of windows: a clip weighs the same however many it has, a source as its root, each
+    label as the other.
+    """
     weights = np.ones(len(clip))
     per_clip = Counter(clip)
     weights /= [per_clip[c] for c in clip]
@@ -180,9 +242,13 @@ def balanced(bonafide: np.ndarray, sources: np.ndarray, clip: np.ndarray) -> np.
     return weights
 
 
-def logistic(parts: np.ndarray, bonafide: np.ndarray, weights: np.ndarray, ridge: float = RIDGE) -> tuple[float, ...]:
+def logistic(
+    parts: np.ndarray, bonafide: np.ndarray, weights: np.ndarray, ridge: float = RIDGE
+) -> tuple[float, ...]:
     """Weights of the parts and offset of a logistic regression."""
-    from sklearn.linear_model import LogisticRegression  # here, as the console promotes and rolls back without it
+    from sklearn.linear_model import (
+        LogisticRegression,
+    )  # here, as the console promotes and rolls back without it
 
     model = LogisticRegression(C=ridge, max_iter=1000).fit(parts, bonafide, weights)
     return (*model.coef_[0].tolist(), float(model.intercept_[0]))

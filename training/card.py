@@ -16,35 +16,48 @@ from training.measured import NUMBERS, taken, told
 from training.recipe import RecipeSettings
 
 FIGURES = {
-    "dev_scores.svg": "Scores of the dev side's clips as they are; calibration has seen them, so new sound does worse.",
-    "importances.svg": "What a feature is worth: the part of the area under the ROC curve that sources which were not "
-                       "learned from lose where its values are shuffled. importances.csv has them all.",
-    "loss.svg": "Losses in training. Labels are smoothed and channels rough, so no loss comes near zero.",
+    "dev_scores.svg": (
+        "Scores of the dev side's clips as they are; calibration has seen them, so new sound does "
+        "worse."
+    ),
+    "importances.svg": (
+        "What a feature is worth: the part of the area under the ROC curve that sources which "
+        "were not learned from lose where its values are shuffled. importances.csv has them all."
+    ),
+    "loss.svg": (
+        "Losses in training. Labels are smoothed and channels rough, so no loss comes near zero."
+    ),
 }
 LIMITS = """\
 ## What it cannot do
 
-- It knows the synthesis systems in its training data and what resembles them. A new family of systems may pass, and no
-  score of this program is proof by itself: it is evidence that a person weighs.
-- Neural codecs and speech models that speak through them are missed most; docs/evaluation.md says how often by the bundle
-  that ships.
-- Diphone synthesis (the voice kal of festival and flite) is told with little certainty, though it is in the training data.
-- A telephone line costs it most: what lies above 3.4 kHz is gone, and twice as many fakes in calls are missed or more.
-- The encoder learned for half an hour on two cores, not for days: by itself it tells hardly more than chance, and the
-  index rests on the other network's frames. The nearest known voices are hints to a listener, and the fusion gives
-  encoder and retrieval little weight.
+- It knows the synthesis systems in its training data and what resembles them. A new family of
+  systems may pass, and no score of this program is proof by itself: it is evidence that a person
+  weighs.
+- Neural codecs and speech models that speak through them are missed most; docs/evaluation.md says
+  how often by the bundle that ships.
+- Diphone synthesis (the voice kal of festival and flite) is told with little certainty, though it
+  is in the training data.
+- A telephone line costs it most: what lies above 3.4 kHz is gone, and twice as many fakes in calls
+  are missed or more.
+- The encoder learned for half an hour on two cores, not for days: by itself it tells hardly more
+  than chance, and the index rests on the other network's frames. The nearest known voices are hints
+  to a listener, and the fusion gives encoder and retrieval little weight.
 - It judges windows of one to four seconds of speech. Shorter speech gets no number.
 - Labels of the training data come from the names of pages and folders; some are wrong.
-- Speech that was enhanced, heavily compressed or converted by a lossy neural codec may be called synthetic, because it
-  partly is.
-- It does not say who speaks, and it was not tested for equal accuracy over languages, ages and sexes.
+- Speech that was enhanced, heavily compressed or converted by a lossy neural codec may be called
+  synthetic, because it partly is.
+- It does not say who speaks, and it was not tested for equal accuracy over languages, ages and
+  sexes.
 """
 WINDOW_LIMITS = """\
 ## What it cannot do
 
-- It is a baseline: a model of simpler projects, trained here to compare with. bench/baselines.md has what it is worth.
+- It is a baseline: a model of simpler projects, trained here to compare with. bench/baselines.md
+  has what it is worth.
 - It judges a window of sound as a whole, has no index of known voices and cannot learn from labels.
-- It knows the synthesis systems in its training data and what resembles them; no score is proof by itself.
+- It knows the synthesis systems in its training data and what resembles them; no score is proof by
+  itself.
 - Labels of the training data come from the names of pages and folders; some are wrong.
 - It was not tested for equal accuracy over languages, ages and sexes.
 """
@@ -53,7 +66,10 @@ WINDOW_LIMITS = """\
 def describe_data(
     train: DecodedClips, dev: DecodedClips, recipe: RecipeSettings, references: int, licences: str
 ) -> dict[str, Any]:
-    """What the bundle was made from, for manifest and card; `licences` is the choice that was made among them."""
+    """What the bundle was made from, for manifest and card; `licences` is the choice that was made
+    among them.
+    """
+
     def side(clips: DecodedClips) -> dict[str, Any]:
         return {
             "clips": Counter(c.label for c in clips.clips),
@@ -64,40 +80,78 @@ def describe_data(
         }
 
     stated = Counter(c.licence for c in train.clips)
-    return {"train": side(train), "dev": side(dev), "references": references, "recipe": asdict(recipe),
-            "licences_chosen": licences, "licences": dict(stated.most_common()),
-            "sources": sorted({c.source for c in train.clips})}
+    return {
+        "train": side(train),
+        "dev": side(dev),
+        "references": references,
+        "recipe": asdict(recipe),
+        "licences_chosen": licences,
+        "licences": dict(stated.most_common()),
+        "sources": sorted({c.source for c in train.clips}),
+    }
 
 
 def write_card(path: Path, training: dict[str, Any], metrics: dict[str, dict]) -> None:
     """Write the card: data, recipe, measured numbers by name of the run, limits."""
     numbers = ["## Measured numbers", ""]
-    numbers += told(metrics) if metrics else ["None yet: `train.py card --metrics NAME=FILE` copies them in.", ""]
+    numbers += (
+        told(metrics)
+        if metrics
+        else ["None yet: `train.py card --metrics NAME=FILE` copies them in.", ""]
+    )
     if "imported" in training:
         path.write_text("\n".join([*_imported(training), *numbers]), encoding="utf-8")
         return
-    lines = ["# Model card", "", "Tells speech of a person (bona fide) from synthetic speech (spoof); scores are",
-             "natural-log likelihood ratios, higher = bona fide.", "", "## Data", ""]
+    lines = [
+        "# Model card",
+        "",
+        "Tells speech of a person (bona fide) from synthetic speech (spoof); scores are",
+        "natural-log likelihood ratios, higher = bona fide.",
+        "",
+        "## Data",
+        "",
+    ]
     for side in ("train", "dev"):
         of = training[side]
         labels = ", ".join(f"{n} {label}" for label, n in sorted(of["clips"].items()))
-        lines.append(f"- {side}: {labels} clips, {of['hours']} h, {of['systems']} synthesis systems, "
-                     f"{of['sources']} sources, {of['languages']} languages")
+        lines.append(
+            f"- {side}: {labels} clips, {of['hours']} h, {of['systems']} synthesis systems, "
+            f"{of['sources']} sources, {of['languages']} languages"
+        )
     if training.get("licences_chosen") == "permissive":
-        lines.append("- of both sides only clips whose licence allows any use, trade included: `--licences permissive`")
+        lines.append(
+            "- of both sides only clips whose licence allows any use, trade included: `--licences "
+            "permissive`"
+        )
     if "model" in training:
-        lines += [f"- the model {training['model']} learned from the train side; calibration from the dev side", ""]
+        lines += [
+            f"- the model {training['model']} learned from the train side; calibration from the "
+            "dev side",
+            "",
+        ]
     else:
-        lines += [f"- index: {training['references']} references from the train side",
-                  "- networks and index learned from the train side; fusion and calibration from the dev side", ""]
+        lines += [
+            f"- index: {training['references']} references from the train side",
+            "- networks and index learned from the train side; fusion and calibration from the "
+            "dev side",
+            "",
+        ]
     lines += numbers
-    lines += [line for figure, words in FIGURES.items() if (path.parent / figure).is_file()
-              for line in (f"![{words}]({figure})", "", words, "")]
+    lines += [
+        line
+        for figure, words in FIGURES.items()
+        if (path.parent / figure).is_file()
+        for line in (f"![{words}]({figure})", "", words, "")
+    ]
     lines += [WINDOW_LIMITS if "model" in training else LIMITS, "## Recipe", ""]
     lines += [f"- {key} = {value}" for key, value in training["recipe"].items()]
     for earlier in training.get("before", []):
-        lines += ["", "Learning went on from networks that had learned with " +
-                  ", ".join(f"{key} = {value}" for key, value in earlier.items()) + "."]
+        lines += [
+            "",
+            "Learning went on from networks that had learned with "
+            + ", ".join(f"{key} = {value}" for key, value in earlier.items())
+            + ".",
+        ]
     lines += ["", "## Licences of the training clips", "", "| licence | clips |", "|---|---|"]
     lines += [f"| {licence} | {n} |" for licence, n in training["licences"].items()]
     lines += ["", "## Sources of the training clips", "", ", ".join(training["sources"]), ""]
@@ -107,15 +161,25 @@ def write_card(path: Path, training: dict[str, Any], metrics: dict[str, dict]) -
 def _imported(training: dict[str, Any]) -> list[str]:
     """What is known of a model of somebody else."""
     sources = training["calibrated_on"]
-    classes = [f"- {label}: its class{'es' if len(names) > 1 else ''} {', '.join(names)}"
-               for label, names in training["classes"].items()]
+    classes = [
+        f"- {label}: its class{'es' if len(names) > 1 else ''} {', '.join(names)}"
+        for label, names in training["classes"].items()
+    ]
     return [
-        "# Model card", "",
-        f"{training['imported']}, a model of kind {training['kind']} with {training['parameters']:,} parameters, converted as",
-        "it is. What its makers say of data, licence and limits holds here too.", "", *classes,
-        f"- Its scores are differences of its logits, calibrated on clips of {', '.join(sources)}." if sources else
-        "- Its scores are differences of its logits. Nobody has calibrated them, so probabilities and alerts may be off;\n"
-        "  the Cllr of `evaluate.py score` says by how much, and `train.py import --data CORPUS` calibrates.", "",
+        "# Model card",
+        "",
+        f"{training['imported']}, a model of kind {training['kind']} with "
+        f"{training['parameters']:,} parameters, converted as",
+        "it is. What its makers say of data, licence and limits holds here too.",
+        "",
+        *classes,
+        f"- Its scores are differences of its logits, calibrated on clips of {', '.join(sources)}."
+        if sources
+        else "- Its scores are differences of its logits. Nobody has calibrated them, so "
+        "probabilities and alerts may be off;\n"
+        "  the Cllr of `evaluate.py score` says by how much, and `train.py import --data CORPUS` "
+        "calibrates.",
+        "",
     ]
 
 
@@ -140,11 +204,13 @@ def replace_bundle(made: Path, out: Path) -> None:
 
 
 def add_metrics(bundle: Path, files: dict[str, Path], out: Path | None = None) -> None:
-    """Copy measured numbers into the card and manifest of `bundle`; the weights and their version stay what they are.
+    """Copy measured numbers into the card and manifest of `bundle`; the weights and their version
+    stay what they are.
 
-    `files` are metrics.json or stream.json of evaluate.py or heard.json of bench/robustness.py by the name of the run.
-    With `out` the bundle stays as it is, and a copy there has the numbers. Raises ConfigError for a file that holds none of
-    the known numbers, and where `out` holds something that is no bundle.
+    `files` are metrics.json or stream.json of evaluate.py or heard.json of bench/robustness.py by
+    the name of the run. With `out` the bundle stays as it is, and a copy there has the numbers.
+    Raises ConfigError for a file that holds none of the known numbers, and where `out` holds
+    something that is no bundle.
     """
     manifest = read_manifest(bundle)
     metrics = dict(manifest["metrics"])
@@ -154,8 +220,10 @@ def add_metrics(bundle: Path, files: dict[str, Path], out: Path | None = None) -
         except (OSError, ValueError) as error:
             raise ConfigError(f"cannot read the metrics {file}: {error}") from None
         if not isinstance(values, dict) or not (kept := taken(values)):
-            raise ConfigError(f"{file} holds none of {', '.join(NUMBERS)}; "
-                              "expected metrics.json or stream.json of evaluate.py, or heard.json of bench/robustness.py")
+            raise ConfigError(
+                f"{file} holds none of {', '.join(NUMBERS)}; expected metrics.json or stream.json "
+                "of evaluate.py, or heard.json of bench/robustness.py"
+            )
         metrics[run] = kept
     if out is not None:
         replace_bundle(bundle, out)

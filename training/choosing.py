@@ -13,7 +13,8 @@ from training.retrain import Store, roll_back
 def put_to_use(store: Store, configured: Path, name: str, reason: str) -> str:
     """Put the bundle `name` beside the configured one to use; its name and version.
 
-    Raises ConfigError where there is none or it is in use already, and ModelError where it is not whole.
+    Raises ConfigError where there is none or it is in use already, and ModelError where it is not
+    whole.
     """
     try:
         before = in_use(configured).name
@@ -32,7 +33,13 @@ def put_back(store: Store, configured: Path, reason: str) -> str:
     Raises ConfigError where none was in use before and ModelError where that one is not whole.
     """
     champion = in_use(configured)
-    made = [row for row in store.decisions() if row["action"] == "promote" and row["model"] == champion.name]
+    made = [
+        row
+        for row in store.decisions()
+        if row["action"] == "promote" and row["model"] == champion.name
+    ]
     if not made:
-        raise ConfigError(f"no bundle was in use before {champion.name}; name one with train.py promote NAME")
+        raise ConfigError(
+            f"no bundle was in use before {champion.name}; name one with train.py promote NAME"
+        )
     return roll_back(store, beside(configured, made[-1]["before"]), champion, reason)

@@ -1,4 +1,6 @@
-"""Which confirmed clips are learned from: no source, reviewer or sound is heard so often that it rules."""
+"""Which confirmed clips are learned from: no source, reviewer or sound is heard so often that it
+rules.
+"""
 
 from __future__ import annotations
 
@@ -37,15 +39,18 @@ def admitted(
 ) -> tuple[list[Confirmed], list[str]]:
     """The clips that may teach, in order, and in words what was left out.
 
-    Where only real or only fake voices come up, honest answers are all the same, as those of a poisoner are: they teach
-    where two people have given them.
+    Where only real or only fake voices come up, honest answers are all the same, as those of a
+    poisoner are: they teach where two people have given them.
     """
     blind = one_sided(answers)
     sighted = [clip for clip in clips if clip.reviewers - blind or len(clip.reviewers) > 1]
     told = []
     if len(sighted) < len(clips):
-        told.append(f"{len(clips) - len(sighted)} clips of {len(blind)} reviewers who have called {ONE_SIDED} clips or "
-                    "more and every one of them the same: where that is right, have a second reviewer agree to them")
+        told.append(
+            f"{len(clips) - len(sighted)} clips of {len(blind)} reviewers who have called "
+            f"{ONE_SIDED} clips or more and every one of them the same: where that is right, have "
+            "a second reviewer agree to them"
+        )
     taken, kept = Counter(), []
     for clip in sighted:
         day = clip.source, clip.began_utc.date()
@@ -53,7 +58,9 @@ def admitted(
         if taken[day] <= per_source:
             kept.append(clip)
     if len(kept) < len(sighted):
-        told.append(f"{len(sighted) - len(kept)} clips beyond {per_source} of one source on one day")
+        told.append(
+            f"{len(sighted) - len(kept)} clips beyond {per_source} of one source on one day"
+        )
     return kept, told
 
 
@@ -68,6 +75,8 @@ def distinct(vectors: np.ndarray) -> list[int]:
 
 
 def is_held(clip: Confirmed) -> bool:
-    """Whether a clip proves candidates and never teaches: the same in every retraining, a stream's whole hour at a time."""
+    """Whether a clip proves candidates and never teaches: the same in every retraining, a stream's
+    whole hour at a time.
+    """
     hour = f"{clip.stream_id} {clip.began_utc:%Y-%m-%d %H}"
     return hashlib.sha256(hour.encode()).digest()[0] % HELD == 0

@@ -1,4 +1,6 @@
-"""What the index is made of: the frames of both networks, pooled over a block and projected to a unit vector."""
+"""What the index is made of: the frames of both networks, pooled over a block and projected to a
+unit vector.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ SHRINKAGE = 0.1  # of their covariance towards a round one (Ledoit and Wolf 2004
 
 
 class Embedder(nn.Module):
-    """A block of sound and its spectra -> a unit vector and a logit of bona fide; the pair of networks stays as it is."""
+    """A block of sound and its spectra -> a unit vector and a logit of bona fide; the pair of
+    networks stays as it is.
+    """
 
     def __init__(self, pair: Pair) -> None:
         super().__init__()
@@ -38,7 +42,9 @@ class Embedder(nn.Module):
         return self
 
     def forward(self, samples: Tensor, spectra: Tensor) -> tuple[Tensor, Tensor]:
-        """Embedding (batch, EMBEDDING_WIDTH) and logit (batch,) of samples (batch, n) and spectra (batch, time, BINS)."""
+        """Embedding (batch, EMBEDDING_WIDTH) and logit (batch,) of samples (batch, n) and spectra
+        (batch, time, BINS).
+        """
         heard, frames = self.pair.encoder.hidden(samples), self.pair.spectral.frames(spectra)[0]
         z = self.project(self.norm(torch.cat([pooled(heard), pooled(frames)], 1)))
         embedding = normalize((normalize(z, dim=1) - self.middle) @ self.whitening, dim=1)
@@ -46,10 +52,11 @@ class Embedder(nn.Module):
 
     @torch.no_grad()
     def whiten(self, embeddings: Tensor) -> None:
-        """Spread embeddings (n, EMBEDDING_WIDTH) that lie close together over the sphere, by their covariance.
+        """Spread embeddings (n, EMBEDDING_WIDTH) that lie close together over the sphere, by their
+        covariance.
 
-        What is learned puts nearly all speech in one narrow cone, in which a recording heard again through another
-        channel is no closer than a stranger.
+        What is learned puts nearly all speech in one narrow cone, in which a recording heard again
+        through another channel is no closer than a stranger.
         """
         covariance = torch.cov(embeddings.T)
         covariance += SHRINKAGE * covariance.trace() / EMBEDDING_WIDTH * torch.eye(EMBEDDING_WIDTH)
@@ -59,7 +66,9 @@ class Embedder(nn.Module):
 
 
 def train(pair: Pair, batches: Batches, plan: Plan, folder: Path, workers: int) -> Embedder:
-    """An Embedder that learned labels, and which clips are of one system; see training.learn for `folder`."""
+    """An Embedder that learned labels, and which clips are of one system; see training.learn for
+    `folder`.
+    """
     torch.manual_seed(plan.seed)
     embedder = learn(Embedder(pair), _loss, batches, plan, folder, workers)
     with torch.no_grad():
@@ -78,4 +87,6 @@ def _loss(embedder: Embedder, batch: Batch, _: torch.Generator) -> Tensor:
     embeddings, logits = embedder(*_inputs(batch, embedder))
     target = smoothed(batch).to(logits.device)
     groups = torch.from_numpy(batch.group).to(logits.device)
-    return binary_cross_entropy_with_logits(logits, target) + supervised_contrast(embeddings.float(), groups)
+    return binary_cross_entropy_with_logits(logits, target) + supervised_contrast(
+        embeddings.float(), groups
+    )

@@ -1,4 +1,6 @@
-"""The Wav2Vec2-family encoder: the compact one that the project trains, or any other, as one block-embedding network."""
+"""The Wav2Vec2-family encoder: the compact one that the project trains, or any other, as one
+block-embedding network.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from radd.types import SAMPLE_RATE_HZ
 EMBEDDING_WIDTH = 128
 TEMPERATURE = 0.1
 BANDS, FILTER_SAMPLES = 128, 400  # of the first convolution, 25 ms long
-COMPACT = {  # 20 ms frames; the group norm takes each filter's mean level over the block, and so the channel, out
+# 20 ms frames; the group norm takes each filter's mean level over the block, and so the channel,
+# out
+COMPACT = {
     "conv_dim": (4 * BANDS, 160),
     "conv_kernel": (FILTER_SAMPLES, 3),
     "conv_stride": (160, 2),
@@ -38,21 +42,31 @@ COMPACT = {  # 20 ms frames; the group norm takes each filter's mean level over 
 
 
 class BlockEncoder(nn.Module):
-    """A block of sound -> mean and deviation of one layer over time -> a unit vector, and a logit of bona fide."""
+    """A block of sound -> mean and deviation of one layer over time -> a unit vector, and a logit
+    of bona fide.
+    """
 
     def __init__(self, speech_model: nn.Module, layer: int = -1) -> None:
         super().__init__()
-        self.speech_model, self.layer, self.width = speech_model, layer, speech_model.config.hidden_size
+        self.speech_model, self.layer, self.width = (
+            speech_model,
+            layer,
+            speech_model.config.hidden_size,
+        )
         self.project = nn.Linear(2 * self.width, EMBEDDING_WIDTH)
         self.head = nn.Linear(EMBEDDING_WIDTH, 1)
 
     def forward(self, samples: Tensor) -> tuple[Tensor, Tensor]:
-        """Embedding (batch, EMBEDDING_WIDTH) of unit length and logit (batch,) of samples (batch, n) at 16 kHz."""
+        """Embedding (batch, EMBEDDING_WIDTH) of unit length and logit (batch,) of samples (batch,
+        n) at 16 kHz.
+        """
         return self.judge(self.hidden(samples))
 
     def hidden(self, samples: Tensor) -> Tensor:
         """The layer's frames, (batch, frames, width)."""
-        return self.speech_model(standardised(samples), output_hidden_states=True).hidden_states[self.layer]
+        return self.speech_model(standardised(samples), output_hidden_states=True).hidden_states[
+            self.layer
+        ]
 
     def judge(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Embedding and logit of the layer's frames."""
@@ -75,32 +89,42 @@ def standardised(samples: Tensor) -> Tensor:
 
 
 def compact() -> BlockEncoder:
-    """The encoder that ships, untrained but for its first layers, which begin as a bank of Gabor filters.
+    """The encoder that ships, untrained but for its first layers, which begin as a bank of Gabor
+    filters.
 
-    BANDS bands, linearly spaced from 60 Hz to 7.9 kHz under a Hann window, each with four phases: after the GELU, the
-    second convolution begins as random mixtures of the four phases' sums, which follow a band's magnitude.
+    BANDS bands, linearly spaced from 60 Hz to 7.9 kHz under a Hann window, each with four phases:
+    after the GELU, the second convolution begins as random mixtures of the four phases' sums, which
+    follow a band's magnitude.
     """
     model = Wav2Vec2Model(Wav2Vec2Config(**COMPACT))
     time = torch.arange(FILTER_SAMPLES) / SAMPLE_RATE_HZ
     phase = 2 * torch.pi * torch.linspace(60, 7900, BANDS)[:, None] * time
-    bank = torch.stack([phase.cos(), -phase.cos(), phase.sin(), -phase.sin()], 1) * torch.hann_window(FILTER_SAMPLES)
+    bank = torch.stack(
+        [phase.cos(), -phase.cos(), phase.sin(), -phase.sin()], 1
+    ) * torch.hann_window(FILTER_SAMPLES)
     first, second = (layer.conv.weight.data for layer in model.feature_extractor.conv_layers)
     first.copy_((bank / bank.norm(dim=2, keepdim=True)).reshape(first.shape))
-    mixtures = torch.randn(len(second), BANDS, 1, second.shape[2]) / (2 * BANDS * second.shape[2]) ** 0.5
+    mixtures = (
+        torch.randn(len(second), BANDS, 1, second.shape[2]) / (2 * BANDS * second.shape[2]) ** 0.5
+    )
     second.copy_(mixtures.expand(-1, -1, 4, -1).reshape(second.shape))
     return BlockEncoder(model)
 
 
 def pretrained(name: str, layer: int) -> BlockEncoder:
-    """Any Wav2Vec2-family model by hub name or directory, its hidden layer `layer` pooled; projection and head are new.
+    """Any Wav2Vec2-family model by hub name or directory, its hidden layer `layer` pooled;
+    projection and head are new.
 
     Raises ModelError where there is no such model.
     """
-    return BlockEncoder(from_hub(AutoModel.from_pretrained, name, f"encoder {name!r}", "a model"), layer)
+    return BlockEncoder(
+        from_hub(AutoModel.from_pretrained, name, f"encoder {name!r}", "a model"), layer
+    )
 
 
 def from_hub(load: Callable[[str], Any], name: str, told: str, wanted: str) -> Any:
-    """What `load`, a from_pretrained of transformers, makes of a hub name or directory; it says nothing on its way.
+    """What `load`, a from_pretrained of transformers, makes of a hub name or directory; it says
+    nothing on its way.
 
     Raises ModelError, which calls the model `told`, where there is no such thing as is `wanted`.
     """
@@ -110,16 +134,24 @@ def from_hub(load: Callable[[str], Any], name: str, told: str, wanted: str) -> A
         return load(name)
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
-        raise ModelError(f"{told} cannot be had: {reason}; give a directory saved by transformers or the name of {wanted} on "
-                         "the hub") from None
+        raise ModelError(
+            f"{told} cannot be had: {reason}; give a directory saved by transformers or the name "
+            f"of {wanted} on the hub"
+        ) from None
 
 
 def supervised_contrast(embeddings: Tensor, groups: Tensor) -> Tensor:
-    """Supervised contrastive loss (Khosla et al. 2020): the same system, or bona fide, attracts; all else repels."""
+    """Supervised contrastive loss (Khosla et al. 2020): the same system, or bona fide, attracts;
+    all else repels.
+    """
     n = len(groups)
     self_pair = torch.eye(n, dtype=torch.bool, device=groups.device)
     logits = (embeddings @ embeddings.T / TEMPERATURE).masked_fill(self_pair, -1e9)
     same = (groups[:, None] == groups[None, :]) & ~self_pair
     log_share = logits - logits.logsumexp(1, keepdim=True)
     has = same.any(1)
-    return -((log_share * same).sum(1)[has] / same.sum(1)[has]).mean() if has.any() else logits.sum() * 0
+    return (
+        -((log_share * same).sum(1)[has] / same.sum(1)[has]).mean()
+        if has.any()
+        else logits.sum() * 0
+    )

@@ -38,40 +38,77 @@ class _Score(nn.Module):
 
 
 def export_cnn(network: SpectralNetwork, frames: Path, score: Path) -> None:
-    """The two networks of radd.cnn; raises RuntimeError where ONNX Runtime and torch differ by more than TOLERANCE."""
+    """The two networks of radd.cnn; raises RuntimeError where ONNX Runtime and torch differ by more
+    than TOLERANCE.
+    """
     network = network.cpu().eval()
     pasts = tuple(torch.randn(1, *shape) for shape in network.past_shapes)
     names = [f"past{k:02}" for k in range(len(pasts))]
-    export_network(_Frames(network), (torch.randn(1, 3 * STEPS, BINS), *pasts), ["spectra", *names],
-            ["frames", *(f"after{k:02}" for k in range(len(pasts)))],
-            {"spectra": {0: "batch", 1: "time"}, **{name: {0: "batch"} for name in names}}, frames)
+    export_network(
+        _Frames(network),
+        (torch.randn(1, 3 * STEPS, BINS), *pasts),
+        ["spectra", *names],
+        ["frames", *(f"after{k:02}" for k in range(len(pasts)))],
+        {"spectra": {0: "batch", 1: "time"}, **{name: {0: "batch"} for name in names}},
+        frames,
+    )
     example = torch.randn(2, 50, FRAME_WIDTH), torch.rand(2, 50)
-    export_network(_Score(network), example, ["frames", "speech"], ["score"],
-            {"frames": {0: "batch", 1: "time"}, "speech": {0: "batch", 1: "time"}}, score)
+    export_network(
+        _Score(network),
+        example,
+        ["frames", "speech"],
+        ["score"],
+        {"frames": {0: "batch", 1: "time"}, "speech": {0: "batch", 1: "time"}},
+        score,
+    )
 
 
 def export_encoder(embedder: Embedder, path: Path) -> None:
-    """The network of radd.encoder; raises RuntimeError where ONNX Runtime and torch differ by more than TOLERANCE."""
+    """The network of radd.encoder; raises RuntimeError where ONNX Runtime and torch differ by more
+    than TOLERANCE.
+    """
     blocks = 0.1 * torch.randn(2, BLOCK_SAMPLES)
     spectra = torch.from_numpy(np.stack([block_spectra(block) for block in blocks.numpy()]))
-    export_network(embedder.cpu().eval(), (blocks, spectra), ["samples", "spectra"], ["embedding", "score"],
-            {"samples": {0: "batch"}, "spectra": {0: "batch"}}, path)
+    export_network(
+        embedder.cpu().eval(),
+        (blocks, spectra),
+        ["samples", "spectra"],
+        ["embedding", "score"],
+        {"samples": {0: "batch"}, "spectra": {0: "batch"}},
+        path,
+    )
 
 
 def export_network(
     module: nn.Module, example: tuple, inputs: list[str], outputs: list[str], free: dict, path: Path
 ) -> None:
-    """Write a network with these inputs and outputs; `free` names the axes of any size, as torch.onnx.export has it.
+    """Write a network with these inputs and outputs; `free` names the axes of any size, as
+    torch.onnx.export has it.
 
     Raises RuntimeError where ONNX Runtime and torch differ by more than TOLERANCE on the example.
     """
     module.eval()
     with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # the exporter warns of shapes that it traces, which the check below covers
-        torch.onnx.export(module, example, str(path), input_names=inputs, output_names=outputs, dynamic_axes=free,
-                          dynamo=False, opset_version=17)
+        warnings.simplefilter(
+            "ignore"
+        )  # the exporter warns of shapes that it traces, which the check below covers
+        torch.onnx.export(
+            module,
+            example,
+            str(path),
+            input_names=inputs,
+            output_names=outputs,
+            dynamic_axes=free,
+            dynamo=False,
+            opset_version=17,
+        )
         expected = module(*example)
     found = OnnxModel(path).run(**{n: e.numpy() for n, e in zip(inputs, example, strict=True)})
-    for name, want, got in zip(outputs, [expected] if isinstance(expected, Tensor) else expected, found, strict=True):
+    for name, want, got in zip(
+        outputs, [expected] if isinstance(expected, Tensor) else expected, found, strict=True
+    ):
         if not np.allclose(want.numpy(), got, atol=TOLERANCE, rtol=TOLERANCE):
-            raise RuntimeError(f"{path.name}: output {name} differs from torch by {np.abs(want.numpy() - got).max():.2e}")
+            raise RuntimeError(
+                f"{path.name}: output {name} differs from torch by "
+                f"{np.abs(want.numpy() - got).max():.2e}"
+            )

@@ -10,7 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
-from radd.bundle import CARD, ENCODER, FRAMES, REFERENCES, SCORE, VECTORS, WEIGHTS, read_manifest, write_manifest
+from radd.bundle import (
+    CARD,
+    ENCODER,
+    FRAMES,
+    REFERENCES,
+    SCORE,
+    VECTORS,
+    WEIGHTS,
+    read_manifest,
+    write_manifest,
+)
 from radd.cnn import SpectralCnn
 from radd.dataset import DecodedClips
 from radd.encoder import BLOCK_SAMPLES, OnnxEncoder
@@ -19,7 +29,15 @@ from radd.index import CLUSTERS_FILE, LABELS, FlatIndex
 from radd.types import SAMPLE_RATE_HZ
 from training import embedding, together
 from training.batches import Batches
-from training.bundle_maker import Windows, build_index, calibrate, clip_llrs, join, load_networks, score_windows
+from training.bundle_maker import (
+    Windows,
+    build_index,
+    calibrate,
+    clip_llrs,
+    join,
+    load_networks,
+    score_windows,
+)
 from training.card import describe_data, refuse_other, replace_bundle, write_card
 from training.confirmation import fit_closeness
 from training.export import export_cnn, export_encoder
@@ -30,32 +48,51 @@ from training.recipe import STAGES, RecipeSettings
 from training.replay import write_replay
 from training.selection import Selection, decoded
 
-NETWORKS = ("pretrained", "networks", "embedding")  # what learns, each with a folder of its own in the work directory
+NETWORKS = (
+    "pretrained",
+    "networks",
+    "embedding",
+)  # what learns, each with a folder of its own in the work directory
 
 
 def fit(
-    data: list[Path], selection: Selection, out: Path, work: Path, recipe: RecipeSettings, channel: Callable,
-    draw: Callable, jobs: int, start: Path | None = None, conditions: Mapping[str, Callable] | None = None,
+    data: list[Path],
+    selection: Selection,
+    out: Path,
+    work: Path,
+    recipe: RecipeSettings,
+    channel: Callable,
+    draw: Callable,
+    jobs: int,
+    start: Path | None = None,
+    conditions: Mapping[str, Callable] | None = None,
     stage: str | None = None,
 ) -> None:
     """Make the bundle `out` from the train and dev sides of the corpora `data`.
 
-    `work` keeps decoded audio and checkpoints: a run that was killed goes on from there. `channel` is the condition
-    that clips meet in training, `conditions` are those under which later retrainings are proved; `draw` makes the
-    figures, as evaluation.training_figures does. The networks learn on from those of the bundle `start`, if that is
-    given. Of STAGES all are gone through, or the one `stage` from what those before it left in
-    `work`; only the last writes `out`. Files that cannot be read are left out and told at the end. Raises ConfigError
-    for a corpus that cannot serve, where `out` holds something that is no bundle, and for a stage that comes too early.
+    `work` keeps decoded audio and checkpoints: a run that was killed goes on from there. `channel`
+    is the condition that clips meet in training, `conditions` are those under which later
+    retrainings are proved; `draw` makes the figures, as evaluation.training_figures does. The
+    networks learn on from those of the bundle `start`, if that is given. Of STAGES all are gone
+    through, or the one `stage` from what those before it left in `work`; only the last writes
+    `out`. Files that cannot be read are left out and told at the end. Raises ConfigError for a
+    corpus that cannot serve, where `out` holds something that is no bundle, and for a stage that
+    comes too early.
     """
     refuse_other(out)
     todo = STAGES if stage is None else (stage,)
     train, dev = (
-        decoded(data, side, selection, work, jobs, recipe.factors, todo != ("prepare",)) for side in ("train", "dev")
+        decoded(data, side, selection, work, jobs, recipe.factors, todo != ("prepare",))
+        for side in ("train", "dev")
     )
     making = work / "bundle"
     if "train" in todo:
         _train(train, making, channel, recipe, work, max(1, jobs - 1), start)
-    if stage == "train":  # asked for once more it learns anew: whatever has changed, these networks are not the ones wanted
+    if (
+        stage == "train"
+        # asked for once more it learns anew: whatever has changed, these networks are not the ones
+        # wanted
+    ):
         for network in NETWORKS:
             (work / network / CHECKPOINT).unlink(missing_ok=True)
     if "index" in todo:
@@ -69,7 +106,12 @@ def fit(
 
 
 def _train(
-    clips: DecodedClips, making: Path, channel: Callable, recipe: RecipeSettings, work: Path, workers: int,
+    clips: DecodedClips,
+    making: Path,
+    channel: Callable,
+    recipe: RecipeSettings,
+    work: Path,
+    workers: int,
     start: Path | None,
 ) -> None:
     """Put the networks into the empty directory `making`."""
@@ -84,12 +126,20 @@ def _train(
 def _networks(making: Path) -> tuple[SpectralCnn, OnnxEncoder]:
     missing = [name for name in (FRAMES, SCORE, ENCODER) if not (making / name).is_file()]
     if missing:
-        raise ConfigError(f"{making} lacks {', '.join(missing)}: nothing has learned yet; first comes --stage train")
+        raise ConfigError(
+            f"{making} lacks {', '.join(missing)}: nothing has learned yet; first comes --stage "
+            "train"
+        )
     return load_networks(making)
 
 
 def _pair(
-    clips: DecodedClips, channel: Callable, recipe: RecipeSettings, work: Path, workers: int, start: Path | None
+    clips: DecodedClips,
+    channel: Callable,
+    recipe: RecipeSettings,
+    work: Path,
+    workers: int,
+    start: Path | None,
 ) -> together.Pair:
     """Both networks after learning as the recipe says."""
     crop = int(recipe.crop_s * SAMPLE_RATE_HZ)
@@ -100,26 +150,47 @@ def _pair(
 
 
 def _embedder(
-    pair: together.Pair, clips: DecodedClips, channel: Callable, recipe: RecipeSettings, work: Path, workers: int
+    pair: together.Pair,
+    clips: DecodedClips,
+    channel: Callable,
+    recipe: RecipeSettings,
+    work: Path,
+    workers: int,
 ) -> embedding.Embedder:
     """What makes the index's vectors out of both networks' frames."""
-    plan = Plan(recipe.embedding_steps, 2 * recipe.batch, BLOCK_SAMPLES, recipe.rate, recipe.weight_decay, recipe.seed)
+    plan = Plan(
+        recipe.embedding_steps,
+        2 * recipe.batch,
+        BLOCK_SAMPLES,
+        recipe.rate,
+        recipe.weight_decay,
+        recipe.seed,
+    )
     batches = Batches(clips, channel, plan.batch, BLOCK_SAMPLES, plan.seed, paired=True)
     return embedding.train(pair, batches, plan, work / "embedding", workers)
 
 
 def seal(
-    train: DecodedClips, dev: DecodedClips, making: Path, recipe: RecipeSettings, channel: Callable,
-    draw: Callable | None = None, licences: str = "all", conditions: Mapping[str, Callable] | None = None,
+    train: DecodedClips,
+    dev: DecodedClips,
+    making: Path,
+    recipe: RecipeSettings,
+    channel: Callable,
+    draw: Callable | None = None,
+    licences: str = "all",
+    conditions: Mapping[str, Callable] | None = None,
     start: Path | None = None,
 ) -> None:
-    """Give the networks and the index in `making` calibration, replay, card, manifest and, with `draw`, figures.
+    """Give the networks and the index in `making` calibration, replay, card, manifest and, with
+    `draw`, figures.
 
     `start` is the bundle that learning went on from; its recipe is told beside this one.
     """
     spectral, blocks = _networks(making)
     if not (making / VECTORS).is_file():
-        raise ConfigError(f"{making} lacks {VECTORS}: there is no index yet; first comes --stage index")
+        raise ConfigError(
+            f"{making} lacks {VECTORS}: there is no index yet; first comes --stage index"
+        )
     index = FlatIndex.load(making / VECTORS, making / REFERENCES, blocks.id, blocks.id)
     kept = {making / name for name in (*WEIGHTS, *map(CLUSTERS_FILE.format, LABELS))}
     for earlier in set(making.iterdir()) - kept:
@@ -130,7 +201,10 @@ def seal(
 
     windows = [score(alter) for alter in (None, channel)]
     if not write_replay(making, dev, score, windows, conditions or {}, recipe.seed):
-        print("the dev side has too few systems or speakers to hold some back: labels cannot retrain this bundle")
+        print(
+            "the dev side has too few systems or speakers to hold some back: labels cannot "
+            "retrain this bundle"
+        )
     closeness = fit_closeness(dev, blocks, index, channel, recipe.seed)
     calibration = replace(calibrate(join(windows), dev), closeness=closeness)
     if draw is not None:
@@ -144,7 +218,9 @@ def seal(
 
 
 def _figures(making: Path, draw: Callable, bonafide: np.ndarray, spoof: np.ndarray) -> None:
-    """Figures into the work directory around `making`, and their small form, SVG, beside the card."""
+    """Figures into the work directory around `making`, and their small form, SVG, beside the
+    card.
+    """
     work = making.parent
     kept = {name: work / name / LOSSES for name in NETWORKS if (work / name / LOSSES).is_file()}
     draw(work, {name: read_losses(file) for name, file in kept.items()}, bonafide, spoof)
@@ -152,8 +228,12 @@ def _figures(making: Path, draw: Callable, bonafide: np.ndarray, spoof: np.ndarr
         shutil.copy(figure, making)
 
 
-def _forget_others(work: Path, clips: list[str], recipe: RecipeSettings, start: Path | None) -> None:
-    """Remove the checkpoints of a run that learned from other clips or began with another network."""
+def _forget_others(
+    work: Path, clips: list[str], recipe: RecipeSettings, start: Path | None
+) -> None:
+    """Remove the checkpoints of a run that learned from other clips or began with another
+    network.
+    """
     chosen = recipe.encoder, recipe.encoder_layer, recipe.encoder_frozen, recipe.emphasis, start
     told = "\n".join([*map(str, chosen), *clips])
     digest, kept = hashlib.sha256(told.encode()).hexdigest(), work / "learned-from.sha256"

@@ -1,4 +1,6 @@
-"""The same work on many items in processes that are forked: each has what this one has in memory, and nothing is sent."""
+"""The same work on many items in processes that are forked: each has what this one has in memory,
+and nothing is sent.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ _work: Callable | None = None
 def mapped(work: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
     """work(item) for each item, in their order and a few items ahead of what is taken.
 
-    `work` may hold what is too large to send; items and results are sent. Raises what the work raises.
+    `work` may hold what is too large to send; items and results are sent. Raises what the work
+    raises.
     """
     with ProcessPoolExecutor(workers, get_context("fork"), _adopt, (work,)) as pool:
         ahead: deque = deque()

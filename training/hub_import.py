@@ -31,10 +31,30 @@ from training.selection import Selection, decoded
 LABELS = ("bonafide", "spoof")
 WORDS = {
     "bonafide": {"bonafide", "real", "human", "genuine", "authentic", "original", "natural"},
-    "spoof": {"spoof", "spoofed", "fake", "deepfake", "synthetic", "generated", "ai", "aigenerated", "aivoice", "cloned"},
+    "spoof": {
+        "spoof",
+        "spoofed",
+        "fake",
+        "deepfake",
+        "synthetic",
+        "generated",
+        "ai",
+        "aigenerated",
+        "aivoice",
+        "cloned",
+    },
 }
-WAVEFORMS = ("data2vec-audio", "hubert", "sew", "sew-d", "unispeech", "unispeech-sat", "wav2vec2", "wav2vec2-conformer",
-             "wavlm")
+WAVEFORMS = (
+    "data2vec-audio",
+    "hubert",
+    "sew",
+    "sew-d",
+    "unispeech",
+    "unispeech-sat",
+    "wav2vec2",
+    "wav2vec2-conformer",
+    "wavlm",
+)
 SPECTROGRAMS = ("audio-spectrogram-transformer",)
 MOST_PARAMETERS = 500_000_000  # of four bytes, in two gigabytes less some room
 WINDOW_HOPS, STRIDE_HOPS = 31, 8  # 3.97 s, as long as a clip of the usual corpora; once a second
@@ -49,10 +69,11 @@ class Standardised(nn.Module):
 
 
 class FilterBank(nn.Module):
-    """Log mel energies of frames of 25 ms each 10 ms, as the Audio Spectrogram Transformer expects (Gong et al. 2021).
+    """Log mel energies of frames of 25 ms each 10 ms, as the Audio Spectrogram Transformer expects
+    (Gong et al. 2021).
 
-    The frame's mean taken out, the pre-emphasis, the window and the Fourier transform are linear, so they are one
-    convolution.
+    The frame's mean taken out, the pre-emphasis, the window and the Fourier transform are linear,
+    so they are one convolution.
     """
 
     def __init__(self, extractor) -> None:
@@ -67,8 +88,15 @@ class FilterBank(nn.Module):
         turned = np.fft.rfft(np.hanning(length)[:, None] * (emphasis @ centred), fft, axis=0)
         bank = np.concatenate([turned.real, turned.imag])[:, None]
         self.register_buffer("bank", torch.tensor(bank, dtype=torch.float32))
-        mel = mel_filter_bank(fft // 2 + 1, extractor.num_mel_bins, 20, SAMPLE_RATE_HZ // 2, SAMPLE_RATE_HZ,
-                              mel_scale="kaldi", triangularize_in_mel_space=True)
+        mel = mel_filter_bank(
+            fft // 2 + 1,
+            extractor.num_mel_bins,
+            20,
+            SAMPLE_RATE_HZ // 2,
+            SAMPLE_RATE_HZ,
+            mel_scale="kaldi",
+            triangularize_in_mel_space=True,
+        )
         self.register_buffer("mel", torch.tensor(mel, dtype=torch.float32))
 
     def forward(self, samples: Tensor) -> Tensor:
@@ -82,7 +110,9 @@ class FilterBank(nn.Module):
 class TwoLabels(nn.Module):
     """Samples -> logits of bona fide and spoof, each of all classes that mean it together."""
 
-    def __init__(self, front: nn.Module, model: nn.Module, classes: Mapping[str, list[int]]) -> None:
+    def __init__(
+        self, front: nn.Module, model: nn.Module, classes: Mapping[str, list[int]]
+    ) -> None:
         super().__init__()
         self.front, self.model = front, model
         self.classes = [classes[label] for label in LABELS]
@@ -93,71 +123,117 @@ class TwoLabels(nn.Module):
 
 
 def import_model(
-    named: str, out: Path, labels: Mapping[str, str], data: list[Path], work: Path, gate: GateSettings, jobs: int
+    named: str,
+    out: Path,
+    labels: Mapping[str, str],
+    data: list[Path],
+    work: Path,
+    gate: GateSettings,
+    jobs: int,
 ) -> None:
     """Make the bundle `out` of the audio classifier hf:NAME or hf:DIR.
 
-    `labels` says of its classes which mean bona fide and which spoof, where their names do not. Its scores are the
-    difference of its logits, calibrated on the dev sides of the corpora `data` if there are any; `work` keeps these
-    decoded. Raises ModelError for a model that cannot be had, is of another kind, too large, hears another sampling rate
-    or has classes that mean neither, and ConfigError for a corpus that cannot serve and where `out` holds something that
-    is no bundle.
+    `labels` says of its classes which mean bona fide and which spoof, where their names do not. Its
+    scores are the difference of its logits, calibrated on the dev sides of the corpora `data` if
+    there are any; `work` keeps these decoded. Raises ModelError for a model that cannot be had, is
+    of another kind, too large, hears another sampling rate or has classes that mean neither, and
+    ConfigError for a corpus that cannot serve and where `out` holds something that is no bundle.
     """
     refuse_other(out)
     dev = decoded(data, "dev", Selection(), work, jobs, {}) if data else None
     name = source_of(named)
-    model = from_hub(partial(AutoModelForAudioClassification.from_pretrained, attn_implementation="eager"), name, named,
-                     "an audio classifier").eval()
+    model = from_hub(
+        partial(AutoModelForAudioClassification.from_pretrained, attn_implementation="eager"),
+        name,
+        named,
+        "an audio classifier",
+    ).eval()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of mel bands too narrow to hold a bin, as that transformer has them
-        extractor = from_hub(partial(_extractor, model.config.model_type), name, named, "an audio classifier")
+        warnings.simplefilter(
+            "ignore"
+        )  # of mel bands too narrow to hold a bin, as that transformer has them
+        extractor = from_hub(
+            partial(_extractor, model.config.model_type), name, named, "an audio classifier"
+        )
         heard = front(named, model.config.model_type, extractor)
     if extractor.sampling_rate != SAMPLE_RATE_HZ:
-        raise ModelError(f"{named} hears {extractor.sampling_rate} Hz, this program {SAMPLE_RATE_HZ} Hz")
+        raise ModelError(
+            f"{named} hears {extractor.sampling_rate} Hz, this program {SAMPLE_RATE_HZ} Hz"
+        )
     parameters = sum(p.numel() for p in model.parameters())
     if parameters > MOST_PARAMETERS:
-        raise ModelError(f"{named} has {parameters:,} parameters; an ONNX file holds {MOST_PARAMETERS:,}: take a smaller one")
+        raise ModelError(
+            f"{named} has {parameters:,} parameters; an ONNX file holds {MOST_PARAMETERS:,}: take "
+            "a smaller one"
+        )
     classes = classes_of(named, model.config.id2label, labels)
     network = TwoLabels(heard, model, classes).eval()
     making = out.with_name(out.name + ".making")
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True)
-    example = 0.1 * torch.randn(2, WINDOW_HOPS * HOP_SAMPLES, generator=torch.Generator().manual_seed(1))
-    export_network(network, (example,), ["samples"], ["logits"], {"samples": {0: "batch"}}, making / NETWORK)
+    example = 0.1 * torch.randn(
+        2, WINDOW_HOPS * HOP_SAMPLES, generator=torch.Generator().manual_seed(1)
+    )
+    export_network(
+        network, (example,), ["samples"], ["logits"], {"samples": {0: "batch"}}, making / NETWORK
+    )
     described = WindowModel("waveform", {"rms": 0.0}, WINDOW_HOPS, STRIDE_HOPS, LABELS, parameters)
     told = {label: [model.config.id2label[i] for i in which] for label, which in classes.items()}
     calibration = UNCALIBRATED
     if dev is not None:
-        detector = WindowDetector(named, WindowNetwork(making / NETWORK, described), described, calibration, gate)
+        detector = WindowDetector(
+            named, WindowNetwork(making / NETWORK, described), described, calibration, gate
+        )
         calibration = calibrate(score_windows(dev, detector, None, 0), dev)
-    origin = {"imported": named, "kind": model.config.model_type, "parameters": parameters, "classes": told,
-              "calibrated_on": [] if dev is None else sorted({clip.source for clip in dev.clips})}
+    origin = {
+        "imported": named,
+        "kind": model.config.model_type,
+        "parameters": parameters,
+        "classes": told,
+        "calibrated_on": [] if dev is None else sorted({clip.source for clip in dev.clips}),
+    }
     write_card(making / CARD, origin, {})
     write_window_manifest(making, named, described, calibration, origin, {})
     replace_bundle(making, out)
     shutil.rmtree(making)
 
 
-def classes_of(named: str, names: Mapping[int, str], labels: Mapping[str, str]) -> dict[str, list[int]]:
-    """Which classes mean bona fide and which spoof; raises ModelError where that cannot be told of every one."""
+def classes_of(
+    named: str, names: Mapping[int, str], labels: Mapping[str, str]
+) -> dict[str, list[int]]:
+    """Which classes mean bona fide and which spoof; raises ModelError where that cannot be told of
+    every one.
+    """
     unknown = set(labels) - set(names.values())
     if unknown:
-        raise ModelError(f"{named} has no class {', '.join(sorted(unknown))}; it has {', '.join(names.values())}")
+        raise ModelError(
+            f"{named} has no class {', '.join(sorted(unknown))}; it has {', '.join(names.values())}"
+        )
     found: dict[str, list[int]] = {label: [] for label in LABELS}
     unclear = []
     for i, name in sorted(names.items()):
         plain = re.sub(r"[^a-z]", "", name.lower())
-        label = labels.get(name) or next((label for label, words in WORDS.items() if plain in words), None)
+        label = labels.get(name) or next(
+            (label for label, words in WORDS.items() if plain in words), None
+        )
         (unclear if label is None else found[label]).append(name if label is None else i)
     if unclear or not all(found.values()):
-        said = f"say what {', '.join(unclear)} mean" if unclear else "they cannot all mean the same: say what they mean"
+        said = (
+            f"say what {', '.join(unclear)} mean"
+            if unclear
+            else "they cannot all mean the same: say what they mean"
+        )
         options = " ".join(f"--label {name}=bonafide|spoof" for name in unclear or names.values())
-        raise ModelError(f"{named} has the classes {', '.join(names.values())}; {said} with {options}")
+        raise ModelError(
+            f"{named} has the classes {', '.join(names.values())}; {said} with {options}"
+        )
     return found
 
 
 def _extractor(kind: str, name: str):
-    """What makes the model's input out of samples; what its family usually takes where none was saved."""
+    """What makes the model's input out of samples; what its family usually takes where none was
+    saved.
+    """
     try:
         return AutoFeatureExtractor.from_pretrained(name)
     except OSError:
@@ -167,9 +243,14 @@ def _extractor(kind: str, name: str):
 
 
 def front(named: str, kind: str, extractor) -> nn.Module:
-    """What makes the input of a model of this kind out of samples; raises ModelError for a kind that is not known."""
+    """What makes the input of a model of this kind out of samples; raises ModelError for a kind
+    that is not known.
+    """
     if kind in SPECTROGRAMS:
         return FilterBank(extractor)
     if kind not in WAVEFORMS:
-        raise ModelError(f"{named} is a model of kind {kind}; this program converts {', '.join((*WAVEFORMS, *SPECTROGRAMS))}")
+        raise ModelError(
+            f"{named} is a model of kind {kind}; this program converts "
+            f"{', '.join((*WAVEFORMS, *SPECTROGRAMS))}"
+        )
     return Standardised() if extractor.do_normalize else nn.Identity()

@@ -1,4 +1,6 @@
-"""The training loop that every network of the project shares: resumable, repeatable from a seed, with time left."""
+"""The training loop that every network of the project shares: resumable, repeatable from a seed,
+with time left.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ from training.losses import LOSSES, tell_loss, untell_losses
 
 CHECKPOINT_STEPS = 100
 CHECKPOINT = "checkpoint.pt"
-EMA_DECAY = 0.998  # the weights that ship are a running mean of those that learn (Polyak and Juditsky 1992)
+EMA_DECAY = (
+    0.998  # the weights that ship are a running mean of those that learn (Polyak and Juditsky 1992)
+)
 
 
 class Steps(Protocol):
@@ -60,20 +64,27 @@ def learn(
     stages: Collection[int] = (),
     minutes: float = math.inf,
 ) -> nn.Module:
-    """Minimise `loss` over the batches with AdamW and a one-cycle rate; the averaged network, in evaluation mode.
+    """Minimise `loss` over the batches with AdamW and a one-cycle rate; the averaged network, in
+    evaluation mode.
 
-    `folder` keeps a checkpoint every CHECKPOINT_STEPS steps and the losses as CSV; a run that was killed goes
-    on from there, one that ended is not repeated, and one with another plan begins anew. The averaged weights after
-    each of the steps `stages` stay there as well, see `kept_stages`. After `minutes` learning ends before its last
-    step; called again, it goes on.
+    `folder` keeps a checkpoint every CHECKPOINT_STEPS steps and the losses as CSV; a run that was
+    killed goes on from there, one that ended is not repeated, and one with another plan begins
+    anew. The averaged weights after each of the steps `stages` stay there as well, see
+    `kept_stages`. After `minutes` learning ends before its last step; called again, it goes on.
     """
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device)
     average = copy.deepcopy(network)
-    optimiser = torch.optim.AdamW(network.parameters(), plan.learning_rate, weight_decay=plan.weight_decay)
-    rise = 0.1 if plan.steps > 10 else 0.01  # a rise of no step at all, 0.1 of 10, would divide by zero
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, plan.learning_rate, plan.steps, pct_start=rise)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), plan.learning_rate, weight_decay=plan.weight_decay
+    )
+    rise = (
+        0.1 if plan.steps > 10 else 0.01
+    )  # a rise of no step at all, 0.1 of 10, would divide by zero
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, plan.learning_rate, plan.steps, pct_start=rise
+    )
     parts = {"network": network, "average": average, "optimiser": optimiser, "schedule": schedule}
     first = _resume(parts, plan, folder)
     started, recent = time.monotonic(), []
@@ -103,7 +114,9 @@ def learn(
 
 
 def kept_stages(folder: Path) -> dict[int, Path]:
-    """The files of averaged weights that `learn` kept in its folder, by the number of steps learned."""
+    """The files of averaged weights that `learn` kept in its folder, by the number of steps
+    learned.
+    """
     return {int(file.stem[len("stage") :]): file for file in sorted(folder.glob("stage*.pt"))}
 
 
@@ -146,4 +159,7 @@ def _write(kept: dict, file: Path) -> None:
 def _report(step: int, first: int, plan: Plan, started: float, value: float, folder: Path) -> None:
     left = (time.monotonic() - started) / (step - first) * (plan.steps - step)
     tell_loss(folder / LOSSES, step, value)
-    print(f"{folder.name}: step {step} of {plan.steps}, loss {value:.4f}, {left / 60:.0f} min left", flush=True)
+    print(
+        f"{folder.name}: step {step} of {plan.steps}, loss {value:.4f}, {left / 60:.0f} min left",
+        flush=True,
+    )

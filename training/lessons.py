@@ -1,7 +1,9 @@
-"""What a student learns from: crops of the train side, and what the teacher says of each, kept on disk.
+"""What a student learns from: crops of the train side, and what the teacher says of each, kept on
+disk.
 
-The teacher is a whole detector, asked by the very code that listens. It hears a crop as its longest window; the student
-later learns from shorter parts of the same crop, so one answer serves many lessons.
+The teacher is a whole detector, asked by the very code that listens. It hears a crop as its longest
+window; the student later learns from shorter parts of the same crop, so one answer serves many
+lessons.
 """
 
 from __future__ import annotations
@@ -38,10 +40,18 @@ class Lessons:
 
 
 def prepare(
-    clips: DecodedClips, channel: Callable, teacher: BundledDetector, features: LogBands, count: int, seed: int,
-    folder: Path, jobs: int = 1,
+    clips: DecodedClips,
+    channel: Callable,
+    teacher: BundledDetector,
+    features: LogBands,
+    count: int,
+    seed: int,
+    folder: Path,
+    jobs: int = 1,
 ) -> Lessons:
-    """At least `count` lessons from crops of the clips under channel conditions; what `folder` holds is not made anew."""
+    """At least `count` lessons from crops of the clips under channel conditions; what `folder`
+    holds is not made anew.
+    """
     batches = Batches(clips, channel, SHEET, CROP_HOPS * HOP_SAMPLES, seed)
     names = "\n".join(f"{c.path} {c.label}" for c in clips.clips)
     told = json.dumps([names, teacher.name, features.bands, seed, CROP_HOPS, SHEET])
@@ -53,8 +63,12 @@ def prepare(
         if not file.is_file():
             batch = batches[number]
             part = file.with_suffix(".part.npz")
-            np.savez(part, bonafide=batch.bonafide, llr=np.array([ask(teacher, s) for s in batch.samples], np.float32),
-                     powers=np.stack([features.powers(s) for s in batch.samples]).astype(np.float16))
+            np.savez(
+                part,
+                bonafide=batch.bonafide,
+                llr=np.array([ask(teacher, s) for s in batch.samples], np.float32),
+                powers=np.stack([features.powers(s) for s in batch.samples]).astype(np.float16),
+            )
             part.replace(file)
         return file
 

@@ -1,4 +1,6 @@
-"""The loss of a network while it learns, as the file beside its other work tells it: CSV, a line now and then."""
+"""The loss of a network while it learns, as the file beside its other work tells it: CSV, a line
+now and then.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ def tell_loss(file: Path, step: int, loss: float) -> None:
 
 
 def read_losses(file: Path) -> list[tuple[int, float]]:
-    """Each (step, mean loss since the one before) that was told, in order; none where there is no file.
+    """Each (step, mean loss since the one before) that was told, in order; none where there is no
+    file.
 
     A last line without an end was cut off while it was written, and is left out.
     """

@@ -1,4 +1,6 @@
-"""The bundles of a directory: which there are, what was measured of them, whether they are whole."""
+"""The bundles of a directory: which there are, what was measured of them, whether they are
+whole.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ class Shelved:
 
     directory: Path
     since: date
-    """of its manifest's file here: a bundle bears no date of its own, so that the same training gives the same bytes"""
+    """of its manifest's file here: a bundle bears no date of its own, so that the same training
+    gives the same bytes
+    """
     size_mb: float
     in_use: bool
     """named by the file CHAMPION beside it"""
@@ -39,7 +43,9 @@ def manifests(directory: Path, deep: bool) -> list[Path]:
 
 
 def shelf(directory: Path, deep: bool) -> list[Shelved]:
-    """The bundles in `directory`, or with `deep` anywhere below it, by path; reads every file of theirs."""
+    """The bundles in `directory`, or with `deep` anywhere below it, by path; reads every file of
+    theirs.
+    """
     return [_shelved(path.parent) for path in manifests(directory, deep)]
 
 
@@ -47,7 +53,9 @@ def _shelved(bundle: Path) -> Shelved:
     manifest, problem = {}, None
     try:
         manifest = read_manifest(bundle)
-        if lacking := [key for key in ("name", "version", "training", "metrics") if key not in manifest]:
+        if lacking := [
+            key for key in ("name", "version", "training", "metrics") if key not in manifest
+        ]:
             manifest, problem = {}, f"its manifest lacks {', '.join(lacking)}; restore the bundle"
     except ModelError as error:
         problem = str(error)
@@ -63,13 +71,17 @@ def _shelved(bundle: Path) -> Shelved:
 
 
 def list_models(directory: Path) -> str:
-    """A paragraph for each bundle below `directory`, with its measured numbers; of a broken one, why it will not load.
+    """A paragraph for each bundle below `directory`, with its measured numbers; of a broken one,
+    why it will not load.
 
     Raises ConfigError where there is no bundle.
     """
     found = shelf(directory, deep=True)
     if not found:
-        raise ConfigError(f"there is no bundle below {directory}; make one with: train.py fit --data CORPUS --out DIR")
+        raise ConfigError(
+            f"there is no bundle below {directory}; make one with: train.py fit --data CORPUS "
+            "--out DIR"
+        )
     return "\n".join(_described(bundle) for bundle in found)
 
 
@@ -77,12 +89,21 @@ def _described(bundle: Shelved) -> str:
     if bundle.problem is not None:
         return f"{bundle.directory}  BROKEN: {bundle.problem}"
     manifest, used = bundle.manifest, ", in use" if bundle.in_use else ""
-    lines = [f"{bundle.directory}  {manifest['name']} {manifest['version']}, {bundle.size_mb:.1f} MB, "
-             f"here since {bundle.since}, every hash holds{used}"]
+    lines = [
+        f"{bundle.directory}  {manifest['name']} {manifest['version']}, {bundle.size_mb:.1f} MB, "
+        f"here since {bundle.since}, every hash holds{used}"
+    ]
     if learned := manifest["training"].get("train"):
         clips = ", ".join(f"{n} {label}" for label, n in sorted(learned["clips"].items()))
-        lines.append(f"  learned from {clips} clips, {learned['hours']} h, {learned['systems']} synthesis systems")
+        lines.append(
+            f"  learned from {clips} clips, {learned['hours']} h, {learned['systems']} synthesis "
+            "systems"
+        )
     for run, values in manifest["metrics"].items():
-        numbers = [words.format(values[key]) for key, words in NUMBERS.items() if values.get(key) is not None]
+        numbers = [
+            words.format(values[key])
+            for key, words in NUMBERS.items()
+            if values.get(key) is not None
+        ]
         lines.append(f"  {run}: {', '.join(numbers)}")
     return "\n".join(lines if manifest["metrics"] else [*lines, "  not measured yet"])

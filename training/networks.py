@@ -1,7 +1,7 @@
 """The network on the spectrum, as torch sees it.
 
-Convolutions look back only, and their past is an argument, so that the exported network continues where the last
-chunk ended; training begins with a past of zeros, as a stream does.
+Convolutions look back only, and their past is an argument, so that the exported network continues
+where the last chunk ended; training begins with a past of zeros, as a stream does.
 """
 
 from __future__ import annotations
@@ -17,9 +17,13 @@ SCALE = 1 / 3  # log spectra less their mean have a deviation of about 3
 
 
 class CausalConv(nn.Module):
-    """Convolution over (frequency, time) whose output at a time needs nothing later than that time's inputs."""
+    """Convolution over (frequency, time) whose output at a time needs nothing later than that
+    time's inputs.
+    """
 
-    def __init__(self, inputs: int, outputs: int, strides: tuple[int, int] = (1, 1), bins: int = 0) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, strides: tuple[int, int] = (1, 1), bins: int = 0
+    ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, 3, strides, padding=(1, 0), bias=False)
         self.norm = nn.BatchNorm2d(outputs)
@@ -48,16 +52,24 @@ class Stage(nn.Module):
 
 
 class SpectralNetwork(nn.Module):
-    """Spectra -> one frame every 32 ms -> attentive statistics of a window -> logit of bona fide."""
+    """Spectra -> one frame every 32 ms -> attentive statistics of a window -> logit of bona
+    fide.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.stem = CausalConv(1, WIDTHS[0], (2, 1), BINS)
         shapes = zip(WIDTHS, WIDTHS[1:], [(2, 2), (2, 1), (2, 1), (2, 1)], strict=False)
-        self.stages = nn.ModuleList(Stage(i, o, s, BINS >> (k + 1)) for k, (i, o, s) in enumerate(shapes))
-        self.frame = nn.Sequential(nn.Linear(WIDTHS[-1] * (BINS >> 5), FRAME_WIDTH), nn.LayerNorm(FRAME_WIDTH), nn.SiLU())
+        self.stages = nn.ModuleList(
+            Stage(i, o, s, BINS >> (k + 1)) for k, (i, o, s) in enumerate(shapes)
+        )
+        self.frame = nn.Sequential(
+            nn.Linear(WIDTHS[-1] * (BINS >> 5), FRAME_WIDTH), nn.LayerNorm(FRAME_WIDTH), nn.SiLU()
+        )
         self.attention = nn.Sequential(nn.Linear(FRAME_WIDTH, 32), nn.Tanh(), nn.Linear(32, 1))
-        self.head = nn.Sequential(nn.Dropout(0.2), nn.Linear(2 * FRAME_WIDTH, 64), nn.SiLU(), nn.Linear(64, 1))
+        self.head = nn.Sequential(
+            nn.Dropout(0.2), nn.Linear(2 * FRAME_WIDTH, 64), nn.SiLU(), nn.Linear(64, 1)
+        )
 
     @property
     def past_shapes(self) -> list[tuple[int, ...]]:
@@ -65,11 +77,20 @@ class SpectralNetwork(nn.Module):
         layers = [m for m in self.modules() if isinstance(m, CausalConv)]
         return [layer.past_shape for layer in layers]
 
-    def frames(self, spectra: Tensor, pasts: list[Tensor] | None = None) -> tuple[Tensor, list[Tensor]]:
-        """Frames (batch, time / 2, FRAME_WIDTH) of spectra (batch, time, BINS), and the layers' pasts afterwards."""
-        if pasts is None:  # laid out as the weights are, so that joining past and present copies nothing twice
+    def frames(
+        self, spectra: Tensor, pasts: list[Tensor] | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Frames (batch, time / 2, FRAME_WIDTH) of spectra (batch, time, BINS), and the layers'
+        pasts afterwards.
+        """
+        if (
+            pasts is None
+        ):  # laid out as the weights are, so that joining past and present copies nothing twice
             shapes = [(spectra.shape[0], *shape) for shape in self.past_shapes]
-            pasts = [torch.zeros_like(spectra.new_empty(shape), memory_format=torch.channels_last) for shape in shapes]
+            pasts = [
+                torch.zeros_like(spectra.new_empty(shape), memory_format=torch.channels_last)
+                for shape in shapes
+            ]
         x, past = self.stem(spectra.transpose(1, 2).unsqueeze(1) * SCALE, pasts[0])
         x, after = nn.functional.silu(x), [past]
         for k, stage in enumerate(self.stages):
@@ -80,8 +101,8 @@ class SpectralNetwork(nn.Module):
     def score(self, frames: Tensor, speech: Tensor) -> Tensor:
         """Logit of bona fide, (batch,), of windows of frames (batch, time, FRAME_WIDTH).
 
-        `speech` (batch, time), 0 to 1, weighs the attention: pauses count for next to nothing where there is speech.
-        Attentive statistics pooling: Okabe et al. 2018.
+        `speech` (batch, time), 0 to 1, weighs the attention: pauses count for next to nothing where
+        there is speech. Attentive statistics pooling: Okabe et al. 2018.
         """
         logits = self.attention(frames).squeeze(2) + torch.log(speech + 1e-3)
         weights = torch.softmax(logits, 1).unsqueeze(1)  # (batch, 1, time)
@@ -92,7 +113,9 @@ class SpectralNetwork(nn.Module):
 
 
 def band_masked(x: Tensor, chance: torch.Generator) -> Tensor:
-    """Spectra with one random band of each set to the channel's mean (SpecAugment, Park et al. 2019)."""
+    """Spectra with one random band of each set to the channel's mean (SpecAugment, Park et al.
+    2019).
+    """
     x = x.clone()
     bins = x.shape[2]
     for row in x:

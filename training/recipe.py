@@ -1,4 +1,6 @@
-"""How the shipped bundle is trained, as far as a user may want to change it; imports nothing heavy."""
+"""How the shipped bundle is trained, as far as a user may want to change it; imports nothing
+heavy.
+"""
 
 from __future__ import annotations
 
@@ -31,12 +33,25 @@ class RecipeSettings:
     references: int
 
     def __post_init__(self) -> None:
-        check(self, seed=(0, 2**31), steps=(1, 10**7), batch=(2, 4096), crop_s=(1.024, 30.0), rate=(1e-7, 1),
-              encoder_layer=(-1, 100), pretrain_steps=(0, 10**7), embedding_steps=(1, 10**7),
-              weight_decay=(0, 1), rawboost=(0, 1), references=(10, 10**7))
+        check(
+            self,
+            seed=(0, 2**31),
+            steps=(1, 10**7),
+            batch=(2, 4096),
+            crop_s=(1.024, 30.0),
+            rate=(1e-7, 1),
+            encoder_layer=(-1, 100),
+            pretrain_steps=(0, 10**7),
+            embedding_steps=(1, 10**7),
+            weight_decay=(0, 1),
+            rawboost=(0, 1),
+            references=(10, 10**7),
+        )
         if self.pretrain_steps and self.encoder:
-            raise ConfigError(f"pretrain_steps = {self.pretrain_steps}: only the compact encoder learns without "
-                              f"labels; set it to 0, or encoder (now {self.encoder!r}) to an empty string")
+            raise ConfigError(
+                f"pretrain_steps = {self.pretrain_steps}: only the compact encoder learns without "
+                f"labels; set it to 0, or encoder (now {self.encoder!r}) to an empty string"
+            )
         self.factors  # noqa: B018, refuses what it cannot read
 
     @property
@@ -48,7 +63,9 @@ class RecipeSettings:
         except ValueError:
             factors = {"": 0.0}
         if not all(0 < factor <= 1000 for factor in factors.values()):
-            raise ConfigError(f"emphasis = {self.emphasis!r}: expected SOURCE=FACTOR, ... with factors up to 1000")
+            raise ConfigError(
+                f"emphasis = {self.emphasis!r}: expected SOURCE=FACTOR, ... with factors up to 1000"
+            )
         return factors
 
 
@@ -66,5 +83,13 @@ class RetrainSettings:
     keep: int
 
     def __post_init__(self) -> None:
-        check(self, min_labels=(1, 10**6), replay=(0.7, 0.9), per_source=(1, 10**6), shadow_hours=(0, 10**4),
-              drift_factor=(1, 100), alert_rate_factor=(1, 1000), keep=(2, 1000))
+        check(
+            self,
+            min_labels=(1, 10**6),
+            replay=(0.7, 0.9),
+            per_source=(1, 10**6),
+            shadow_hours=(0, 10**4),
+            drift_factor=(1, 100),
+            alert_rate_factor=(1, 1000),
+            keep=(2, 1000),
+        )

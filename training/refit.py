@@ -1,7 +1,8 @@
-"""What labels teach a bundle: a linear correction of the encoder's score, and fusion and calibration anew.
+"""What labels teach a bundle: a linear correction of the encoder's score, and fusion and
+calibration anew.
 
-The networks and the index stay what they are. Every retraining begins at the networks' own scores and learns from all
-confirmed clips, so that no error of an earlier one goes on.
+The networks and the index stay what they are. Every retraining begins at the networks' own scores
+and learns from all confirmed clips, so that no error of an earlier one goes on.
 """
 
 from __future__ import annotations
@@ -24,11 +25,18 @@ RIDGE = 0.01  # sklearn's C of the correction, whose vectors are of unit length
 def join(first: Replay, second: Replay) -> Replay:
     """The windows and clips of both."""
     moved = replace(second, clip=second.clip + len(first.label))
-    return Replay(*(np.concatenate([getattr(side, name) for side in (first, moved)]) for name in Replay.__slots__))
+    return Replay(
+        *(
+            np.concatenate([getattr(side, name) for side in (first, moved)])
+            for name in Replay.__slots__
+        )
+    )
 
 
 def refit(known: Replay, fresh: Replay, share: float) -> tuple[np.ndarray, Calibration]:
-    """Correction float32 (width + 2,) and calibration; `share` is what the windows of `known` weigh, 0 to 1."""
+    """Correction float32 (width + 2,) and calibration; `share` is what the windows of `known`
+    weigh, 0 to 1.
+    """
     both = join(known, fresh)
     bonafide = both.label[both.clip] == "bonafide"
     sources = np.char.add(np.char.add(both.label, " "), both.source)[both.clip]
@@ -60,19 +68,29 @@ def with_correction(windows: Replay, correction: np.ndarray | None) -> np.ndarra
     return parts
 
 
-def llrs(windows: Replay, correction: np.ndarray | None, calibration: Calibration) -> dict[int, float]:
+def llrs(
+    windows: Replay, correction: np.ndarray | None, calibration: Calibration
+) -> dict[int, float]:
     """The mean LLR, in nats, of the windows of each clip."""
-    return mean_llrs(with_correction(windows, correction), windows.speech_s, windows.clip, calibration)
+    return mean_llrs(
+        with_correction(windows, correction), windows.speech_s, windows.clip, calibration
+    )
 
 
 def judging(bundle: Path) -> tuple[np.ndarray | None, Calibration]:
-    """The correction, if it has one, and the calibration of a bundle; raises ModelError as load_known_voices."""
+    """The correction, if it has one, and the calibration of a bundle; raises ModelError as
+    load_known_voices.
+    """
     encoder, _, calibration = load_known_voices(bundle)
     return (encoder.correction if isinstance(encoder, CorrectedEncoder) else None), calibration
 
 
-def write_candidate(champion: Path, out: Path, correction: np.ndarray, calibration: Calibration, clips: int) -> None:
-    """Seal the champion's networks and index with another correction and calibration in the directory `out`."""
+def write_candidate(
+    champion: Path, out: Path, correction: np.ndarray, calibration: Calibration, clips: int
+) -> None:
+    """Seal the champion's networks and index with another correction and calibration in the
+    directory `out`.
+    """
     manifest = read_manifest(champion)
     making = out.with_name(out.name + ".new")
     for leftover in (making, out):
@@ -81,12 +99,16 @@ def write_candidate(champion: Path, out: Path, correction: np.ndarray, calibrati
     for name in manifest["files"]:
         shutil.copy(champion / name, making)
     np.save(making / CORRECTION, correction)
-    note = (f"\n## Retrained\n\nFrom {clips} clips that people had confirmed, beside replayed ones. The correction of the "
-            "encoder's score, fusion and calibration were fitted anew; the networks and the index were not. The measured "
-            "numbers above are those of the bundle before.\n")
+    note = (
+        "\n"
+        "## Retrained\n"
+        "\n"
+        f"From {clips} clips that people had confirmed, beside replayed ones. The correction of "
+        "the encoder's score, fusion and calibration were fitted anew; the networks and the "
+        "index were not. The measured numbers above are those of the bundle before.\n"
+    )
     text = (making / CARD).read_text(encoding="utf-8").partition("\n## Retrained\n")[0]
     (making / CARD).write_text(text + note, encoding="utf-8")
     training = manifest["training"] | {"retrained_from_clips": clips}
     write_manifest(making, manifest["name"], calibration, training, {})
     making.rename(out)
-

@@ -1,7 +1,9 @@
-"""What a bundle takes along so that an installation without a corpus can learn on: its dev side, scored.
+"""What a bundle takes along so that an installation without a corpus can learn on: its dev side,
+scored.
 
-Half of the dev side's systems and speakers may be learned from again, after the conditions of training. The other half
-is held back, under conditions by name: what is learned later is proved on it and never learns from it.
+Half of the dev side's systems and speakers may be learned from again, after the conditions of
+training. The other half is held back, under conditions by name: what is learned later is proved on
+it and never learns from it.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ CLEAN = "clean"
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """Windows of labelled clips; the first eight have a row a window, `condition` among them, the others one a clip."""
+    """Windows of labelled clips; the first eight have a row a window, `condition` among them, the
+    others one a clip.
+    """
 
     parts: np.ndarray
     """float32 (n, 3), as Windows has them"""
@@ -57,7 +61,9 @@ class Replay:
         return replace(self, **{name: getattr(self, name)[which] for name in OF_WINDOWS})
 
     def write(self, path: Path) -> None:
-        np.savez_compressed(path, **{field.name: getattr(self, field.name) for field in fields(self)})
+        np.savez_compressed(
+            path, **{field.name: getattr(self, field.name) for field in fields(self)}
+        )
 
     @classmethod
     def read(cls, path: Path) -> Replay:
@@ -66,9 +72,11 @@ class Replay:
             with np.load(path, allow_pickle=False) as kept:
                 return cls(**{field.name: kept[field.name] for field in fields(cls)})
         except FileNotFoundError:
-            raise ModelError(f"{path.parent} has nothing to replay, so nothing can be learned beside it: it lacks "
-                             f"{path.name}; make a bundle with train.py fit, from clips of two systems and two "
-                             "speakers or more on the dev side") from None
+            raise ModelError(
+                f"{path.parent} has nothing to replay, so nothing can be learned beside it: it "
+                f"lacks {path.name}; make a bundle with train.py fit, from clips of two systems "
+                "and two speakers or more on the dev side"
+            ) from None
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(f"{path} cannot be read ({error}); restore the bundle") from None
 
@@ -77,13 +85,18 @@ OF_WINDOWS = (*Windows.__slots__, "condition")
 
 
 def write_replay(
-    directory: Path, dev: DecodedClips, score: Callable[[Callable, np.ndarray], Windows], known: list[Windows],
-    conditions: Mapping[str, Callable], seed: int,
+    directory: Path,
+    dev: DecodedClips,
+    score: Callable[[Callable, np.ndarray], Windows],
+    known: list[Windows],
+    conditions: Mapping[str, Callable],
+    seed: int,
 ) -> bool:
-    """Write REPLAY of the dev side; False where it has too few systems or speakers to hold any back.
+    """Write REPLAY of the dev side; False where it has too few systems or speakers to hold any
+    back.
 
-    `known` are the windows of the clips as they are and after a channel of training; `score` makes those of some
-    clips after a condition.
+    `known` are the windows of the clips as they are and after a channel of training; `score` makes
+    those of some clips after a condition.
     """
     groups = [group(clip) for clip in dev.clips]
     held = hold_back(groups, seed)
@@ -99,9 +112,14 @@ def write_replay(
         for i in _drawn(windows.clip, rng):
             if side is None or held[windows.clip[i]] == side:
                 kept.append((name, windows, i))
-    columns = {name: np.array([getattr(windows, name)[i] for _, windows, i in kept]) for name in Windows.__slots__}
+    columns = {
+        name: np.array([getattr(windows, name)[i] for _, windows, i in kept])
+        for name in Windows.__slots__
+    }
     columns["embedding"] = columns["embedding"].astype(np.float16)
-    columns |= {name: columns[name].astype(np.float32) for name in ("parts", "speech_s", "distance")}
+    columns |= {
+        name: columns[name].astype(np.float32) for name in ("parts", "speech_s", "distance")
+    }
     Replay(
         **columns,
         condition=np.array([name for name, _, _ in kept]),
@@ -109,7 +127,9 @@ def write_replay(
         system=np.array([clip.system for clip in dev.clips]),
         source=np.array([clip.source for clip in dev.clips]),
         group=np.array(groups),
-        length_s=np.array([len(dev.samples(i)) / SAMPLE_RATE_HZ for i in range(len(dev))], np.float32),
+        length_s=np.array(
+            [len(dev.samples(i)) / SAMPLE_RATE_HZ for i in range(len(dev))], np.float32
+        ),
         held=held,
     ).write(directory / REPLAY)
     return True
@@ -117,7 +137,11 @@ def write_replay(
 
 def group(clip: Clip) -> str:
     """What of a clip the other side of a proof must not know."""
-    return f"spoof {clip.system}" if clip.label == "spoof" else f"bonafide {clip.source} {clip.speaker}"
+    return (
+        f"spoof {clip.system}"
+        if clip.label == "spoof"
+        else f"bonafide {clip.source} {clip.speaker}"
+    )
 
 
 def hold_back(groups: list[str], seed: int) -> np.ndarray:

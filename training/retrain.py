@@ -1,4 +1,6 @@
-"""One round of the loop: is it due, which clips teach, refit, prove, decide. In doubt the champion stays."""
+"""One round of the loop: is it due, which clips teach, refit, prove, decide. In doubt the champion
+stays.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ SHADOW_CLIPS = 200
 FEW_ALERTS = 5  # fewer after a switch say nothing of their rate
 BEFORE = timedelta(days=7)  # with whose alert rate a new model is compared
 SHADOW = "shadow"
-TABLE = "| gate, lower = better | champion | candidate | difference, 95 % | |\n|---|---|---|---|---|"
+TABLE = (
+    "| gate, lower = better | champion | candidate | difference, 95 % | |\n|---|---|---|---|---|"
+)
 DONE = ("promoted", "refused", SHADOW)
 
 
@@ -95,7 +99,9 @@ class OneClip:
 
 
 class Scorer:
-    """Windows of clips by the champion's networks, kept in `work` so that a killed round goes on."""
+    """Windows of clips by the champion's networks, kept in `work` so that a killed round goes
+    on.
+    """
 
     def __init__(self, means: Means) -> None:
         self._networks = load_networks(means.champion)
@@ -122,13 +128,21 @@ class Scorer:
         """The dev side of a corpus under each condition and as it is."""
         clips = read_corpus(directory, "dev")
         if len({clip.label for clip in clips}) < 2:
-            raise ConfigError(f"[retrain] proof = {directory}: its dev side needs clips of both labels")
+            raise ConfigError(
+                f"[retrain] proof = {directory}: its dev side needs clips of both labels"
+            )
         decoded = DecodedClips(clips, work / "decoded", 1)
         parts = []
         for name, alter in ({CLEAN: None} | dict(conditions)).items():
             found = score_windows(decoded, *self._networks, self.index, alter, 1)
             for i, clip in enumerate(decoded.clips):
-                told = clip.label, clip.system, clip.source, group(clip), len(decoded.samples(i)) / SAMPLE_RATE_HZ
+                told = (
+                    clip.label,
+                    clip.system,
+                    clip.source,
+                    group(clip),
+                    len(decoded.samples(i)) / SAMPLE_RATE_HZ,
+                )
                 mine = found.clip == i
                 of = Windows(*(getattr(found, column)[mine] for column in Windows.__slots__))
                 parts.append((name, told, of))
@@ -136,47 +150,80 @@ class Scorer:
 
 
 def replayed(parts: list[tuple[str, tuple, Windows]], width: int) -> Replay:
-    """Condition, (label, system, source, group, seconds) and windows of recordings as one Replay, none held back."""
-    columns = {name: np.concatenate([np.zeros((0, *tail)), *(getattr(of, name) for _, _, of in parts)])
-               for name, tail in (("parts", (3,)), ("speech_s", ()), ("embedding", (width,)), ("distance", ()))}
+    """Condition, (label, system, source, group, seconds) and windows of recordings as one Replay,
+    none held back.
+    """
+    columns = {
+        name: np.concatenate([np.zeros((0, *tail)), *(getattr(of, name) for _, _, of in parts)])
+        for name, tail in (
+            ("parts", (3,)),
+            ("speech_s", ()),
+            ("embedding", (width,)),
+            ("distance", ()),
+        )
+    }
     sizes = [len(of.clip) for _, _, of in parts]
     told = list(zip(*(said for _, said, _ in parts), strict=True)) or [()] * 5
-    names = {name: np.array(column, str) for name, column in zip(("label", "system", "source", "group"), told, strict=False)}
-    return Replay(**columns, **names, clip=np.repeat(np.arange(len(parts)), sizes), held=np.zeros(len(parts), bool),
-                  condition=np.repeat(np.array([name for name, _, _ in parts], str), sizes),
-                  length_s=np.array(told[4], np.float32))
+    names = {
+        name: np.array(column, str)
+        for name, column in zip(("label", "system", "source", "group"), told, strict=False)
+    }
+    return Replay(
+        **columns,
+        **names,
+        clip=np.repeat(np.arange(len(parts)), sizes),
+        held=np.zeros(len(parts), bool),
+        condition=np.repeat(np.array([name for name, _, _ in parts], str), sizes),
+        length_s=np.array(told[4], np.float32),
+    )
 
 
 def due(store: Store, means: Means) -> tuple[str | None, list[Confirmed], list[str]]:
-    """Why a round should begin, None where nothing says so; the clips that may teach; and in words what was left out."""
+    """Why a round should begin, None where nothing says so; the clips that may teach; and in words
+    what was left out.
+    """
     clips, fresh, told = teachers(store, means.settings)
     if len(fresh) >= means.settings.min_labels:
         return f"{len(fresh)} new labels", clips, told
     if fresh and (far := drifting(store, means)):
         return f"{far[0]}; {len(fresh)} new labels", clips, told
-    told.append(f"{len(fresh)} new labels of {means.settings.min_labels} ([retrain] min_labels), and no drift with labels")
+    told.append(
+        f"{len(fresh)} new labels of {means.settings.min_labels} ([retrain] min_labels), and no "
+        "drift with labels"
+    )
     return None, clips, told
 
 
-def teachers(store: Store, settings: RetrainSettings) -> tuple[list[Confirmed], list[Confirmed], list[str]]:
-    """The clips that may teach, those of them that no round has learned from, and in words what was left out."""
+def teachers(
+    store: Store, settings: RetrainSettings
+) -> tuple[list[Confirmed], list[Confirmed], list[str]]:
+    """The clips that may teach, those of them that no round has learned from, and in words what was
+    left out.
+    """
     done = [row["began_utc"] for row in store.retrainings() if row["state"] in DONE]
     clips, told = admitted(store.confirmed(), store.answers(), settings.per_source)
     return clips, [clip for clip in clips if not done or clip.labelled_utc > max(done)], told
 
 
 def drifting(store: Store, means: Means) -> list[str]:
-    """In words, the streams whose sound of the last two days is farther from known voices than it should be."""
+    """In words, the streams whose sound of the last two days is farther from known voices than it
+    should be.
+    """
     today = datetime.now(UTC).date()
     bound = means.settings.drift_factor * (usual_distance(means.champion) or math.inf)
     return [
-        f"drift: {row['source'][:80]!r} was {row['distance']:.3f} from known voices on {row['day']}, bound {bound:.3f}"
-        for row in store.drifts(today - timedelta(days=1)) if row["distance"] > bound
+        f"drift: {row['source'][:80]!r} was {row['distance']:.3f} from known voices on "
+        f"{row['day']}, bound {bound:.3f}"
+        for row in store.drifts(today - timedelta(days=1))
+        if row["distance"] > bound
     ]
 
 
-def retrain(store: Store, means: Means, say: Callable[[str], None], asked: str | None = None) -> bool:
-    """One round, if one is due; whether another model is in use now. Raises StorageError where another process is at it.
+def retrain(
+    store: Store, means: Means, say: Callable[[str], None], asked: str | None = None
+) -> bool:
+    """One round, if one is due; whether another model is in use now. Raises StorageError where
+    another process is at it.
 
     `asked` is the id of a retraining that somebody has asked for, which this round then is.
     """
@@ -213,7 +260,13 @@ def _not_due(store: Store, asked: str | None, why: str) -> None:
 
 
 def _round(
-    store: Store, means: Means, round: str, candidate: Path, clips: list[Confirmed], told: list[str], say: Callable
+    store: Store,
+    means: Means,
+    round: str,
+    candidate: Path,
+    clips: list[Confirmed],
+    told: list[str],
+    say: Callable,
 ) -> bool:
     known = Replay.read(means.champion / REPLAY)
     scorer = Scorer(means)
@@ -222,10 +275,14 @@ def _round(
     store.change(round, step="fit")
     fresh = replayed([*teaching, *_copies(store, means, scorer, clips)], scorer.width)
     if not len(fresh.clip):
-        raise ConfigError("none of the confirmed clips holds enough speech to learn from; label longer ones")
+        raise ConfigError(
+            "none of the confirmed clips holds enough speech to learn from; label longer ones"
+        )
     correction, calibration = refit(known.chosen(held=False), fresh, means.settings.replay)
     old = Model(*judging(means.champion))
-    calibration = type(calibration)(calibration.speech_s, calibration.alone, calibration.fused, old.calibration.closeness)
+    calibration = type(calibration)(
+        calibration.speech_s, calibration.alone, calibration.fused, old.calibration.closeness
+    )
     new = Model(correction, calibration)
     write_candidate(means.champion, candidate, correction, calibration, len(teaching))
     store.change(round, step="prove")
@@ -250,14 +307,22 @@ def _heard(store: Store, scorer: Scorer, clips: list[Confirmed]) -> tuple[list, 
             found.append((clip, windows))
     if len(found) < len(clips):
         problems.append(f"{len(clips) - len(found)} clips without enough speech")
-    vectors = np.array([np.nanmean(windows.embedding, axis=0) for _, windows in found]).reshape(-1, scorer.width)
+    vectors = np.array([np.nanmean(windows.embedding, axis=0) for _, windows in found]).reshape(
+        -1, scorer.width
+    )
     kept = distinct(vectors)
     if len(kept) < len(found):
         problems.append(f"{len(found) - len(kept)} clips that are nearly the same as another")
     teaching, proving = [], []
     for clip, windows in (found[i] for i in kept):
         system = "-" if clip.label == "bonafide" else "unknown"
-        told = clip.label, system, f"{clip.source[:200]} {clip.began_utc:%Y-%m-%d}", clip.stream_id, float(len(windows.clip))
+        told = (
+            clip.label,
+            system,
+            f"{clip.source[:200]} {clip.began_utc:%Y-%m-%d}",
+            clip.stream_id,
+            float(len(windows.clip)),
+        )
         (proving if is_held(clip) else teaching).append((CLEAN, told, windows))
     return teaching, proving, problems
 
@@ -282,8 +347,16 @@ def _copies(store: Store, means: Means, scorer: Scorer, clips: list[Confirmed]) 
             continue
         store.lease.renew()
         rng = np.random.default_rng(int(clip.sha256[:16], 16))
-        windows = scorer.windows(f"{clip.sha256}-copy", lambda flac=flac, rng=rng: means.copy(flac_samples(flac), rng))
-        made.append((CLEAN, ("spoof", "copy-synthesis", "copies", "copies", float(len(windows.clip))), windows))
+        windows = scorer.windows(
+            f"{clip.sha256}-copy", lambda flac=flac, rng=rng: means.copy(flac_samples(flac), rng)
+        )
+        made.append(
+            (
+                CLEAN,
+                ("spoof", "copy-synthesis", "copies", "copies", float(len(windows.clip))),
+                windows,
+            )
+        )
     return made
 
 
@@ -297,42 +370,83 @@ def _unlabelled(store: Store, scorer: Scorer) -> list:
 
 
 def no_leak(held: Replay, known: Replay, index: FlatIndex, clips: list[Confirmed]) -> None:
-    """Raises ConfigError where a corpus that is to prove shares systems, speakers or streams with what teaches."""
+    """Raises ConfigError where a corpus that is to prove shares systems, speakers or streams with
+    what teaches.
+    """
     taught = set(known.group[~known.held].tolist()) | {clip.stream_id for clip in clips}
     taught |= {f"spoof {system}" for system in index.systems()}
     if shared := sorted(set(held.group.tolist()) & taught):
-        raise ConfigError(f"[retrain] proof: {', '.join(shared[:5])} and the training data are the same: {len(shared)} "
-                          "shared; a proof on what was learned proves nothing, so give another corpus")
+        raise ConfigError(
+            f"[retrain] proof: {', '.join(shared[:5])} and the training data are the same: "
+            f"{len(shared)} shared; a proof on what was learned proves nothing, so give another "
+            "corpus"
+        )
 
 
 def _decide(
-    store: Store, means: Means, round: str, candidate: Path, passed: list[Gate], clips: int, told: list[str], say: Callable
+    store: Store,
+    means: Means,
+    round: str,
+    candidate: Path,
+    passed: list[Gate],
+    clips: int,
+    told: list[str],
+    say: Callable,
 ) -> bool:
     failed, shadow = [gate for gate in passed if not gate.passed], means.settings.shadow_hours
     if failed:
         action, state = "refuse", "refused"
-        outcome = f"{means.champion.name} stays: {candidate.name} failed at {'; '.join(gate.name for gate in failed)}"
+        outcome = (
+            f"{means.champion.name} stays: {candidate.name} failed at "
+            f"{'; '.join(gate.name for gate in failed)}"
+        )
     elif shadow:
         action = state = SHADOW
-        outcome = (f"{candidate.name} passed all {len(passed)} gates; before it takes the place of {means.champion.name} it "
-                   f"judges {shadow:g} hours of speech beside it, without a voice ([retrain] shadow_hours)")
+        outcome = (
+            f"{candidate.name} passed all {len(passed)} gates; before it takes the place of "
+            f"{means.champion.name} it judges {shadow:g} hours of speech beside it, without a "
+            "voice ([retrain] shadow_hours)"
+        )
     else:
         action, state = "promote", "promoted"
-        outcome = f"{candidate.name} takes the place of {means.champion.name}: all {len(passed)} gates passed"
-    report = "\n".join([
-        f"# {candidate.name}", "", outcome, "",
-        f"Learned from {clips} clips that people had confirmed and from the replay of {means.champion.name}. Correction, "
-        "fusion and calibration were fitted anew; the networks and the index were not.", "",
-        TABLE, *(gate.told() for gate in passed), "", *(f"- left out: {line}" for line in told), "",
-    ])
+        outcome = (
+            f"{candidate.name} takes the place of {means.champion.name}: all {len(passed)} gates "
+            "passed"
+        )
+    report = "\n".join(
+        [
+            f"# {candidate.name}",
+            "",
+            outcome,
+            "",
+            f"Learned from {clips} clips that people had confirmed and from the replay of "
+            f"{means.champion.name}. Correction, fusion and calibration were fitted anew; the "
+            "networks and the index were not.",
+            "",
+            TABLE,
+            *(gate.told() for gate in passed),
+            "",
+            *(f"- left out: {line}" for line in told),
+            "",
+        ]
+    )
     _write_report(candidate, report)
     version = version_of(read_manifest(candidate))
-    store.change(round, step=SHADOW if state == SHADOW else "promote", outcome=outcome, report=report)
+    store.change(
+        round, step=SHADOW if state == SHADOW else "promote", outcome=outcome, report=report
+    )
     if state == SHADOW:
         propose(candidate)
     elif not failed:
         promote(candidate)
-    store.decide(action, candidate.name, version, means.champion.name, outcome, [_numbers(gate) for gate in passed])
+    store.decide(
+        action,
+        candidate.name,
+        version,
+        means.champion.name,
+        outcome,
+        [_numbers(gate) for gate in passed],
+    )
     store.end(round, state, outcome, report)
     prune(candidate.parent, means.settings.keep, {means.champion.name, candidate.name})
     shutil.rmtree(means.work, ignore_errors=True)
@@ -345,8 +459,11 @@ def _write_report(candidate: Path, report: str) -> None:
 
 
 def _numbers(gate: Gate) -> dict[str, Any]:
-    return asdict(gate) | {"champion": _finite(gate.champion), "candidate": _finite(gate.candidate),
-                           "interval": [_finite(edge) for edge in gate.interval]}
+    return asdict(gate) | {
+        "champion": _finite(gate.champion),
+        "candidate": _finite(gate.candidate),
+        "interval": [_finite(edge) for edge in gate.interval],
+    }
 
 
 def _shadow(store: Store, means: Means) -> dict[str, Any] | None:
@@ -368,27 +485,51 @@ def _give_up(store: Store, means: Means, row: dict[str, Any], why: str) -> None:
     store.end(row["id"], "refused", f"{row['candidate']} was not put to use: {why}", row["report"])
 
 
-def _settle(store: Store, means: Means, row: dict[str, Any], say: Callable[[str], None]) -> bool | None:
-    """End a shadow run that was long enough; whether its candidate is in use now, None where it has to go on."""
+def _settle(
+    store: Store, means: Means, row: dict[str, Any], say: Callable[[str], None]
+) -> bool | None:
+    """End a shadow run that was long enough; whether its candidate is in use now, None where it has
+    to go on.
+    """
     candidate, hours = means.champion.parent / row["candidate"], means.settings.shadow_hours
     version = version_of(read_manifest(candidate))
     heard_s, difference, old, new = store.shadow(version)
     if heard_s < 3600 * hours:
-        say(f"{candidate.name} has judged {heard_s / 3600:.2f} of {hours:g} hours of speech beside {means.champion.name}, "
-            "without a voice ([retrain] shadow_hours); daemons go on with that while they listen")
+        say(
+            f"{candidate.name} has judged {heard_s / 3600:.2f} of {hours:g} hours of speech "
+            f"beside {means.champion.name}, without a voice ([retrain] shadow_hours); daemons go "
+            "on with that while they listen"
+        )
         return None
     gate = live_gate(heard_s / 3600, difference, old, new, means.settings.alert_rate_factor)
-    outcome = (f"{candidate.name} takes the place of {means.champion.name}: it passed all gates and the shadow run"
-               if gate.passed else f"{means.champion.name} stays: {candidate.name} failed at the {gate.name}")
-    report = "\n".join([row["report"].rstrip("\n"), "", "## Shadow run", "", outcome, "", TABLE, gate.told(), ""])
-    gates = [made["numbers"] for made in store.decisions() if (made["action"], made["model"]) == (SHADOW, candidate.name)]
+    outcome = (
+        f"{candidate.name} takes the place of {means.champion.name}: it passed all gates and the "
+        "shadow run"
+        if gate.passed
+        else f"{means.champion.name} stays: {candidate.name} failed at the {gate.name}"
+    )
+    report = "\n".join(
+        [row["report"].rstrip("\n"), "", "## Shadow run", "", outcome, "", TABLE, gate.told(), ""]
+    )
+    gates = [
+        made["numbers"]
+        for made in store.decisions()
+        if (made["action"], made["model"]) == (SHADOW, candidate.name)
+    ]
     _write_report(candidate, report)
     store.change(row["id"], outcome=outcome, report=report)
     if gate.passed:
         promote(candidate)
     withdraw(candidate.parent)
     action, state = ("promote", "promoted") if gate.passed else ("refuse", "refused")
-    store.decide(action, candidate.name, version, means.champion.name, outcome, [*sum(gates, []), _numbers(gate)])
+    store.decide(
+        action,
+        candidate.name,
+        version,
+        means.champion.name,
+        outcome,
+        [*sum(gates, []), _numbers(gate)],
+    )
     store.end(row["id"], state, outcome, report)
     say(report)
     return gate.passed
@@ -407,7 +548,9 @@ def _finish(store: Store, means: Means) -> None:
 
 
 def take_back(store: Store, means: Means, say: Callable[[str], None]) -> bool:
-    """Roll back the latest promotion if alerts have come so much more often since; whether that was done."""
+    """Roll back the latest promotion if alerts have come so much more often since; whether that was
+    done.
+    """
     made = store.decisions()
     latest = next((row for row in reversed(made) if row["action"] in ("promote", "rollback")), None)
     if latest is None or latest["action"] != "promote" or latest["model"] != means.champion.name:
@@ -420,8 +563,11 @@ def take_back(store: Store, means: Means, say: Callable[[str], None]) -> bool:
     usual = max(alerts_before, 1) / hours_before
     if alerts / hours <= means.settings.alert_rate_factor * usual:
         return False
-    reason = (f"{alerts / hours:.2f} alerts an hour of speech since {switched:%Y-%m-%d %H:%M} UTC, {usual:.2f} before: more "
-              f"than {means.settings.alert_rate_factor:g} times as many ([retrain] alert_rate_factor)")
+    reason = (
+        f"{alerts / hours:.2f} alerts an hour of speech since {switched:%Y-%m-%d %H:%M} UTC, "
+        f"{usual:.2f} before: more than {means.settings.alert_rate_factor:g} times as many "
+        "([retrain] alert_rate_factor)"
+    )
     roll_back(store, means.champion.parent / latest["before"], means.champion, reason)
     say(f"{latest['model']} is taken back, {latest['before']} is in use: {reason}")
     return True

@@ -30,21 +30,31 @@ class Selection:
         try:
             return cls(licences, frozenset(exclude.read_text(encoding="utf-8").splitlines()))
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"cannot read the speakers to leave out, {exclude}: {error}") from None
+            raise ConfigError(
+                f"cannot read the speakers to leave out, {exclude}: {error}"
+            ) from None
 
     def of(self, clips: list[Clip]) -> list[Clip]:
         """The clips that are learned from."""
         return [
-            clip for clip in clips
-            if clip.speaker not in self.exclude and (self.licences == "all" or is_permissive(clip.licence))
+            clip
+            for clip in clips
+            if clip.speaker not in self.exclude
+            and (self.licences == "all" or is_permissive(clip.licence))
         ]
 
 
 def decoded(
-    data: list[Path], side: str, selection: Selection, work: Path, jobs: int, emphasis: Mapping[str, float],
+    data: list[Path],
+    side: str,
+    selection: Selection,
+    work: Path,
+    jobs: int,
+    emphasis: Mapping[str, float],
     listened: bool = True,
 ) -> DecodedClips:
-    """The chosen clips of one side of the corpora, kept decoded in `work`; `listened` as DecodedClips has it.
+    """The chosen clips of one side of the corpora, kept decoded in `work`; `listened` as
+    DecodedClips has it.
 
     Raises ConfigError where no corpus has that side, or where it has clips of one label only.
     """

@@ -1,9 +1,11 @@
-"""radd/speech.tflite, the voice-activity network of radd/speech.onnx for LiteRT, made from the same package.
+"""radd/speech.tflite, the voice-activity network of radd/speech.onnx for LiteRT, made from the same
+package.
 
     python -m training.speech_litert
 
-It hears one block a run and does in single precision what the other file does, so that the gate of a small device is
-the same gate. Needs requirements-train.txt, requirements-dev.txt and requirements-tensorflow.txt.
+It hears one block a run and does in single precision what the other file does, so that the gate of
+a small device is the same gate. Needs requirements-train.txt, requirements-dev.txt and
+requirements-tensorflow.txt.
 """
 
 from __future__ import annotations
@@ -19,15 +21,21 @@ from training.speech_export import STRIDES, package_weights
 
 
 class Speech(tf.Module):
-    """As training.speech_export.Speech, of one block: (1, 1, CONTEXT_SAMPLES + BLOCK_SAMPLES) and state (2, 1, WIDTH)."""
+    """As training.speech_export.Speech, of one block: (1, 1, CONTEXT_SAMPLES + BLOCK_SAMPLES) and
+    state (2, 1, WIDTH).
+    """
 
     def __init__(self, weights: dict[str, np.ndarray]) -> None:
         super().__init__()
         self._weights = {name: tf.constant(value) for name, value in weights.items()}
 
-    @tf.function(autograph=False, input_signature=[
-        tf.TensorSpec((1, 1, CONTEXT_SAMPLES + BLOCK_SAMPLES), name="blocks"), tf.TensorSpec((2, 1, WIDTH), name="state"),
-    ])
+    @tf.function(
+        autograph=False,
+        input_signature=[
+            tf.TensorSpec((1, 1, CONTEXT_SAMPLES + BLOCK_SAMPLES), name="blocks"),
+            tf.TensorSpec((2, 1, WIDTH), name="state"),
+        ],
+    )
     def hear(self, blocks: tf.Tensor, state: tf.Tensor) -> dict[str, tf.Tensor]:
         weights = self._weights
         padded = tf.pad(blocks[0], [[0, 0], [0, CONTEXT_SAMPLES]], "REFLECT")[..., None]
@@ -35,21 +43,34 @@ class Speech(tf.Module):
         real, imaginary = tf.split(tf.nn.conv1d(padded, basis, 128, "VALID"), 2, axis=2)
         x = tf.sqrt(real**2 + imaginary**2)
         for i, stride in enumerate(STRIDES):
-            weight, bias = (weights[f"encoder.{i}.reparam_conv.{part}"] for part in ("weight", "bias"))
+            weight, bias = (
+                weights[f"encoder.{i}.reparam_conv.{part}"] for part in ("weight", "bias")
+            )
             x = tf.pad(x, [[0, 0], [1, 1], [0, 0]])
             x = tf.nn.relu(tf.nn.conv1d(x, tf.transpose(weight, (2, 1, 0)), stride, "VALID") + bias)
-        gates = tf.matmul(x[:, 0], weights["decoder.rnn.weight_ih"], transpose_b=True) + weights["decoder.rnn.bias_ih"]
-        gates += tf.matmul(state[0], weights["decoder.rnn.weight_hh"], transpose_b=True) + weights["decoder.rnn.bias_hh"]
+        gates = (
+            tf.matmul(x[:, 0], weights["decoder.rnn.weight_ih"], transpose_b=True)
+            + weights["decoder.rnn.bias_ih"]
+        )
+        gates += (
+            tf.matmul(state[0], weights["decoder.rnn.weight_hh"], transpose_b=True)
+            + weights["decoder.rnn.bias_hh"]
+        )
         enter, forget, cell, leave = tf.split(gates, 4, axis=1)
         kept = tf.sigmoid(forget) * state[1] + tf.sigmoid(enter) * tf.tanh(cell)
         hidden = tf.sigmoid(leave) * tf.tanh(kept)
-        logit = tf.matmul(tf.nn.relu(hidden), weights["decoder.decoder.2.weight"][0]) + weights["decoder.decoder.2.bias"]
+        logit = (
+            tf.matmul(tf.nn.relu(hidden), weights["decoder.decoder.2.weight"][0])
+            + weights["decoder.decoder.2.bias"]
+        )
         return {"probability": tf.sigmoid(logit), "state_after": tf.stack([hidden, kept])}
 
 
 def export(path: Path) -> None:
     speech = Speech(package_weights())
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([speech.hear.get_concrete_function()], speech)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [speech.hear.get_concrete_function()], speech
+    )
     path.write_bytes(converter.convert())
 
 

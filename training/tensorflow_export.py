@@ -18,7 +18,9 @@ OUTPUT = "score"
 
 
 def export_onnx(model: keras.Model, path: Path) -> None:
-    """Write a model of one input for ONNX Runtime; raises RuntimeError where that and Keras differ by over TOLERANCE."""
+    """Write a model of one input for ONNX Runtime; raises RuntimeError where that and Keras differ
+    by over TOLERANCE.
+    """
     spec = tf.TensorSpec(model.inputs[0].shape, tf.float32, model.inputs[0].name)
     heard = tf.function(lambda x: {OUTPUT: model(x, training=False)}, [spec], autograph=False)
     tf2onnx.convert.from_function(heard, [spec], opset=OPSET, output_path=str(path))
@@ -32,7 +34,8 @@ def export_litert(model: keras.Model, path: Path) -> None:
 
 
 def export_int8(model: keras.Model, path: Path, heard: np.ndarray) -> None:
-    """Write the model for LiteRT with integers between float32 ends, quantised after training (Jacob et al. 2018).
+    """Write the model for LiteRT with integers between float32 ends, quantised after training
+    (Jacob et al. 2018).
 
     `heard`, inputs float32 (n, ...), tell the range of every activation.
     """
@@ -44,8 +47,14 @@ def export_int8(model: keras.Model, path: Path, heard: np.ndarray) -> None:
 
 
 def _agree(exported: OnnxModel | LiteRtModel, path: Path, model: keras.Model, rows: int) -> None:
-    example = np.random.default_rng(0).standard_normal((rows, *model.inputs[0].shape[1:])).astype(np.float32)
+    example = (
+        np.random.default_rng(0)
+        .standard_normal((rows, *model.inputs[0].shape[1:]))
+        .astype(np.float32)
+    )
     [found] = exported.run(**{name: example for name in exported.inputs})
     expected = model(example, training=False).numpy()
     if not np.allclose(expected, found, atol=TOLERANCE, rtol=TOLERANCE):
-        raise RuntimeError(f"{path.name} differs from Keras by {np.abs(expected - found).max():.2e}")
+        raise RuntimeError(
+            f"{path.name} differs from Keras by {np.abs(expected - found).max():.2e}"
+        )

@@ -1,7 +1,9 @@
-"""Both networks learn side by side from the same batches, and the encoder learns from the spectrum's network as well.
+"""Both networks learn side by side from the same batches, and the encoder learns from the
+spectrum's network as well.
 
-A network that hears only waveforms learns next to nothing from one label a second. So the encoder is also asked for
-the frames that the network on the spectrum has for the same sound: knowledge distillation (Hinton et al. 2015).
+A network that hears only waveforms learns next to nothing from one label a second. So the encoder
+is also asked for the frames that the network on the spectrum has for the same sound: knowledge
+distillation (Hinton et al. 2015).
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ _FRAMES = HOP_SAMPLES // FRAME_SAMPLES  # of the spectrum's network in one hop
 
 
 class Pair(nn.Module):
-    """The two networks of a bundle, and the translation of the encoder's frames into those of the other one."""
+    """The two networks of a bundle, and the translation of the encoder's frames into those of the
+    other one.
+    """
 
     def __init__(self, spectral: SpectralNetwork, encoder: BlockEncoder) -> None:
         super().__init__()
@@ -37,7 +41,12 @@ class Pair(nn.Module):
 
 
 def train(
-    encoder: BlockEncoder, batches: Batches, plan: Plan, folder: Path, workers: int, start: Path | None = None
+    encoder: BlockEncoder,
+    batches: Batches,
+    plan: Plan,
+    folder: Path,
+    workers: int,
+    start: Path | None = None,
 ) -> Pair:
     """Both networks after learning; the one on the spectrum anew or from the bundle `start` on.
 
@@ -49,7 +58,8 @@ def train(
 
 
 def loss(pair: Pair, batch: Batch, chance: torch.Generator) -> Tensor:
-    """Cross-entropy of both networks' scores, supervised contrast of the embeddings, distillation of the frames.
+    """Cross-entropy of both networks' scores, supervised contrast of the embeddings, distillation
+    of the frames.
 
     Of an encoder that is frozen nothing is asked.
     """
@@ -63,22 +73,36 @@ def loss(pair: Pair, batch: Batch, chance: torch.Generator) -> Tensor:
     n = frames.shape[1]
     cut = _blocks(n, chance)
     count = len(target) * (cut.stop - cut.start) // (BLOCK_HOPS * _FRAMES)
-    samples = torch.from_numpy(batch.samples[:, cut.start * FRAME_SAMPLES : cut.stop * FRAME_SAMPLES]).to(device)
+    samples = torch.from_numpy(
+        batch.samples[:, cut.start * FRAME_SAMPLES : cut.stop * FRAME_SAMPLES]
+    ).to(device)
     heard = pair.encoder.hidden(samples.reshape(count, BLOCK_SAMPLES))
     embeddings, logits = pair.encoder.judge(heard)
     taught = frames.detach()[:, cut].reshape(count, BLOCK_HOPS, _FRAMES, FRAME_WIDTH).mean(2)
     said = adaptive_avg_pool1d(pair.translate(heard).transpose(1, 2), BLOCK_HOPS).transpose(1, 2)
     spoken = (speech[:, cut].reshape(count, -1).mean(1) >= BLOCK_SPEECH).float()
     repeat = count // len(target)
-    told = (binary_cross_entropy_with_logits(logits, target.repeat_interleave(repeat), spoken)
-            + binary_cross_entropy_with_logits(logits, score.detach().sigmoid().repeat_interleave(repeat), spoken)) / 2
+    told = (
+        binary_cross_entropy_with_logits(logits, target.repeat_interleave(repeat), spoken)
+        + binary_cross_entropy_with_logits(
+            logits, score.detach().sigmoid().repeat_interleave(repeat), spoken
+        )
+    ) / 2
     groups = torch.from_numpy(batch.group).to(device).repeat_interleave(repeat)
-    return (spectrum + told + CONTRAST * supervised_contrast(embeddings.float(), groups)
-            + (said - taught).square().mean() / taught.var())
+    return (
+        spectrum
+        + told
+        + CONTRAST * supervised_contrast(embeddings.float(), groups)
+        + (said - taught).square().mean() / taught.var()
+    )
 
 
-def spectral_loss(spectral: SpectralNetwork, batch: Batch, chance: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Cross-entropy of the scores of whole crops and of a part of them; the frames and the scores of whole crops."""
+def spectral_loss(
+    spectral: SpectralNetwork, batch: Batch, chance: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Cross-entropy of the scores of whole crops and of a part of them; the frames and the scores
+    of whole crops.
+    """
     device = next(spectral.parameters()).device
     speech = torch.from_numpy(batch.speech).to(device)
     target = smoothed(batch).to(device)
@@ -86,9 +110,14 @@ def spectral_loss(spectral: SpectralNetwork, batch: Batch, chance: torch.Generat
     score = spectral.score(frames, speech)
     n = frames.shape[1]
     length = int(torch.randint(SHORTEST_FRAMES, n + 1, (), generator=chance))
-    window = slice(begin := int(torch.randint(0, n - length + 1, (), generator=chance)), begin + length)
+    window = slice(
+        begin := int(torch.randint(0, n - length + 1, (), generator=chance)), begin + length
+    )
     part = spectral.score(frames[:, window], speech[:, window])
-    value = (binary_cross_entropy_with_logits(score, target) + binary_cross_entropy_with_logits(part, target)) / 2
+    value = (
+        binary_cross_entropy_with_logits(score, target)
+        + binary_cross_entropy_with_logits(part, target)
+    ) / 2
     return value, frames, score
 
 
@@ -98,7 +127,9 @@ def smoothed(batch: Batch) -> Tensor:
 
 
 def _blocks(frames: int, chance: torch.Generator) -> slice:
-    """As many whole blocks as the crop holds, from a random hop on, in frames of the spectrum's network."""
+    """As many whole blocks as the crop holds, from a random hop on, in frames of the spectrum's
+    network.
+    """
     hops = frames // _FRAMES
     whole = hops // BLOCK_HOPS * BLOCK_HOPS
     first = int(torch.randint(0, hops - whole + 1, (), generator=chance))

@@ -23,8 +23,9 @@ _HELD = "pair.encoder."  # before the names of the encoder's weights in a bundle
 def spectral_network(bundle: Path, batches: Batches) -> SpectralNetwork:
     """The SpectralNetwork that `bundle` holds, with batch norms that fit `batches`.
 
-    Exporting folds each batch norm into its convolution. Here the norm comes back with the statistics that the layer
-    has on `batches`, so that the network computes what the bundle's does and can be trained.
+    Exporting folds each batch norm into its convolution. Here the norm comes back with the
+    statistics that the layer has on `batches`, so that the network computes what the bundle's does
+    and can be trained.
 
     Raises ModelError where the bundle's network has other layers.
     """
@@ -32,13 +33,16 @@ def spectral_network(bundle: Path, batches: Batches) -> SpectralNetwork:
     try:
         _fill(network, onnx.load(bundle / FRAMES), onnx.load(bundle / SCORE))
     except (OSError, ValueError, RuntimeError) as error:
-        raise ModelError(f"{bundle} holds no network to go on from: {error}; leave out --start to begin anew") from None
+        raise ModelError(
+            f"{bundle} holds no network to go on from: {error}; leave out --start to begin anew"
+        ) from None
     _unfold(network.eval(), batches)
     return network
 
 
 def block_encoder(bundle: Path) -> BlockEncoder:
-    """The compact encoder that `bundle` holds, its own projection and head new: a bundle does not keep these.
+    """The compact encoder that `bundle` holds, its own projection and head new: a bundle does not
+    keep these.
 
     Raises ModelError where the bundle's encoder is another one.
     """
@@ -46,36 +50,67 @@ def block_encoder(bundle: Path) -> BlockEncoder:
     try:
         _fill_encoder(encoder, onnx.load(bundle / ENCODER))
     except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"{bundle} holds no compact encoder to go on from: {error}; leave out --start") from None
+        raise ModelError(
+            f"{bundle} holds no compact encoder to go on from: {error}; leave out --start"
+        ) from None
     return encoder
 
 
 def _fill_encoder(encoder: BlockEncoder, model: onnx.ModelProto) -> None:
-    """Take over every weight of the speech model: exporting left names to biases, and to few of the weights."""
+    """Take over every weight of the speech model: exporting left names to biases, and to few of the
+    weights.
+    """
     known = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
-    held = {name.removeprefix(_HELD): value for name, value in known.items() if name.startswith(_HELD)}
-    factors = {n.output[0]: known[n.input[1]].T for n in model.graph.node if n.op_type == "MatMul" and n.input[1] in known}
+    held = {
+        name.removeprefix(_HELD): value for name, value in known.items() if name.startswith(_HELD)
+    }
+    factors = {
+        n.output[0]: known[n.input[1]].T
+        for n in model.graph.node
+        if n.op_type == "MatMul" and n.input[1] in known
+    }
     for node in model.graph.node:
-        named = [name.removeprefix(_HELD) for name in node.input if name.startswith(_HELD) and name.endswith(".bias")]
+        named = [
+            name.removeprefix(_HELD)
+            for name in node.input
+            if name.startswith(_HELD) and name.endswith(".bias")
+        ]
         if named and (weight := [factors[name] for name in node.input if name in factors]):
             held[named[0].replace(".bias", ".weight")] = weight[0]
         elif named and node.op_type == "Conv":
             held[named[0].replace(".bias", ".weight")] = known[node.input[1]]
-    (scale,), (shift,) = ([known[n.input[1]] for n in model.graph.node if n.op_type == kind and n.input[1] in known
-                           and known[n.input[1]].shape == (BANDS * 4, 1)] for kind in ("Mul", "Add"))
+    (scale,), (shift,) = (
+        [
+            known[n.input[1]]
+            for n in model.graph.node
+            if n.op_type == kind
+            and n.input[1] in known
+            and known[n.input[1]].shape == (BANDS * 4, 1)
+        ]
+        for kind in ("Mul", "Add")
+    )
     norm = encoder.speech_model.feature_extractor.conv_layers[0].layer_norm
     _set(norm.weight, scale[:, 0])
     _set(norm.bias, shift[:, 0])
     position = encoder.speech_model.encoder.pos_conv_embed.conv
-    position.weight = torch.tensor(held["speech_model.encoder.pos_conv_embed.conv.weight"])  # a weight norm splits it
-    others = ("parametrizations", "conv_layers.0.layer_norm", "masked_spec_embed", "encoder.layer_norm")  # set or unused
+    position.weight = torch.tensor(
+        held["speech_model.encoder.pos_conv_embed.conv.weight"]
+    )  # a weight norm splits it
+    others = (
+        "parametrizations",
+        "conv_layers.0.layer_norm",
+        "masked_spec_embed",
+        "encoder.layer_norm",
+    )  # set or unused
     for name, parameter in encoder.speech_model.named_parameters():
         if not any(part in name for part in others):
             _set(parameter, held[f"speech_model.{name}"])
 
 
 def _fill(network: SpectralNetwork, frames: onnx.ModelProto, score: onnx.ModelProto) -> None:
-    """Take over the weights of both graphs in the order in which they compute; norms become identities with an offset."""
+    """Take over the weights of both graphs in the order in which they compute; norms become
+    identities with an offset.
+    """
     convolutions = [(m.conv, m.norm) for m in network.modules() if hasattr(m, "past_shape")]
     for (conv, norm), (weight, bias) in zip(convolutions, _operands(frames, "Conv"), strict=True):
         _set(conv.weight, weight)
@@ -94,7 +129,11 @@ def _fill(network: SpectralNetwork, frames: onnx.ModelProto, score: onnx.ModelPr
 def _operands(model: onnx.ModelProto, kind: str) -> list[list[np.ndarray]]:
     """The weights of each node of a kind that has any, in order."""
     known = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
-    found = ([known[name] for name in node.input if name in known] for node in model.graph.node if node.op_type == kind)
+    found = (
+        [known[name] for name in node.input if name in known]
+        for node in model.graph.node
+        if node.op_type == kind
+    )
     return [weights for weights in found if weights]
 
 
@@ -115,14 +154,20 @@ def _set(parameter: nn.Parameter, value: np.ndarray) -> None:
 
 @torch.no_grad()
 def _unfold(network: SpectralNetwork, batches: Batches) -> None:
-    """Give each batch norm the mean and variance of its layer, and scale and offset that undo them."""
+    """Give each batch norm the mean and variance of its layer, and scale and offset that undo
+    them.
+    """
     heard: dict[nn.BatchNorm2d, list[torch.Tensor]] = {}
 
     def listen(norm: nn.BatchNorm2d, inputs: tuple[torch.Tensor], _: torch.Tensor) -> None:
         x = inputs[0]
-        heard.setdefault(norm, []).append(torch.stack([x.mean((0, 2, 3)), x.square().mean((0, 2, 3))]))
+        heard.setdefault(norm, []).append(
+            torch.stack([x.mean((0, 2, 3)), x.square().mean((0, 2, 3))])
+        )
 
-    hooks = [m.register_forward_hook(listen) for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
+    hooks = [
+        m.register_forward_hook(listen) for m in network.modules() if isinstance(m, nn.BatchNorm2d)
+    ]
     for step in range(_BATCHES):
         network.frames(torch.from_numpy(spectra(batches[step])))
     for hook in hooks:

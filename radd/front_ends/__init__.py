@@ -1,6 +1,8 @@
-"""Front ends: a window of sound -> what a network that judges it as a whole is given. One file each; add a line below.
+"""Front ends: a window of sound -> what a network that judges it as a whole is given. One file
+each; add a line below.
 
-A front end is numpy alone, holds no memory, and is built from the settings that the bundle's manifest names.
+A front end is numpy alone, holds no memory, and is built from the settings that the bundle's
+manifest names.
 """
 
 from __future__ import annotations
@@ -22,11 +24,15 @@ class FrontEnd(Protocol):
     """A frozen dataclass; its fields are its settings, with defaults, and stand in the manifest."""
 
     def shape(self, samples: int) -> tuple[int, ...]:
-        """Of one row, made of a window of so many samples; raises ModelError for a window that it cannot serve."""
+        """Of one row, made of a window of so many samples; raises ModelError for a window that it
+        cannot serve.
+        """
         ...
 
     def rows(self, window: np.ndarray) -> np.ndarray:
-        """float32 (n, *shape), n at least 1 (crops of one window, say), of a window float32 (samples,), 16 kHz."""
+        """float32 (n, *shape), n at least 1 (crops of one window, say), of a window float32
+        (samples,), 16 kHz.
+        """
         ...
 
 
@@ -40,11 +46,15 @@ FRONT_ENDS: dict[str, type[FrontEnd]] = {
 
 
 def front_end(name: str, settings: dict[str, Any]) -> FrontEnd:
-    """The front end `name` with these settings, all of them given; raises ModelError for others than it knows."""
+    """The front end `name` with these settings, all of them given; raises ModelError for others
+    than it knows.
+    """
     if name not in FRONT_ENDS:
         raise ModelError(f"front end {name!r} is unknown; this program has {', '.join(FRONT_ENDS)}")
     known = asdict(FRONT_ENDS[name]())
     if settings.keys() != known.keys():
-        raise ModelError(f"the network was trained on {name} features with settings {settings}, this program computes "
-                         f"{known}: train it anew")
+        raise ModelError(
+            f"the network was trained on {name} features with settings {settings}, this program "
+            f"computes {known}: train it anew"
+        )
     return FRONT_ENDS[name](**settings)

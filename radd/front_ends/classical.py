@@ -1,7 +1,8 @@
-"""The classical features: 26 numbers a frame, their mean and deviation over the window, as librosa computes them.
+"""The classical features: 26 numbers a frame, their mean and deviation over the window, as librosa
+computes them.
 
-librosa (McFee et al. 2015) defines them in training, see training/baselines/classical_features.py; this is the same in
-numpy, so that listening needs no librosa.
+librosa (McFee et al. 2015) defines them in training, see training/baselines/classical_features.py;
+this is the same in numpy, so that listening needs no librosa.
 """
 
 from __future__ import annotations
@@ -19,14 +20,23 @@ MEL_BANDS, CEPSTRA, TONES = 128, 20, 12
 TOP_DB = 80.0  # of the mel spectrum below its peak that are kept
 ROLLOFF = 0.85  # share of the magnitudes below the roll-off frequency
 _SILENT = 1e-10  # samples no larger have no sign
-FRAME_FEATURES = ("chroma", "RMS", "spectral centroid", "spectral bandwidth", "spectral roll-off", "zero-crossing rate",
-                  *(f"MFCC {k}" for k in range(1, CEPSTRA + 1)))
+FRAME_FEATURES = (
+    "chroma",
+    "RMS",
+    "spectral centroid",
+    "spectral bandwidth",
+    "spectral roll-off",
+    "zero-crossing rate",
+    *(f"MFCC {k}" for k in range(1, CEPSTRA + 1)),
+)
 NAMES = tuple(f"{name}, {of}" for of in ("mean", "deviation") for name in FRAME_FEATURES)
 
 
 @dataclass(frozen=True, slots=True)
 class Classical:
-    """Mean and standard deviation over the window of the 26 FRAME_FEATURES: 52 numbers, in the order of NAMES."""
+    """Mean and standard deviation over the window of the 26 FRAME_FEATURES: 52 numbers, in the
+    order of NAMES.
+    """
 
     def shape(self, samples: int) -> tuple[int, ...]:
         return (len(NAMES),)
@@ -37,7 +47,9 @@ class Classical:
 
 
 def frame_features(samples: np.ndarray) -> np.ndarray:
-    """FRAME_FEATURES, float64 (26, 1 + n / STEP_SAMPLES), of sound float32 (n,); frequencies in Hz, MFCC of decibels."""
+    """FRAME_FEATURES, float64 (26, 1 + n / STEP_SAMPLES), of sound float32 (n,); frequencies in Hz,
+    MFCC of decibels.
+    """
     power = powers(samples, FFT_SAMPLES, STEP_SAMPLES).astype(np.float64)
     magnitude = np.sqrt(power)
     bins_hz = np.arange(FFT_SAMPLES // 2 + 1)[:, None] * SAMPLE_RATE_HZ / FFT_SAMPLES
@@ -48,7 +60,17 @@ def frame_features(samples: np.ndarray) -> np.ndarray:
     rolloff_hz = bins_hz[np.argmax(below >= ROLLOFF * below[-1], axis=0), 0]
     padded = np.pad(samples, FFT_SAMPLES // 2).astype(np.float64)
     rms = np.sqrt(_frames(padded**2).mean(axis=1))
-    return np.vstack([_chroma(power), rms, centroid_hz, bandwidth_hz, rolloff_hz, _crossings(samples), _cepstra(power)])
+    return np.vstack(
+        [
+            _chroma(power),
+            rms,
+            centroid_hz,
+            bandwidth_hz,
+            rolloff_hz,
+            _crossings(samples),
+            _cepstra(power),
+        ]
+    )
 
 
 def _tiny() -> float:
@@ -60,11 +82,15 @@ def _frames(padded: np.ndarray) -> np.ndarray:
 
 
 def _crossings(samples: np.ndarray) -> np.ndarray:
-    """Share of samples whose sign is not that of the one before, in each frame; the edges go on as they are."""
+    """Share of samples whose sign is not that of the one before, in each frame; the edges go on as
+    they are.
+    """
     padded = np.pad(samples, FFT_SAMPLES // 2, mode="edge")
     negative = padded < -_SILENT
     changes = np.concatenate([[False], negative[1:] != negative[:-1]])
-    return np.concatenate([np.zeros((len(_frames(changes)), 1), bool), _frames(changes)[:, 1:]], axis=1).mean(axis=1)
+    return np.concatenate(
+        [np.zeros((len(_frames(changes)), 1), bool), _frames(changes)[:, 1:]], axis=1
+    ).mean(axis=1)
 
 
 def _cepstra(power: np.ndarray) -> np.ndarray:
@@ -83,7 +109,9 @@ def _cosines() -> np.ndarray:
 
 
 def _chroma(power: np.ndarray) -> np.ndarray:
-    """The mean over the twelve tones, the strongest counting 1, at concert pitch: how noisy a frame is. (time,)"""
+    """The mean over the twelve tones, the strongest counting 1, at concert pitch: how noisy a frame
+    is. (time,)
+    """
     tones = _tones() @ power
     peak = tones.max(axis=0)
     return (tones / np.where(peak > _tiny(), peak, 1)).mean(axis=0)
@@ -91,12 +119,16 @@ def _chroma(power: np.ndarray) -> np.ndarray:
 
 @lru_cache
 def _tones() -> np.ndarray:
-    """How much each bin belongs to each of the twelve tones, (TONES, FFT_SAMPLES / 2 + 1) (Ellis 2007)."""
+    """How much each bin belongs to each of the twelve tones, (TONES, FFT_SAMPLES / 2 + 1) (Ellis
+    2007).
+    """
     bins_hz = np.linspace(0, SAMPLE_RATE_HZ, FFT_SAMPLES, endpoint=False)[1:]
     tone = TONES * np.log2(bins_hz / (440.0 / 16))
     tone = np.concatenate([[tone[0] - 1.5 * TONES], tone])
     widths = np.concatenate([np.maximum(np.diff(tone), 1.0), [1]])
-    away = np.remainder(tone - np.arange(TONES)[:, None] + TONES / 2 + 10 * TONES, TONES) - TONES / 2
+    away = (
+        np.remainder(tone - np.arange(TONES)[:, None] + TONES / 2 + 10 * TONES, TONES) - TONES / 2
+    )
     weights = np.exp(-0.5 * (2 * away / widths) ** 2)
     weights /= np.sqrt((weights**2).sum(axis=0))
     weights *= np.exp(-0.5 * ((tone / TONES - 5) / 2) ** 2)

@@ -12,17 +12,21 @@ from radd.features import BINS, STEP_SAMPLES, SpectrumState, log_spectra
 
 @dataclass(frozen=True, slots=True)
 class LogBands:
-    """Log power in `bands` bands from 31 Hz to 8 kHz every 16 ms, each less its mean over the window.
+    """Log power in `bands` bands from 31 Hz to 8 kHz every 16 ms, each less its mean over the
+    window.
 
-    The bands are as wide at the top as at the bottom, because what gives vocoders away is there too (Sahidullah et al.
-    2015); the mean goes because a linear channel is a constant in it (Atal 1974).
+    The bands are as wide at the top as at the bottom, because what gives vocoders away is there too
+    (Sahidullah et al. 2015); the mean goes because a linear channel is a constant in it (Atal
+    1974).
     """
 
     bands: int = 128
 
     def __post_init__(self) -> None:
         if self.bands < 1 or BINS % self.bands:
-            raise ModelError(f"bands = {self.bands}: expected a divisor of the {BINS} bins of a spectrum")
+            raise ModelError(
+                f"bands = {self.bands}: expected a divisor of the {BINS} bins of a spectrum"
+            )
 
     def shape(self, samples: int) -> tuple[int, ...]:
         return samples // STEP_SAMPLES - 1, self.bands
@@ -31,11 +35,16 @@ class LogBands:
         return self.level(self.powers(window))[None]
 
     def powers(self, samples: np.ndarray) -> np.ndarray:
-        """Natural-log powers of the bands, float32 (n / STEP_SAMPLES - 1, bands), of samples float32 (n,).
+        """Natural-log powers of the bands, float32 (n / STEP_SAMPLES - 1, bands), of samples
+        float32 (n,).
 
         The first spectrum is left out: half of it would be the silence before.
         """
-        return log_spectra(SpectrumState(), samples)[1:].reshape(-1, self.bands, BINS // self.bands).mean(axis=2)
+        return (
+            log_spectra(SpectrumState(), samples)[1:]
+            .reshape(-1, self.bands, BINS // self.bands)
+            .mean(axis=2)
+        )
 
     @staticmethod
     def level(powers: np.ndarray) -> np.ndarray:

@@ -10,12 +10,18 @@ import numpy as np
 from radd.errors import ModelError
 from radd.types import SAMPLE_RATE_HZ
 
-_LINEAR_HZ, _LOG_FROM_HZ, _LOG_STEP = 200 / 3, 1000.0, np.log(6.4) / 27  # Slaney's scale: linear below, logarithmic above
+_LINEAR_HZ, _LOG_FROM_HZ, _LOG_STEP = (
+    200 / 3,
+    1000.0,
+    np.log(6.4) / 27,
+)  # Slaney's scale: linear below, logarithmic above
 FLOOR = 1e-10  # power
 
 
 def powers(samples: np.ndarray, fft_samples: int, step_samples: int) -> np.ndarray:
-    """Power spectra float32 (fft_samples / 2 + 1, 1 + n / step_samples) of float32 (n,), centred on their instants."""
+    """Power spectra float32 (fft_samples / 2 + 1, 1 + n / step_samples) of float32 (n,), centred on
+    their instants.
+    """
     padded = np.pad(samples, fft_samples // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, fft_samples)[::step_samples]
     spectrum = np.fft.rfft(frames * _hann(fft_samples), axis=1).T
@@ -29,7 +35,9 @@ def _hann(n: int) -> np.ndarray:
 
 @lru_cache
 def mel_filters(bands: int, fft_samples: int) -> np.ndarray:
-    """Weights float32 (bands, fft_samples / 2 + 1) of triangles of equal area from 0 to 8 kHz (Slaney 1998)."""
+    """Weights float32 (bands, fft_samples / 2 + 1) of triangles of equal area from 0 to 8 kHz
+    (Slaney 1998).
+    """
     top = _LOG_FROM_HZ / _LINEAR_HZ + np.log(SAMPLE_RATE_HZ / 2 / _LOG_FROM_HZ) / _LOG_STEP
     mels = np.linspace(0, top, bands + 2)
     above = _LOG_FROM_HZ * np.exp(_LOG_STEP * (mels - _LOG_FROM_HZ / _LINEAR_HZ))
@@ -43,7 +51,9 @@ def mel_filters(bands: int, fft_samples: int) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class LogMel:
-    """Natural-log mel power as a picture of one channel (1, bands, time), less its mean, so that loudness says nothing."""
+    """Natural-log mel power as a picture of one channel (1, bands, time), less its mean, so that
+    loudness says nothing.
+    """
 
     bands: int = 128
     fft_samples: int = 1024
@@ -51,11 +61,15 @@ class LogMel:
 
     def shape(self, samples: int) -> tuple[int, ...]:
         if min(self.bands, self.step_samples) < 1 or self.fft_samples < 2 * self.bands:
-            raise ModelError(f"{self.bands} mel bands of {self.fft_samples} samples every {self.step_samples}: expected at "
-                             "least two samples a band")
+            raise ModelError(
+                f"{self.bands} mel bands of {self.fft_samples} samples every {self.step_samples}: "
+                "expected at least two samples a band"
+            )
         return 1, self.bands, 1 + samples // self.step_samples
 
     def rows(self, window: np.ndarray) -> np.ndarray:
-        mel = mel_filters(self.bands, self.fft_samples) @ powers(window, self.fft_samples, self.step_samples)
+        mel = mel_filters(self.bands, self.fft_samples) @ powers(
+            window, self.fft_samples, self.step_samples
+        )
         log = np.log(mel + np.float32(FLOOR))
         return (log - log.mean())[None, None]

@@ -1,4 +1,6 @@
-"""What Alembic runs: with the connection that storage/database.py gives it, or with RADD_STORAGE_URL by hand."""
+"""What Alembic runs: with the connection that storage/database.py gives it, or with
+RADD_STORAGE_URL by hand.
+"""
 
 import os
 

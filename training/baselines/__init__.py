@@ -1,6 +1,8 @@
-"""Detectors of simpler projects, on the same footing as the shipped one: bundles of kind window, one module a family.
+"""Detectors of simpler projects, on the same footing as the shipped one: bundles of kind window,
+one module a family.
 
-A module has the function `learn` of training.baselines.fit.Learner. To add a model, write one and name it here.
+A module has the function `learn` of training.baselines.fit.Learner. To add a model, write one and
+name it here.
 """
 
 MODELS = {

@@ -1,7 +1,8 @@
-"""Logistic regression, random forest and support vector machine on classical features, tuned without a leak.
+"""Logistic regression, random forest and support vector machine on classical features, tuned
+without a leak.
 
-The grid search and the figures of its folds are grouped: no source and no speaker is in two folds. What folds drawn at
-random would have claimed is told beside it.
+The grid search and the figures of its folds are grouped: no source and no speaker is in two folds.
+What folds drawn at random would have claimed is told beside it.
 """
 
 from __future__ import annotations
@@ -46,56 +47,97 @@ FEATURES, TABLE = "classical.npy", "importances.csv"
 SHUFFLES = 3  # of a feature, for its importance
 
 ESTIMATORS: dict[str, tuple[Callable, dict[str, list]]] = {
-    "logistic": (lambda seed: LogisticRegression(class_weight="balanced", max_iter=2000), {"C": [0.003, 0.03, 0.3, 3.0]}),
-    "forest": (lambda seed: RandomForestClassifier(200, class_weight="balanced", random_state=seed),
-               {"max_depth": [8, 16, None], "min_samples_leaf": [1, 4]}),
-    "svm": (lambda seed: SVC(class_weight="balanced", random_state=seed), {"C": [0.3, 3.0, 30.0], "gamma": [0.003, 0.02]}),
+    "logistic": (
+        lambda seed: LogisticRegression(class_weight="balanced", max_iter=2000),
+        {"C": [0.003, 0.03, 0.3, 3.0]},
+    ),
+    "forest": (
+        lambda seed: RandomForestClassifier(200, class_weight="balanced", random_state=seed),
+        {"max_depth": [8, 16, None], "min_samples_leaf": [1, 4]},
+    ),
+    "svm": (
+        lambda seed: SVC(class_weight="balanced", random_state=seed),
+        {"C": [0.3, 3.0, 30.0], "gamma": [0.003, 0.02]},
+    ),
 }
 
 
 def learn(
-    name: str, clips: DecodedClips, channel: Callable, recipe: RecipeSettings, work: Path, making: Path, workers: int
+    name: str,
+    clips: DecodedClips,
+    channel: Callable,
+    recipe: RecipeSettings,
+    work: Path,
+    making: Path,
+    workers: int,
 ) -> Learned:
     """As training.baselines.fit.Learner; also leaves TABLE, what each feature is worth."""
     shown = _features(clips, channel, recipe.seed, work.parent / FEATURES, workers)
-    rows, bonafide = shown.reshape(-1, shown.shape[2]), np.repeat([c.label == "bonafide" for c in clips.clips], 2)
+    rows, bonafide = (
+        shown.reshape(-1, shown.shape[2]),
+        np.repeat([c.label == "bonafide" for c in clips.clips], 2),
+    )
     groups = np.repeat(unrelated(clips.clips), 2)
     make, grid = ESTIMATORS[name]
     pipeline = make_pipeline(StandardScaler(), make(recipe.seed))
     last = pipeline.steps[-1][0]
     if len(set(groups)) < FOLDS:
-        raise ConfigError(f"the train side has {len(set(groups))} groups of clips without a source or speaker in common; "
-                          f"{FOLDS} are needed to tune a model: add corpora")
+        raise ConfigError(
+            f"the train side has {len(set(groups))} groups of clips without a source or speaker "
+            f"in common; {FOLDS} are needed to tune a model: add corpora"
+        )
     grouped = GroupKFold(FOLDS)
-    search = GridSearchCV(pipeline, {f"{last}__{key}": values for key, values in grid.items()}, scoring="roc_auc",
-                          cv=grouped, refit=False)
+    search = GridSearchCV(
+        pipeline,
+        {f"{last}__{key}": values for key, values in grid.items()},
+        scoring="roc_auc",
+        cv=grouped,
+        refit=False,
+    )
     search.fit(rows, bonafide, groups=groups)
     pipeline.set_params(**search.best_params_)
     claims = {
         "grouped by source and speaker": _eer(pipeline, rows, bonafide, grouped, groups),
-        "drawn at random, which leaks": _eer(pipeline, rows, bonafide, KFold(FOLDS, shuffle=True, random_state=recipe.seed)),
+        "drawn at random, which leaks": _eer(
+            pipeline, rows, bonafide, KFold(FOLDS, shuffle=True, random_state=recipe.seed)
+        ),
     }
     for folds, rate in claims.items():
         print(f"{name}: EER {100 * rate:.1f} % over folds {folds}", flush=True)
-    importances = _importances(pipeline, rows, bonafide, next(grouped.split(rows, bonafide, groups)), recipe.seed)
+    importances = _importances(
+        pipeline, rows, bonafide, next(grouped.split(rows, bonafide, groups)), recipe.seed
+    )
     _write_table(making / TABLE, importances)
     pipeline.fit(rows, bonafide)
     export(pipeline, rows[:: max(1, len(rows) // 500)], making / NETWORK)
-    model = WindowModel("classical", asdict(Classical()), WINDOW_HOPS, STRIDE_HOPS, (), parameters(pipeline))
+    model = WindowModel(
+        "classical", asdict(Classical()), WINDOW_HOPS, STRIDE_HOPS, (), parameters(pipeline)
+    )
     told = {key.removeprefix(f"{last}__"): value for key, value in search.best_params_.items()}
     told |= {f"EER over folds {folds}, %": round(100 * rate, 1) for folds, rate in claims.items()}
-    return Learned(model, told | {"windows": len(rows)}, {name: mean for name, (mean, _) in importances.items()})
+    return Learned(
+        model,
+        told | {"windows": len(rows)},
+        {name: mean for name, (mean, _) in importances.items()},
+    )
 
 
-def _features(clips: DecodedClips, channel: Callable, seed: int, kept: Path, workers: int) -> np.ndarray:
-    """Of one window of each clip, as it is and after the channel, float32 (clips, 2, 52); computed once."""
+def _features(
+    clips: DecodedClips, channel: Callable, seed: int, kept: Path, workers: int
+) -> np.ndarray:
+    """Of one window of each clip, as it is and after the channel, float32 (clips, 2, 52); computed
+    once.
+    """
     if not kept.is_file():
+
         def both(i: int) -> np.ndarray:
             rng = np.random.default_rng([seed, i])
             samples, length = clips.samples(i), WINDOW_HOPS * HOP_SAMPLES
             begin = int(rng.integers(max(1, len(samples) - length + 1)))
             window = np.resize(samples[begin : begin + length], length)
-            altered = np.resize(channel(samples[begin : begin + length], rng).astype(np.float32), length)
+            altered = np.resize(
+                channel(samples[begin : begin + length], rng).astype(np.float32), length
+            )
             return np.stack([features(window), features(altered)])
 
         made = np.stack(list(mapped(both, range(len(clips)), workers)))
@@ -106,7 +148,9 @@ def _features(clips: DecodedClips, channel: Callable, seed: int, kept: Path, wor
 
 
 def unrelated(clips: list[Clip]) -> np.ndarray:
-    """The number of each clip's group (n,): clips of one source or of one known speaker are in one, and so on through all."""
+    """The number of each clip's group (n,): clips of one source or of one known speaker are in one,
+    and so on through all.
+    """
     leader: dict[tuple[str, str], tuple[str, str]] = {}
 
     def find(one: tuple[str, str]) -> tuple[str, str]:
@@ -118,10 +162,18 @@ def unrelated(clips: list[Clip]) -> np.ndarray:
         if clip.speaker not in (UNKNOWN, "-"):
             leader[find(("source", clip.source))] = find(("speaker", clip.speaker))
     numbers: dict[tuple[str, str], int] = {}
-    return np.array([numbers.setdefault(find(("source", clip.source)), len(numbers)) for clip in clips])
+    return np.array(
+        [numbers.setdefault(find(("source", clip.source)), len(numbers)) for clip in clips]
+    )
 
 
-def _eer(pipeline: Pipeline, rows: np.ndarray, bonafide: np.ndarray, folds, groups: np.ndarray | None = None) -> float:
+def _eer(
+    pipeline: Pipeline,
+    rows: np.ndarray,
+    bonafide: np.ndarray,
+    folds,
+    groups: np.ndarray | None = None,
+) -> float:
     method = "decision_function" if hasattr(pipeline, "decision_function") else "predict_proba"
     scores = cross_val_predict(pipeline, rows, bonafide, groups=groups, cv=folds, method=method)
     scores = scores if scores.ndim == 1 else scores[:, 1]
@@ -129,13 +181,25 @@ def _eer(pipeline: Pipeline, rows: np.ndarray, bonafide: np.ndarray, folds, grou
 
 
 def _importances(
-    pipeline: Pipeline, rows: np.ndarray, bonafide: np.ndarray, fold: tuple[np.ndarray, np.ndarray], seed: int
+    pipeline: Pipeline,
+    rows: np.ndarray,
+    bonafide: np.ndarray,
+    fold: tuple[np.ndarray, np.ndarray],
+    seed: int,
 ) -> dict[str, tuple[float, float]]:
-    """By feature, how much of the area under the ROC curve of the held-out fold its values are worth: mean, deviation."""
+    """By feature, how much of the area under the ROC curve of the held-out fold its values are
+    worth: mean, deviation.
+    """
     learned, held = fold
     pipeline.fit(rows[learned], bonafide[learned])
-    found = permutation_importance(pipeline, rows[held], bonafide[held], scoring="roc_auc", n_repeats=SHUFFLES,
-                                   random_state=seed)
+    found = permutation_importance(
+        pipeline,
+        rows[held],
+        bonafide[held],
+        scoring="roc_auc",
+        n_repeats=SHUFFLES,
+        random_state=seed,
+    )
     pairs = zip(found.importances_mean.tolist(), found.importances_std.tolist(), strict=True)
     return dict(zip(NAMES, pairs, strict=True))
 
@@ -149,35 +213,58 @@ def _write_table(path: Path, importances: dict[str, tuple[float, float]]) -> Non
 
 
 def parameters(pipeline: Pipeline) -> int:
-    """How many numbers were learned: weights, or thresholds and leaves, or support vectors; and the scaling."""
+    """How many numbers were learned: weights, or thresholds and leaves, or support vectors; and the
+    scaling.
+    """
     scaler, classifier = (step for _, step in pipeline.steps)
     if isinstance(classifier, RandomForestClassifier):
         return sum(2 * tree.tree_.node_count for tree in classifier.estimators_)
     if isinstance(classifier, SVC):
-        return classifier.support_vectors_.size + classifier.dual_coef_.size + 1 + 2 * scaler.scale_.size
+        return (
+            classifier.support_vectors_.size
+            + classifier.dual_coef_.size
+            + 1
+            + 2 * scaler.scale_.size
+        )
     return classifier.coef_.size + 1 + 2 * scaler.scale_.size
 
 
 def export(pipeline: Pipeline, rows: np.ndarray, path: Path) -> None:
     """Write features -> one score: the decision function, or the log odds of a forest's trees.
 
-    Raises RuntimeError where ONNX Runtime and scikit-learn differ on `rows` by more than TOLERANCE allows.
+    Raises RuntimeError where ONNX Runtime and scikit-learn differ on `rows` by more than TOLERANCE
+    allows.
     """
     classifier = pipeline.steps[-1][1]
     is_forest = isinstance(classifier, RandomForestClassifier)
     options = {id(classifier): {"zipmap": False} | ({} if is_forest else {"raw_scores": True})}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # skl2onnx looks at attributes that scikit-learn will drop
-        network = to_onnx(pipeline, rows[:1].astype(np.float32), options=options, target_opset={"": 18, "ai.onnx.ml": 3})
+        warnings.simplefilter(
+            "ignore", FutureWarning
+        )  # skl2onnx looks at attributes that scikit-learn will drop
+        network = to_onnx(
+            pipeline,
+            rows[:1].astype(np.float32),
+            options=options,
+            target_opset={"": 18, "ai.onnx.ml": 3},
+        )
     graph, given = network.graph, network.graph.output[1].name
     if is_forest:
         floor = numpy_helper.from_array(np.float32(LEAST_SHARE), "least_share")
         ceiling = numpy_helper.from_array(np.float32(1 - LEAST_SHARE), "most_share")
         graph.initializer.extend([floor, ceiling])
-        graph.node.extend([helper.make_node("Clip", [given, "least_share", "most_share"], ["shares"]),
-                           helper.make_node("Log", ["shares"], ["logits"])])
+        graph.node.extend(
+            [
+                helper.make_node("Clip", [given, "least_share", "most_share"], ["shares"]),
+                helper.make_node("Log", ["shares"], ["logits"]),
+            ]
+        )
         given = "logits"
-    graph.initializer.append(numpy_helper.from_array(np.array([[-1], [1]], np.float32) * (1 if is_forest else 0.5), "sides"))
+    graph.initializer.append(
+        numpy_helper.from_array(
+            np.array([[-1], [1]], np.float32) * (1 if is_forest else 0.5), "sides"
+        )
+    )
     graph.node.append(helper.make_node("MatMul", [given, "sides"], ["score"]))
     del graph.output[:]
     graph.output.append(helper.make_tensor_value_info("score", onnx.TensorProto.FLOAT, [None, 1]))
@@ -186,7 +273,10 @@ def export(pipeline: Pipeline, rows: np.ndarray, path: Path) -> None:
     expected = _scores(pipeline, rows)
     away, spread = np.abs(found - expected).max(), expected.std()
     if away > TOLERANCE * spread:
-        raise RuntimeError(f"{path.name}: scores differ from scikit-learn's by {away:.2e}, their deviation is {spread:.2e}")
+        raise RuntimeError(
+            f"{path.name}: scores differ from scikit-learn's by {away:.2e}, their deviation is "
+            f"{spread:.2e}"
+        )
 
 
 def _scores(pipeline: Pipeline, rows: np.ndarray) -> np.ndarray:

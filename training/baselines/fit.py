@@ -1,4 +1,6 @@
-"""From labelled speech to a bundle of kind window: a model learns, then all are calibrated, described and sealed alike."""
+"""From labelled speech to a bundle of kind window: a model learns, then all are calibrated,
+described and sealed alike.
+"""
 
 from __future__ import annotations
 
@@ -45,29 +47,48 @@ class Learner(Protocol):
     """The function `learn` of a module in MODELS."""
 
     def __call__(
-        self, name: str, clips: DecodedClips, channel: Callable, recipe: RecipeSettings, work: Path, making: Path,
+        self,
+        name: str,
+        clips: DecodedClips,
+        channel: Callable,
+        recipe: RecipeSettings,
+        work: Path,
+        making: Path,
         workers: int,
     ) -> Learned:
-        """Learn from the train side; leave the network as NETWORK, and tables if there are any, in `making`.
+        """Learn from the train side; leave the network as NETWORK, and tables if there are any, in
+        `making`.
 
-        `channel` is the condition that clips meet in training. `work` is kept for this model, these clips and this
-        recipe alone, the folder around it for all models of these; losses lie there as training.losses has them. Equal
-        seeds give equal bytes.
+        `channel` is the condition that clips meet in training. `work` is kept for this model, these
+        clips and this recipe alone, the folder around it for all models of these; losses lie there
+        as training.losses has them. Equal seeds give equal bytes.
         """
         ...
 
 
 def fit_baseline(
-    name: str, data: list[Path], selection: Selection, out: Path, work: Path, recipe: RecipeSettings, channel: Callable,
-    draw: Callable, gate: GateSettings, jobs: int,
+    name: str,
+    data: list[Path],
+    selection: Selection,
+    out: Path,
+    work: Path,
+    recipe: RecipeSettings,
+    channel: Callable,
+    draw: Callable,
+    gate: GateSettings,
+    jobs: int,
 ) -> None:
-    """Make the bundle `out` of the model `name`, one of MODELS, from the train and dev sides of the corpora `data`.
+    """Make the bundle `out` of the model `name`, one of MODELS, from the train and dev sides of the
+    corpora `data`.
 
-    `draw` makes the figures, as evaluation.training_figures does. Raises ConfigError as training.fit does.
+    `draw` makes the figures, as evaluation.training_figures does. Raises ConfigError as
+    training.fit does.
     """
     refuse_other(out)
     learn = _learner(name)
-    train, dev = (decoded(data, side, selection, work, jobs, recipe.factors) for side in ("train", "dev"))
+    train, dev = (
+        decoded(data, side, selection, work, jobs, recipe.factors) for side in ("train", "dev")
+    )
     mine = work / _digest(train, recipe, channel) / name
     making = mine / "bundle"
     shutil.rmtree(making, ignore_errors=True)
@@ -84,20 +105,36 @@ def _learner(name: str) -> Learner:
         return importlib.import_module(MODELS[name]).learn
     except ModuleNotFoundError as error:
         needed = "requirements-tensorflow.txt" if name in KERAS else "requirements-train.txt"
-        raise ConfigError(f"--model {name} needs {error.name}, which is not installed: pip install -r {needed}") from None
+        raise ConfigError(
+            f"--model {name} needs {error.name}, which is not installed: pip install -r {needed}"
+        ) from None
 
 
 def _digest(clips: DecodedClips, recipe: RecipeSettings, channel: Callable) -> str:
-    """Of all that a network learns from: work that was left by other clips, numbers or channels is not taken up again."""
-    told = "\n".join([repr(asdict(recipe)), *(f"{c.path} {c.label} {c.system}" for c in clips.clips)])
+    """Of all that a network learns from: work that was left by other clips, numbers or channels is
+    not taken up again.
+    """
+    told = "\n".join(
+        [repr(asdict(recipe)), *(f"{c.path} {c.label} {c.system}" for c in clips.clips)]
+    )
     noise = np.random.default_rng(0).normal(0, 0.1, SAMPLE_RATE_HZ).astype(np.float32)
-    heard = [channel(noise, np.random.default_rng(k)).astype(np.float32).tobytes() for k in range(PROBES)]
+    heard = [
+        channel(noise, np.random.default_rng(k)).astype(np.float32).tobytes() for k in range(PROBES)
+    ]
     return hashlib.sha256(b"".join([told.encode(), *heard])).hexdigest()[:12]
 
 
 def _seal(
-    name: str, train: DecodedClips, dev: DecodedClips, learned: Learned, making: Path, recipe: RecipeSettings,
-    channel: Callable, draw: Callable, gate: GateSettings, licences: str,
+    name: str,
+    train: DecodedClips,
+    dev: DecodedClips,
+    learned: Learned,
+    making: Path,
+    recipe: RecipeSettings,
+    channel: Callable,
+    draw: Callable,
+    gate: GateSettings,
+    licences: str,
 ) -> None:
     """Give the network in `making` its calibration, figures, card and manifest."""
     network = WindowNetwork(making / NETWORK, learned.model)
@@ -105,7 +142,12 @@ def _seal(
     windows = [score_windows(dev, detector, alter, recipe.seed) for alter in (None, channel)]
     calibration = calibrate(join(windows), dev)
     told = read_losses(making.parent / LOSSES)
-    draw(making.parent, {name: told} if told else {}, *clip_llrs(windows[0], calibration, dev), learned.importances)
+    draw(
+        making.parent,
+        {name: told} if told else {},
+        *clip_llrs(windows[0], calibration, dev),
+        learned.importances,
+    )
     for figure in making.parent.glob("*.svg"):
         shutil.copy(figure, making)
     training = describe_data(train, dev, recipe, 0, licences)
@@ -114,8 +156,12 @@ def _seal(
     write_window_manifest(making, name, learned.model, calibration, training, {})
 
 
-def score_windows(clips: DecodedClips, detector: WindowDetector, alter: Callable | None, seed: int) -> Windows:
-    """What the detector says of every second hop of every clip, as it is or after the condition `alter`."""
+def score_windows(
+    clips: DecodedClips, detector: WindowDetector, alter: Callable | None, seed: int
+) -> Windows:
+    """What the detector says of every second hop of every clip, as it is or after the condition
+    `alter`.
+    """
     scores, speech_s, clip = [], [], []
     for i in range(len(clips)):
         samples = clips.samples(i)
@@ -130,4 +176,10 @@ def score_windows(clips: DecodedClips, detector: WindowDetector, alter: Callable
         speech_s += [judgement.speech_s for judgement in heard]
         clip += [i] * len(heard)
     nothing = np.empty((len(clip), 0), np.float32)
-    return Windows(np.reshape(scores, (-1, 1)), np.array(speech_s), np.array(clip, int), nothing, np.full(len(clip), np.nan))
+    return Windows(
+        np.reshape(scores, (-1, 1)),
+        np.array(speech_s),
+        np.array(clip, int),
+        nothing,
+        np.full(len(clip), np.nan),
+    )

@@ -15,19 +15,27 @@ LINES = 60  # about the loss of a training, at most
 
 
 def seeded(seed: int) -> None:
-    """Have what Keras draws from now on follow from the seed, and equal seeds give equal weights."""
+    """Have what Keras draws from now on follow from the seed, and equal seeds give equal
+    weights.
+    """
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
 
 
 def descend(
-    network: keras.Model, loss: Callable, batches: Iterable[tuple[np.ndarray, np.ndarray]], steps: int, rate: float,
-    weight_decay: float, losses: Path,
+    network: keras.Model,
+    loss: Callable,
+    batches: Iterable[tuple[np.ndarray, np.ndarray]],
+    steps: int,
+    rate: float,
+    weight_decay: float,
+    losses: Path,
 ) -> None:
-    """Minimise loss(target, network(inputs)) over `steps` pairs of inputs and target, float32 each of fixed shape.
+    """Minimise loss(target, network(inputs)) over `steps` pairs of inputs and target, float32 each
+    of fixed shape.
 
-    AdamW with a rate that rises for a tenth of the steps and falls as a cosine. The file `losses`, see training.losses,
-    is written anew, with LINES lines at most.
+    AdamW with a rate that rises for a tenth of the steps and falls as a cosine. The file `losses`,
+    see training.losses, is written anew, with LINES lines at most.
     """
     schedule = keras.optimizers.schedules.CosineDecay(
         rate / 20, max(1, steps - steps // 10), warmup_target=rate, warmup_steps=max(1, steps // 10)

@@ -20,13 +20,26 @@ def network(shape: tuple[int, ...]) -> nn.Module:
     """Logits (batch, 2) of mel spectra (batch, 1, bands, time)."""
     layers: list[nn.Module] = []
     for before, after in zip(WIDTHS, WIDTHS[1:], strict=False):
-        layers += [nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU(), nn.MaxPool2d(2)]
+        layers += [
+            nn.Conv2d(before, after, 3, padding=1),
+            nn.BatchNorm2d(after),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+        ]
     layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.3), nn.Linear(WIDTHS[-1], 2)]
     return nn.Sequential(*layers)
 
 
 def learn(
-    name: str, clips: DecodedClips, channel: Callable, recipe: RecipeSettings, work: Path, making: Path, workers: int
+    name: str,
+    clips: DecodedClips,
+    channel: Callable,
+    recipe: RecipeSettings,
+    work: Path,
+    making: Path,
+    workers: int,
 ) -> Learned:
     """As training.baselines.fit.Learner."""
-    return learn_windows(network, "log_mel", WINDOW_HOPS, STRIDE_HOPS, clips, channel, recipe, work, making, workers)
+    return learn_windows(
+        network, "log_mel", WINDOW_HOPS, STRIDE_HOPS, clips, channel, recipe, work, making, workers
+    )

@@ -1,7 +1,9 @@
-"""MobileNetV3Large (Howard et al. 2019) on spectrogram pictures, in Keras: five crops of ten seconds vote.
+"""MobileNetV3Large (Howard et al. 2019) on spectrogram pictures, in Keras: five crops of ten
+seconds vote.
 
-What is learned is one picture's two classes. What is exported hears all crops of a segment: their verdicts' mode decides,
-and the mean of their confidences says how surely, as the projects do that work so.
+What is learned is one picture's two classes. What is exported hears all crops of a segment: their
+verdicts' mode decides, and the mean of their confidences says how surely, as the projects do that
+work so.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ from training.losses import LOSSES
 from training.recipe import RecipeSettings
 from training.tensorflow_export import export_onnx
 
-WINDOW_HOPS = 79  # ten seconds, and as long as it takes for a clip of four seconds to be heard whole
+WINDOW_HOPS = (
+    79  # ten seconds, and as long as it takes for a clip of four seconds to be heard whole
+)
 STRIDE_HOPS = 16
 BATCH = 8  # a picture costs as much as seconds of sound do elsewhere
 STEPS_SHARE = 0.1  # of the recipe's: on two cores more would take hours
@@ -34,7 +38,13 @@ SURE = 1 - 1e-6  # the highest confidence, so that its log odds are finite
 
 
 def learn(
-    name: str, clips: DecodedClips, channel: Callable, recipe: RecipeSettings, work: Path, making: Path, workers: int
+    name: str,
+    clips: DecodedClips,
+    channel: Callable,
+    recipe: RecipeSettings,
+    work: Path,
+    making: Path,
+    workers: int,
 ) -> Learned:
     """Train and export; the weights begin as `recipe.imagenet` has them, else at random.
 
@@ -44,13 +54,26 @@ def learn(
     front, steps = Pictures(), max(1, round(recipe.steps * STEPS_SHARE))
     network = one_picture(front.pixels, recipe.imagenet)
     batches = Batches(clips, channel, BATCH, front.pixels * front.step_samples, recipe.seed)
-    lessons = ((np.stack([front.picture(samples) for samples in batch.samples]), 1 - batch.bonafide)
-               for batch in (batches[step] for step in range(steps)))
-    descend(network, keras.losses.SparseCategoricalCrossentropy(from_logits=True), lessons, steps, RATE,
-            recipe.weight_decay, work / LOSSES)
+    lessons = (
+        (np.stack([front.picture(samples) for samples in batch.samples]), 1 - batch.bonafide)
+        for batch in (batches[step] for step in range(steps))
+    )
+    descend(
+        network,
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        lessons,
+        steps,
+        RATE,
+        recipe.weight_decay,
+        work / LOSSES,
+    )
     export_onnx(vote(network, front), making / NETWORK)
-    model = WindowModel("pictures", asdict(front), WINDOW_HOPS, STRIDE_HOPS, (), network.count_params())
-    return Learned(model, {"steps": steps, "batch": BATCH, "rate": RATE, "imagenet": bool(recipe.imagenet)})
+    model = WindowModel(
+        "pictures", asdict(front), WINDOW_HOPS, STRIDE_HOPS, (), network.count_params()
+    )
+    return Learned(
+        model, {"steps": steps, "batch": BATCH, "rate": RATE, "imagenet": bool(recipe.imagenet)}
+    )
 
 
 def one_picture(pixels: int, weights: str) -> keras.Model:
@@ -58,16 +81,23 @@ def one_picture(pixels: int, weights: str) -> keras.Model:
 
     `weights` is a file for all but its last layer, or empty.
     """
-    base = keras.applications.MobileNetV3Large((pixels, pixels, 3), weights=None, include_top=False, pooling="avg")
+    base = keras.applications.MobileNetV3Large(
+        (pixels, pixels, 3), weights=None, include_top=False, pooling="avg"
+    )
     if weights:
         try:
             base.load_weights(weights)
         except (ValueError, OSError) as error:
-            raise ConfigError(f"{weights} does not hold MobileNetV3Large without its top, as Keras writes it "
-                              f"({str(error).splitlines()[0]}); name the right file in [training] imagenet, or none") from None
+            raise ConfigError(
+                f"{weights} does not hold MobileNetV3Large without its top, as Keras writes it "
+                f"({str(error).splitlines()[0]}); name the right file in [training] imagenet, or "
+                "none"
+            ) from None
     for layer in base.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = 0.9  # Keras's 0.999 would remember the random start for thousands of steps
+            layer.momentum = (
+                0.9  # Keras's 0.999 would remember the random start for thousands of steps
+            )
     heard = keras.Input((pixels, pixels), name="picture")
     colours = keras.layers.Concatenate()([keras.layers.Reshape((pixels, pixels, 1))(heard)] * 3)
     x = keras.layers.Dropout(0.2)(base(colours))
@@ -75,7 +105,9 @@ def one_picture(pixels: int, weights: str) -> keras.Model:
 
 
 def vote(network: keras.Model, front: Pictures) -> keras.Model:
-    """Crops (batch, crops, pixels, pixels) -> score (batch, 1): log odds of the mean confidence, on the side of the mode."""
+    """Crops (batch, crops, pixels, pixels) -> score (batch, 1): log odds of the mean confidence, on
+    the side of the mode.
+    """
     ops = keras.ops
     heard = keras.Input((front.crops, front.pixels, front.pixels), name="pictures")
     logits = network(ops.reshape(heard, (-1, front.pixels, front.pixels)))

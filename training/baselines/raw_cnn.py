@@ -18,16 +18,38 @@ WIDTHS, KERNEL, POOL, DENSE = (1, 16, 32, 64), 15, 8, 128
 
 def network(shape: tuple[int, ...]) -> nn.Module:
     """Logits (batch, 2) of samples (batch, n)."""
-    layers: list[nn.Module] = [nn.Unflatten(1, (1, shape[0])), nn.InstanceNorm1d(1)]  # (batch, 1, n), each of one level
+    layers: list[nn.Module] = [
+        nn.Unflatten(1, (1, shape[0])),
+        nn.InstanceNorm1d(1),
+    ]  # (batch, 1, n), each of one level
     for before, after in zip(WIDTHS, WIDTHS[1:], strict=False):
-        layers += [nn.Conv1d(before, after, KERNEL, padding=KERNEL // 2), nn.BatchNorm1d(after), nn.ReLU(), nn.MaxPool1d(POOL)]
+        layers += [
+            nn.Conv1d(before, after, KERNEL, padding=KERNEL // 2),
+            nn.BatchNorm1d(after),
+            nn.ReLU(),
+            nn.MaxPool1d(POOL),
+        ]
     left = shape[0] // POOL ** (len(WIDTHS) - 1)
-    layers += [nn.Flatten(), nn.Linear(WIDTHS[-1] * left, DENSE), nn.ReLU(), nn.Dropout(0.5), nn.Linear(DENSE, 2)]
+    layers += [
+        nn.Flatten(),
+        nn.Linear(WIDTHS[-1] * left, DENSE),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        nn.Linear(DENSE, 2),
+    ]
     return nn.Sequential(*layers)
 
 
 def learn(
-    name: str, clips: DecodedClips, channel: Callable, recipe: RecipeSettings, work: Path, making: Path, workers: int
+    name: str,
+    clips: DecodedClips,
+    channel: Callable,
+    recipe: RecipeSettings,
+    work: Path,
+    making: Path,
+    workers: int,
 ) -> Learned:
     """As training.baselines.fit.Learner."""
-    return learn_windows(network, "waveform", WINDOW_HOPS, STRIDE_HOPS, clips, channel, recipe, work, making, workers)
+    return learn_windows(
+        network, "waveform", WINDOW_HOPS, STRIDE_HOPS, clips, channel, recipe, work, making, workers
+    )

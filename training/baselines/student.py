@@ -1,7 +1,7 @@
 """A small network for small devices, taught by a whole detector (Hinton et al. 2015), in Keras.
 
-Convolutions over log powers of bands; it hears windows of two seconds and gives one logit of bona fide. Half of what it
-learns is the label, half what the teacher thinks of the same sound.
+Convolutions over log powers of bands; it hears windows of two seconds and gives one logit of bona
+fide. Half of what it learns is the label, half what the teacher thinks of the same sound.
 """
 
 from __future__ import annotations
@@ -31,9 +31,17 @@ from training.tensorflow_export import export_int8, export_litert, export_onnx
 
 TEACHER = Path(__file__).parents[2] / "models" / "default"
 WINDOW_HOPS = 16  # 2.048 s
-STRIDE_HOPS = 5  # a clip of four seconds is then heard to its end: windows end at hops 16, 21, 26 and 31
-LAYERS = ((16, (3, 5), (2, 4)), (32, 3, 2), (64, 3, 2), (96, 3, 2))  # channels, kernel and strides over (time, bands)
-LESSONS_A_STEP = 1  # crops that the teacher is asked about; each is met again and again, another part of it each time
+STRIDE_HOPS = (
+    5  # a clip of four seconds is then heard to its end: windows end at hops 16, 21, 26 and 31
+)
+LAYERS = (
+    (16, (3, 5), (2, 4)),
+    (32, 3, 2),
+    (64, 3, 2),
+    (96, 3, 2),
+)  # channels, kernel and strides over (time, bands)
+# crops that the teacher is asked about; each is met again and again, another part of it each time
+LESSONS_A_STEP = 1
 HEARD = 256  # windows that tell the ranges of the 8-bit network
 SMOOTHING = 0.05  # of the labels: some are wrong
 TEACHER_SHARE = 0.5  # of the target, the rest is the label
@@ -43,54 +51,91 @@ MASK = 1 / 6  # of the bands, at most, that are silenced in a lesson (SpecAugmen
 
 
 def learn(
-    name: str, clips: DecodedClips, channel: Callable, recipe: RecipeSettings, work: Path, making: Path, workers: int
+    name: str,
+    clips: DecodedClips,
+    channel: Callable,
+    recipe: RecipeSettings,
+    work: Path,
+    making: Path,
+    workers: int,
 ) -> Learned:
-    """Ask the teacher, train, and export for ONNX Runtime and for LiteRT in single precision and in 8 bits."""
+    """Ask the teacher, train, and export for ONNX Runtime and for LiteRT in single precision and in
+    8 bits.
+    """
     front = LogBands()
     asked = ModelSettings(str(TEACHER), 1, 0, 0, AUTO)
     teacher = load_detector(TEACHER, asked, GateSettings(SPEECH_THRESHOLD, 0.25, -100, -20, 100))
-    lessons = prepare(clips, channel, teacher, front, LESSONS_A_STEP * recipe.steps, recipe.seed, work / "lessons", workers)
+    lessons = prepare(
+        clips,
+        channel,
+        teacher,
+        front,
+        LESSONS_A_STEP * recipe.steps,
+        recipe.seed,
+        work / "lessons",
+        workers,
+    )
     student = train(lessons, front, recipe, work / LOSSES)
     export_onnx(student, making / NETWORK)
     export_litert(student, file_for(making / NETWORK, "litert"))
     windows = Steps(lessons, front.shape(WINDOW_HOPS * HOP_SAMPLES)[0], recipe, masked=False)
     heard = np.concatenate([windows[step][0] for step in range(-(-HEARD // recipe.batch))])
     export_int8(student, file_for(making / NETWORK, "litert-int8"), heard)
-    model = WindowModel("log_bands", asdict(front), WINDOW_HOPS, STRIDE_HOPS, (), student.count_params())
-    told = {"steps": recipe.steps, "batch": recipe.batch, "rate": recipe.rate, "teacher": teacher.name,
-            "teacher_share": TEACHER_SHARE, "lessons": len(lessons.llr)}
+    model = WindowModel(
+        "log_bands", asdict(front), WINDOW_HOPS, STRIDE_HOPS, (), student.count_params()
+    )
+    told = {
+        "steps": recipe.steps,
+        "batch": recipe.batch,
+        "rate": recipe.rate,
+        "teacher": teacher.name,
+        "teacher_share": TEACHER_SHARE,
+        "lessons": len(lessons.llr),
+    }
     return Learned(model, told)
 
 
 def network(frames: int, bands: int) -> keras.Model:
-    """The untrained student: levelled log powers (batch, frames, bands) -> logit of bona fide (batch, 1)."""
+    """The untrained student: levelled log powers (batch, frames, bands) -> logit of bona fide
+    (batch, 1).
+    """
     layers = keras.layers
     heard = keras.Input((frames, bands), name="bands")
     x = layers.Reshape((frames, bands, 1))(layers.Rescaling(SCALE)(heard))
     for width, kernel, strides in LAYERS:
         x = _normed(layers.Conv2D(width, kernel, strides, "same", use_bias=False)(x))
     x = layers.Add()([x, _normed(layers.Conv2D(LAYERS[-1][0], 3, 1, "same", use_bias=False)(x))])
-    x = layers.Reshape((x.shape[1], x.shape[2] * x.shape[3]))(x)  # what was heard where on the axis of frequency stays apart
+    x = layers.Reshape((x.shape[1], x.shape[2] * x.shape[3]))(
+        x
+    )  # what was heard where on the axis of frequency stays apart
     x = layers.Concatenate()([layers.GlobalAveragePooling1D()(x), layers.GlobalMaxPooling1D()(x)])
     x = layers.Dense(64, "relu")(layers.Dropout(0.3)(x))
     return keras.Model(heard, layers.Dense(1, name="score")(x), name="student")
 
 
 def _normed(x):
-    return keras.layers.ReLU(6)(keras.layers.BatchNormalization(momentum=0.95)(x))  # a range that 8 bits can hold
+    return keras.layers.ReLU(6)(
+        keras.layers.BatchNormalization(momentum=0.95)(x)
+    )  # a range that 8 bits can hold
 
 
 class Steps:
-    """Batches of windows from lessons; what is met at a step is a function of the seed and the step."""
+    """Batches of windows from lessons; what is met at a step is a function of the seed and the
+    step.
+    """
 
-    def __init__(self, lessons: Lessons, frames: int, recipe: RecipeSettings, masked: bool = True) -> None:
+    def __init__(
+        self, lessons: Lessons, frames: int, recipe: RecipeSettings, masked: bool = True
+    ) -> None:
         self._lessons, self._frames, self._recipe, self._masked = lessons, frames, recipe, masked
         soft = 1 / (1 + np.exp(-lessons.llr / TEMPERATURE))
         hard = lessons.bonafide * (1 - 2 * SMOOTHING) + SMOOTHING
         self._target = (TEACHER_SHARE * soft + (1 - TEACHER_SHARE) * hard).astype(np.float32)
 
     def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        """Levelled log powers (batch, frames, bands) and the probability of bona fide (batch, 1) to be learned."""
+        """Levelled log powers (batch, frames, bands) and the probability of bona fide (batch, 1) to
+        be learned.
+        """
         rng = np.random.default_rng([self._recipe.seed, step])
         chosen = rng.choice(len(self._target), self._recipe.batch)
         known = self._lessons.powers
@@ -109,6 +154,13 @@ def train(lessons: Lessons, front: LogBands, recipe: RecipeSettings, losses: Pat
     seeded(recipe.seed)
     frames, bands = front.shape(WINDOW_HOPS * HOP_SAMPLES)
     student, steps = network(frames, bands), Steps(lessons, frames, recipe)
-    descend(student, keras.losses.BinaryCrossentropy(from_logits=True), (steps[k] for k in range(recipe.steps)),
-            recipe.steps, recipe.rate, recipe.weight_decay, losses)
+    descend(
+        student,
+        keras.losses.BinaryCrossentropy(from_logits=True),
+        (steps[k] for k in range(recipe.steps)),
+        recipe.steps,
+        recipe.rate,
+        recipe.weight_decay,
+        losses,
+    )
     return student

@@ -1,4 +1,6 @@
-"""What the networks of simpler projects share in torch: crops, class-weighted cross-entropy, export."""
+"""What the networks of simpler projects share in torch: crops, class-weighted cross-entropy,
+export.
+"""
 
 from __future__ import annotations
 
@@ -47,33 +49,63 @@ class ShownBatches:
         return Shown(rows.astype(np.float32), batch.bonafide.astype(np.int64))
 
 
-def weighted_cross_entropy(network: nn.Module, shown: Shown, chance: torch.Generator) -> torch.Tensor:
+def weighted_cross_entropy(
+    network: nn.Module, shown: Shown, chance: torch.Generator
+) -> torch.Tensor:
     """Cross-entropy in which each label of the batch weighs the same, however many crops it has."""
     device = next(network.parameters()).device
     target = torch.from_numpy(shown.bonafide).to(device)
     counts = torch.bincount(target, minlength=len(LABELS)).clamp(min=1)
     weights = len(target) / (len(LABELS) * counts.float())
-    return functional.cross_entropy(network(torch.from_numpy(shown.rows).to(device)).float(), target, weights)
+    return functional.cross_entropy(
+        network(torch.from_numpy(shown.rows).to(device)).float(), target, weights
+    )
 
 
 def learn_windows(
-    make: Callable[[tuple[int, ...]], nn.Module], front_end: str, window_hops: int, stride_hops: int, clips: DecodedClips,
-    channel: Callable, recipe: RecipeSettings, work: Path, making: Path, workers: int,
+    make: Callable[[tuple[int, ...]], nn.Module],
+    front_end: str,
+    window_hops: int,
+    stride_hops: int,
+    clips: DecodedClips,
+    channel: Callable,
+    recipe: RecipeSettings,
+    work: Path,
+    making: Path,
+    workers: int,
 ) -> Learned:
     """Train the network that `make` builds for rows of a shape, as the recipe says, and export it.
 
-    It gives the logits of LABELS, (batch, 2), of what the front end makes of windows of `window_hops`.
+    It gives the logits of LABELS, (batch, 2), of what the front end makes of windows of
+    `window_hops`.
     """
     front = FRONT_ENDS[front_end]()
     shape = front.shape(window_hops * HOP_SAMPLES)
     torch.manual_seed(recipe.seed)
     network = make(shape)
-    plan = Plan(recipe.steps, recipe.batch, window_hops * HOP_SAMPLES, recipe.rate, recipe.weight_decay, recipe.seed)
+    plan = Plan(
+        recipe.steps,
+        recipe.batch,
+        window_hops * HOP_SAMPLES,
+        recipe.rate,
+        recipe.weight_decay,
+        recipe.seed,
+    )
     batches = ShownBatches(Batches(clips, channel, plan.batch, plan.crop_samples, plan.seed), front)
     network = learn(network, weighted_cross_entropy, batches, plan, work, workers).cpu()
     example = torch.randn(3, *shape, generator=torch.Generator().manual_seed(0))
-    export_network(network, (example,), ["rows"], ["logits"], {"rows": {0: "batch"}}, making / NETWORK)
+    export_network(
+        network, (example,), ["rows"], ["logits"], {"rows": {0: "batch"}}, making / NETWORK
+    )
     count = sum(p.numel() for p in network.parameters())
-    told = {"steps": plan.steps, "batch": plan.batch, "rate": plan.learning_rate, "weight_decay": plan.weight_decay,
-            "front end": front_end, "window, hops of 128 ms": window_hops}
-    return Learned(WindowModel(front_end, asdict(front), window_hops, stride_hops, LABELS, count), told)
+    told = {
+        "steps": plan.steps,
+        "batch": plan.batch,
+        "rate": plan.learning_rate,
+        "weight_decay": plan.weight_decay,
+        "front end": front_end,
+        "window, hops of 128 ms": window_hops,
+    }
+    return Learned(
+        WindowModel(front_end, asdict(front), window_hops, stride_hops, LABELS, count), told
+    )

@@ -1,4 +1,5 @@
-"""A Wav2Vec2-family encoder, the mean of its frames and a small head, W-128-2; the encoder is frozen or learns too.
+"""A Wav2Vec2-family encoder, the mean of its frames and a small head, W-128-2; the encoder is
+frozen or learns too.
 
 The encoder is the compact one of this project, or any of the hub or of a directory.
 """
@@ -23,7 +24,9 @@ from training.recipe import RecipeSettings
 
 WINDOW_HOPS, STRIDE_HOPS = 31, 8  # 3.97 s, the length of a clip, every second
 HIDDEN = 128
-FINE_RATE = 5e-5  # highest for an encoder that has learned before; what begins anew, a head above all, takes the recipe's
+# highest for an encoder that has learned before; what begins anew, a head above all, takes the
+# recipe's
+FINE_RATE = 5e-5
 
 
 class LinearHead(nn.Module):
@@ -45,24 +48,49 @@ class LinearHead(nn.Module):
 
 
 def learn(
-    name: str, clips: DecodedClips, channel: Callable, recipe: RecipeSettings, work: Path, making: Path, workers: int
+    name: str,
+    clips: DecodedClips,
+    channel: Callable,
+    recipe: RecipeSettings,
+    work: Path,
+    making: Path,
+    workers: int,
 ) -> Learned:
     """As training.baselines.fit.Learner.
 
-    Raises ConfigError for a frozen encoder that never learned, ModelError for one that cannot be had.
+    Raises ConfigError for a frozen encoder that never learned, ModelError for one that cannot be
+    had.
     """
     has_learned = bool(recipe.encoder or recipe.pretrain_steps)
     if recipe.encoder_frozen and not has_learned:
-        raise ConfigError("encoder_frozen = true, but the compact encoder has learned nothing yet: name one that has with "
-                          "--encoder, set pretrain_steps, or set encoder_frozen to false")
+        raise ConfigError(
+            "encoder_frozen = true, but the compact encoder has learned nothing yet: name one "
+            "that has with --encoder, set pretrain_steps, or set encoder_frozen to false"
+        )
 
     def network(_: tuple[int, ...]) -> LinearHead:
-        batches = Batches(clips, channel, recipe.batch, int(recipe.crop_s * SAMPLE_RATE_HZ), recipe.seed)
+        batches = Batches(
+            clips, channel, recipe.batch, int(recipe.crop_s * SAMPLE_RATE_HZ), recipe.seed
+        )
         return LinearHead(first_encoder(recipe, batches, work, workers), recipe.encoder_frozen)
 
     rate = min(recipe.rate, FINE_RATE) if has_learned and not recipe.encoder_frozen else recipe.rate
-    learned = learn_windows(network, "waveform", WINDOW_HOPS, STRIDE_HOPS, clips, channel, replace(recipe, rate=rate),
-                            work, making, workers)
-    told = {"encoder": recipe.encoder or "compact", "encoder_layer": recipe.encoder_layer,
-            "encoder_frozen": recipe.encoder_frozen, "pretrain_steps": recipe.pretrain_steps}
+    learned = learn_windows(
+        network,
+        "waveform",
+        WINDOW_HOPS,
+        STRIDE_HOPS,
+        clips,
+        channel,
+        replace(recipe, rate=rate),
+        work,
+        making,
+        workers,
+    )
+    told = {
+        "encoder": recipe.encoder or "compact",
+        "encoder_layer": recipe.encoder_layer,
+        "encoder_frozen": recipe.encoder_frozen,
+        "pretrain_steps": recipe.pretrain_steps,
+    }
     return learned._replace(told=learned.told | told)

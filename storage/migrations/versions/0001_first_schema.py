@@ -1,6 +1,7 @@
 """Streams, alerts with clip and evidence, gaps and the timeline.
 
-MySQL commits after each statement of a migration; whatever a killed run left behind is kept and completed.
+MySQL commits after each statement of a migration; whatever a killed run left behind is kept and
+completed.
 """
 
 import sqlalchemy as sa
@@ -10,7 +11,11 @@ from sqlalchemy.dialects import mysql
 revision = "0001"
 down_revision = None
 
-MYSQL = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_unicode_ci"}
+MYSQL = {
+    "mysql_engine": "InnoDB",
+    "mysql_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_unicode_ci",
+}
 Moment = sa.DateTime().with_variant(mysql.DATETIME(fsp=3), "mysql", "mariadb")
 LongText = sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
 Sound = sa.LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
@@ -60,7 +65,12 @@ def upgrade():
     table(
         "alerts",
         sa.Column("id", sa.String(36), primary_key=True),
-        sa.Column("stream_id", sa.String(36), sa.ForeignKey("streams.id", name="fk_alerts_stream"), nullable=False),
+        sa.Column(
+            "stream_id",
+            sa.String(36),
+            sa.ForeignKey("streams.id", name="fk_alerts_stream"),
+            nullable=False,
+        ),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("review", sa.String(16), nullable=False, server_default="pending"),
         sa.Column("began_samples", sa.BigInteger, nullable=False),
@@ -71,7 +81,12 @@ def upgrade():
         sa.Column("min_llr", sa.Double),
         sa.Column("gaps", sa.Integer, nullable=False),
         sa.Column("bundle", sa.Text, nullable=False),
-        sa.Column("clip_sha256", sa.String(64), sa.ForeignKey("clips.sha256", name="fk_alerts_clip"), nullable=False),
+        sa.Column(
+            "clip_sha256",
+            sa.String(64),
+            sa.ForeignKey("clips.sha256", name="fk_alerts_clip"),
+            nullable=False,
+        ),
         sa.Column("clip_start_samples", sa.BigInteger, nullable=False),
     )
     index("ix_alerts_review", "alerts", "review", "began_utc")

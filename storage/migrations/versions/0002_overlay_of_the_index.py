@@ -1,6 +1,8 @@
-"""References that people have confirmed, those of the bundle that they took back, and the version of both.
+"""References that people have confirmed, those of the bundle that they took back, and the version
+of both.
 
-MySQL commits after each statement of a migration; whatever a killed run left behind is kept and completed.
+MySQL commits after each statement of a migration; whatever a killed run left behind is kept and
+completed.
 """
 
 import sqlalchemy as sa
@@ -10,7 +12,11 @@ from sqlalchemy.dialects import mysql
 revision = "0002"
 down_revision = "0001"
 
-MYSQL = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_unicode_ci"}
+MYSQL = {
+    "mysql_engine": "InnoDB",
+    "mysql_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_unicode_ci",
+}
 Moment = sa.DateTime().with_variant(mysql.DATETIME(fsp=3), "mysql", "mariadb")
 Exact = sa.String(255).with_variant(mysql.VARCHAR(255, collation="utf8mb4_bin"), "mysql", "mariadb")
 

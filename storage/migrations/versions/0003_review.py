@@ -1,6 +1,8 @@
-"""What people say of clips, what of it the index has learnt, and an order in which clips are worth a person's time.
+"""What people say of clips, what of it the index has learnt, and an order in which clips are worth
+a person's time.
 
-MySQL commits after each statement of a migration; whatever a killed run left behind is kept and completed.
+MySQL commits after each statement of a migration; whatever a killed run left behind is kept and
+completed.
 """
 
 import sqlalchemy as sa
@@ -10,7 +12,11 @@ from sqlalchemy.dialects import mysql
 revision = "0003"
 down_revision = "0002"
 
-MYSQL = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_unicode_ci"}
+MYSQL = {
+    "mysql_engine": "InnoDB",
+    "mysql_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_unicode_ci",
+}
 Moment = sa.DateTime().with_variant(mysql.DATETIME(fsp=3), "mysql", "mariadb")
 
 OLD = {"ix_alerts_review": ("review", "began_utc")}
@@ -30,12 +36,16 @@ def change_indices(dropped, made):
 
 
 def has_order():
-    return "informative" in {column["name"] for column in sa.inspect(op.get_bind()).get_columns("alerts")}
+    return "informative" in {
+        column["name"] for column in sa.inspect(op.get_bind()).get_columns("alerts")
+    }
 
 
 def upgrade():
     if not has_order():
-        op.add_column("alerts", sa.Column("informative", sa.Double, nullable=False, server_default="0"))
+        op.add_column(
+            "alerts", sa.Column("informative", sa.Double, nullable=False, server_default="0")
+        )
     change_indices(OLD, NEW)
     op.create_table(
         "labels",

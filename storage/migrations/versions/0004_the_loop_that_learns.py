@@ -1,6 +1,7 @@
 """Retrainings, the decisions about models, and how far the sound drifts from what the model knows.
 
-MySQL commits after each statement of a migration; whatever a killed run left behind is kept and completed.
+MySQL commits after each statement of a migration; whatever a killed run left behind is kept and
+completed.
 """
 
 import sqlalchemy as sa
@@ -10,13 +11,19 @@ from sqlalchemy.dialects import mysql
 revision = "0004"
 down_revision = "0003"
 
-MYSQL = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_unicode_ci"}
+MYSQL = {
+    "mysql_engine": "InnoDB",
+    "mysql_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_unicode_ci",
+}
 Moment = sa.DateTime().with_variant(mysql.DATETIME(fsp=3), "mysql", "mariadb")
 LongText = sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
 
 
 def has_distance():
-    return "distance" in {column["name"] for column in sa.inspect(op.get_bind()).get_columns("timeline")}
+    return "distance" in {
+        column["name"] for column in sa.inspect(op.get_bind()).get_columns("timeline")
+    }
 
 
 def upgrade():

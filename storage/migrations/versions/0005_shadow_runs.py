@@ -1,6 +1,7 @@
 """What a candidate says beside the champion, without a voice.
 
-MySQL commits after each statement of a migration; whatever a killed run left behind is kept and completed.
+MySQL commits after each statement of a migration; whatever a killed run left behind is kept and
+completed.
 """
 
 import sqlalchemy as sa
@@ -10,7 +11,11 @@ from sqlalchemy.dialects import mysql
 revision = "0005"
 down_revision = "0004"
 
-MYSQL = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_unicode_ci"}
+MYSQL = {
+    "mysql_engine": "InnoDB",
+    "mysql_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_unicode_ci",
+}
 Moment = sa.DateTime().with_variant(mysql.DATETIME(fsp=3), "mysql", "mariadb")
 Exact = sa.String(255).with_variant(mysql.VARCHAR(255, collation="utf8mb4_bin"), "mysql", "mariadb")
 
