@@ -12,9 +12,10 @@ RUN apt-get update \
     && printf 'pcm.!default pulse\nctl.!default pulse\n' > /etc/asound.conf
 
 WORKDIR /opt/radd
-COPY requirements.txt requirements-video.txt requirements-serve.txt requirements-retrain.txt ./
-RUN pip install --no-cache-dir --requirement requirements-serve.txt --requirement requirements-retrain.txt
+COPY requirements.txt ./
+RUN pip install --no-cache-dir --requirement requirements.txt
 COPY . .
+RUN pip install --no-cache-dir --editable '.[serve,retrain]'
 # New models and the file that names the one in use go here; compose.yaml makes it a volume.
 RUN chown -R radd: models
 

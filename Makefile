@@ -34,27 +34,28 @@ clean:
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/venv.stamp:
-	@install/venv.sh $(VENV)
+	@deploy/install/venv.sh $(VENV)
 	@touch $@
 
-$(VENV)/run.stamp: requirements.txt $(VENV)/venv.stamp
-	@install/system.sh run
+$(VENV)/run.stamp: requirements.txt pyproject.toml $(VENV)/venv.stamp
+	@deploy/install/system.sh run
 	@echo "installing the packages of requirements.txt into $(VENV)"
 	@$(INSTALL) -r requirements.txt
+	@$(INSTALL) --no-deps -e .
 	@touch $@
 
-$(VENV)/console.stamp: requirements-serve.txt requirements-video.txt $(VENV)/run.stamp
-	@echo "installing the packages of requirements-serve.txt into $(VENV)"
-	@$(INSTALL) -r requirements-serve.txt
+$(VENV)/console.stamp: $(VENV)/run.stamp
+	@echo "installing the console's packages into $(VENV)"
+	@$(INSTALL) -e '.[serve]'
 	@touch $@
 
-$(VENV)/test.stamp: $(wildcard requirements*.txt) $(VENV)/run.stamp
-	@install/system.sh test
-	@echo "installing the packages of requirements-dev.txt into $(VENV)"
-	@$(INSTALL) -r requirements-dev.txt
-	@$(INSTALL) -r requirements-pyaudio.txt 2>/dev/null || echo "PyAudio cannot be compiled here: its tests are left out"
+$(VENV)/test.stamp: $(VENV)/run.stamp
+	@deploy/install/system.sh test
+	@echo "installing the packages of the tests into $(VENV)"
+	@$(INSTALL) -e '.[dev]'
+	@$(INSTALL) -e '.[pyaudio]' 2>/dev/null || echo "PyAudio cannot be compiled here: its tests are left out"
 	@touch $@
 
-$(VENV)/train.stamp: requirements-train.txt $(VENV)/test.stamp
-	@install/train.sh $(PYTHON_HERE)
+$(VENV)/train.stamp: $(VENV)/test.stamp
+	@deploy/install/train.sh $(PYTHON_HERE)
 	@touch $@

@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from radd.resources import resource
+
 if TYPE_CHECKING:
     from radd.bundle import BundledDetector
     from radd.types import Source
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from stream.notices import Display
     from stream.runtime import Ending, Stream
 
-ROOT = Path(__file__).parent
 EXIT_CODES = "exit codes: 0 ended, 1 a bug, 2 configuration, 3 device or source, 4 model, 5 storage"
 
 
@@ -205,7 +206,7 @@ def chosen_bundle(settings: Settings, arguments: argparse.Namespace) -> Path:
 def configured_bundle(settings: Settings) -> Path:
     from radd.hub import bundle_directory
 
-    return bundle_directory(ROOT, settings.model.bundle)
+    return bundle_directory(resource(), settings.model.bundle)
 
 
 def living_index(

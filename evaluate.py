@@ -32,6 +32,7 @@ from evaluation.tables import interval, markdown, number
 from radd.errors import ConfigError, ProtocolError, RaddError, forget_reader
 from radd.metrics import asv_error_rates
 from radd.protocols import Trials, read_protocol
+from radd.resources import resource
 from radd.score_files import (
     ScoredTrials,
     match,
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
     from radd.overlay import Overlay
     from settings import Settings
 
-ROOT = Path(__file__).parent
 RECORD = ("overlay_version", "condition", "seconds", "where", "unseen_in")
 
 
@@ -319,7 +319,7 @@ def _settings(bundle: Path | None) -> tuple[Settings, Path]:
     settings = load()
     if bundle:
         return settings, bundle_directory(Path.cwd(), bundle)
-    return settings, in_use(bundle_directory(ROOT, settings.model.bundle))
+    return settings, in_use(bundle_directory(resource(), settings.model.bundle))
 
 
 def _overlay(url: str | None, bundle: Path) -> Overlay | None:

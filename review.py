@@ -16,11 +16,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from radd.resources import resource
+
 if TYPE_CHECKING:
     from settings import Settings
     from storage.review import Reviews
 
-ROOT = Path(__file__).parent
 EXIT_CODES = (
     "exit codes: 0 done, 1 a bug, 2 command line, configuration or import, 3 sound, 4 model, 5 "
     "storage"
@@ -161,7 +162,7 @@ def remember(reviews: Reviews, arguments: argparse.Namespace, settings: Settings
     from radd.hub import bundle_directory
     from storage.index_command import NOT_HEEDED
 
-    bundle = arguments.bundle or in_use(bundle_directory(ROOT, settings.model.bundle))
+    bundle = arguments.bundle or in_use(bundle_directory(resource(), settings.model.bundle))
     if (kind := read_manifest(bundle).get("kind", RADD)) != RADD:
         print(
             f"{bundle} is a bundle of kind {kind}, without an index: labels wait for one that has "

@@ -11,9 +11,11 @@ import socket
 import sys
 from contextlib import suppress
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
-ROOT = Path(__file__).parent
+from radd.resources import resource
+
 EXIT_CODES = "exit codes: 0 ended, 1 a bug, 2 configuration, 4 model, 5 storage"
 LAST_REQUESTS_S = 5
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # of glibc's malloc.h
@@ -47,9 +49,7 @@ def serve(arguments: argparse.Namespace) -> None:
         from console.app import Parts, make_app
         from console.champion import Loaded
     except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"{error.name} is not installed; pip install -r requirements-serve.txt"
-        ) from None
+        raise ConfigError(f"{error.name} is not installed; pip install -e '.[serve]'") from None
     from radd.bundle import in_use, load_detector
     from radd.hub import bundle_directory
     from stream.living_index import follow
@@ -61,7 +61,7 @@ def serve(arguments: argparse.Namespace) -> None:
                 settings.model, bundle=str(bundle_directory(Path.cwd(), arguments.bundle))
             ),
         )
-    configured = bundle_directory(ROOT, settings.model.bundle)
+    configured = bundle_directory(resource(), settings.model.bundle)
 
     def load_bundle(bundle: Path) -> Loaded:
         return Loaded(bundle, load_detector(bundle, settings.model, settings.gate))
@@ -115,7 +115,9 @@ def retrain_command(config: Path | None, work: str) -> list[str]:
     """What makes a new model, in a process of its own with this one's environment."""
     options = {"--config": config, "--work": work}
     given = [text for name, value in options.items() if value for text in (name, str(value))]
-    return [sys.executable, str(ROOT / "train.py"), "retrain", "--once", *given]
+    train = find_spec("train")
+    assert train is not None and train.origin is not None  # it stands beside this module
+    return [sys.executable, train.origin, "retrain", "--once", *given]
 
 
 def give_memory_back() -> None:

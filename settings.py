@@ -20,6 +20,7 @@ from console.settings import ServeSettings
 from radd.detector import ModelSettings
 from radd.errors import ConfigError
 from radd.gate import GateSettings
+from radd.resources import resource
 from storage.journal import StorageSettings
 from storage.review import ReviewSettings
 from stream.alerts import AlertSettings
@@ -28,7 +29,7 @@ from stream.engine import EngineSettings
 from stream.microphone import CaptureSettings
 from training.recipe import RecipeSettings, RetrainSettings
 
-DEFAULTS = Path(__file__).with_name("config.toml")
+DEFAULTS = resource("config.toml")
 PREFIX = "RADD_"
 
 

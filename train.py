@@ -18,11 +18,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from radd.hub import bundle_directory, place_of
+from radd.resources import resource, writable
 from storage.index_command import add_options
 from training.baselines import MODELS
 from training.recipe import STAGES
 
-ROOT = Path(__file__).parent
 SHIPPED = "radd"
 PROVED = (
     "telephone-mulaw",
@@ -48,7 +48,7 @@ def fit(arguments: argparse.Namespace) -> None:
     from training.selection import Selection
 
     settings, out = load(arguments.config), arguments.out
-    out = out or ROOT / "models" / ("default" if arguments.model == SHIPPED else arguments.model)
+    out = out or resource("models") / ("default" if arguments.model == SHIPPED else arguments.model)
     recipe = settings.training
     if arguments.encoder is not None:
         recipe = replace(recipe, encoder=arguments.encoder)
@@ -169,7 +169,7 @@ def index(arguments: argparse.Namespace) -> None:
     from storage.confirming import Confirming
 
     settings = load(arguments.config)
-    bundle = arguments.bundle or in_use(bundle_directory(ROOT, settings.model.bundle))
+    bundle = arguments.bundle or in_use(bundle_directory(resource(), settings.model.bundle))
     url = arguments.url or settings.storage.url
     with Confirming(bundle, url) as confirming:
         arguments.action(confirming, arguments)
@@ -244,9 +244,9 @@ def retrain(arguments: argparse.Namespace) -> None:
     from training.retrain import retrain
 
     if find_spec("sklearn") is None:
-        raise ConfigError("scikit-learn is not installed; pip install -r requirements-retrain.txt")
+        raise ConfigError("scikit-learn is not installed; pip install -e '.[retrain]'")
     settings = load(arguments.config)
-    configured = bundle_directory(ROOT, settings.model.bundle)
+    configured = bundle_directory(resource(), settings.model.bundle)
     os.nice(NICE)
     with Learning(arguments.url or settings.storage.url) as store:
         while True:
@@ -297,7 +297,7 @@ def choose(arguments: argparse.Namespace) -> None:
     from training.choosing import put_back, put_to_use
 
     settings = load(arguments.config)
-    configured = bundle_directory(ROOT, settings.model.bundle)
+    configured = bundle_directory(resource(), settings.model.bundle)
     with Learning(arguments.url or settings.storage.url) as store:
         if arguments.name is not None:
             version = put_to_use(store, configured, arguments.name, arguments.reason)
@@ -319,7 +319,7 @@ def drift(arguments: argparse.Namespace) -> None:
 
     settings = load(arguments.config)
     champion, today = (
-        in_use(bundle_directory(ROOT, settings.model.bundle)),
+        in_use(bundle_directory(resource(), settings.model.bundle)),
         datetime.now(UTC).date(),
     )
     usual = usual_distance(champion)
@@ -379,7 +379,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add(
         "--work",
         type=Path,
-        default=ROOT / "build" / "fit",
+        default=writable("build/fit"),
         metavar="DIR",
         help="decoded audio and checkpoints",
     )
@@ -472,7 +472,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         "card", help="copy the numbers that evaluate.py measured into a bundle's card"
     )
     numbers.set_defaults(command=card)
-    numbers.add_argument("--bundle", type=Path, default=ROOT / "models" / "default", metavar="DIR")
+    numbers.add_argument("--bundle", type=Path, default=resource("models/default"), metavar="DIR")
     numbers.add_argument(
         "--metrics",
         type=named_file,
@@ -489,7 +489,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         "weigh", help="measure how much a confirmation says to a bundle; fit does so for its own"
     )
     saying.set_defaults(command=weigh)
-    saying.add_argument("--bundle", type=Path, default=ROOT / "models" / "default", metavar="DIR")
+    saying.add_argument("--bundle", type=Path, default=resource("models/default"), metavar="DIR")
     saying.add_argument(
         "--data",
         type=Path,
@@ -505,7 +505,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         help="recorded noises in DIR/noise and room responses in DIR/rir",
     )
     saying.add_argument(
-        "--work", type=Path, default=ROOT / "build" / "fit", metavar="DIR", help="decoded audio"
+        "--work", type=Path, default=writable("build/fit"), metavar="DIR", help="decoded audio"
     )
     saying.add_argument(
         "--config",
@@ -541,7 +541,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         help="a corpus whose dev side calibrates the scores; may be given many times",
     )
     foreign.add_argument(
-        "--work", type=Path, default=ROOT / "build" / "import", metavar="DIR", help="decoded audio"
+        "--work", type=Path, default=writable("build/import"), metavar="DIR", help="decoded audio"
     )
     foreign.add_argument(
         "--jobs", type=at_least(1), default=1, metavar="N", help="processes that decode, default 1"
@@ -554,7 +554,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         "directory",
         type=Path,
         nargs="?",
-        default=ROOT / "models",
+        default=resource("models"),
         metavar="DIR",
         help="default models",
     )
@@ -573,7 +573,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     again.add_argument(
         "--work",
         type=Path,
-        default=ROOT / "build" / "retrain",
+        default=writable("build/retrain"),
         metavar="DIR",
         help="scores of clips while a round lasts",
     )
@@ -645,7 +645,7 @@ def learner(group, name: str, command: Callable, help: str, steps: int) -> argpa
     add(
         "--work",
         type=Path,
-        default=ROOT / "build" / name,
+        default=writable(f"build/{name}"),
         metavar="DIR",
         help="decoded audio and checkpoints",
     )

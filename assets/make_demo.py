@@ -7,17 +7,14 @@ python assets/make_demo.py
 from __future__ import annotations
 
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from radd.files import load_speech  # noqa: E402
-from radd.flac import flac_bytes  # noqa: E402
-from radd.types import SAMPLE_RATE_HZ, seconds  # noqa: E402
+from radd.files import load_speech
+from radd.flac import flac_bytes
+from radd.types import SAMPLE_RATE_HZ, seconds
 
 SENTENCES = (
     "Hello, I am not a person. A computer program makes every sound that you hear from me.",

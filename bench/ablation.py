@@ -27,53 +27,50 @@ os.environ.update(
     OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1"
 )  # read when numpy is imported
 
-import argparse  # noqa: E402
-import json  # noqa: E402
-import multiprocessing  # noqa: E402
-import re  # noqa: E402
-import shutil  # noqa: E402
-import sys  # noqa: E402
-import textwrap  # noqa: E402
-from collections.abc import Callable  # noqa: E402
-from concurrent.futures import ProcessPoolExecutor  # noqa: E402
-from dataclasses import dataclass  # noqa: E402
-from functools import partial  # noqa: E402
-from pathlib import Path  # noqa: E402
+import argparse
+import json
+import multiprocessing
+import re
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-from scipy.stats import ttest_1samp  # noqa: E402
-from sklearn.linear_model import LogisticRegression  # noqa: E402
-from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict  # noqa: E402
-from sklearn.pipeline import make_pipeline  # noqa: E402
-from sklearn.preprocessing import StandardScaler  # noqa: E402
+import numpy as np
+import torch
+from scipy.stats import ttest_1samp
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from evaluation.audio_folder import AudioFolder  # noqa: E402
-from evaluation.conditions import through  # noqa: E402
-from evaluation.tables import markdown  # noqa: E402
-from generative.channel import CODECS, Channel  # noqa: E402
-from radd.bundle import FRAMES, SCORE, load_known_voices, read_manifest  # noqa: E402
-from radd.cnn import SpectralCnn  # noqa: E402
-from radd.dataset import Clip, DecodedClips, read_corpus  # noqa: E402
-from radd.detector import WINDOW_HOPS  # noqa: E402
-from radd.encoder import BLOCK_SAMPLES, OnnxEncoder, speech_blocks  # noqa: E402
-from radd.errors import ConfigError, RaddError  # noqa: E402
-from radd.index import FlatIndex  # noqa: E402
-from radd.metrics import eer, error_rates  # noqa: E402
-from radd.protocols import UNKNOWN, read_protocol  # noqa: E402
-from radd.speech import BLOCK_SAMPLES as SPEECH_SAMPLES  # noqa: E402
-from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ  # noqa: E402
-from settings import load  # noqa: E402
-from training.batches import Batch, Batches, clip_spectra  # noqa: E402
-from training.export import export_cnn  # noqa: E402
-from training.learn import Plan, learn  # noqa: E402
-from training.networks import SpectralNetwork  # noqa: E402
-from training.registry import version_of  # noqa: E402
-from training.together import spectral_loss  # noqa: E402
-from training.warm_start import spectral_network  # noqa: E402
+from evaluation.audio_folder import AudioFolder
+from evaluation.conditions import through
+from evaluation.tables import markdown
+from generative.channel import CODECS, Channel
+from radd.bundle import FRAMES, SCORE, load_known_voices, read_manifest
+from radd.cnn import SpectralCnn
+from radd.dataset import Clip, DecodedClips, read_corpus
+from radd.detector import WINDOW_HOPS
+from radd.encoder import BLOCK_SAMPLES, OnnxEncoder, speech_blocks
+from radd.errors import ConfigError, RaddError
+from radd.index import FlatIndex
+from radd.metrics import eer, error_rates
+from radd.protocols import UNKNOWN, read_protocol
+from radd.speech import BLOCK_SAMPLES as SPEECH_SAMPLES
+from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ
+from settings import load
+from training.batches import Batch, Batches, clip_spectra
+from training.export import export_cnn
+from training.learn import Plan, learn
+from training.networks import SpectralNetwork
+from training.registry import version_of
+from training.together import spectral_loss
+from training.warm_start import spectral_network
 
 FIRST, CHAIN = "plain", ("channel", "RawBoost", "codecs")
 CORPORA = ("copies", "engines", "GAN", "VAE")

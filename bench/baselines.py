@@ -30,40 +30,39 @@ os.environ.update(
     OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1"
 )  # read when numpy is imported
 
-import argparse  # noqa: E402
-import csv  # noqa: E402
-import hashlib  # noqa: E402
-import sys  # noqa: E402
-import tempfile  # noqa: E402
-import time  # noqa: E402
-from collections.abc import Callable  # noqa: E402
-from dataclasses import dataclass, field, replace  # noqa: E402
-from functools import partial  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import Protocol  # noqa: E402
+import argparse
+import csv
+import hashlib
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Protocol
 
-import numpy as np  # noqa: E402
+import numpy as np
+
+from bench.offline import Aasist, find_sound
+from evaluation.audio_folder import AudioFolder
+from evaluation.bootstrap import METRICS, Resampling, WeightedTrials, interval95, point
+from evaluation.conditions import CONDITIONS, Hearing
+from evaluation.progress import Progress
+from evaluation.scoring import ClipScore, ClipScorer, blocks
+from evaluation.tables import interval, markdown
+from evaluation.workers import Work, in_order
+from radd.bundle import ENCODER, FRAMES, NETWORK, SCORE, load_detector, read_manifest
+from radd.dataset import read_corpus
+from radd.errors import ConfigError, ProtocolError, RaddError
+from radd.files import load_speech
+from radd.protocols import Trials, read_protocol
+from radd.score_files import ScoredTrials, match, read_scores, write_2019
+from radd.types import HOP_SAMPLES
+from settings import load
+from training.registry import version_of
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from bench.offline import Aasist, find_sound  # noqa: E402
-from evaluation.audio_folder import AudioFolder  # noqa: E402
-from evaluation.bootstrap import METRICS, Resampling, WeightedTrials, interval95, point  # noqa: E402
-from evaluation.conditions import CONDITIONS, Hearing  # noqa: E402
-from evaluation.progress import Progress  # noqa: E402
-from evaluation.scoring import ClipScore, ClipScorer, blocks  # noqa: E402
-from evaluation.tables import interval, markdown  # noqa: E402
-from evaluation.workers import Work, in_order  # noqa: E402
-from radd.bundle import ENCODER, FRAMES, NETWORK, SCORE, load_detector, read_manifest  # noqa: E402
-from radd.dataset import read_corpus  # noqa: E402
-from radd.errors import ConfigError, ProtocolError, RaddError  # noqa: E402
-from radd.files import load_speech  # noqa: E402
-from radd.protocols import Trials, read_protocol  # noqa: E402
-from radd.score_files import ScoredTrials, match, read_scores, write_2019  # noqa: E402
-from radd.types import HOP_SAMPLES  # noqa: E402
-from settings import load  # noqa: E402
-from training.registry import version_of  # noqa: E402
 
 HEARD = ("telephone-alaw", "mp3-40", "noise10")
 # names the list of dev clips that the split that leaks kept for its eval side, and their scores

@@ -12,24 +12,22 @@ os.environ.update(
     OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1"
 )  # read when numpy is imported
 
-import argparse  # noqa: E402
-import json  # noqa: E402
-import sys  # noqa: E402
-import tempfile  # noqa: E402
-import time  # noqa: E402
-from collections import Counter  # noqa: E402
-from collections.abc import Callable  # noqa: E402
-from math import prod  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import Any  # noqa: E402
+import argparse
+import json
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from math import prod
+from pathlib import Path
+from typing import Any
 
-import numpy as np  # noqa: E402
-import onnxruntime  # noqa: E402
+import numpy as np
+import onnxruntime
+
+from radd.types import HOP_SAMPLES, seconds
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from radd.types import HOP_SAMPLES, seconds  # noqa: E402
 
 HOPS = 160  # of the demo recording, that the networks' operations are counted on
 SIDE = 1024  # of the square matrices that are multiplied

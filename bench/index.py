@@ -20,26 +20,24 @@ os.environ.update(
     OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1"
 )  # read when numpy is imported
 
-import argparse  # noqa: E402
-import json  # noqa: E402
-import sys  # noqa: E402
-import tempfile  # noqa: E402
-from collections.abc import Callable  # noqa: E402
-from dataclasses import replace  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import Any  # noqa: E402
+import argparse
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
-import numpy as np  # noqa: E402
-from floor import bytes_a_second, timed  # noqa: E402
+import numpy as np
+from floor import bytes_a_second, timed
+
+from evaluation.tables import markdown
+from radd.bundle import REFERENCES, VECTORS
+from radd.index import LABELS, ExactSide, FlatIndex
+from radd.overlay import Overlay, Recording
+from radd.references import Reference, References, read_references, write_references
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from evaluation.tables import markdown  # noqa: E402
-from radd.bundle import REFERENCES, VECTORS  # noqa: E402
-from radd.index import LABELS, ExactSide, FlatIndex  # noqa: E402
-from radd.overlay import Overlay, Recording  # noqa: E402
-from radd.references import Reference, References, read_references, write_references  # noqa: E402
 
 NEIGHBOURS = 10
 CHANGED = 1000  # references that go, and that are confirmed, at once

@@ -19,15 +19,14 @@ from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from radd.bundle import load_detector
+from radd.detector import WINDOW_HOPS
+from radd.files import load_speech
+from radd.types import HOP_SAMPLES, AudioChunk, seconds
+from settings import load
+from stream.monitor import Monitor
 
-from radd.bundle import load_detector  # noqa: E402
-from radd.detector import WINDOW_HOPS  # noqa: E402
-from radd.files import load_speech  # noqa: E402
-from radd.types import HOP_SAMPLES, AudioChunk, seconds  # noqa: E402
-from settings import load  # noqa: E402
-from stream.monitor import Monitor  # noqa: E402
+ROOT = Path(__file__).resolve().parent.parent
 
 TARGETS = {
     "p50 of a hop, ms": 3,

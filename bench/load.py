@@ -21,11 +21,10 @@ import httpx2
 import numpy as np
 import websockets
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from radd.files import encoded, load_speech
+from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ
 
-from radd.files import encoded, load_speech  # noqa: E402
-from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ  # noqa: E402
+ROOT = Path(__file__).resolve().parent.parent
 
 RECORDING_S = 10
 

@@ -7,22 +7,18 @@ python bench/metrics.py [--trials 10000000] [--replicates 5]
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from evaluation.bootstrap import replicates  # noqa: E402
-from evaluation.groups import per_attack  # noqa: E402
-from evaluation.tables import markdown  # noqa: E402
-from radd.metrics import act_dcf, cllr, eer, error_rates, min_cllr, min_dcf  # noqa: E402
-from radd.protocols import UNKNOWN, Trials  # noqa: E402
-from radd.score_files import ScoredTrials, own_trials, read_scores, write_2019  # noqa: E402
+from evaluation.bootstrap import replicates
+from evaluation.groups import per_attack
+from evaluation.tables import markdown
+from radd.metrics import act_dcf, cllr, eer, error_rates, min_cllr, min_dcf
+from radd.protocols import UNKNOWN, Trials
+from radd.score_files import ScoredTrials, own_trials, read_scores, write_2019
 
 TARGET_S = 10
 

@@ -27,32 +27,31 @@ from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+import train
+from evaluation.days import draw_days
+from radd.bundle import in_use, load_detector, load_known_voices, read_manifest, write_manifest
+from radd.dataset import Clip, DecodedClips
+from radd.encoder import BLOCK_SAMPLES, corrected, speech_blocks
+from radd.index import FlatIndex
+from radd.metrics import eer_of_sorted
+from radd.overlay import OverlaidIndex
+from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, Alert, AlertState, AudioChunk
+from settings import Settings, load
+from storage.journal import Journal, StreamInfo
+from storage.learning import Learning
+from storage.overlay import OverlayStore
+from storage.review import Label, Question, Reviews
+from stream.engine import Fed, feed
+from stream.living_index import LivingIndex
+from stream.monitor import Monitor
+from stream.sampling import Sampler
+from training.bundle_maker import load_networks, score_windows
+from training.refit import judging
+from training.registry import version_of
+from training.replay import REPLAY, Replay
+from training.retrain import retrain
 
-import train  # noqa: E402
-from evaluation.days import draw_days  # noqa: E402
-from radd.bundle import in_use, load_detector, load_known_voices, read_manifest, write_manifest  # noqa: E402
-from radd.dataset import Clip, DecodedClips  # noqa: E402
-from radd.encoder import BLOCK_SAMPLES, corrected, speech_blocks  # noqa: E402
-from radd.index import FlatIndex  # noqa: E402
-from radd.metrics import eer_of_sorted  # noqa: E402
-from radd.overlay import OverlaidIndex  # noqa: E402
-from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, Alert, AlertState, AudioChunk  # noqa: E402
-from settings import Settings, load  # noqa: E402
-from storage.journal import Journal, StreamInfo  # noqa: E402
-from storage.learning import Learning  # noqa: E402
-from storage.overlay import OverlayStore  # noqa: E402
-from storage.review import Label, Question, Reviews  # noqa: E402
-from stream.engine import Fed, feed  # noqa: E402
-from stream.living_index import LivingIndex  # noqa: E402
-from stream.monitor import Monitor  # noqa: E402
-from stream.sampling import Sampler  # noqa: E402
-from training.bundle_maker import load_networks, score_windows  # noqa: E402
-from training.refit import judging  # noqa: E402
-from training.registry import version_of  # noqa: E402
-from training.replay import REPLAY, Replay  # noqa: E402
-from training.retrain import retrain  # noqa: E402
+ROOT = Path(__file__).resolve().parent.parent
 
 FAMILIES = {  # patterns of systems' names, by side; of names that no training clip bears
     "dev": {

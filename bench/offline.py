@@ -20,38 +20,37 @@ os.environ.update(
     OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1"
 )  # read when numpy is imported
 
-import argparse  # noqa: E402
-import json  # noqa: E402
-import sys  # noqa: E402
-import tempfile  # noqa: E402
-import time  # noqa: E402
-import warnings  # noqa: E402
-from collections.abc import Callable  # noqa: E402
-from dataclasses import replace  # noqa: E402
-from functools import partial  # noqa: E402
-from importlib.util import module_from_spec, spec_from_file_location  # noqa: E402
-from pathlib import Path  # noqa: E402
-from types import ModuleType  # noqa: E402
+import argparse
+import json
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
 
-import numpy as np  # noqa: E402
-import soundfile  # noqa: E402
+import numpy as np
+import soundfile
+
+from evaluation.audio_folder import AudioFolder
+from evaluation.progress import Progress
+from evaluation.scoring import ClipScorer
+from evaluation.tables import markdown
+from radd.bundle import load_detector
+from radd.errors import AudioError, ConfigError, ModelError, ProtocolError, RaddError
+from radd.files import load_speech
+from radd.metrics import eer, error_rates
+from radd.onnx import OnnxModel
+from radd.protocols import Trials, read_protocol
+from radd.score_files import ScoredTrials, write_2019
+from radd.types import SAMPLE_RATE_HZ
+from settings import load
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from evaluation.audio_folder import AudioFolder  # noqa: E402
-from evaluation.progress import Progress  # noqa: E402
-from evaluation.scoring import ClipScorer  # noqa: E402
-from evaluation.tables import markdown  # noqa: E402
-from radd.bundle import load_detector  # noqa: E402
-from radd.errors import AudioError, ConfigError, ModelError, ProtocolError, RaddError  # noqa: E402
-from radd.files import load_speech  # noqa: E402
-from radd.metrics import eer, error_rates  # noqa: E402
-from radd.onnx import OnnxModel  # noqa: E402
-from radd.protocols import Trials, read_protocol  # noqa: E402
-from radd.score_files import ScoredTrials, write_2019  # noqa: E402
-from radd.types import SAMPLE_RATE_HZ  # noqa: E402
-from settings import load  # noqa: E402
 
 OURS, TORCH, ONNX = "RADD", "AASIST in torch", "AASIST in ONNX Runtime"
 TARGETS = {TORCH: 20, ONNX: 7}
@@ -128,9 +127,7 @@ class Aasist:
         try:
             import torch
         except ImportError:
-            raise ConfigError(
-                "AASIST needs torch; run: pip install -r requirements-train.txt"
-            ) from None
+            raise ConfigError("AASIST needs torch; run: pip install -e '.[train]'") from None
         torch.set_num_threads(1)
         self._torch = torch
         self._pad: Callable = _module(checkout / "data_utils.py").pad

@@ -11,7 +11,6 @@ source. AUC 0.5 is chance.
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from pathlib import Path
 
@@ -21,16 +20,13 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from evaluation.tables import markdown  # noqa: E402
-from generative.channel import Channel  # noqa: E402
-from radd.dataset import DecodedClips, read_corpus  # noqa: E402
-from radd.metrics import eer, error_rates  # noqa: E402
-from radd.types import SAMPLE_RATE_HZ  # noqa: E402
-from settings import load  # noqa: E402
-from training.batches import Batches  # noqa: E402
+from evaluation.tables import markdown
+from generative.channel import Channel
+from radd.dataset import DecodedClips, read_corpus
+from radd.metrics import eer, error_rates
+from radd.types import SAMPLE_RATE_HZ
+from settings import load
+from training.batches import Batches
 
 FRAME = 512
 QUIET_DB = 40.0  # so far under the loud frames counts as silence

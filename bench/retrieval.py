@@ -11,7 +11,6 @@ and after, with the same clips in both.
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -21,21 +20,20 @@ from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from radd.bundle import load_detector, load_known_voices
+from radd.calibration import Calibration
+from radd.dataset import DecodedClips, read_corpus
+from radd.detector import WINDOW_HOPS, RaddDetector
+from radd.encoder import BLOCK_SAMPLES, Encoder, OnnxEncoder
+from radd.files import load_speech
+from radd.index import FlatIndex
+from radd.metrics import eer, error_rates
+from radd.overlay import OverlaidIndex
+from radd.types import HOP_SAMPLES, seconds
+from settings import load
+from training.confirmation import overlay_of
 
-from radd.bundle import load_detector, load_known_voices  # noqa: E402
-from radd.calibration import Calibration  # noqa: E402
-from radd.dataset import DecodedClips, read_corpus  # noqa: E402
-from radd.detector import WINDOW_HOPS, RaddDetector  # noqa: E402
-from radd.encoder import BLOCK_SAMPLES, Encoder, OnnxEncoder  # noqa: E402
-from radd.files import load_speech  # noqa: E402
-from radd.index import FlatIndex  # noqa: E402
-from radd.metrics import eer, error_rates  # noqa: E402
-from radd.overlay import OverlaidIndex  # noqa: E402
-from radd.types import HOP_SAMPLES, seconds  # noqa: E402
-from settings import load  # noqa: E402
-from training.confirmation import overlay_of  # noqa: E402
+ROOT = Path(__file__).resolve().parent.parent
 
 KnownVoices = tuple[OnnxEncoder, FlatIndex, Calibration]
 CONFIRMED = (1, 5, 20)

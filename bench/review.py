@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import tempfile
 import time
 import uuid
@@ -17,15 +16,13 @@ from pathlib import Path
 
 import numpy as np
 import sqlalchemy as sa
+from fixtures_mariadb import PASSWORD, USER, MariaDB
+
+from storage import tables
+from storage.database import Database
+from storage.review import STATES, Label, Question, Reviews
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-
-from fixtures_mariadb import PASSWORD, USER, MariaDB  # noqa: E402
-
-from storage import tables  # noqa: E402
-from storage.database import Database  # noqa: E402
-from storage.review import STATES, Label, Question, Reviews  # noqa: E402
 
 STREAMS, FLAC_BYTES, TOGETHER, TIMES = 50, 1_000, 2_000, 41
 TARGET_MS = 100

@@ -23,15 +23,14 @@ from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+import evaluate
+from evaluation.conditions import CONDITIONS, Hearing
+from evaluation.tables import interval, markdown, number
+from radd.errors import ConfigError, RaddError
+from radd.protocols import Trials, read_protocol
+from settings import load
 
-import evaluate  # noqa: E402
-from evaluation.conditions import CONDITIONS, Hearing  # noqa: E402
-from evaluation.tables import interval, markdown, number  # noqa: E402
-from radd.errors import ConfigError, RaddError  # noqa: E402
-from radd.protocols import Trials, read_protocol  # noqa: E402
-from settings import load  # noqa: E402
+ROOT = Path(__file__).resolve().parent.parent
 
 HEADER = ["bundle", "heard", "EER %", "95 % interval", "times clean", "Cllr", "act DCF", "refused"]
 HEARINGS = [Hearing(name) for name in CONDITIONS] + [

@@ -27,17 +27,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from evaluation.workers import processors
+from radd.bundle import load_detector
+from radd.encoder import BLOCK_SAMPLES
+from radd.files import load_speech
+from radd.types import HOP_SAMPLES, AudioChunk, Detector, Score, Verdict, seconds
+from settings import Settings, load
+from stream.monitor import Monitor
+from stream.runtime import Ending, NoJournal, Run, Stream, resident_mb
 
-from evaluation.workers import processors  # noqa: E402
-from radd.bundle import load_detector  # noqa: E402
-from radd.encoder import BLOCK_SAMPLES  # noqa: E402
-from radd.files import load_speech  # noqa: E402
-from radd.types import HOP_SAMPLES, AudioChunk, Detector, Score, Verdict, seconds  # noqa: E402
-from settings import Settings, load  # noqa: E402
-from stream.monitor import Monitor  # noqa: E402
-from stream.runtime import Ending, NoJournal, Run, Stream, resident_mb  # noqa: E402
+ROOT = Path(__file__).resolve().parent.parent
 
 TARGET_STREAMS, TARGET_MS = 40, 50
 TARGET_MB = 2

@@ -16,25 +16,24 @@ os.environ.update(
     OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1"
 )  # read when numpy is imported
 
-import argparse  # noqa: E402
-import json  # noqa: E402
-import sys  # noqa: E402
-import time  # noqa: E402
-from dataclasses import replace  # noqa: E402
-from pathlib import Path  # noqa: E402
+import argparse
+import json
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
 
-import numpy as np  # noqa: E402
+import numpy as np
+
+from evaluation.tables import interval, markdown, number
+from radd.bundle import NETWORK, load_detector
+from radd.errors import RaddError
+from radd.files import load_speech
+from radd.networks import RUNTIMES, file_for
+from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, Detector
+from settings import load
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from evaluation.tables import interval, markdown, number  # noqa: E402
-from radd.bundle import NETWORK, load_detector  # noqa: E402
-from radd.errors import RaddError  # noqa: E402
-from radd.files import load_speech  # noqa: E402
-from radd.networks import RUNTIMES, file_for  # noqa: E402
-from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, Detector  # noqa: E402
-from settings import load  # noqa: E402
 
 TEACHER = "teacher"
 PIECE_HOPS = 40  # 5.12 s: a whole number of the windows that both judge

@@ -20,27 +20,26 @@ os.environ.update(
     OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1"
 )  # read when numpy is imported
 
-import argparse  # noqa: E402
-import json  # noqa: E402
-import subprocess  # noqa: E402
-import sys  # noqa: E402
-import tempfile  # noqa: E402
-from collections.abc import Iterator  # noqa: E402
-from contextlib import contextmanager  # noqa: E402
-from dataclasses import dataclass, replace  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import Any  # noqa: E402
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
-import streams as many  # noqa: E402
-from index import TARGETS_MS  # noqa: E402
+import streams as many
+from index import TARGETS_MS
+
+from evaluation.tables import markdown
+from radd.bundle import load_detector
+from radd.files import load_speech
+from settings import load
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from evaluation.tables import markdown  # noqa: E402
-from radd.bundle import load_detector  # noqa: E402
-from radd.files import load_speech  # noqa: E402
-from settings import load  # noqa: E402
 
 HEADER = ("question", "target", "median", "p99 or figure", "peer in the same run", "met")
 

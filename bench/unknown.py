@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,25 +26,24 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.preprocessing import StandardScaler
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from bench.probe import auc, statistics
+from evaluation.conditions import CONDITIONS, through
+from evaluation.tables import markdown
+from generative.channel import Channel
+from radd.bundle import FRAMES, SCORE, load_known_voices, read_manifest
+from radd.cnn import SpectralCnn
+from radd.dataset import Clip, DecodedClips, group_weights, read_corpus
+from radd.detector import WINDOW_HOPS
+from radd.encoder import BLOCK_SAMPLES, SPEECH_THRESHOLD, speech_blocks
+from radd.files import load_speech
+from radd.metrics import cllr, eer, error_rates
+from radd.speech import BLOCK_SAMPLES as SPEECH_SAMPLES
+from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ
+from training.batches import clip_spectra
+from training.bundle_maker import balanced, logistic
+from training.registry import version_of
 
-from bench.probe import auc, statistics  # noqa: E402
-from evaluation.conditions import CONDITIONS, through  # noqa: E402
-from evaluation.tables import markdown  # noqa: E402
-from generative.channel import Channel  # noqa: E402
-from radd.bundle import FRAMES, SCORE, load_known_voices, read_manifest  # noqa: E402
-from radd.cnn import SpectralCnn  # noqa: E402
-from radd.dataset import Clip, DecodedClips, group_weights, read_corpus  # noqa: E402
-from radd.detector import WINDOW_HOPS  # noqa: E402
-from radd.encoder import BLOCK_SAMPLES, SPEECH_THRESHOLD, speech_blocks  # noqa: E402
-from radd.files import load_speech  # noqa: E402
-from radd.metrics import cllr, eer, error_rates  # noqa: E402
-from radd.speech import BLOCK_SAMPLES as SPEECH_SAMPLES  # noqa: E402
-from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ  # noqa: E402
-from training.batches import clip_spectra  # noqa: E402
-from training.bundle_maker import balanced, logistic  # noqa: E402
-from training.registry import version_of  # noqa: E402
+ROOT = Path(__file__).resolve().parent.parent
 
 KNOWN = ("clean", "channel")  # what the fusion that ships is fitted on; "channel" is as in training
 MUSIC_SNR_DB, HALL_T60_S = 5.0, 1.5

@@ -36,7 +36,7 @@ from stream.living_index import LivingIndex, NoOverlays
 from stream.monitor import Monitor
 from training.recipe import RetrainSettings
 
-WEB = Path(__file__).parents[1] / "web"
+WEB = Path(__file__).with_name("web")
 LOOK_S = 1.0
 
 log = logging.getLogger(__name__)

@@ -4,7 +4,6 @@ not say.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from fpdf import FPDF
@@ -12,9 +11,10 @@ from fpdf.enums import XPos, YPos
 
 from console.shapes import Prediction, Segment
 from console.words import VERDICTS, clock, percent
+from radd.resources import resource
 from radd.types import Verdict
 
-FONT = Path(__file__).parents[1] / "assets" / "DejaVuSans.ttf"
+FONT = resource("assets/DejaVuSans.ttf")
 INK, MUTED, LINE, NONE = (26, 34, 48), (88, 100, 116), (200, 206, 214), (138, 148, 161)
 COLOURS = {
     Verdict.BONAFIDE: (11, 116, 128),

@@ -23,9 +23,7 @@ def in_order(prepare: Callable[[], Work], items: Iterable[Item], jobs: int) -> I
     try:
         import ray
     except ImportError:
-        raise ConfigError(
-            "--engine ray: ray is not installed; pip install -r requirements-ray.txt"
-        ) from None
+        raise ConfigError("--engine ray: ray is not installed; pip install -e '.[ray]'") from None
     address = os.environ.get("RAY_ADDRESS")
     local = {} if address else {"num_cpus": jobs, "include_dashboard": False}
     environ = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

@@ -275,6 +275,6 @@ def _pyworld():
             import pyworld
     except ImportError as error:
         raise ConfigError(
-            f"WORLD cannot be had here ({error}); pip install -r requirements-train.txt"
+            f"WORLD cannot be had here ({error}); pip install -e '.[train]'"
         ) from None
     return pyworld

@@ -191,7 +191,7 @@ def _open_container(path: Path, found: str) -> ContainerFile:
     except ImportError:
         raise AudioError(
             f"{path} is not audio that can be read ({found}); expected WAV, FLAC, MP3, OGG or "
-            "Opus; for M4A and video, pip install -r requirements-video.txt"
+            "Opus; for M4A and video, pip install -e '.[video]'"
         ) from None
     unreadable = AudioError(
         f"{path} is not audio that can be read ({found}); expected WAV, FLAC, MP3, OGG, Opus, M4A "
@@ -215,9 +215,7 @@ def open_stream(file: BinaryIO) -> ContainerFile:
     try:
         import av
     except ImportError:
-        raise AudioError(
-            "streams of Opus need PyAV: pip install -r requirements-video.txt"
-        ) from None
+        raise AudioError("streams of Opus need PyAV: pip install -e '.[video]'") from None
     unreadable = AudioError(
         "this stream is no sound that can be read; expected Opus or Vorbis in Ogg or WebM"
     )

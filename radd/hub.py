@@ -12,9 +12,10 @@ import re
 from pathlib import Path
 
 from radd.errors import ModelError
+from radd.resources import writable
 
 PREFIX = "hf:"
-CONVERTED = Path(__file__).parents[1] / "cache" / "hub"
+CONVERTED = writable("cache/hub")
 
 
 def bundle_directory(base: Path, named: str | Path, converted: Path | None = None) -> Path:
@@ -29,7 +30,7 @@ def bundle_directory(base: Path, named: str | Path, converted: Path | None = Non
     if not directory.is_dir():
         raise ModelError(
             f"{named} was not converted yet: run .venv/bin/python train.py import {named} (once, "
-            "it needs requirements-train.txt)"
+            "it needs pip install -e '.[train]')"
         )
     return directory
 

@@ -27,9 +27,7 @@ class LiteRtModel:
         installed.
         """
         if litert is None:
-            raise ModelError(
-                f"{path} needs LiteRT; install it: pip install -r requirements-litert.txt"
-            )
+            raise ModelError(f"{path} needs LiteRT; install it: pip install -e '.[litert]'")
         try:
             interpreter = litert.Interpreter(str(path), num_threads=1)
             self._runner = interpreter.get_signature_runner()

@@ -170,7 +170,7 @@ class PyAudio:
             if "portaudio" in str(error):
                 raise DeviceError(_MISSING_LIBRARY) from None
             raise DeviceError(
-                "the Python package pyaudio is missing; pip install -r requirements-pyaudio.txt, "
+                "the Python package pyaudio is missing; pip install -e '.[pyaudio]', "
                 'or set [capture] backend = "sounddevice"'
             ) from None
         self._library = pyaudio

@@ -16,13 +16,14 @@ from typing import BinaryIO
 from radd.errors import AudioError, ConfigError, DeviceError
 from radd.files import open_audio
 from radd.resampling import Converter
+from radd.resources import resource
 from radd.types import SAMPLE_RATE_HZ, AudioChunk, Source
 from stream.capture import BLOCK_S, MicrophoneSource
 from stream.devices import find_device
 from stream.microphone import CaptureSettings, list_devices
 from stream.pcm import PcmFrames
 
-DEMO = Path(__file__).resolve().parents[1] / "assets" / "demo.flac"
+DEMO = resource("assets/demo.flac")
 
 log = logging.getLogger(__name__)
 

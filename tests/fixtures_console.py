@@ -55,7 +55,7 @@ def loaded():
     """The shipped bundle, loaded once."""
     pytest.importorskip(
         "fastapi",
-        reason="the console's packages are missing: pip install -r requirements-serve.txt",
+        reason="the console's packages are missing: pip install -e '.[serve]'",
     )
     from console.champion import Loaded
 

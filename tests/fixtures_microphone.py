@@ -142,5 +142,5 @@ def virtual_microphone(_sound_server, monkeypatch):
 def backend(request):
     """Each binding of the microphone in turn."""
     if importlib.util.find_spec(request.param) is None:
-        pytest.skip(f"{request.param} is not installed: pip install -r requirements-pyaudio.txt")
+        pytest.skip(f"{request.param} is not installed: pip install -e '.[pyaudio]'")
     return request.param

@@ -20,9 +20,7 @@ def write_network(path: Path, samples: int, outputs: int = 1) -> None:
     """Log of the power of the sound over that of its first difference, float32 (batch, outputs),
     for (batch, samples).
     """
-    onnx = pytest.importorskip(
-        "onnx", reason="onnx is not installed: pip install -r requirements-dev.txt"
-    )
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install -e '.[dev]'")
     from onnx import TensorProto, helper, numpy_helper
 
     weights = np.tile([1.0, -1.0], outputs)[:outputs].astype(np.float32)

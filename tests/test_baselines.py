@@ -64,9 +64,7 @@ def test_classical_features_equal_those_that_librosa_computed(name):
 
 
 def test_classical_features_equal_librosas_where_it_is_installed():
-    pytest.importorskip(
-        "librosa", reason="librosa is not installed: pip install -r requirements-train.txt"
-    )
+    pytest.importorskip("librosa", reason="librosa is not installed: pip install -e '.[train]'")
     from training.baselines import classical_features
 
     for sound in sounds().values():
@@ -143,7 +141,7 @@ def test_a_baseline_becomes_a_bundle_that_listens_and_equal_seeds_give_equal_byt
 ):
     for package in ("torch", "sklearn", "skl2onnx", "librosa"):
         pytest.importorskip(
-            package, reason=f"{package} is not installed: pip install -r requirements-train.txt"
+            package, reason=f"{package} is not installed: pip install -e '.[train]'"
         )
     from radd.bundle import load_detector, read_manifest
 
@@ -201,16 +199,13 @@ def test_what_a_model_learns_with_is_named_where_it_is_missing(
         str(tmp_path),
     ]
     assert train.main(arguments) == 2
-    told = (
-        f"--model {name} needs {package}, which is not installed: pip install -r "
-        f"requirements-{needed}.txt"
-    )
+    told = f"--model {name} needs {package}, which is not installed: pip install -e '.[{needed}]'"
     assert capsys.readouterr().err == f"error: {told}\n"
 
 
 def test_clips_of_one_source_or_speaker_are_in_one_group():
     classical = pytest.importorskip(
-        "training.baselines.classical", reason="requirements-train.txt is not installed"
+        "training.baselines.classical", reason="the extra train is not installed"
     )
 
     def clip(source: str, speaker: str) -> Clip:
@@ -224,7 +219,7 @@ def test_clips_of_one_source_or_speaker_are_in_one_group():
 
 def test_a_support_vector_machine_is_exported_however_many_vectors_it_sums(tmp_path, monkeypatch):
     classical = pytest.importorskip(
-        "training.baselines.classical", reason="requirements-train.txt is not installed"
+        "training.baselines.classical", reason="the extra train is not installed"
     )
     rng = np.random.default_rng(0)
     rows, bonafide = (

@@ -6,13 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-pytest.importorskip(
-    "sklearn", reason="scikit-learn is not installed: pip install -r requirements-train.txt"
-)
+pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install -e '.[train]'")
 
-from radd.dataset import Clip  # noqa: E402
-from radd.errors import ConfigError  # noqa: E402
-from training.bundle_maker import Windows, calibrate, clip_llrs  # noqa: E402
+from radd.dataset import Clip
+from radd.errors import ConfigError
+from training.bundle_maker import Windows, calibrate, clip_llrs
 
 
 def dev_side(speech_s: dict[str, list[float]]):

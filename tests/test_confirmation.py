@@ -3,13 +3,11 @@
 import numpy as np
 import pytest
 
-pytest.importorskip(
-    "sklearn", reason="scikit-learn is not installed: pip install -r requirements-train.txt"
-)
+pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install -e '.[train]'")
 
-from radd.calibration import Calibration  # noqa: E402
-from radd.index import FAR  # noqa: E402
-from training.confirmation import fit_row  # noqa: E402
+from radd.calibration import Calibration
+from radd.index import FAR
+from training.confirmation import fit_row
 
 
 def drawn(again: float, same: float, n: int = 400) -> tuple[np.ndarray, ...]:

@@ -12,7 +12,7 @@ from radd.files import load_speech
 from stream.sources import DEMO
 
 pytest.importorskip(
-    "fastapi", reason="the console's packages are missing: pip install -r requirements-serve.txt"
+    "fastapi", reason="the console's packages are missing: pip install -e '.[serve]'"
 )
 
 ENDLESS = "/v1/live"  # server-sent events

@@ -8,9 +8,9 @@ from radd.errors import ConfigError
 from settings import load
 
 pytest.importorskip(
-    "fastapi", reason="the console's packages are missing: pip install -r requirements-serve.txt"
+    "fastapi", reason="the console's packages are missing: pip install -e '.[serve]'"
 )
-from starlette.websockets import WebSocketDisconnect  # noqa: E402
+from starlette.websockets import WebSocketDisconnect
 
 ID = "6e3a2f5c-40a1-4f0e-9d3c-8f2b8f7e1d11"
 TOKENS = {"viewer_token": VIEWER, "reviewer_token": REVIEWER}

@@ -26,7 +26,7 @@ from storage.learning import Learning
 from stream.living_index import follow
 
 pytest.importorskip(
-    "fastapi", reason="the console's packages are missing: pip install -r requirements-serve.txt"
+    "fastapi", reason="the console's packages are missing: pip install -e '.[serve]'"
 )
 
 ANN = {"person": "Ann", "reason": "<b>'; DROP TABLE decisions; --"}

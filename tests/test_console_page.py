@@ -17,10 +17,10 @@ from storage import tables
 from stream.sources import DEMO
 
 pytest.importorskip(
-    "fastapi", reason="the console's packages are missing: pip install -r requirements-serve.txt"
+    "fastapi", reason="the console's packages are missing: pip install -e '.[serve]'"
 )
 
-from console.words import limits  # noqa: E402
+from console.words import limits
 
 PAGES = ("live", "review", "check", "models")
 

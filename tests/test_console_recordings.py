@@ -14,15 +14,15 @@ from fixtures_storage import until
 from radd.files import encoded, load_speech
 
 pytest.importorskip(
-    "fastapi", reason="the console's packages are missing: pip install -r requirements-serve.txt"
+    "fastapi", reason="the console's packages are missing: pip install -e '.[serve]'"
 )
 
-from console.decoding import NAME, Decoders, Limits  # noqa: E402
-from evaluation.audio_folder import AudioFolder  # noqa: E402
-from evaluation.scoring import ClipScorer  # noqa: E402
-from radd.errors import AudioError  # noqa: E402
-from radd.types import SAMPLE_RATE_HZ, Alert, AlertState  # noqa: E402
-from stream.sources import DEMO  # noqa: E402
+from console.decoding import NAME, Decoders, Limits
+from evaluation.audio_folder import AudioFolder
+from evaluation.scoring import ClipScorer
+from radd.errors import AudioError
+from radd.types import SAMPLE_RATE_HZ, Alert, AlertState
+from stream.sources import DEMO
 
 FORMS = {
     "wav": ("WAV", "PCM_16"),

@@ -16,20 +16,18 @@ from radd.types import Verdict
 from stream.sources import DEMO
 
 pytest.importorskip(
-    "fastapi", reason="the console's packages are missing: pip install -r requirements-serve.txt"
+    "fastapi", reason="the console's packages are missing: pip install -e '.[serve]'"
 )
 
-from console.report import report  # noqa: E402
-from console.shapes import Prediction, Segment, Span  # noqa: E402
-from console.words import VERDICTS, in_words, limits  # noqa: E402
+from console.report import report
+from console.shapes import Prediction, Segment, Span
+from console.words import VERDICTS, in_words, limits
 
 NAME = "Звонок 你好 <b>.wav"
 
 
 def text_of(pdf: bytes) -> str:
-    pypdf = pytest.importorskip(
-        "pypdf", reason="pypdf is not installed: pip install -r requirements-dev.txt"
-    )
+    pypdf = pytest.importorskip("pypdf", reason="pypdf is not installed: pip install -e '.[dev]'")
     return " ".join(
         " ".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(pdf)).pages).split()
     )
@@ -136,7 +134,7 @@ def test_words_are_those_of_the_likelihood_ratio(llr, headline, words):
 
 
 def test_every_verdict_has_its_words_on_paper_and_on_the_page():
-    page = (ROOT / "web/dom.js").read_text(encoding="utf-8")
+    page = (ROOT / "console/web/dom.js").read_text(encoding="utf-8")
     assert {
         verdict: re.search(rf'{verdict}: "([^"]+)"', page)[1] for verdict in Verdict
     } == VERDICTS

@@ -16,7 +16,7 @@ from storage.journal import Journal
 from stream.sources import DEMO
 
 pytest.importorskip(
-    "fastapi", reason="the console's packages are missing: pip install -r requirements-serve.txt"
+    "fastapi", reason="the console's packages are missing: pip install -e '.[serve]'"
 )
 
 HOSTILE = "<img src=x onerror=alert(1)>'; DROP TABLE labels; --\n\x1b[31m"

@@ -12,7 +12,7 @@ from radd.resampling import Converter
 from stream.sinks import as_json
 
 pytest.importorskip(
-    "fastapi", reason="the console's packages are missing: pip install -r requirements-serve.txt"
+    "fastapi", reason="the console's packages are missing: pip install -e '.[serve]'"
 )
 
 CLOSE = {"type": "close"}
@@ -55,7 +55,7 @@ def test_law_a_stream_is_judged_as_detect_judges_it_whatever_the_packets(
 
 
 def test_opus_is_heard_as_it_comes_whatever_the_packets(console, events_of, speech_pcm):
-    pytest.importorskip("av", reason="PyAV is not installed: pip install -r requirements-video.txt")
+    pytest.importorskip("av", reason="PyAV is not installed: pip install -e '.[video]'")
     data = as_file(np.frombuffer(speech_pcm, "<i2").astype(np.float32) / 32768, "opus")
     with open_stream(io.BytesIO(data)) as file:
         converter = Converter(file.rate_hz, file.channels)

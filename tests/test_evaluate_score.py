@@ -145,9 +145,7 @@ def test_processes_give_the_same_files(clips, whole, tmp_path):
 
 @pytest.fixture
 def ray():
-    return pytest.importorskip(
-        "ray", reason="ray is not installed: pip install -r requirements-ray.txt"
-    )
+    return pytest.importorskip("ray", reason="ray is not installed: pip install -e '.[ray]'")
 
 
 def test_a_ray_cluster_gives_the_same_files(ray, clips, whole, tmp_path):

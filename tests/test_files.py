@@ -172,7 +172,7 @@ def m4a(tmp_path):
     try:
         import av
     except ImportError:
-        pytest.skip("PyAV is not installed: pip install -r requirements-video.txt")
+        pytest.skip("PyAV is not installed: pip install -e '.[video]'")
     path = tmp_path / "sound.m4a"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("aac", rate=44_100, layout="stereo")
@@ -209,7 +209,7 @@ open_audio({str(path)!r})
 """
     root = Path(__file__).resolve().parents[1]
     done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True)
-    assert "for M4A and video, pip install -r requirements-video.txt" in done.stderr
+    assert "for M4A and video, pip install -e '.[video]'" in done.stderr
 
 
 def test_memory_stays_flat_over_three_hours(tmp_path):

@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 from fixtures_corpus import vowel
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
+import torch
 
-from generative import gan  # noqa: E402
-from generative.corpus import write_corpus  # noqa: E402
-from generative.sources import train_clips  # noqa: E402
-from radd.dataset import read_corpus  # noqa: E402
-from radd.errors import ConfigError  # noqa: E402
-from radd.files import load_speech  # noqa: E402
-from training import learn  # noqa: E402
+from generative import gan
+from generative.corpus import write_corpus
+from generative.sources import train_clips
+from radd.dataset import read_corpus
+from radd.errors import ConfigError
+from radd.files import load_speech
+from training import learn
 
 SMALLEST = gan.Size(8, (8, 8, 4), (3,), (1,), 1, (2,), (1,))
 

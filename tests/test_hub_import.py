@@ -8,21 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-torch = pytest.importorskip(
-    "torch", reason="torch is not installed: pip install -r requirements-train.txt"
+pytest.importorskip("torch", reason="torch is not installed: pip install -e '.[train]'")
+pytest.importorskip(
+    "transformers", reason="transformers is not installed: pip install -e '.[train]'"
 )
-transformers = pytest.importorskip(
-    "transformers", reason="transformers is not installed: see requirements-train.txt"
-)
+import torch
+import transformers
 
-import train  # noqa: E402
-from radd.bundle import CARD, load_detector, read_manifest  # noqa: E402
-from radd.errors import ModelError  # noqa: E402
-from radd.files import load_speech  # noqa: E402
-from radd.flac import flac_bytes  # noqa: E402
-from radd.types import HOP_SAMPLES  # noqa: E402
-from settings import load  # noqa: E402
-from training.hub_import import WINDOW_HOPS, classes_of, front  # noqa: E402
+import train
+from radd.bundle import CARD, load_detector, read_manifest
+from radd.errors import ModelError
+from radd.files import load_speech
+from radd.flac import flac_bytes
+from radd.types import HOP_SAMPLES
+from settings import load
+from training.hub_import import WINDOW_HOPS, classes_of, front
 
 DEMO = Path(__file__).parents[1] / "assets" / "demo.flac"
 TINY = {

@@ -21,9 +21,7 @@ from radd.speech import SpeechNetwork, SpeechState
 from radd.types import HOP_SAMPLES
 from settings import load
 
-pytest.importorskip(
-    "ai_edge_litert", reason="LiteRT is not installed: pip install -r requirements-litert.txt"
-)
+pytest.importorskip("ai_edge_litert", reason="LiteRT is not installed: pip install -e '.[litert]'")
 
 ROOT = Path(__file__).parent.parent
 STUDENT = ROOT / "models" / "student"

@@ -16,12 +16,10 @@ from fixtures_detect import ROOT
 from fixtures_review import flagged, keep
 from fixtures_storage import rows, score
 
-pytest.importorskip(
-    "sklearn", reason="scikit-learn is not installed: pip install -r requirements-train.txt"
-)
+pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install -e '.[train]'")
 
-import evaluate  # noqa: E402
-import train  # noqa: E402
+import evaluate
+import train
 from radd.bundle import (
     CARD,
     WEIGHTS,
@@ -30,25 +28,25 @@ from radd.bundle import (
     proposed,
     read_manifest,
     write_manifest,
-)  # noqa: E402
-from radd.calibration import Calibration  # noqa: E402
-from radd.errors import ConfigError, ModelError, StorageError  # noqa: E402
-from radd.files import load_speech  # noqa: E402
-from radd.flac import flac_bytes  # noqa: E402
-from radd.types import Compared, Neighbour  # noqa: E402
-from settings import load  # noqa: E402
-from storage import tables  # noqa: E402
-from storage.learning import Learning  # noqa: E402
-from storage.overlay import OverlayStore  # noqa: E402
-from storage.review import Label, Reviews  # noqa: E402
-from stream.living_index import LivingIndex  # noqa: E402
-from training.curation import ONE_SIDED, admitted, distinct, is_held  # noqa: E402
-from training.proof import Model, gates, reviewed_gate  # noqa: E402
-from training.recipe import RetrainSettings  # noqa: E402
-from training.refit import llrs, refit  # noqa: E402
-from training.registry import promote, propose, prune, version_of  # noqa: E402
-from training.replay import REPLAY, Replay, hold_back  # noqa: E402
-from training.retrain import Means, retrain, take_back  # noqa: E402
+)
+from radd.calibration import Calibration
+from radd.errors import ConfigError, ModelError, StorageError
+from radd.files import load_speech
+from radd.flac import flac_bytes
+from radd.types import Compared, Neighbour
+from settings import load
+from storage import tables
+from storage.learning import Learning
+from storage.overlay import OverlayStore
+from storage.review import Label, Reviews
+from stream.living_index import LivingIndex
+from training.curation import ONE_SIDED, admitted, distinct, is_held
+from training.proof import Model, gates, reviewed_gate
+from training.recipe import RetrainSettings
+from training.refit import llrs, refit
+from training.registry import promote, propose, prune, version_of
+from training.replay import REPLAY, Replay, hold_back
+from training.retrain import Means, retrain, take_back
 
 WIDTH = 128
 BEGAN = datetime(2026, 3, 1, 12, 0)
@@ -576,7 +574,7 @@ def test_drift_is_stored_by_stream_and_day_and_told(settings, models, tmp_path, 
         str(plot),
     ]
     pytest.importorskip(
-        "matplotlib", reason="matplotlib is not installed: pip install -r requirements-evaluate.txt"
+        "matplotlib", reason="matplotlib is not installed: pip install -e '.[evaluate]'"
     )
     assert train.main(command) == 0
     told = capsys.readouterr().out.splitlines()

@@ -25,9 +25,7 @@ def corpus(tmp_path, speech, request) -> Path:
     sources of both labels.
     """
     for needed in ("librosa", "sklearn", "skl2onnx"):
-        pytest.importorskip(
-            needed, reason=f"{needed} is not installed: pip install -r requirements-train.txt"
-        )
+        pytest.importorskip(needed, reason=f"{needed} is not installed: pip install -e '.[train]'")
     import train
 
     folder = tmp_path / "corpus"

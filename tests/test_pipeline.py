@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-yaml = pytest.importorskip(
-    "yaml", reason="PyYAML is not installed: pip install -r requirements-train.txt brings it"
-)
+pytest.importorskip("yaml", reason="PyYAML is not installed: pip install -e '.[train]' brings it")
+import yaml
 
-import train  # noqa: E402
-from evaluation.arguments import parser  # noqa: E402
-from training.recipe import STAGES  # noqa: E402
+import train
+from evaluation.arguments import parser
+from training.recipe import STAGES
 
 ROOT = Path(__file__).parents[1]
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())

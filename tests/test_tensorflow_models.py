@@ -15,7 +15,7 @@ from settings import load
 
 if importlib.util.find_spec("tensorflow") is None:
     pytest.skip(
-        "TensorFlow is not installed: pip install -r requirements-tensorflow.txt",
+        "TensorFlow is not installed: pip install -e '.[tensorflow]'",
         allow_module_level=True,
     )
 pytestmark = pytest.mark.filterwarnings("ignore")  # TensorFlow's own

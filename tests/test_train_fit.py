@@ -15,25 +15,25 @@ import pytest
 import soundfile
 from fixtures_patience import PATIENCE_S
 
-torch = pytest.importorskip(
-    "torch", reason="torch is not installed: pip install -r requirements-train.txt"
+pytest.importorskip("torch", reason="torch is not installed: pip install -e '.[train]'")
+pytest.importorskip(
+    "transformers", reason="transformers is not installed: pip install -e '.[train]'"
 )
-transformers = pytest.importorskip(
-    "transformers", reason="transformers is not installed: see requirements-train.txt"
-)
+import torch
+import transformers
 
-import train  # noqa: E402
-from radd.bundle import FRAMES, SCORE, load_detector, read_manifest  # noqa: E402
-from radd.cnn import SpectralCnn  # noqa: E402
-from radd.encoder import BLOCK_SAMPLES, OnnxEncoder, block_spectra  # noqa: E402
-from radd.features import BINS  # noqa: E402
-from radd.files import load_speech  # noqa: E402
-from settings import load  # noqa: E402
-from training import learn, together, warm_start  # noqa: E402
-from training.embedding import Embedder  # noqa: E402
-from training.encoder import pretrained  # noqa: E402
-from training.networks import SpectralNetwork  # noqa: E402
-from training.recipe import STAGES  # noqa: E402
+import train
+from radd.bundle import FRAMES, SCORE, load_detector, read_manifest
+from radd.cnn import SpectralCnn
+from radd.encoder import BLOCK_SAMPLES, OnnxEncoder, block_spectra
+from radd.features import BINS
+from radd.files import load_speech
+from settings import load
+from training import learn, together, warm_start
+from training.embedding import Embedder
+from training.encoder import pretrained
+from training.networks import SpectralNetwork
+from training.recipe import STAGES
 
 ROOT = Path(__file__).parents[1]
 TINY = """[training]

@@ -8,14 +8,15 @@ from fixtures_corpus import vowel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
+import torch
 
-from generative import vae  # noqa: E402
-from generative.copy_synthesis import ShortTime  # noqa: E402
-from generative.corpus import write_corpus  # noqa: E402
-from generative.sources import Crops, train_clips  # noqa: E402
-from radd.dataset import DecodedClips, read_corpus  # noqa: E402
-from training import learn  # noqa: E402
+from generative import vae
+from generative.copy_synthesis import ShortTime
+from generative.corpus import write_corpus
+from generative.sources import Crops, train_clips
+from radd.dataset import DecodedClips, read_corpus
+from training import learn
 
 
 @pytest.fixture(scope="module")

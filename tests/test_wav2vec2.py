@@ -7,21 +7,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-torch = pytest.importorskip(
-    "torch", reason="torch is not installed: pip install -r requirements-train.txt"
+pytest.importorskip("torch", reason="torch is not installed: pip install -e '.[train]'")
+pytest.importorskip(
+    "transformers", reason="transformers is not installed: pip install -e '.[train]'"
 )
-transformers = pytest.importorskip(
-    "transformers", reason="transformers is not installed: see requirements-train.txt"
-)
+import torch
+import transformers
 
-import train  # noqa: E402
-from radd.bundle import load_detector, read_manifest  # noqa: E402
-from radd.files import load_speech  # noqa: E402
-from radd.flac import flac_bytes  # noqa: E402
-from radd.types import HOP_SAMPLES  # noqa: E402
-from settings import load  # noqa: E402
-from training.baselines.wav2vec2 import LinearHead  # noqa: E402
-from training.encoder import pretrained  # noqa: E402
+import train
+from radd.bundle import load_detector, read_manifest
+from radd.files import load_speech
+from radd.flac import flac_bytes
+from radd.types import HOP_SAMPLES
+from settings import load
+from training.baselines.wav2vec2 import LinearHead
+from training.encoder import pretrained
 
 DEMO = Path(__file__).parents[1] / "assets" / "demo.flac"
 SMALL = {

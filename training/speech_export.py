@@ -5,7 +5,7 @@ licence).
 
 The package's file hears one block a run and asks anew at each which rate and shape it has. Here the
 convolutions see many blocks at once and only the recurrence goes from block to block: the same
-numbers in less than half the time. Needs requirements-train.txt and requirements-dev.txt.
+numbers in less than half the time. Needs the extras train and dev.
 """
 
 from __future__ import annotations

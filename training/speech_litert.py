@@ -4,8 +4,7 @@ package.
     python -m training.speech_litert
 
 It hears one block a run and does in single precision what the other file does, so that the gate of
-a small device is the same gate. Needs requirements-train.txt, requirements-dev.txt and
-requirements-tensorflow.txt.
+a small device is the same gate. Needs the extras train, dev and tensorflow.
 """
 
 from __future__ import annotations

@@ -104,9 +104,10 @@ def _learner(name: str) -> Learner:
     try:
         return importlib.import_module(MODELS[name]).learn
     except ModuleNotFoundError as error:
-        needed = "requirements-tensorflow.txt" if name in KERAS else "requirements-train.txt"
+        needed = "tensorflow" if name in KERAS else "train"
         raise ConfigError(
-            f"--model {name} needs {error.name}, which is not installed: pip install -r {needed}"
+            f"--model {name} needs {error.name}, which is not installed: "
+            f"pip install -e '.[{needed}]'"
         ) from None
 
 

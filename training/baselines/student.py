@@ -20,6 +20,7 @@ from radd.encoder import SPEECH_THRESHOLD
 from radd.front_ends.log_bands import LogBands
 from radd.gate import GateSettings
 from radd.networks import AUTO, file_for
+from radd.resources import resource
 from radd.types import HOP_SAMPLES
 from radd.window_detector import WindowModel
 from training.baselines.fit import Learned
@@ -29,7 +30,7 @@ from training.losses import LOSSES
 from training.recipe import RecipeSettings
 from training.tensorflow_export import export_int8, export_litert, export_onnx
 
-TEACHER = Path(__file__).parents[2] / "models" / "default"
+TEACHER = resource("models/default")
 WINDOW_HOPS = 16  # 2.048 s
 STRIDE_HOPS = (
     5  # a clip of four seconds is then heard to its end: windows end at hops 16, 21, 26 and 31

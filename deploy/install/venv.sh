@@ -1,5 +1,5 @@
 #!/bin/sh
-# install/venv.sh DIRECTORY: makes a virtual environment with the first Python from 3.11 on that is found.
+# deploy/install/venv.sh DIRECTORY: makes a virtual environment with the first Python from 3.11 on that is found.
 for candidate in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}; do
     if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
         python=$candidate

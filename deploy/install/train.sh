@@ -1,9 +1,9 @@
 #!/bin/sh
-# install/train.sh PYTHON: installs requirements-train.txt for the tests of training, where PyTorch can be had without
+# deploy/install/train.sh PYTHON: installs the extra `train` for the tests of training, where PyTorch can be had without
 # CUDA, which is gigabytes; else says in one line that those tests are left out. Never fails.
-cd "$(dirname "$0")/.." || exit 0
+cd "$(dirname "$0")/../.." || exit 0
 python=$1
-torch=$(sed -n 's/^\(torch==[^ ]*\).*/\1/p' requirements-train.txt)
+torch=$(sed -n 's/^ *"\(torch==[^"]*\)".*/\1/p' pyproject.toml)
 pytorch_org="--extra-index-url https://download.pytorch.org/whl/cpu"
 said=$(mktemp)
 trap 'rm -f "$said"' EXIT
@@ -16,7 +16,7 @@ install() {
     "$python" -m pip install --quiet --disable-pip-version-check "$@" >"$said" 2>&1
 }
 
-left_out="the tests of training are left out; to have them: $python -m pip install -r requirements-train.txt"
+left_out="the tests of training are left out; to have them: $python -m pip install -e '.[train]'"
 if comes_small; then
     from=
 elif comes_small $pytorch_org; then
@@ -25,8 +25,8 @@ else
     echo "PyTorch cannot be had here without CUDA: $left_out"
     exit 0
 fi
-echo "installing the packages of requirements-train.txt; make test TRAIN=no goes without them"
-install $from "$torch" && install -r requirements-train.txt && exit 0
+echo "installing the packages of the extra train; make test TRAIN=no goes without them"
+install $from "$torch" && install -e '.[train]' && exit 0
 tail -n 1 "$said"
-echo "requirements-train.txt cannot be installed here: $left_out"
+echo "the extra train cannot be installed here: $left_out"
 exit 0

@@ -1,5 +1,5 @@
 #!/bin/sh
-# install/system.sh run|test|PACKAGE: installs the system packages that listening (run) or the tests (test) need, where
+# deploy/install/system.sh run|test|PACKAGE: installs the system packages that listening (run) or the tests (test) need, where
 # this user may; else says in one line what is missing and what goes without it. Never fails.
 
 case $1 in
