@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING
 from radd.resources import resource
 
 if TYPE_CHECKING:
+    from app.settings import Settings
     from radd.bundle import BundledDetector
     from radd.types import Source
-    from settings import Settings
     from storage.journal import Journal
     from stream.engine import Listener
-    from stream.living_index import LivingIndex, Overlays
-    from stream.notices import Display
+    from stream.hot_reload import HotReload, Overlays
+    from stream.run_events import Display
     from stream.runtime import Ending, Stream
 
 EXIT_CODES = "exit codes: 0 ended, 1 a bug, 2 configuration, 3 device or source, 4 model, 5 storage"
@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     arguments = parse(argv)
     sys.stdout.reconfigure(errors="backslashreplace")
-    from stream.runtime import exit_code
+    from app.exit import exit_code
 
     return exit_code(
         lambda: show_devices(arguments) if arguments.list_devices else detect(arguments)
@@ -61,7 +61,7 @@ def detect(arguments: argparse.Namespace) -> None:
 def open_sources(arguments: argparse.Namespace, settings: Settings) -> list[Source]:
     """One for each --source; raises ConfigError where two would read the same stdin."""
     from radd.errors import ConfigError
-    from stream.sources import open_source
+    from stream.capture.sources import open_source
 
     specs = arguments.source or ["auto"]
     if specs.count("-") > 1:
@@ -115,8 +115,9 @@ def shadow_run(settings: Settings, arguments: argparse.Namespace) -> Callable[[L
     """What has a candidate judge beside the bundle in use; nothing where shadow runs are off or
     nothing is stored.
     """
-    from radd.bundle import load_detector, proposed
-    from radd.errors import StorageAway
+    from radd.bundle import load_detector
+    from radd.errors import StorageUnreachable
+    from radd.registry import candidate_in_use
     from stream.shadow import Shadow, Shadowed
 
     if not settings.retrain.shadow_hours or arguments.no_store or arguments.bundle is not None:
@@ -126,7 +127,7 @@ def shadow_run(settings: Settings, arguments: argparse.Namespace) -> Callable[[L
 
     def candidate() -> BundledDetector | None:
         nonlocal version
-        now = proposed(configured_bundle(settings))
+        now = candidate_in_use(configured_bundle(settings))
         if now not in loaded:
             for _, overlays in loaded.values():
                 overlays.close()
@@ -140,7 +141,7 @@ def shadow_run(settings: Settings, arguments: argparse.Namespace) -> Callable[[L
             if (overlay := overlays.changed(version)) is not None:
                 detector.adopt(detector.prepare(overlay))
                 version = overlay.version
-        except StorageAway:
+        except StorageUnreachable:
             pass  # the confirmations that it knows are those of the last stretch
         return detector
 
@@ -174,7 +175,7 @@ def listen(
 def journal_of(streams: list[Stream], detector: BundledDetector, settings: Settings) -> Journal:
     """The journal of streams whose sources are open."""
     from storage.journal import Journal, StreamInfo
-    from stream.capture import MicrophoneSource
+    from stream.capture.microphone import MicrophoneSource
 
     aside = ("storage", "review", "serve", "retrain", "training")
     judging = {name: section for name, section in asdict(settings).items() if name not in aside}
@@ -197,7 +198,7 @@ def journal_of(streams: list[Stream], detector: BundledDetector, settings: Setti
 
 def chosen_bundle(settings: Settings, arguments: argparse.Namespace) -> Path:
     """The bundle of --bundle, else the one in use: see radd.bundle.in_use."""
-    from radd.bundle import in_use
+    from radd.registry import in_use
 
     configured = configured_bundle(settings)
     return configured if arguments.bundle is not None else in_use(configured)
@@ -211,12 +212,12 @@ def configured_bundle(settings: Settings) -> Path:
 
 def living_index(
     detector: BundledDetector, bundle: Path, settings: Settings, arguments: argparse.Namespace
-) -> LivingIndex | None:
+) -> HotReload | None:
     """What tells the detector of references that people confirm, and of another bundle; None where
     that is off.
     """
     from radd.bundle import load_detector
-    from stream.living_index import LivingIndex, follow
+    from stream.hot_reload import HotReload, follow
 
     if not settings.model.overlay_s:
         return None
@@ -226,13 +227,13 @@ def living_index(
         bundle,
         detector.kind,
     )
-    return LivingIndex(overlays_of(detector, settings), detector, settings.model.overlay_s, newest)
+    return HotReload(overlays_of(detector, settings), detector, settings.model.overlay_s, newest)
 
 
 def overlays_of(detector: BundledDetector, settings: Settings) -> Overlays:
     """What people have confirmed for the index of a detector."""
     from storage.overlay import OverlayStore
-    from stream.living_index import NoOverlays
+    from stream.hot_reload import NoOverlays
 
     return (
         OverlayStore(settings.storage.url, detector.encoder_id)
@@ -242,7 +243,7 @@ def overlays_of(detector: BundledDetector, settings: Settings) -> Overlays:
 
 
 def configure(arguments: argparse.Namespace) -> Settings:
-    from settings import load
+    from app.settings import load
 
     settings = load(arguments.config)
     if arguments.bundle is None:
@@ -270,7 +271,7 @@ def choose_display(as_json: bool, streams: list[Stream]) -> Display:
 
 def show_devices(arguments: argparse.Namespace) -> None:
     settings = configure(arguments)
-    from stream.microphone import list_devices
+    from stream.capture.portaudio import list_devices
 
     devices = list_devices(settings.capture.backend)
     if arguments.json:

@@ -23,15 +23,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import radd  # noqa: F401  before numpy, for the number of its threads
-from evaluation.arguments import parser
+from app.options.evaluate import parser
 from evaluation.compare import compare
-from evaluation.conditions import Hearing
+from evaluation.conditions import ChannelCondition
 from evaluation.filters import Filter, described
 from evaluation.summary import Choices, summarise
 from evaluation.tables import interval, markdown, number
-from radd.errors import ConfigError, ProtocolError, RaddError, forget_reader
+from radd.errors import ConfigError, ProtocolError, RaddError, silence_broken_pipe
 from radd.metrics import asv_error_rates
-from radd.protocols import Trials, read_protocol
 from radd.resources import resource
 from radd.score_files import (
     ScoredTrials,
@@ -41,14 +40,15 @@ from radd.score_files import (
     read_scores,
     write_trials,
 )
+from radd.trials import Trials, read_protocol
 
 if TYPE_CHECKING:
+    from app.settings import Settings
     from evaluation.audio_folder import AudioFolder
-    from evaluation.outcome import Heard
-    from evaluation.recordings import Recording
+    from evaluation.outcome import StreamResult
+    from evaluation.recordings import LongRecording
     from evaluation.scoring import ClipScore
     from radd.overlay import Overlay
-    from settings import Settings
 
 RECORD = ("overlay_version", "condition", "seconds", "where", "unseen_in")
 
@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
         COMMANDS[args.command](args)
         sys.stdout.flush()
     except BrokenPipeError:  # nobody reads on, as with `| head`
-        forget_reader(sys.stdout)
+        silence_broken_pipe(sys.stdout)
         return 141  # as shells say it, for what is not printed may not be done
     except RaddError as error:
         print(f"evaluate.py: {error}", file=sys.stderr)
@@ -86,8 +86,8 @@ def _score(args: argparse.Namespace) -> None:
     )
     if overlay:
         detector += f", overlay version {overlay.version}"
-    hearing = Hearing(args.condition, args.seconds)
-    if hearing != Hearing():
+    hearing = ChannelCondition(args.condition, args.seconds)
+    if hearing != ChannelCondition():
         detector += f", {hearing}"
     prepare = partial(_scorer, bundle, settings, sound, overlay, hearing)
     scored = score_trials(
@@ -114,7 +114,11 @@ def _score(args: argparse.Namespace) -> None:
 
 
 def _scorer(
-    bundle: Path, settings: Settings, sound: AudioFolder, overlay: Overlay | None, hearing: Hearing
+    bundle: Path,
+    settings: Settings,
+    sound: AudioFolder,
+    overlay: Overlay | None,
+    hearing: ChannelCondition,
 ) -> Callable[[list[str]], list[ClipScore]]:
     from evaluation.scoring import ClipScorer
     from radd.bundle import load_detector
@@ -171,7 +175,7 @@ def _stream(args: argparse.Namespace) -> None:
 
 def _listening(
     bundle: Path, settings: Settings, sound: AudioFolder, condition: str, overlay: Overlay | None
-) -> Callable[[Recording], Heard]:
+) -> Callable[[LongRecording], StreamResult]:
     from evaluation.streams import Listening
     from radd.bundle import load_detector
     from stream.monitor import Monitor
@@ -312,9 +316,9 @@ def _scored(path: Path, args: argparse.Namespace) -> ScoredTrials:
 
 def _settings(bundle: Path | None) -> tuple[Settings, Path]:
     """The settings, and the bundle that is named, else the one in use."""
-    from radd.bundle import in_use
+    from app.settings import load
     from radd.hub import bundle_directory
-    from settings import load
+    from radd.registry import in_use
 
     settings = load()
     if bundle:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from radd.resources import resource
 
 if TYPE_CHECKING:
-    from settings import Settings
+    from app.settings import Settings
     from storage.review import Reviews
 
 EXIT_CODES = (
@@ -35,14 +35,14 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     arguments = parse(argv)
     sys.stdout.reconfigure(errors="backslashreplace")
-    from stream.runtime import exit_code
+    from app.exit import exit_code
 
     return exit_code(lambda: run(arguments))
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from radd.errors import forget_reader
-    from settings import load
+    from app.settings import load
+    from radd.errors import silence_broken_pipe
     from storage.review import Reviews
 
     settings = load(arguments.config)
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
             arguments.command(reviews, arguments, settings)
             sys.stdout.flush()
         except BrokenPipeError:  # nobody reads on, as with `| head`
-            forget_reader(sys.stdout)
+            silence_broken_pipe(sys.stdout)
 
 
 def list_clips(reviews: Reviews, arguments: argparse.Namespace, settings: Settings) -> None:
@@ -126,7 +126,7 @@ def show(reviews: Reviews, arguments: argparse.Namespace, settings: Settings) ->
 def play(reviews: Reviews, arguments: argparse.Namespace, settings: Settings) -> None:
     from radd.errors import ConfigError, DeviceError
     from radd.flac import flac_samples
-    from stream.microphone import play
+    from stream.capture.portaudio import play
 
     id, flac = reviews.sound(arguments.id)
     if arguments.out is None:
@@ -158,9 +158,10 @@ def remember(reviews: Reviews, arguments: argparse.Namespace, settings: Settings
     """Bring what is agreed into the index of the bundle; what is in the way is told, and tried
     again next time.
     """
-    from radd.bundle import RADD, in_use, load_known_voices, read_manifest
+    from app.options.index import NOT_HEEDED
+    from radd.bundle import RADD, load_known_voices, read_manifest
     from radd.hub import bundle_directory
-    from storage.index_command import NOT_HEEDED
+    from radd.registry import in_use
 
     bundle = arguments.bundle or in_use(bundle_directory(resource(), settings.model.bundle))
     if (kind := read_manifest(bundle).get("kind", RADD)) != RADD:
@@ -182,14 +183,14 @@ def remember(reviews: Reviews, arguments: argparse.Namespace, settings: Settings
 
 
 def export_clips(reviews: Reviews, arguments: argparse.Namespace, settings: Settings) -> None:
-    from storage.exchange import export_clips
+    from storage.clip_archive import export_clips
 
     count = export_clips(reviews, arguments.directory, arguments.state or list(STATES))
     print(f"{count} clips are in {arguments.directory}")
 
 
 def import_clips(reviews: Reviews, arguments: argparse.Namespace, settings: Settings) -> None:
-    from storage.exchange import import_clips
+    from storage.clip_archive import import_clips
 
     print("new: " + counted(import_clips(reviews, arguments.directory)))
     remember(reviews, arguments, settings)

@@ -11,7 +11,6 @@ import socket
 import sys
 from contextlib import suppress
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 
 from radd.resources import resource
@@ -28,14 +27,14 @@ def main(argv: list[str] | None = None) -> int:
     os.environ.setdefault(
         "OPENBLAS_NUM_THREADS", "1"
     )  # read when numpy is imported: the desk's threads are parallel enough
-    from stream.runtime import exit_code
+    from app.exit import exit_code
 
     return exit_code(lambda: serve(arguments))
 
 
 def serve(arguments: argparse.Namespace) -> None:
+    from app.settings import load
     from radd.errors import ConfigError
-    from settings import load
 
     given = {
         f"RADD_SERVE_{name}".upper(): str(getattr(arguments, name))
@@ -46,13 +45,15 @@ def serve(arguments: argparse.Namespace) -> None:
     try:
         import uvicorn
 
+        from app.console import RetrainingActions, retrain_command
         from console.app import Parts, make_app
         from console.champion import Loaded
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error.name} is not installed; pip install -e '.[serve]'") from None
-    from radd.bundle import in_use, load_detector
+    from radd.bundle import load_detector
     from radd.hub import bundle_directory
-    from stream.living_index import follow
+    from radd.registry import in_use
+    from stream.hot_reload import follow
 
     if arguments.bundle is not None:
         settings = replace(
@@ -78,6 +79,7 @@ def serve(arguments: argparse.Namespace) -> None:
             newest=follow(named, load_bundle, loaded.directory, loaded.kind),
             configured=configured if arguments.bundle is None else None,
             retrain_command=retrain_command(arguments.config, settings.serve.retrain_work),
+            learning=RetrainingActions(),
             decision=settings.decision,
             alerts=settings.alerts,
             storage=settings.storage,
@@ -111,15 +113,6 @@ def serve(arguments: argparse.Namespace) -> None:
     ).run([door])
 
 
-def retrain_command(config: Path | None, work: str) -> list[str]:
-    """What makes a new model, in a process of its own with this one's environment."""
-    options = {"--config": config, "--work": work}
-    given = [text for name, value in options.items() if value for text in (name, str(value))]
-    train = find_spec("train")
-    assert train is not None and train.origin is not None  # it stands beside this module
-    return [sys.executable, train.origin, "retrain", "--once", *given]
-
-
 def give_memory_back() -> None:
     """Have glibc return to the system what a stream or a recording held; by itself it keeps blocks
     of their size for the next one, in an arena for each thread. Elsewhere nothing.
@@ -132,11 +125,11 @@ def give_memory_back() -> None:
 
 def make_tables(url: str) -> None:
     """Where there are none; a database that is away may come later."""
-    from radd.errors import StorageAway
+    from radd.errors import StorageUnreachable
     from storage.database import Database
 
     database = Database(url)
-    with suppress(StorageAway):
+    with suppress(StorageUnreachable):
         database.prepare()
     database.close()
 

@@ -17,11 +17,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from app.options.index import add_options
 from radd.hub import bundle_directory, place_of
 from radd.resources import resource, writable
-from storage.index_command import add_options
 from training.baselines import MODELS
-from training.recipe import STAGES
+from training.config import STAGES
 
 SHIPPED = "radd"
 PROVED = (
@@ -34,17 +34,17 @@ NICE = 15  # retraining waits for what listens
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     arguments = parse(argv)
-    from stream.runtime import exit_code
+    from app.exit import exit_code
 
     return exit_code(lambda: arguments.command(arguments))
 
 
 def fit(arguments: argparse.Namespace) -> None:
+    from app.settings import load
     from evaluation.conditions import CONDITIONS
     from evaluation.training_figures import draw_training
     from generative.channel import Channel
     from radd.errors import ConfigError
-    from settings import load
     from training.selection import Selection
 
     settings, out = load(arguments.config), arguments.out
@@ -164,14 +164,14 @@ def told(out: Path, plans: list, left_out: list[str]) -> None:
 
 
 def index(arguments: argparse.Namespace) -> None:
-    from radd.bundle import in_use
-    from settings import load
-    from storage.confirming import Confirming
+    from app.settings import load
+    from radd.registry import in_use
+    from storage.reference_store import ReferenceStore
 
     settings = load(arguments.config)
     bundle = arguments.bundle or in_use(bundle_directory(resource(), settings.model.bundle))
     url = arguments.url or settings.storage.url
-    with Confirming(bundle, url) as confirming:
+    with ReferenceStore(bundle, url) as confirming:
         arguments.action(confirming, arguments)
 
 
@@ -184,7 +184,7 @@ def card(arguments: argparse.Namespace) -> None:
 
 
 def import_from_hub(arguments: argparse.Namespace) -> None:
-    from settings import load
+    from app.settings import load
     from training.hub_import import import_model
 
     out = arguments.out or place_of(arguments.named)
@@ -203,12 +203,12 @@ def import_from_hub(arguments: argparse.Namespace) -> None:
     )
 
 
-def weigh(arguments: argparse.Namespace) -> None:
+def calibrate_closeness(arguments: argparse.Namespace) -> None:
     """Measure how much a confirmation says to a bundle that is made already."""
+    from app.settings import load
     from generative.channel import Channel
     from radd.dataset import DecodedClips, read_corpus
-    from settings import load
-    from training.confirmation import weigh
+    from training.closeness import calibrate_closeness
 
     recipe = load(arguments.config).training
     channel = Channel.read(arguments.noise, recipe.rawboost)
@@ -217,7 +217,7 @@ def weigh(arguments: argparse.Namespace) -> None:
         arguments.work / "decoded",
         1,
     )
-    rows = weigh(arguments.bundle, clips, channel, recipe.seed)
+    rows = calibrate_closeness(arguments.bundle, clips, channel, recipe.seed)
     for label, (weight, offset, cap) in zip(("real", "fake"), rows, strict=True):
         counts = (
             f"counts from a closeness of {-offset / weight:.2f} on, up to {cap:.1f} nats"
@@ -228,7 +228,7 @@ def weigh(arguments: argparse.Namespace) -> None:
 
 
 def models(arguments: argparse.Namespace) -> None:
-    from training.models import list_models
+    from radd.registry import list_models
 
     print(list_models(arguments.directory))
 
@@ -237,11 +237,11 @@ def retrain(arguments: argparse.Namespace) -> None:
     """One round, or one each so often."""
     from importlib.util import find_spec
 
-    from radd.bundle import in_use
+    from app.settings import load
     from radd.errors import ConfigError, RaddError
-    from settings import load
+    from radd.registry import in_use
+    from retraining.loop import retrain
     from storage.learning import Learning
-    from training.retrain import retrain
 
     if find_spec("sklearn") is None:
         raise ConfigError("scikit-learn is not installed; pip install -e '.[retrain]'")
@@ -266,7 +266,7 @@ def retrain(arguments: argparse.Namespace) -> None:
 def means(settings, champion: Path, work: Path):
     from evaluation.conditions import CONDITIONS
     from generative.copy_synthesis import METHODS
-    from training.retrain import Means
+    from retraining.context import RetrainContext
 
     methods = [
         make for name, make in METHODS.items() if name != "world"
@@ -275,7 +275,7 @@ def means(settings, champion: Path, work: Path):
     def copy(samples, rng):
         return methods[rng.integers(len(methods))](samples, rng)
 
-    return Means(
+    return RetrainContext(
         champion,
         settings.retrain,
         settings.decision.spoof_p,
@@ -291,18 +291,18 @@ def say(line: str) -> None:
 
 def choose(arguments: argparse.Namespace) -> None:
     """Put the bundle to use that is named, or with `rollback` the one before."""
-    from radd.bundle import in_use
-    from settings import load
+    from app.settings import load
+    from radd.registry import in_use
+    from retraining.promotion import promote_by_name, rollback_to_previous
     from storage.learning import Learning
-    from training.choosing import put_back, put_to_use
 
     settings = load(arguments.config)
     configured = bundle_directory(resource(), settings.model.bundle)
     with Learning(arguments.url or settings.storage.url) as store:
         if arguments.name is not None:
-            version = put_to_use(store, configured, arguments.name, arguments.reason)
+            version = promote_by_name(store, configured, arguments.name, arguments.reason)
         else:
-            version = put_back(store, configured, arguments.reason)
+            version = rollback_to_previous(store, configured, arguments.reason)
     print(
         f"{in_use(configured)} is in use: {version}; daemons take it over within [model] overlay_s"
     )
@@ -312,9 +312,10 @@ def drift(arguments: argparse.Namespace) -> None:
     """Print the drift of the last days, a row a stream and day."""
     from datetime import UTC, datetime, timedelta
 
-    from radd.bundle import in_use, usual_distance
+    from app.settings import load
+    from radd.bundle import usual_distance
     from radd.errors import ConfigError
-    from settings import load
+    from radd.registry import in_use
     from storage.learning import Learning
 
     settings = load(arguments.config)
@@ -488,7 +489,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     saying = commands.add_parser(
         "weigh", help="measure how much a confirmation says to a bundle; fit does so for its own"
     )
-    saying.set_defaults(command=weigh)
+    saying.set_defaults(command=calibrate_closeness)
     saying.add_argument("--bundle", type=Path, default=resource("models/default"), metavar="DIR")
     saying.add_argument(
         "--data",

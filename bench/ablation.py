@@ -48,6 +48,7 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from app.settings import load
 from evaluation.audio_folder import AudioFolder
 from evaluation.conditions import through
 from evaluation.tables import markdown
@@ -58,19 +59,18 @@ from radd.dataset import Clip, DecodedClips, read_corpus
 from radd.detector import WINDOW_HOPS
 from radd.encoder import BLOCK_SAMPLES, OnnxEncoder, speech_blocks
 from radd.errors import ConfigError, RaddError
-from radd.index import FlatIndex
+from radd.index import BundleIndex
 from radd.metrics import eer, error_rates
-from radd.protocols import UNKNOWN, read_protocol
-from radd.speech import BLOCK_SAMPLES as SPEECH_SAMPLES
+from radd.registry import version_of
+from radd.trials import UNKNOWN, read_protocol
 from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ
-from settings import load
+from radd.vad import BLOCK_SAMPLES as SPEECH_SAMPLES
 from training.batches import Batch, Batches, clip_spectra
 from training.export import export_cnn
-from training.learn import Plan, learn
-from training.networks import SpectralNetwork
-from training.registry import version_of
-from training.together import spectral_loss
-from training.warm_start import spectral_network
+from training.joint import spectral_loss
+from training.learn import TrainingPlan, learn
+from training.networks.spectral import SpectralNetwork
+from training.networks.warm_start import spectral_network
 
 FIRST, CHAIN = "plain", ("channel", "RawBoost", "codecs")
 CORPORA = ("copies", "engines", "GAN", "VAE")
@@ -241,8 +241,8 @@ class Row:
             )
         return True
 
-    def learning(self, steps: int, rate: float) -> Plan:
-        return Plan(
+    def learning(self, steps: int, rate: float) -> TrainingPlan:
+        return TrainingPlan(
             steps, BATCH, CROP_SAMPLES, rate, load(environ={}).training.weight_decay, self.seed
         )
 
@@ -487,7 +487,7 @@ def processor_minutes() -> float:
 
 
 def judge(
-    cnn: SpectralCnn, encoder: OnnxEncoder, index: FlatIndex, side: Side, condition: str
+    cnn: SpectralCnn, encoder: OnnxEncoder, index: BundleIndex, side: Side, condition: str
 ) -> np.ndarray:
     """Scores of PARTS (clips, 3) under a condition; without a block of speech the first block is
     encoded.

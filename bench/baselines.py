@@ -44,10 +44,11 @@ from typing import Protocol
 
 import numpy as np
 
+from app.settings import load
 from bench.offline import Aasist, find_sound
 from evaluation.audio_folder import AudioFolder
 from evaluation.bootstrap import METRICS, Resampling, WeightedTrials, interval95, point
-from evaluation.conditions import CONDITIONS, Hearing
+from evaluation.conditions import CONDITIONS, ChannelCondition
 from evaluation.progress import Progress
 from evaluation.scoring import ClipScore, ClipScorer, blocks
 from evaluation.tables import interval, markdown
@@ -56,11 +57,10 @@ from radd.bundle import ENCODER, FRAMES, NETWORK, SCORE, load_detector, read_man
 from radd.dataset import read_corpus
 from radd.errors import ConfigError, ProtocolError, RaddError
 from radd.files import load_speech
-from radd.protocols import Trials, read_protocol
+from radd.registry import version_of
 from radd.score_files import ScoredTrials, match, read_scores, write_2019
+from radd.trials import Trials, read_protocol
 from radd.types import HOP_SAMPLES
-from settings import load
-from training.registry import version_of
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -81,7 +81,7 @@ class System(Protocol):
     key: str
     """names its scores: another system or another training has another"""
 
-    def scorer(self, sound: AudioFolder, hearing: Hearing) -> Callable[[], Work]:
+    def scorer(self, sound: AudioFolder, hearing: ChannelCondition) -> Callable[[], Work]:
         """What makes, in any process, the function that scores a list of trials."""
         ...
 
@@ -101,7 +101,7 @@ class Ours:
         self._path, self._manifest = path, read_manifest(path)
         self.key = version_of(self._manifest).replace(" ", "-")
 
-    def scorer(self, sound: AudioFolder, hearing: Hearing) -> Callable[[], Work]:
+    def scorer(self, sound: AudioFolder, hearing: ChannelCondition) -> Callable[[], Work]:
         return partial(_score_bundle, self._path, sound, hearing)
 
     def listener(self) -> Callable[[np.ndarray], object]:
@@ -143,7 +143,7 @@ class Theirs:
             self._network = Aasist(checkout, weights, Path(scratch) / "aasist.onnx")
         self.key = f"aasist-{hashlib.sha256(weights.read_bytes()).hexdigest()[:12]}"
 
-    def scorer(self, sound: AudioFolder, hearing: Hearing) -> Callable[[], Work]:
+    def scorer(self, sound: AudioFolder, hearing: ChannelCondition) -> Callable[[], Work]:
         def heard(utt: str) -> np.ndarray:
             return np.concatenate([*hearing.of(blocks(find_sound(sound, utt)), utt)])
 
@@ -173,7 +173,7 @@ def main() -> int:
         if arguments.command == "split":
             print(split(arguments.data, arguments.out, arguments.seed))
         elif arguments.command == "encoder":
-            from training.warm_start import block_encoder
+            from training.networks.warm_start import block_encoder
 
             block_encoder(arguments.bundle).speech_model.save_pretrained(arguments.out)
         else:
@@ -389,7 +389,7 @@ def scores_of(
         jobs = (
             1 if isinstance(system, Theirs) else arguments.jobs
         )  # a network of torch stays in its process
-        for scores in in_order(system.scorer(sound, Hearing(condition)), batches, jobs):
+        for scores in in_order(system.scorer(sound, ChannelCondition(condition)), batches, jobs):
             found += scores
             tell(len(found), len(trials))
         missing = next((one for one in found if one.llr is None), None)
@@ -405,7 +405,7 @@ def scores_of(
     return match(trials, read_scores(file), file)
 
 
-def _score_bundle(bundle: Path, sound: AudioFolder, hearing: Hearing) -> Work:
+def _score_bundle(bundle: Path, sound: AudioFolder, hearing: ChannelCondition) -> Work:
     settings = load()
     return ClipScorer(
         load_detector(bundle, settings.model, settings.gate), sound, hearing

@@ -84,9 +84,9 @@ def asked_a_second() -> tuple[float, str]:
     """The operations of all networks in a second of one live stream, and in which kinds of layer
     the time goes.
     """
+    from app.settings import load
     from radd.bundle import load_detector
     from radd.files import load_speech
-    from settings import load
 
     made, kept = onnxruntime.InferenceSession, []
     with tempfile.TemporaryDirectory() as scratch:

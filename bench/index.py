@@ -33,8 +33,8 @@ from floor import bytes_a_second, timed
 
 from evaluation.tables import markdown
 from radd.bundle import REFERENCES, VECTORS
-from radd.index import LABELS, ExactSide, FlatIndex
-from radd.overlay import Overlay, Recording
+from radd.index import LABELS, BundleIndex, ExactSide
+from radd.overlay import Overlay, RecordingKey
 from radd.references import Reference, References, read_references, write_references
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -85,10 +85,10 @@ def measured(n: int, bundle: Path, queries: int) -> dict[str, Any]:
         np.save(directory / VECTORS, vectors)
         write_references(directory / REFERENCES, references)
         known = References(references)
-        made_s, index = timed(lambda: FlatIndex("bench", vectors, known))
+        made_s, index = timed(lambda: BundleIndex("bench", vectors, known))
         index.save_clusters(directory)
         load_s, index = timed(
-            lambda: FlatIndex.load(directory / VECTORS, directory / REFERENCES, "bench", "bench")
+            lambda: BundleIndex.load(directory / VECTORS, directory / REFERENCES, "bench", "bench")
         )
         searched = latencies(index.search, asked)
         gone = {r.id for r in references[:CHANGED]}
@@ -166,17 +166,17 @@ def latencies(search: Callable, asked: np.ndarray) -> list[float]:
 def confirming(vectors: np.ndarray, known: References, asked: np.ndarray) -> float:
     """Seconds until CHANGED newly confirmed references are in an overlay of all these."""
     there = {
-        id: Recording(label, None, 1)
+        id: RecordingKey(label, None, 1)
         for id, label in zip((r.id for r in known), known.labels.tolist(), strict=True)
     }
     overlay = Overlay.empty("bench").changed(1, there, known, vectors, frozenset())
     came = References(Reference(f"new-{k}", "spoof", "-", "-", "-", 0.0) for k in range(CHANGED))
     fresh = np.resize(asked, (CHANGED, asked.shape[1]))
-    then = there | {f"new-{k}": Recording("spoof", None, 1) for k in range(CHANGED)}
+    then = there | {f"new-{k}": RecordingKey("spoof", None, 1) for k in range(CHANGED)}
     return timed(lambda: overlay.changed(2, then, came, fresh, frozenset()))[0]
 
 
-def recall(index: FlatIndex, exact: list[np.ndarray], asked: np.ndarray) -> float:
+def recall(index: BundleIndex, exact: list[np.ndarray], asked: np.ndarray) -> float:
     """Share of the true nearest of each side that are found, by their similarities."""
     found = []
     for vectors, hits in zip(

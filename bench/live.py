@@ -19,11 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
+from app.settings import load
 from radd.bundle import load_detector
 from radd.detector import WINDOW_HOPS
 from radd.files import load_speech
 from radd.types import HOP_SAMPLES, AudioChunk, seconds
-from settings import load
 from stream.monitor import Monitor
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -17,8 +17,8 @@ from evaluation.bootstrap import replicates
 from evaluation.groups import per_attack
 from evaluation.tables import markdown
 from radd.metrics import act_dcf, cllr, eer, error_rates, min_cllr, min_dcf
-from radd.protocols import UNKNOWN, Trials
 from radd.score_files import ScoredTrials, own_trials, read_scores, write_2019
+from radd.trials import UNKNOWN, Trials
 
 TARGET_S = 10
 

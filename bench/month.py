@@ -28,28 +28,28 @@ from pathlib import Path
 import numpy as np
 
 import train
+from app.settings import Settings, load
 from evaluation.days import draw_days
-from radd.bundle import in_use, load_detector, load_known_voices, read_manifest, write_manifest
+from radd.bundle import load_detector, load_known_voices, read_manifest, write_manifest
 from radd.dataset import Clip, DecodedClips
 from radd.encoder import BLOCK_SAMPLES, corrected, speech_blocks
-from radd.index import FlatIndex
+from radd.index import BundleIndex
 from radd.metrics import eer_of_sorted
 from radd.overlay import OverlaidIndex
+from radd.registry import in_use, version_of
 from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, Alert, AlertState, AudioChunk
-from settings import Settings, load
+from retraining.loop import retrain
+from retraining.refit import judging
 from storage.journal import Journal, StreamInfo
 from storage.learning import Learning
 from storage.overlay import OverlayStore
 from storage.review import Label, Question, Reviews
 from stream.engine import Fed, feed
-from stream.living_index import LivingIndex
+from stream.hot_reload import HotReload
 from stream.monitor import Monitor
 from stream.sampling import Sampler
 from training.bundle_maker import load_networks, score_windows
-from training.refit import judging
-from training.registry import version_of
 from training.replay import REPLAY, Replay
-from training.retrain import retrain
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -107,7 +107,7 @@ class Heard:
             for i in self.of
         }
 
-    def llrs(self, bundle: Path, index: FlatIndex | OverlaidIndex) -> dict[int, float]:
+    def llrs(self, bundle: Path, index: BundleIndex | OverlaidIndex) -> dict[int, float]:
         """The LLR of each clip by a bundle of the same networks and an index, as the detector puts
         it together.
         """
@@ -169,7 +169,7 @@ class World:
             self.judging = self.champion
             return load_detector(self.judging, settings.model, settings.gate)
 
-        with LivingIndex(
+        with HotReload(
             OverlayStore(url, self.detector.encoder_id), self.detector, 3600, newest
         ) as index:
             index.take_model()

@@ -36,6 +36,7 @@ from types import ModuleType
 import numpy as np
 import soundfile
 
+from app.settings import load
 from evaluation.audio_folder import AudioFolder
 from evaluation.progress import Progress
 from evaluation.scoring import ClipScorer
@@ -45,10 +46,9 @@ from radd.errors import AudioError, ConfigError, ModelError, ProtocolError, Radd
 from radd.files import load_speech
 from radd.metrics import eer, error_rates
 from radd.onnx import OnnxModel
-from radd.protocols import Trials, read_protocol
 from radd.score_files import ScoredTrials, write_2019
+from radd.trials import Trials, read_protocol
 from radd.types import SAMPLE_RATE_HZ
-from settings import load
 
 ROOT = Path(__file__).resolve().parent.parent
 

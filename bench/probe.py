@@ -20,12 +20,12 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from app.settings import load
 from evaluation.tables import markdown
 from generative.channel import Channel
 from radd.dataset import DecodedClips, read_corpus
 from radd.metrics import eer, error_rates
 from radd.types import SAMPLE_RATE_HZ
-from settings import load
 from training.batches import Batches
 
 FRAME = 512

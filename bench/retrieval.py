@@ -20,22 +20,22 @@ from pathlib import Path
 
 import numpy as np
 
+from app.settings import load
 from radd.bundle import load_detector, load_known_voices
 from radd.calibration import Calibration
 from radd.dataset import DecodedClips, read_corpus
 from radd.detector import WINDOW_HOPS, RaddDetector
 from radd.encoder import BLOCK_SAMPLES, Encoder, OnnxEncoder
 from radd.files import load_speech
-from radd.index import FlatIndex
+from radd.index import BundleIndex
 from radd.metrics import eer, error_rates
 from radd.overlay import OverlaidIndex
 from radd.types import HOP_SAMPLES, seconds
-from settings import load
-from training.confirmation import overlay_of
+from training.closeness import overlay_of
 
 ROOT = Path(__file__).resolve().parent.parent
 
-KnownVoices = tuple[OnnxEncoder, FlatIndex, Calibration]
+KnownVoices = tuple[OnnxEncoder, BundleIndex, Calibration]
 CONFIRMED = (1, 5, 20)
 SCORED = 4  # clips of a system that must be left to score
 CACHE_BLOCKS = 512

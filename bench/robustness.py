@@ -24,17 +24,17 @@ from pathlib import Path
 import numpy as np
 
 import evaluate
-from evaluation.conditions import CONDITIONS, Hearing
+from app.settings import load
+from evaluation.conditions import CONDITIONS, ChannelCondition
 from evaluation.tables import interval, markdown, number
 from radd.errors import ConfigError, RaddError
-from radd.protocols import Trials, read_protocol
-from settings import load
+from radd.trials import Trials, read_protocol
 
 ROOT = Path(__file__).resolve().parent.parent
 
 HEADER = ["bundle", "heard", "EER %", "95 % interval", "times clean", "Cllr", "act DCF", "refused"]
-HEARINGS = [Hearing(name) for name in CONDITIONS] + [
-    Hearing(seconds=length) for length in (1.0, 2.0, 4.0)
+HEARINGS = [ChannelCondition(name) for name in CONDITIONS] + [
+    ChannelCondition(seconds=length) for length in (1.0, 2.0, 4.0)
 ]
 
 
@@ -134,7 +134,7 @@ def measured(bundle: Path, protocol: Path, arguments: argparse.Namespace) -> lis
 
 
 def score(
-    bundle: Path, hearing: Hearing, protocol: Path, arguments: argparse.Namespace
+    bundle: Path, hearing: ChannelCondition, protocol: Path, arguments: argparse.Namespace
 ) -> tuple[dict, int]:
     """metrics.json of a run of evaluate.py, and how many clips the gate refused."""
     out = arguments.out / bundle.name / str(hearing).replace(" ", "-").replace(",", "")

@@ -25,13 +25,13 @@ from pathlib import Path
 
 import numpy as np
 
+from app.settings import load
 from evaluation.tables import interval, markdown, number
 from radd.bundle import NETWORK, load_detector
 from radd.errors import RaddError
 from radd.files import load_speech
-from radd.networks import RUNTIMES, file_for
+from radd.inference import RUNTIMES, file_for
 from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, Detector
-from settings import load
 
 ROOT = Path(__file__).resolve().parent.parent
 

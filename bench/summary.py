@@ -34,10 +34,10 @@ from typing import Any
 import streams as many
 from index import TARGETS_MS
 
+from app.settings import load
 from evaluation.tables import markdown
 from radd.bundle import load_detector
 from radd.files import load_speech
-from settings import load
 
 ROOT = Path(__file__).resolve().parent.parent
 

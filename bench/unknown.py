@@ -37,11 +37,11 @@ from radd.detector import WINDOW_HOPS
 from radd.encoder import BLOCK_SAMPLES, SPEECH_THRESHOLD, speech_blocks
 from radd.files import load_speech
 from radd.metrics import cllr, eer, error_rates
-from radd.speech import BLOCK_SAMPLES as SPEECH_SAMPLES
+from radd.registry import version_of
 from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ
+from radd.vad import BLOCK_SAMPLES as SPEECH_SAMPLES
 from training.batches import clip_spectra
 from training.bundle_maker import balanced, logistic
-from training.registry import version_of
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -14,27 +14,27 @@ from fastapi import FastAPI, Request, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 
-from console import live, loop, problems, recordings, reviewing, streams
+from console import http_errors, live, model_routes, recordings, reviewing, streams
+from console.auth import COOKIE, AuthMiddleware, Keys, session
 from console.champion import Champion, Loaded
 from console.decoding import Decoders, Limits
-from console.desk import Desk
-from console.guard import COOKIE, Guard, Keys, session
-from console.judging import Judge
-from console.meters import CONTENT_TYPE, Measured, Meters
-from console.problems import Refused
+from console.http_errors import Refused
+from console.job_queue import JobQueue
+from console.metrics import CONTENT_TYPE, Metrics, MetricsMiddleware
+from console.prediction import Predictor
+from console.schemas import Health, Model, Ready, Session, Token
 from console.settings import ServeSettings
-from console.shapes import Health, Model, Ready, Session, Token
 from radd.errors import StorageError
 from radd.types import Detector
 from storage.journal import StorageSettings
 from storage.overlay import OverlayStore
-from storage.reading import Reader
+from storage.queries import Reader
 from storage.review import Reviews, ReviewSettings
 from stream.alerts import AlertSettings
 from stream.decision import Decider, DecisionSettings
-from stream.living_index import LivingIndex, NoOverlays
+from stream.hot_reload import HotReload, NoOverlays
 from stream.monitor import Monitor
-from training.recipe import RetrainSettings
+from training.config import RetrainSettings
 
 WEB = Path(__file__).with_name("web")
 LOOK_S = 1.0
@@ -53,6 +53,7 @@ class Parts:
     configured: Path | None
     """the bundle beside which others may be put to use; None where that must not be"""
     retrain_command: Sequence[str]
+    learning: model_routes.LearningActions
     decision: DecisionSettings
     alerts: AlertSettings
     storage: StorageSettings
@@ -73,11 +74,13 @@ def make_app(parts: Parts) -> FastAPI:
     def monitor(detector: Detector) -> Monitor:
         return Monitor(detector, parts.decision, parts.alerts, str(uuid.uuid4()))
 
-    judge = Judge(champion, monitor, Decider(parts.decision))
+    judge = Predictor(champion, monitor, Decider(parts.decision))
     decoders = Decoders(Limits(serve.decode_s, serve.decode_memory_mb, serve.max_duration_s))
-    desk, meters, keys = Desk(judge, decoders, serve), Meters(), Keys(serve)
+    desk, meters, keys = JobQueue(judge, decoders, serve), Metrics(), Keys(serve)
     reader, reviews = Reader(parts.storage.url), Reviews(parts.storage.url, parts.review.quorum)
-    learning = loop.Loop(parts.storage.url, parts.configured, parts.retrain, parts.retrain_command)
+    learning = model_routes.ModelControl(
+        parts.storage.url, parts.configured, parts.retrain, parts.retrain_command, parts.learning
+    )
     meters.watch(desk)
 
     @asynccontextmanager
@@ -101,14 +104,16 @@ def make_app(parts: Parts) -> FastAPI:
         redoc_url=None,
         description="Whether a voice is a person's or synthetic.",
     )
-    problems.install(app)
-    app.add_middleware(Guard, settings=serve, keys=keys)
-    app.add_middleware(Measured, meters=meters)
+    http_errors.install(app)
+    app.add_middleware(AuthMiddleware, settings=serve, keys=keys)
+    app.add_middleware(MetricsMiddleware, meters=meters)
     app.include_router(recordings.routes(desk, champion, meters, serve))
-    app.include_router(streams.routes(desk, lambda: streams.Ear(champion, monitor), meters))
+    app.include_router(
+        streams.routes(desk, lambda: streams.StreamSession(champion, monitor), meters)
+    )
     app.include_router(live.routes(reader, judge, meters))
     app.include_router(reviewing.routes(reader, reviews, judge, champion, meters))
-    app.include_router(loop.routes(learning, champion, reader))
+    app.include_router(model_routes.routes(learning, champion, reader))
     _add_state(app, champion, reader, meters)
     _add_session(app, keys)
     app.mount("/", StaticFiles(directory=WEB, html=True))
@@ -124,7 +129,7 @@ async def _follow(champion: Champion, parts: Parts) -> None:
         if champion.encoder_id
         else NoOverlays()
     )
-    index = LivingIndex(overlays, champion, parts.overlay_s, parts.newest)
+    index = HotReload(overlays, champion, parts.overlay_s, parts.newest)
     entering = asyncio.create_task(run_in_threadpool(index.__enter__))
     try:
         await asyncio.shield(entering)
@@ -138,7 +143,7 @@ async def _follow(champion: Champion, parts: Parts) -> None:
         index.__exit__()
 
 
-def _add_state(app: FastAPI, champion: Champion, reader: Reader, meters: Meters) -> None:
+def _add_state(app: FastAPI, champion: Champion, reader: Reader, meters: Metrics) -> None:
     @app.get("/health", tags=["state"])
     async def health() -> Health:
         """The process answers."""

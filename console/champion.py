@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from console.words import limits
+from console.report_text import limits
 from radd.bundle import CARD, REFERENCES, BundledDetector, read_manifest
 from radd.index import ReferenceIndex
 from radd.overlay import Overlay
@@ -72,7 +72,7 @@ class Champion:
         self.now.adopt(index)
 
 
-class Heard:
+class StreamState:
     """What a stream remembers, and the detector whose memory that is."""
 
     def __init__(self, detector: BundledDetector):
@@ -89,10 +89,10 @@ class Follower:
         self.name = champion.name
         """of what judged last"""
 
-    def start(self) -> Heard:
-        return Heard(self._champion.now.detector)
+    def start(self) -> StreamState:
+        return StreamState(self._champion.now.detector)
 
-    def push(self, state: Heard, samples: np.ndarray) -> list[Judgement]:
+    def push(self, state: StreamState, samples: np.ndarray) -> list[Judgement]:
         now = self._champion.now.detector
         if state.detector is not now:
             state.detector, state.memory = now, now.start()

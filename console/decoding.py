@@ -1,4 +1,5 @@
-"""Sound of strangers, decoded in a process of its own with a limit on time, memory and length.
+"""Sound of strangers, decoded in a process of its own with a limit on time, memory and
+length.
 
 Nothing but tagged bytes comes back from that process: whatever a hostile file makes of a decoder,
 it stays there.
@@ -44,7 +45,7 @@ class Limits:
     """of the decoded sound"""
 
 
-class Sound:
+class DecodedSound:
     """What one decoder sends."""
 
     def __init__(
@@ -124,13 +125,13 @@ class Decoders:
         pass
 
     @contextmanager
-    def file(self, directory: Path) -> Iterator[Sound]:
+    def file(self, directory: Path) -> Iterator[DecodedSound]:
         """The sound of the file NAME in `directory`."""
         with self._run(_decode_file, str(directory), self.limits) as (pipe, process):
-            yield Sound(pipe, process, self.limits, float(PATIENCE * self.limits.cpu_s))
+            yield DecodedSound(pipe, process, self.limits, float(PATIENCE * self.limits.cpu_s))
 
     @contextmanager
-    def stream(self) -> Iterator[tuple[Connection, Sound]]:
+    def stream(self) -> Iterator[tuple[Connection, DecodedSound]]:
         """A pipe for the bytes of an Ogg or WebM stream in pieces of any size, closed at their end,
         and its sound.
         """
@@ -139,7 +140,7 @@ class Decoders:
             limits = replace(self.limits, cpu_s=STREAM_CPU_S, length_s=STREAM_S)
             with self._run(_decode_stream, theirs, limits) as (pipe, process):
                 theirs.close()
-                yield ours, Sound(pipe, process, limits, None)
+                yield ours, DecodedSound(pipe, process, limits, None)
         finally:
             ours.close()
 

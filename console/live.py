@@ -12,12 +12,12 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from console.judging import Judge
-from console.meters import Meters
-from console.problems import Refused
+from console.http_errors import Refused
+from console.metrics import Metrics
+from console.prediction import Predictor
 from radd.errors import StorageError
 from radd.types import seconds
-from storage.reading import Reader
+from storage.queries import Reader
 
 SHOWN_S = 600
 EVERY_S = 0.4
@@ -27,7 +27,7 @@ MOST_VIEWERS = 50
 class Watcher:
     """What one viewer has seen, and what is new."""
 
-    def __init__(self, reader: Reader, judge: Judge):
+    def __init__(self, reader: Reader, judge: Predictor):
         self._reader, self._judge = reader, judge
         self._next: dict[str, int] = {}
 
@@ -80,7 +80,7 @@ class Watcher:
         }
 
 
-def routes(reader: Reader, judge: Judge, meters: Meters) -> APIRouter:
+def routes(reader: Reader, judge: Predictor, meters: Metrics) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["live"])
     viewers = 0
 

@@ -9,18 +9,20 @@ from fastapi import APIRouter, File, Response, UploadFile
 from starlette.concurrency import run_in_threadpool
 
 from console.champion import Champion
-from console.desk import Desk
-from console.meters import Meters
-from console.problems import Refused, refusal
+from console.http_errors import Refused, refusal
+from console.job_queue import JobQueue
+from console.metrics import Metrics
+from console.schemas import Batch, BatchItem, Prediction, Problem
 from console.settings import ServeSettings
-from console.shapes import Batch, BatchItem, Prediction, Problem
 from radd.errors import RaddError
 
 LONGEST_NAME = 1000
 REFUSALS = {code: {"model": Problem} for code in (400, 401, 413, 422, 429, 503)}
 
 
-def routes(desk: Desk, champion: Champion, meters: Meters, settings: ServeSettings) -> APIRouter:
+def routes(
+    desk: JobQueue, champion: Champion, meters: Metrics, settings: ServeSettings
+) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["recordings"], responses=REFUSALS)
     most_bytes = settings.max_upload_mb * 1_000_000
 

@@ -9,8 +9,8 @@ from typing import Any
 from fpdf import FPDF
 from fpdf.enums import XPos, YPos
 
-from console.shapes import Prediction, Segment
-from console.words import VERDICTS, clock, percent
+from console.report_text import VERDICTS, clock, percent
+from console.schemas import Prediction, Segment
 from radd.resources import resource
 from radd.types import Verdict
 

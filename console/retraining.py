@@ -11,7 +11,7 @@ import threading
 from collections.abc import Sequence
 from typing import IO
 
-from console.problems import Refused
+from console.http_errors import Refused
 from radd.errors import StorageError
 from storage.learning import Learning
 

@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, BackgroundTasks, Path, Query, Request, Response
 
+from console.auth import REVIEWER, require
 from console.champion import Champion
-from console.guard import REVIEWER, require
-from console.judging import Judge
-from console.meters import Meters
-from console.problems import Refused
-from console.shapes import (
+from console.http_errors import Refused
+from console.metrics import Metrics
+from console.prediction import Predictor
+from console.schemas import (
     Answer,
     Clip,
     ClipDetails,
@@ -27,7 +27,7 @@ from console.shapes import (
 from radd.encoder import Encoder
 from radd.errors import StorageError
 from radd.types import seconds
-from storage.reading import Chosen, Reader, Row
+from storage.queries import Chosen, Reader, Row
 from storage.review import STATES, Reviews
 
 Id = Annotated[str, Path(pattern="^[0-9a-f-]{36}$", description="id of an alert or a sample")]
@@ -42,7 +42,7 @@ REFUSALS = {code: {"model": Problem} for code in (400, 401, 403, 404, 422, 429, 
 
 
 def routes(
-    reader: Reader, reviews: Reviews, judge: Judge, champion: Champion, meters: Meters
+    reader: Reader, reviews: Reviews, judge: Predictor, champion: Champion, meters: Metrics
 ) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["review"], responses=REFUSALS)
 

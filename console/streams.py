@@ -13,15 +13,15 @@ import numpy as np
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 
 from console.champion import Champion, Follower
-from console.desk import Desk
-from console.meters import Meters
-from console.problems import Refused
+from console.http_errors import Refused
+from console.job_queue import JobQueue
+from console.metrics import Metrics
 from radd.errors import AudioError, ConfigError, RaddError
 from radd.resampling import Converter
 from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, AudioChunk, Detector, seconds
+from stream.capture.pcm import PcmFrames
 from stream.monitor import Monitor
-from stream.notices import ModelChanged
-from stream.pcm import PcmFrames
+from stream.run_events import ModelChanged
 from stream.sinks import as_json
 
 AT_ONCE_SAMPLES = 64 * HOP_SAMPLES
@@ -32,7 +32,7 @@ PACKETS = 8  # of a stream that wait; then its sender waits
 CLOSE = '{"type": "close"}'
 
 
-class Ear:
+class StreamSession:
     """One stream: sound as it comes -> objects to send, as detect.py --json prints them. For one
     thread at a time.
     """
@@ -60,12 +60,12 @@ class Ear:
         return [as_json(event) for event in self._monitor.flush()]
 
 
-class PcmEar:
+class PcmSession:
     """An Ear for raw PCM; raises ConfigError for an unknown format and AudioError for what is no
     rate of sound.
     """
 
-    def __init__(self, ear: Ear, pcm_format: str, rate_hz: int, channels: int):
+    def __init__(self, ear: StreamSession, pcm_format: str, rate_hz: int, channels: int):
         self._ear, self._frames, self._converter = (
             ear,
             PcmFrames(pcm_format, channels),
@@ -83,7 +83,7 @@ class PcmEar:
         return self._ear.hear(self._converter.flush().samples) + self._ear.flush()
 
 
-def routes(desk: Desk, open_ear: Callable[[], Ear], meters: Meters) -> APIRouter:
+def routes(desk: JobQueue, open_ear: Callable[[], StreamSession], meters: Metrics) -> APIRouter:
     router = APIRouter(prefix="/v1")
 
     @router.websocket("/stream")
@@ -103,7 +103,7 @@ def routes(desk: Desk, open_ear: Callable[[], Ear], meters: Meters) -> APIRouter
                 if format == OPUS:
                     await _opus(socket, ear, desk)
                 else:
-                    await _pcm(socket, PcmEar(ear, format, rate, channels), desk)
+                    await _pcm(socket, PcmSession(ear, format, rate, channels), desk)
                 await socket.close(NORMAL)
         except (RaddError, Refused) as error:
             await _refuse(socket, error)
@@ -115,7 +115,7 @@ def routes(desk: Desk, open_ear: Callable[[], Ear], meters: Meters) -> APIRouter
     return router
 
 
-async def _pcm(socket: WebSocket, ear: PcmEar, desk: Desk) -> None:
+async def _pcm(socket: WebSocket, ear: PcmSession, desk: JobQueue) -> None:
     """Judge what has come by now at once: a stream that is late costs less, and so catches up."""
     loop, packets = asyncio.get_running_loop(), asyncio.Queue(PACKETS)
 
@@ -145,7 +145,7 @@ async def _pcm(socket: WebSocket, ear: PcmEar, desk: Desk) -> None:
         receiving.cancel()
 
 
-async def _opus(socket: WebSocket, ear: Ear, desk: Desk) -> None:
+async def _opus(socket: WebSocket, ear: StreamSession, desk: JobQueue) -> None:
     loop = asyncio.get_running_loop()
 
     def listen() -> None:

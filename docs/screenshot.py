@@ -10,13 +10,13 @@ from pathlib import Path
 
 from rich.console import Console
 
+from app.settings import load
 from radd.bundle import load_detector
 from radd.types import SAMPLE_RATE_HZ
-from settings import load
+from stream.capture.sources import FileSource
 from stream.live_view import LiveView
 from stream.monitor import Monitor
 from stream.runtime import Ending, NoJournal, Run, Stream
-from stream.sources import FileSource
 
 ROOT = Path(__file__).parents[1]
 

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from radd.errors import ProtocolError
-from radd.protocols import AUDIO_SUFFIXES
+from radd.trials import AUDIO_SUFFIXES
 
 MIME = {
     ".flac": "audio/flac",

@@ -11,8 +11,8 @@ import numpy as np
 
 from evaluation.groups import encode
 from radd.metrics import BAYES_THRESHOLD_LLR, act_dcf, cllr, dcf, eer, error_rates, min_dcf
-from radd.protocols import UNKNOWN, Trials
 from radd.score_files import ScoredTrials
+from radd.trials import UNKNOWN, Trials
 
 METRICS = ("eer_percent", "min_dcf", "act_dcf", "cllr_bits")
 

@@ -36,7 +36,7 @@ def through(condition: str, sound: np.ndarray, name: str) -> np.ndarray:
 
 
 @dataclass(frozen=True, slots=True)
-class Hearing:
+class ChannelCondition:
     """What of a clip is heard."""
 
     condition: str = "clean"

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from radd.errors import ProtocolError
-from radd.protocols import (
+from radd.trials import (
     ALL,
     UNKNOWN,
     Trials,

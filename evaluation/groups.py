@@ -8,8 +8,8 @@ from itertools import compress
 import numpy as np
 
 from radd.metrics import eer_of_sorted
-from radd.protocols import UNKNOWN
 from radd.score_files import ScoredTrials
+from radd.trials import UNKNOWN
 
 MOST_GROUPS = 200
 

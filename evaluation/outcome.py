@@ -9,14 +9,14 @@ from typing import Protocol
 import numpy as np
 
 from evaluation.poisson import interval95
-from evaluation.recordings import Recording, Segment
+from evaluation.recordings import LongRecording, VoiceSegment
 from radd.types import AlertState, seconds
 
 GRACE_S = 4.096  # an alert that opens within one window after a fake is about the fake
 THRESHOLDS = tuple(float(value) for value in np.geomspace(0.1, 100, 49))
 
 
-class Decider(Protocol):
+class AlarmDecider(Protocol):
     """The sequential test alone, for judgements that are known already."""
 
     def update(self, end: int, llr: float | None, window_samples: int): ...
@@ -34,7 +34,7 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class StreamResult:
     """What one recording gave."""
 
     hops: list[tuple[int, float | None, int]]
@@ -43,7 +43,7 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class StreamOutcome:
     """Errors and delays at one threshold."""
 
     threshold: float
@@ -76,7 +76,7 @@ class Outcome:
         return float(np.percentile(self.delays_s, percent)) if self.delays_s else None
 
 
-def decide_again(hops: list[tuple[int, float | None, int]], decider: Decider) -> list[Alarm]:
+def decide_again(hops: list[tuple[int, float | None, int]], decider: AlarmDecider) -> list[Alarm]:
     """The alarms that a fresh decider raises over known judgements: what its settings would have
     changed.
     """
@@ -96,7 +96,9 @@ def _follow(alarms: list[Alarm], decision, end: int) -> None:
         alarms[-1] = Alarm(alarms[-1].opened_s, seconds(decision.end))
 
 
-def count(threshold: float, recordings: list[Recording], alarms: list[list[Alarm]]) -> Outcome:
+def count(
+    threshold: float, recordings: list[LongRecording], alarms: list[list[Alarm]]
+) -> StreamOutcome:
     """Compare the alarms of each recording with what is known of it.
 
     A fake is found by the first alarm that opens during it or within 4.096 s after it; by one that
@@ -118,17 +120,17 @@ def count(threshold: float, recordings: list[Recording], alarms: list[list[Alarm
             delays_s += found[:1]
     hours = sum(recording.real_s for recording in recordings) / 3600
     n_fakes = sum(len(recording.fakes) for recording in recordings)
-    return Outcome(threshold, hours, false_alarms, n_fakes, missed, sorted(delays_s))
+    return StreamOutcome(threshold, hours, false_alarms, n_fakes, missed, sorted(delays_s))
 
 
-def _fake_of(recording: Recording, alarm: Alarm) -> Segment | None:
+def _fake_of(recording: LongRecording, alarm: Alarm) -> VoiceSegment | None:
     fakes = [
         fake for fake in recording.fakes if fake.onset_s < alarm.opened_s <= fake.end_s + GRACE_S
     ]
     return fakes[-1] if fakes else None
 
 
-def _is_false(recording: Recording, alarm: Alarm) -> bool:
+def _is_false(recording: LongRecording, alarm: Alarm) -> bool:
     return any(
         not segment.is_spoof and segment.onset_s < alarm.opened_s <= segment.end_s
         for segment in recording.segments
@@ -136,8 +138,10 @@ def _is_false(recording: Recording, alarm: Alarm) -> bool:
 
 
 def sweep(
-    recordings: list[Recording], heard: list[Heard], decider: Callable[[float], Decider]
-) -> list[Outcome]:
+    recordings: list[LongRecording],
+    heard: list[StreamResult],
+    decider: Callable[[float], AlarmDecider],
+) -> list[StreamOutcome]:
     """The outcome at every threshold of THRESHOLDS, without listening again."""
     return [
         count(threshold, recordings, [decide_again(one.hops, decider(threshold)) for one in heard])

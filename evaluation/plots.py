@@ -14,7 +14,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from evaluation.outcome import Outcome
+from evaluation.outcome import StreamOutcome
 from radd.metrics import ErrorRates, eer
 
 COLOURS = {
@@ -178,7 +178,7 @@ def paint_reliability(bins: list[dict]) -> Callable:
     return paint
 
 
-def paint_thresholds(outcomes: list[Outcome], shipped: Outcome) -> Callable:
+def paint_thresholds(outcomes: list[StreamOutcome], shipped: StreamOutcome) -> Callable:
     """False alarms an hour against missed fakes over the whole range of thresholds; the shipped one
     with intervals.
     """
@@ -212,7 +212,7 @@ def paint_thresholds(outcomes: list[Outcome], shipped: Outcome) -> Callable:
     return paint
 
 
-def paint_delays(shipped: Outcome) -> Callable:
+def paint_delays(shipped: StreamOutcome) -> Callable:
     """Share of fakes found within so many seconds of their onset, at the shipped threshold."""
 
     def paint(axes):

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from radd.errors import ProtocolError
-from radd.protocols import Trials, cell, csv_rows, is_spoof, utterance
+from radd.trials import Trials, cell, csv_rows, is_spoof, utterance
 from radd.types import SAMPLE_RATE_HZ
 
 REAL_S = (20.0, 60.0)
@@ -26,7 +26,7 @@ MIXED = "several speakers"
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class VoiceSegment:
     """A stretch of one kind of voice."""
 
     onset_s: float
@@ -41,11 +41,11 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
+class LongRecording:
     """A long recording and what is known of it."""
 
     name: str
-    segments: tuple[Segment, ...]
+    segments: tuple[VoiceSegment, ...]
     """in order; what lies between them is not counted"""
     clips: tuple[str, ...]
     """names of the clips it is joined from; of a file, its own"""
@@ -55,12 +55,12 @@ class Recording:
         return sum(segment.duration_s for segment in self.segments if not segment.is_spoof)
 
     @property
-    def fakes(self) -> list[Segment]:
+    def fakes(self) -> list[VoiceSegment]:
         return [segment for segment in self.segments if segment.is_spoof]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class VoiceRun:
     """Clips of one speaker or system that follow each other."""
 
     who: str
@@ -70,7 +70,7 @@ class Part:
 
 def plan(
     trials: Trials, length_s: Callable[[str], float], rng: np.random.Generator
-) -> list[Recording]:
+) -> list[LongRecording]:
     """Recordings of 20-60 s of real speech, three in four followed by 10-20 s of one system; no
     clip is used twice.
 
@@ -102,18 +102,18 @@ def plan(
     ]
 
 
-def _recording(number: int, real: Part, fake: Part | None) -> Recording:
-    segments = [Segment(0.0, real.duration_s, False, real.who)]
+def _recording(number: int, real: VoiceRun, fake: VoiceRun | None) -> LongRecording:
+    segments = [VoiceSegment(0.0, real.duration_s, False, real.who)]
     if fake:
-        segments.append(Segment(real.duration_s, fake.duration_s, True, fake.who))
-    return Recording(
+        segments.append(VoiceSegment(real.duration_s, fake.duration_s, True, fake.who))
+    return LongRecording(
         f"recording-{number:04d}", tuple(segments), (*real.clips, *(fake.clips if fake else ()))
     )
 
 
 def _fakes(
     clips: list[tuple[str, str]], lengths: dict[str, float], rng: np.random.Generator
-) -> list[Part]:
+) -> list[VoiceRun]:
     parts = []
     for system, names in _by_source(clips, rng).items():
         while names:
@@ -125,7 +125,7 @@ def _fakes(
 
 def _reals(
     clips: list[tuple[str, str]], lengths: dict[str, float], wanted: float, rng: np.random.Generator
-) -> list[Part]:
+) -> list[VoiceRun]:
     """Stretches of real speech, the shorter the more are wanted; first those of one speaker, then
     the rest in turn.
     """
@@ -158,7 +158,7 @@ def _by_source(clips: list[tuple[str, str]], rng: np.random.Generator) -> dict[s
 
 def _take(
     names: list[str], lengths: dict[str, float], enough_s: float, most_s: float, who: str
-) -> Part:
+) -> VoiceRun:
     """Take clips off the front until there is enough; a clip that would make it too much is
     dropped.
     """
@@ -168,7 +168,7 @@ def _take(
         if duration_s + lengths[name] <= most_s:
             taken.append(name)
             duration_s += lengths[name]
-    return Part(who, taken, duration_s)
+    return VoiceRun(who, taken, duration_s)
 
 
 def join(clips: list[np.ndarray]) -> np.ndarray:
@@ -188,14 +188,14 @@ def join(clips: list[np.ndarray]) -> np.ndarray:
     return joined[:place]
 
 
-def read_annotations(path: Path) -> list[Recording]:
+def read_annotations(path: Path) -> list[LongRecording]:
     """Recordings of one's own from a CSV file with the columns file, onset, duration (seconds) and
     label.
 
     An optional column who names speaker or system. Raises ProtocolError for anything else, and for
     segments of one file that overlap.
     """
-    files: dict[str, list[Segment]] = {}
+    files: dict[str, list[VoiceSegment]] = {}
     for number, row in csv_rows(path):
         place = f"{path}:{number}"
         if not {"file", "onset", "duration", "label"} <= set(row):
@@ -212,7 +212,7 @@ def read_annotations(path: Path) -> list[Recording]:
                 "than 0"
             )
         who = cell(row, "who" if "who" in row else None)
-        segment = Segment(onset_s, duration_s, is_spoof(row["label"], place), who)
+        segment = VoiceSegment(onset_s, duration_s, is_spoof(row["label"], place), who)
         files.setdefault(utterance(row["file"].strip()), []).append(segment)
     recordings = []
     for name, segments in files.items():
@@ -220,13 +220,13 @@ def read_annotations(path: Path) -> list[Recording]:
         for before, after in pairwise(segments):
             if after.onset_s < before.end_s:
                 raise ProtocolError(f"{path}: two segments of {name} overlap at {after.onset_s} s")
-        recordings.append(Recording(name, tuple(segments), (name,)))
+        recordings.append(LongRecording(name, tuple(segments), (name,)))
     if not recordings:
         raise ProtocolError(f"{path} describes no recording")
     return recordings
 
 
-def write_annotations(path: Path, recordings: list[Recording]) -> None:
+def write_annotations(path: Path, recordings: list[LongRecording]) -> None:
     """The segments as read_annotations takes them, with the clips they were joined from."""
     with open(path, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

@@ -12,7 +12,7 @@ from string import Template
 
 import numpy as np
 
-from evaluation.conditions import Hearing
+from evaluation.conditions import ChannelCondition
 from evaluation.plots import (
     CURVE_POINTS,
     draw,
@@ -99,7 +99,7 @@ def _run(summary: dict) -> str:
     """How the scores came about and which trials were chosen, where the record says so."""
     said = []
     if "condition" in summary:
-        said.append(str(Hearing(summary["condition"], summary["seconds"])))
+        said.append(str(ChannelCondition(summary["condition"], summary["seconds"])))
     said += [f"only {text}" for text in summary.get("where", [])]
     if "unseen_in" in summary:
         said.append(f"only systems that are not named in {', '.join(summary['unseen_in'])}")

@@ -14,8 +14,8 @@ import numpy as np
 
 from evaluation.scoring import ClipScore
 from radd.errors import ProtocolError
-from radd.protocols import Trials
 from radd.score_files import ScoredTrials, write_2019, write_2021, write_asvspoof5
+from radd.trials import Trials
 
 LOG = "scored.jsonl"
 CLIPS_AT_ONCE = 16

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from evaluation.audio_folder import AudioFolder
-from evaluation.conditions import Hearing
+from evaluation.conditions import ChannelCondition
 from radd.errors import AudioError
 from radd.files import open_audio
 from radd.resampling import Converter
@@ -51,9 +51,16 @@ class ClipScorer:
     """Scores the trials of one folder of sound."""
 
     def __init__(
-        self, detector: OfflineDetector, folder: AudioFolder, hearing: Hearing | None = None
+        self,
+        detector: OfflineDetector,
+        folder: AudioFolder,
+        hearing: ChannelCondition | None = None,
     ):
-        self._detector, self._folder, self._hearing = detector, folder, hearing or Hearing()
+        self._detector, self._folder, self._hearing = (
+            detector,
+            folder,
+            hearing or ChannelCondition(),
+        )
 
     def score_all(self, utts: list[str]) -> list[ClipScore]:
         return [self.score(utt) for utt in utts]

@@ -6,18 +6,18 @@ import csv
 import json
 from pathlib import Path
 
-from evaluation.outcome import Heard, Outcome
+from evaluation.outcome import StreamOutcome, StreamResult
 from evaluation.plots import draw, paint_delays, paint_thresholds
-from evaluation.recordings import Recording, write_annotations
+from evaluation.recordings import LongRecording, write_annotations
 from evaluation.tables import interval, markdown, number
 
 
 def write_stream_report(
     folder: Path,
-    recordings: list[Recording],
-    heard: list[Heard],
-    shipped: Outcome,
-    outcomes: list[Outcome],
+    recordings: list[LongRecording],
+    heard: list[StreamResult],
+    shipped: StreamOutcome,
+    outcomes: list[StreamOutcome],
     record: dict[str, int],
 ) -> str:
     """Write stream.json, thresholds.csv, stream.md, recordings.csv, clips.csv, alerts.csv and the
@@ -55,7 +55,7 @@ def write_stream_report(
     return table
 
 
-def _table(shipped: Outcome, outcomes: list[Outcome]) -> str:
+def _table(shipped: StreamOutcome, outcomes: list[StreamOutcome]) -> str:
     """Every fourth threshold and the shipped one, in order."""
     shown = sorted([*outcomes[::4], shipped], key=lambda outcome: outcome.threshold)
     rows = [_row(outcome, "shipped" if outcome is shipped else "") for outcome in shown]
@@ -72,7 +72,7 @@ def _table(shipped: Outcome, outcomes: list[Outcome]) -> str:
     return markdown(header, rows)
 
 
-def _row(outcome: Outcome, note: str) -> list[str]:
+def _row(outcome: StreamOutcome, note: str) -> list[str]:
     figures = outcome.figures()
     return [
         f"{outcome.threshold:.2f}",
@@ -86,7 +86,7 @@ def _row(outcome: Outcome, note: str) -> list[str]:
     ]
 
 
-def _cells(outcome: Outcome) -> list[str]:
+def _cells(outcome: StreamOutcome) -> list[str]:
     return [
         _joined(value) if isinstance(value, list) else "" if value is None else f"{value:.6g}"
         for value in outcome.figures().values()

@@ -10,15 +10,15 @@ import numpy as np
 
 from evaluation.audio_folder import AudioFolder
 from evaluation.conditions import through
-from evaluation.outcome import Alarm, Heard
-from evaluation.recordings import Recording, join
+from evaluation.outcome import Alarm, StreamResult
+from evaluation.recordings import LongRecording, join
 from evaluation.scoring import blocks
 from radd.errors import AudioError
 from radd.files import load_speech, open_audio
 from radd.types import HOP_SAMPLES, Alert, AlertState, AudioChunk, Event, Score, seconds
 
 
-class Listener(Protocol):
+class ChunkListener(Protocol):
     """What turns the chunks of one stream into events."""
 
     def feed(self, chunk: AudioChunk) -> list[Event]: ...
@@ -38,20 +38,20 @@ def clip_length_s(folder: AudioFolder, utt: str) -> float:
 class Listening:
     """Runs recordings through a fresh listener each, hop by hop."""
 
-    def __init__(self, listener: Callable[[], Listener], folder: AudioFolder, condition: str):
+    def __init__(self, listener: Callable[[], ChunkListener], folder: AudioFolder, condition: str):
         self._listener, self._folder, self._condition = listener, folder, condition
 
-    def hear(self, recording: Recording) -> Heard:
+    def hear(self, recording: LongRecording) -> StreamResult:
         """Raises AudioError for sound that is missing or cannot be read."""
         listener, end = self._listener(), 0
-        heard = Heard([], [])
+        heard = StreamResult([], [])
         for samples in self._sound(recording):
             _keep(heard, listener.feed(AudioChunk(samples, end)))
             end += len(samples)
         _keep(heard, listener.flush())
         return heard
 
-    def _sound(self, recording: Recording) -> Iterator[np.ndarray]:
+    def _sound(self, recording: LongRecording) -> Iterator[np.ndarray]:
         paths = [self._path(name) for name in recording.clips]
         if len(paths) == 1 and self._condition == "clean":
             yield from blocks(paths[0])
@@ -70,7 +70,7 @@ class Listening:
         return path
 
 
-def _keep(heard: Heard, events: list[Event]) -> None:
+def _keep(heard: StreamResult, events: list[Event]) -> None:
     for event in events:
         if isinstance(event, Score):
             heard.hops.append((event.end, event.llr, event.window_samples))

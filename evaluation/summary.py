@@ -25,8 +25,8 @@ from radd.metrics import (
     min_tdcf_2019,
     min_tdcf_2021,
 )
-from radd.protocols import Trials
 from radd.score_files import ScoredTrials
+from radd.trials import Trials
 
 
 @dataclass(frozen=True, slots=True)

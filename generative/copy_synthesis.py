@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from generative.corpus import Plan
+from generative.corpus import ClipPlan
 from generative.sources import read_source
 from radd.dataset import Clip, group_weights
 from radd.errors import ConfigError
@@ -160,7 +160,7 @@ METHODS: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
 
 def plan_copies(
     real: list[Clip], count: int, seed: int, methods: tuple[str, ...] = tuple(METHODS)
-) -> list[Plan]:
+) -> list[ClipPlan]:
     """`count` copies of these clips, drawn by the weights with which training meets them, methods
     in turn.
     """
@@ -177,8 +177,8 @@ def plan_copies(
     ]
 
 
-def _plan(number: int, clip: Clip, method: str, seed: int) -> Plan:
-    return Plan(
+def _plan(number: int, clip: Clip, method: str, seed: int) -> ClipPlan:
+    return ClipPlan(
         f"copy_{number:06}",
         "copy-synthesis",
         method,
@@ -190,12 +190,12 @@ def _plan(number: int, clip: Clip, method: str, seed: int) -> Plan:
     )
 
 
-def copier(real: list[Clip]) -> Callable[[Plan], np.ndarray]:
+def copier(real: list[Clip]) -> Callable[[ClipPlan], np.ndarray]:
     """What makes the copies that `plan_copies` planned of these clips."""
     return partial(_copy, {clip.utt: clip.path for clip in real})
 
 
-def _copy(paths: dict[str, Path], plan: Plan) -> np.ndarray:
+def _copy(paths: dict[str, Path], plan: ClipPlan) -> np.ndarray:
     samples = read_source(paths[plan.source_utt])
     return METHODS[plan.system](
         samples, np.random.default_rng([plan.recipe["seed"], plan.recipe["number"], 1])

@@ -15,7 +15,7 @@ import numpy as np
 
 from radd.errors import AudioError, ConfigError
 from radd.flac import flac_bytes
-from radd.protocols import UNKNOWN
+from radd.trials import UNKNOWN
 
 COLUMNS = (
     "utt",
@@ -31,7 +31,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ClipPlan:
     """One clip to be made: all that decides its bytes, and what is to be known of it."""
 
     utt: str
@@ -72,7 +72,7 @@ class Plan:
 
 
 def write_corpus(
-    out: Path, plans: list[Plan], make: Callable[[Plan], np.ndarray], jobs: int = 1
+    out: Path, plans: list[ClipPlan], make: Callable[[ClipPlan], np.ndarray], jobs: int = 1
 ) -> list[str]:
     """Write the clips that `make` returns, float32 (n,) at 16 kHz, as flac/UTT.flac, with meta.csv
     and the protocol.
@@ -107,7 +107,7 @@ def write_corpus(
     return [problem for problem in problems if problem is not None]
 
 
-def _write(folder: Path, make: Callable[[Plan], np.ndarray], plan: Plan) -> str | None:
+def _write(folder: Path, make: Callable[[ClipPlan], np.ndarray], plan: ClipPlan) -> str | None:
     file = folder / f"{plan.utt}.flac"
     if not file.is_file():
         try:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from generative.corpus import Plan
+from generative.corpus import ClipPlan
 from generative.sentences import compose
 from radd.errors import AudioError, ConfigError
 from radd.files import load_speech
@@ -26,7 +26,7 @@ PROGRAMS = {"espeak-ng": "espeak-ng", "flite": "flite", "festival": "text2wave"}
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
+class EngineVoice:
     """One voice of one engine."""
 
     engine: str
@@ -109,13 +109,13 @@ _FESTIVAL = (
 _FESTIVAL_VOICES = Path("/usr/share/festival/voices")
 
 
-def espeak_voices() -> list[Voice]:
+def espeak_voices() -> list[EngineVoice]:
     """Each accent once with each variant, as far as it has them: asked for another one, it speaks
     its own English.
     """
     accents, variants = _told("espeak-ng", "--voices"), _told("espeak-ng", "--voices=variant")
     return [
-        Voice("espeak-ng", f"{accent}+{variant}", f"espeak-ng+{variant}", "GPL-3.0", language)
+        EngineVoice("espeak-ng", f"{accent}+{variant}", f"espeak-ng+{variant}", "GPL-3.0", language)
         for language, known in _ACCENTS.items()
         for accent in known
         if accent in accents
@@ -124,21 +124,21 @@ def espeak_voices() -> list[Voice]:
     ]
 
 
-def flite_voices() -> list[Voice]:
+def flite_voices() -> list[EngineVoice]:
     """Those that were compiled in; asked for another one, it speaks with its first."""
     names = _told("flite", "-lv")
     return [
-        Voice("flite", name, f"flite-{name}", "BSD-like", "en", "ascii")
+        EngineVoice("flite", name, f"flite-{name}", "BSD-like", "en", "ascii")
         for name in _FLITE
         if name in names
     ]
 
 
-def festival_voices() -> list[Voice]:
+def festival_voices() -> list[EngineVoice]:
     """Those whose packages are installed."""
     there = {p.name for p in _FESTIVAL_VOICES.glob("*/*")}
     return [
-        Voice("festival", name, f"festival-{name}", *told)
+        EngineVoice("festival", name, f"festival-{name}", *told)
         for name, *told in _FESTIVAL
         if name in there
     ]
@@ -153,7 +153,7 @@ def _told(*command: str) -> set[str]:
     )
 
 
-def installed() -> tuple[dict[str, list[Voice]], list[str]]:
+def installed() -> tuple[dict[str, list[EngineVoice]], list[str]]:
     """The voices of each engine that is here, and the names of the engines that are not.
 
     Raises ConfigError where there is none.
@@ -172,7 +172,7 @@ def installed() -> tuple[dict[str, list[Voice]], list[str]]:
     return here, [engine for engine in PROGRAMS if engine not in here]
 
 
-def plan_engines(voices: dict[str, list[Voice]], clips: int, seed: int) -> list[Plan]:
+def plan_engines(voices: dict[str, list[EngineVoice]], clips: int, seed: int) -> list[ClipPlan]:
     """`clips` sentences: half by the first of the engines, which has most voices, the rest by the
     others in turn.
     """
@@ -181,7 +181,7 @@ def plan_engines(voices: dict[str, list[Voice]], clips: int, seed: int) -> list[
     return [_plan(k, voices[turns[k % len(turns)]], seed) for k in range(clips)]
 
 
-def _plan(number: int, voices: list[Voice], seed: int) -> Plan:
+def _plan(number: int, voices: list[EngineVoice], seed: int) -> ClipPlan:
     rng = np.random.default_rng([seed, number])
     voice = voices[rng.integers(len(voices))]
     text = compose(voice.language, LEAST_CHARACTERS, rng)
@@ -193,7 +193,7 @@ def _plan(number: int, voices: list[Voice], seed: int) -> Plan:
         "rate": round(float(rng.uniform(0.8, 1.25)), 3),
         "pitch": round(float(rng.uniform(0.75, 1.35)), 3),
     }
-    return Plan(
+    return ClipPlan(
         f"engine_{number:06}",
         voice.engine,
         voice.system,
@@ -204,7 +204,7 @@ def _plan(number: int, voices: list[Voice], seed: int) -> Plan:
     )
 
 
-def speak(plan: Plan) -> np.ndarray:
+def speak(plan: ClipPlan) -> np.ndarray:
     """What the plan's engine says, at most LONGEST_S, float32 (n,) at 16 kHz.
 
     Raises AudioError where the engine fails.

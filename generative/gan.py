@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from generative.copy_synthesis import like, mel_bands
-from generative.corpus import Plan
+from generative.corpus import ClipPlan
 from generative.sources import LEVEL, Crops, drawn, read_source, rms
 from radd.dataset import Clip, DecodedClips
 from radd.errors import AudioError, ConfigError
@@ -235,7 +235,7 @@ def train(
     crops = Crops(DecodedClips(real, work / "decoded"), BATCH, CROP_SAMPLES, seed)
     for size in sizes:
         torch.manual_seed(seed)
-        plan = learn.Plan(steps, BATCH, CROP_SAMPLES, RATE, 0.01, seed)
+        plan = learn.TrainingPlan(steps, BATCH, CROP_SAMPLES, RATE, 0.01, seed)
         learn.learn(
             Players(SIZES[size]),
             partial(loss, alone=int(ALONE * steps)),
@@ -249,7 +249,7 @@ def train(
 
 def plan_copies(
     real: list[Clip], work: Path, sizes: list[str], count: int, seed: int
-) -> list[Plan]:
+) -> list[ClipPlan]:
     """One copy each of at most `count` clips, by every stage of every size in turn.
 
     Raises ConfigError where no stage was reached.
@@ -264,8 +264,8 @@ def plan_copies(
     return [_plan(k, clip, *makers[k % len(makers)], seed) for k, clip in enumerate(chosen)]
 
 
-def _plan(number: int, clip: Clip, size: str, step: int, seed: int) -> Plan:
-    return Plan(
+def _plan(number: int, clip: Clip, size: str, step: int, seed: int) -> ClipPlan:
+    return ClipPlan(
         f"gan_{number:06}",
         "gan",
         f"hifi-gan-{size}-{step}",
@@ -277,12 +277,12 @@ def _plan(number: int, clip: Clip, size: str, step: int, seed: int) -> Plan:
     )
 
 
-def copier(real: list[Clip], work: Path) -> Callable[[Plan], np.ndarray]:
+def copier(real: list[Clip], work: Path) -> Callable[[ClipPlan], np.ndarray]:
     """What makes the copies that `plan_copies` planned of these clips."""
     return partial(_copy, {clip.utt: clip.path for clip in real}, work)
 
 
-def _copy(paths: dict[str, Path], work: Path, plan: Plan) -> np.ndarray:
+def _copy(paths: dict[str, Path], work: Path, plan: ClipPlan) -> np.ndarray:
     return copy(
         _generator(work, plan.recipe["size"], plan.recipe["step"]),
         read_source(paths[plan.source_utt]),
@@ -307,7 +307,7 @@ def copy(generator: Generator, samples: np.ndarray) -> np.ndarray:
     return like(samples, generator(mel_spectra(torch.from_numpy(whole)[None]))[0].numpy())
 
 
-def distances(plans: list[Plan], real: list[Clip], work: Path) -> dict[str, float]:
+def distances(plans: list[ClipPlan], real: list[Clip], work: Path) -> dict[str, float]:
     """Mean mel distance, in dB, of each planned generator's copies of the same few clips to their
     sources.
     """

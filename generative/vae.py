@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from generative.channel import Effect, mp3, opus, telephone, vorbis
 from generative.copy_synthesis import ShortTime, invert, like
-from generative.corpus import Plan
+from generative.corpus import ClipPlan
 from generative.sources import LEVEL, Crops, drawn, read_source, rms
 from radd.dataset import Clip, DecodedClips
 from training import learn
@@ -117,7 +117,7 @@ def loss(
     )
 
 
-class Voice:
+class VaeVoice:
     """A recording as the autoencoder knows it; what its methods make is as long and, by RMS, as
     loud.
     """
@@ -189,12 +189,12 @@ def train(real: list[Clip], work: Path, steps: int, seed: int, minutes: float) -
     `work` keeps decoded audio and a checkpoint: a run that was killed goes on from there.
     """
     torch.manual_seed(seed)
-    plan = learn.Plan(steps, BATCH, CROP_SAMPLES, RATE, 0.01, seed)
+    plan = learn.TrainingPlan(steps, BATCH, CROP_SAMPLES, RATE, 0.01, seed)
     pairs = Pairs(Crops(DecodedClips(real, work / "decoded"), BATCH, CROP_SAMPLES, seed), seed)
     return learn.learn(SpectralVae(), loss, pairs, plan, work / "vae", minutes=minutes).cpu()
 
 
-def plan_clips(real: list[Clip], fake: list[Clip], count: int, seed: int) -> list[Plan]:
+def plan_clips(real: list[Clip], fake: list[Clip], count: int, seed: int) -> list[ClipPlan]:
     """At most `count` clips: in turn two reconstructions, spoof, and the same gain on a clip of
     either label.
     """
@@ -210,9 +210,9 @@ def plan_clips(real: list[Clip], fake: list[Clip], count: int, seed: int) -> lis
     return plans[:count]
 
 
-def _spoof(number: int, clip: Clip, seed: int) -> Plan:
+def _spoof(number: int, clip: Clip, seed: int) -> ClipPlan:
     phase = ("own", "griffin-lim")[number % 2]
-    return Plan(
+    return ClipPlan(
         f"vae_{number:06}",
         "vae",
         f"vae-{phase}-phase",
@@ -224,9 +224,9 @@ def _spoof(number: int, clip: Clip, seed: int) -> Plan:
     )
 
 
-def _kept(number: int, clip: Clip, turn: int, seed: int) -> Plan:
+def _kept(number: int, clip: Clip, turn: int, seed: int) -> ClipPlan:
     gain = "envelope" if turn % 2 else list(LINES)[1 + turn // 2 % (len(LINES) - 1)]
-    return Plan(
+    return ClipPlan(
         f"vae_{number:06}",
         clip.source,
         clip.system,
@@ -239,13 +239,13 @@ def _kept(number: int, clip: Clip, turn: int, seed: int) -> Plan:
     )
 
 
-def maker(vae: SpectralVae, clips: list[Clip]) -> Callable[[Plan], np.ndarray]:
+def maker(vae: SpectralVae, clips: list[Clip]) -> Callable[[ClipPlan], np.ndarray]:
     """What makes the clips that `plan_clips` planned."""
     return partial(_make, vae, {clip.utt: clip.path for clip in clips})
 
 
-def _make(vae: SpectralVae, paths: dict[str, Path], plan: Plan) -> np.ndarray:
-    voice = Voice(vae, read_source(paths[plan.source_utt]))
+def _make(vae: SpectralVae, paths: dict[str, Path], plan: ClipPlan) -> np.ndarray:
+    voice = VaeVoice(vae, read_source(paths[plan.source_utt]))
     rng = np.random.default_rng([plan.recipe["seed"], plan.recipe["number"], 3])
     if "phase" in plan.recipe:
         return voice.reconstruction(rng, plan.recipe["phase"] == "own")

@@ -19,7 +19,7 @@ from radd.detector import ModelSettings, RaddDetector
 from radd.encoder import CorrectedEncoder, Encoder, OnnxEncoder
 from radd.errors import ModelError
 from radd.gate import GateSettings
-from radd.index import FlatIndex, ReferenceIndex
+from radd.index import BundleIndex, ReferenceIndex
 from radd.overlay import Overlay
 from radd.types import Detector, Judgement
 from radd.window_detector import WindowDetector, WindowModel, WindowNetwork
@@ -34,8 +34,6 @@ NETWORK = "network.onnx"  # of a bundle of kind window
 FRAMES, SCORE, ENCODER = "cnn_frames.onnx", "cnn_score.onnx", "encoder.onnx"
 VECTORS, REFERENCES, CARD = "index.npy", "references.csv", "card.md"
 CORRECTION = "correction.npy"  # of the encoder's score, in bundles that were retrained from labels
-CHAMPION = "champion"  # a file beside the bundles that names the one in use
-CANDIDATE = "candidate"  # and one that names a bundle which judges beside it, without a voice
 REPLAY = "replay.npz"  # the dev side, scored: what labels are learned beside, and what is usual
 WEIGHTS = (
     FRAMES,
@@ -108,38 +106,6 @@ def _seal(
         "files": digests,
     }
     (directory / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-
-
-def in_use(configured: Path) -> Path:
-    """The bundle that the file CHAMPION beside the configured one names; where there is none, the
-    configured one.
-
-    Raises ModelError where that file names no directory beside it.
-    """
-    return _named(configured.parent / CHAMPION) or configured
-
-
-def proposed(configured: Path) -> Path | None:
-    """The bundle that the file CANDIDATE beside the configured one names; None where there is none.
-    Raises as in_use.
-    """
-    return _named(configured.parent / CANDIDATE)
-
-
-def _named(alias: Path) -> Path | None:
-    try:
-        name = alias.read_text(encoding="utf-8").strip()
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(
-            f"cannot read {alias}: {error}; name a bundle anew with train.py promote"
-        ) from None
-    if not name or name != Path(name).name or not (alias.parent / name).is_dir():
-        raise ModelError(
-            f"{alias} names {name!r}, which is no bundle beside it; name one with train.py promote"
-        )
-    return alias.parent / name
 
 
 def usual_distance(directory: Path) -> float | None:
@@ -264,7 +230,7 @@ def _window_detector(
 _DETECTORS = {RADD: _radd_detector, WINDOW: _window_detector}
 
 
-def load_known_voices(directory: Path) -> tuple[Encoder, FlatIndex, Calibration]:
+def load_known_voices(directory: Path) -> tuple[Encoder, BundleIndex, Calibration]:
     """What a bundle compares voices with; raises ModelError as load_detector, and for a bundle
     without an index.
     """
@@ -303,7 +269,7 @@ def _calibration(directory: Path, manifest: dict[str, Any]) -> Calibration:
 
 def _known_voices(
     directory: Path, manifest: dict[str, Any]
-) -> tuple[Encoder, FlatIndex, Calibration]:
+) -> tuple[Encoder, BundleIndex, Calibration]:
     encoder_id, index_encoder = _encoder_ids(directory, manifest)
     calibration = _calibration(directory, manifest)
     if not calibration.fused:
@@ -313,7 +279,7 @@ def _known_voices(
     encoder: Encoder = OnnxEncoder(directory / ENCODER, encoder_id)
     if CORRECTION in manifest["files"]:
         encoder = CorrectedEncoder(encoder, _correction(directory / CORRECTION))
-    index = FlatIndex.load(directory / VECTORS, directory / REFERENCES, index_encoder, encoder_id)
+    index = BundleIndex.load(directory / VECTORS, directory / REFERENCES, index_encoder, encoder_id)
     if index.width != encoder.width:
         raise ModelError(
             f"{directory}: the encoder makes {encoder.width} numbers a block, the index "

@@ -14,7 +14,7 @@ import numpy as np
 
 from radd.errors import AudioError, ConfigError
 from radd.files import load_speech
-from radd.protocols import (
+from radd.trials import (
     AUDIO_SUFFIXES,
     UNKNOWN,
     csv_header,
@@ -23,8 +23,8 @@ from radd.protocols import (
     read_protocol,
     utterance,
 )
-from radd.speech import BLOCK_SAMPLES, SpeechNetwork, SpeechState
 from radd.types import SAMPLE_RATE_HZ
+from radd.vad import BLOCK_SAMPLES, SpeechNetwork, SpeechState
 
 _BATCH = 64
 # patterns of the names under which the corpora publish them; none names an eval side

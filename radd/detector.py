@@ -16,14 +16,14 @@ from radd.calibration import Calibration
 from radd.cnn import SpectralCnn
 from radd.encoder import BLOCK_HOPS, BLOCK_SAMPLES, BLOCK_SPEECH, Encoder
 from radd.features import BINS, STEP_SAMPLES, SpectrumState, log_spectra, remove_channel
-from radd.gate import NO_SOUND, GateSettings, Sound, refuse, speech_seconds
-from radd.index import FlatIndex, ReferenceIndex
-from radd.networks import AUTO, RUNTIMES
+from radd.gate import NO_SOUND, GateSettings, SpeechLevels, refuse, speech_seconds
+from radd.index import BundleIndex, ReferenceIndex
+from radd.inference import AUTO, RUNTIMES
 from radd.overlay import OverlaidIndex, Overlay
 from radd.ranges import check, check_choice
-from radd.speech import BLOCK_SAMPLES as SPEECH_SAMPLES
-from radd.speech import SpeechNetwork, SpeechState
 from radd.types import HOP_SAMPLES, Detector, Judgement, Neighbour, Part, Shed, Verdict
+from radd.vad import BLOCK_SAMPLES as SPEECH_SAMPLES
+from radd.vad import SpeechNetwork, SpeechState
 
 WINDOW_HOPS = 32  # 4.096 s, the longest window
 _FRAMES = HOP_SAMPLES // SPEECH_SAMPLES  # frames, and speech probabilities, in one hop
@@ -76,7 +76,7 @@ class DetectorState:
     """that made them"""
     vad: SpeechState = field(default_factory=SpeechState)
     spectrum: SpectrumState = field(default_factory=SpectrumState)
-    sound: Sound = NO_SOUND
+    sound: SpeechLevels = NO_SOUND
     """as long as `frames`"""
     unblocked: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
     """samples that wait for their block to be full"""
@@ -87,7 +87,7 @@ class DetectorState:
 
 
 @dataclass(slots=True)
-class _Heard:
+class _PendingBatch:
     """A part of a stream on its way through push_many."""
 
     part: Part
@@ -118,7 +118,7 @@ class RaddDetector(Detector):
         name: str,
         cnn: SpectralCnn,
         encoder: Encoder,
-        index: FlatIndex,
+        index: BundleIndex,
         calibration: Calibration,
         model: ModelSettings,
         gate: GateSettings,
@@ -206,13 +206,13 @@ class RaddDetector(Detector):
         flat = remove_channel(
             spectrum, spectra, speech.repeat(SPEECH_SAMPLES // STEP_SAMPLES, axis=1)
         )
-        sound = Sound.measure(samples, speech)
+        sound = SpeechLevels.measure(samples, speech)
         for k, state in enumerate(states):
             state.vad, state.spectrum = vad.row(k), spectrum.row(k)
             state.frames = np.concatenate([state.frames, self._cnn.frames(state.past, flat[k])])
             state.sound = state.sound.join(sound.row(k))
 
-    def _gate_part(self, part: Part, gated: bool, longest: bool) -> _Heard:
+    def _gate_part(self, part: Part, gated: bool, longest: bool) -> _PendingBatch:
         known, hops = len(part.state.sound.speech) // _FRAMES, len(part.samples) // HOP_SAMPLES
         windows = [
             slice(max(0, end - WINDOW_HOPS) * _FRAMES, end * _FRAMES)
@@ -223,9 +223,9 @@ class RaddDetector(Detector):
         refusals = [
             refuse(part.state.sound.part(w), self._gate) if gated else None for w in windows[first:]
         ]
-        return _Heard(part, windows, skipped, first, refusals, [None] * len(refusals))
+        return _PendingBatch(part, windows, skipped, first, refusals, [None] * len(refusals))
 
-    def _score(self, heard: list[_Heard]) -> None:
+    def _score(self, heard: list[_PendingBatch]) -> None:
         """The CNN's scores of the windows that the gate let pass, those of one length in one
         call.
         """
@@ -243,7 +243,7 @@ class RaddDetector(Detector):
             ):
                 one.scores[k] = score
 
-    def _listen(self, heard: list[_Heard], retrieval: Retrieval) -> None:
+    def _listen(self, heard: list[_PendingBatch], retrieval: Retrieval) -> None:
         """Encode and look up the blocks with speech in them that the parts have filled."""
         filled = []
         for state, samples, shed in (one.part for one in heard):
@@ -274,7 +274,7 @@ class RaddDetector(Detector):
 
         return cache.get(blocks, compute)
 
-    def _judge_part(self, heard: _Heard, index: ReferenceIndex) -> list[Judgement]:
+    def _judge_part(self, heard: _PendingBatch, index: ReferenceIndex) -> list[Judgement]:
         state, windows = heard.part.state, heard.windows
         begin = state.hops - len(windows) + 1
         out = []
@@ -297,7 +297,7 @@ class RaddDetector(Detector):
 
     def _judge(
         self,
-        sound: Sound,
+        sound: SpeechLevels,
         blocks: list[EncodedBlock],
         refusal: tuple | None,
         score: float | None,

@@ -13,8 +13,8 @@ import numpy as np
 from radd.errors import ModelError
 from radd.features import SpectrumState, log_spectra, remove_channel
 from radd.onnx import OnnxModel
-from radd.speech import BLOCK_SAMPLES as SPEECH_SAMPLES
 from radd.types import HOP_SAMPLES
+from radd.vad import BLOCK_SAMPLES as SPEECH_SAMPLES
 
 BLOCK_HOPS = 8
 BLOCK_SAMPLES = BLOCK_HOPS * HOP_SAMPLES  # 1.024 s

@@ -7,7 +7,7 @@
     |   `-- DeviceError           a microphone that is missing or will not open
     |-- ModelError       exit 4   a bundle that is missing, damaged or inconsistent
     `-- StorageError     exit 5   database or spool
-        `-- StorageAway           the database cannot be reached now; the spool takes over
+        `-- StorageUnreachable           the database cannot be reached now; the spool takes over
 
 A message says what was found, what was expected and what to do.
 """
@@ -46,11 +46,11 @@ class StorageError(RaddError):
     exit_code = 5
 
 
-class StorageAway(StorageError):
+class StorageUnreachable(StorageError):
     pass
 
 
-def forget_reader(out: TextIO) -> None:
+def silence_broken_pipe(out: TextIO) -> None:
     """After BrokenPipeError: what `out` still holds must go somewhere, or Python complains about it
     at exit.
     """

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from radd.ranges import check
-from radd.speech import BLOCK_SAMPLES
 from radd.types import SAMPLE_RATE_HZ, Verdict
+from radd.vad import BLOCK_SAMPLES
 
 QUIETEST_DBFS = -120.0
 _CLIPPED = 0.985  # of full scale
@@ -37,7 +37,7 @@ class GateSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
+class SpeechLevels:
     """What the gate knows of consecutive blocks of 32 ms; arrays (n,), of several streams (streams,
     n).
     """
@@ -50,39 +50,39 @@ class Sound:
     """share of samples at full scale, 0 to 1"""
 
     @classmethod
-    def measure(cls, samples: np.ndarray, speech: np.ndarray) -> Sound:
+    def measure(cls, samples: np.ndarray, speech: np.ndarray) -> SpeechLevels:
         """Of samples (..., n * BLOCK_SAMPLES) with speech probabilities (..., n)."""
         blocks = samples.reshape(*speech.shape, BLOCK_SAMPLES)
         return cls(speech, blocks.var(axis=-1), (np.abs(blocks) >= _CLIPPED).mean(axis=-1))
 
-    def join(self, later: Sound) -> Sound:
-        return Sound(
+    def join(self, later: SpeechLevels) -> SpeechLevels:
+        return SpeechLevels(
             *(
                 np.concatenate([getattr(self, name), getattr(later, name)])
                 for name in self.__slots__
             )
         )
 
-    def part(self, window: slice) -> Sound:
-        return Sound(self.speech[window], self.power[window], self.clipped[window])
+    def part(self, window: slice) -> SpeechLevels:
+        return SpeechLevels(self.speech[window], self.power[window], self.clipped[window])
 
-    def row(self, k: int) -> Sound:
+    def row(self, k: int) -> SpeechLevels:
         """Of one stream of several."""
-        return Sound(self.speech[k], self.power[k], self.clipped[k])
+        return SpeechLevels(self.speech[k], self.power[k], self.clipped[k])
 
     def level_dbfs(self) -> float:
         return max(QUIETEST_DBFS, 10 * float(np.log10(self.power.mean() + 1e-12)))
 
 
-NO_SOUND = Sound(np.zeros(0, np.float32), np.zeros(0, np.float32), np.zeros(0, np.float32))
+NO_SOUND = SpeechLevels(np.zeros(0, np.float32), np.zeros(0, np.float32), np.zeros(0, np.float32))
 
 
-def speech_seconds(window: Sound, threshold: float) -> float:
+def speech_seconds(window: SpeechLevels, threshold: float) -> float:
     """Seconds of speech in a window."""
     return float((window.speech >= threshold).sum()) * BLOCK_SAMPLES / SAMPLE_RATE_HZ
 
 
-def refuse(window: Sound, settings: GateSettings) -> tuple[Verdict, str] | None:
+def refuse(window: SpeechLevels, settings: GateSettings) -> tuple[Verdict, str] | None:
     """Why a window cannot be judged, as a verdict and in words; None where it can."""
     spoken = window.speech >= settings.speech_threshold
     speech_s = speech_seconds(window, settings.speech_threshold)

@@ -40,7 +40,7 @@ CLUSTERS_FILE = "clusters_{}.faiss"  # beside the vectors, by label
 Hit = tuple[float, Reference]  # a reference and before it its cosine to what was looked up
 
 
-class Found(NamedTuple):
+class SearchResult(NamedTuple):
     """What an index says of one vector."""
 
     margin: float
@@ -62,7 +62,7 @@ class Memory(NamedTuple):
 class ReferenceIndex(Protocol):
     """Labelled vectors of one encoder that can be searched."""
 
-    def search(self, embedding: np.ndarray, n: int) -> Found:
+    def search(self, embedding: np.ndarray, n: int) -> SearchResult:
         """What is closest to a unit vector, with n neighbours."""
         ...
 
@@ -320,7 +320,7 @@ def check_unit(vectors: np.ndarray, message: str) -> None:
             raise ModelError(message)
 
 
-class FlatIndex:
+class BundleIndex:
     """The references of a bundle, real and fake apart, so that the larger side does not crowd the
     other out.
     """
@@ -381,12 +381,12 @@ class FlatIndex:
         """Of the fake references."""
         return self.sides[1].references.systems()
 
-    def without(self, ids: Set[str]) -> FlatIndex:
+    def without(self, ids: Set[str]) -> BundleIndex:
         """The index that is left when the references of these ids are gone; raises ModelError where
         that is too few.
         """
         nothing = np.zeros((0, self.width), np.float32)
-        left = FlatIndex.__new__(FlatIndex)
+        left = BundleIndex.__new__(BundleIndex)
         left._take(
             self.encoder_id,
             self.width,
@@ -397,7 +397,7 @@ class FlatIndex:
     @classmethod
     def load(
         cls, vectors: Path, references: Path, index_encoder: str, encoder_id: str
-    ) -> FlatIndex:
+    ) -> BundleIndex:
         """The index of the files `vectors` (.npy, float16 or float32) and `references` (CSV with
         COLUMNS), and of the clusters beside them where there are some. Vectors of clusters stay on
         disk, mapped.
@@ -437,9 +437,9 @@ class FlatIndex:
             if isinstance(side, ClusteredSide):
                 side.save(file)
 
-    def search(self, embedding: np.ndarray, n: int) -> Found:
+    def search(self, embedding: np.ndarray, n: int) -> SearchResult:
         real, fake = self.sides_near(embedding, n)
-        return Found(margin(real, fake), nearest(real + fake, n))
+        return SearchResult(margin(real, fake), nearest(real + fake, n))
 
     def closeness(self, embeddings: np.ndarray) -> tuple[float, float]:
         return FAR, FAR
@@ -457,7 +457,7 @@ class FlatIndex:
 
 
 def margin(real: list[Hit], fake: list[Hit]) -> float:
-    """Found.margin of the nearest references of each side."""
+    """SearchResult.margin of the nearest references of each side."""
     means = [
         np.mean([similarity for similarity, _ in side[:MARGIN_NEIGHBOURS]]) for side in (real, fake)
     ]

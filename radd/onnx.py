@@ -10,7 +10,7 @@ from radd.errors import ModelError
 
 try:
     import onnxruntime
-except ModuleNotFoundError:  # a small device may have LiteRT alone, see radd/networks.py
+except ModuleNotFoundError:  # a small device may have LiteRT alone, see radd/inference.py
     onnxruntime = None
 
 INSTALLED = onnxruntime is not None

@@ -29,9 +29,9 @@ from radd.errors import ModelError
 from radd.index import (
     FAR,
     LABELS,
+    BundleIndex,
     ExactSide,
-    FlatIndex,
-    Found,
+    SearchResult,
     Side,
     check_unit,
     fitting,
@@ -39,9 +39,9 @@ from radd.index import (
     nearest,
 )
 from radd.references import Reference, References
-from radd.speech import BLOCK_SAMPLES as SPEECH_SAMPLES
-from radd.speech import SpeechNetwork, SpeechState
 from radd.types import seconds
+from radd.vad import BLOCK_SAMPLES as SPEECH_SAMPLES
+from radd.vad import SpeechNetwork, SpeechState
 
 SHRINKAGE = 1.0  # of the spread towards one that is equal in all directions, as a share of its mean
 MEASURED = 20_000  # references of a label, at most, whose spread is measured
@@ -74,7 +74,7 @@ class Provenance:
     licence: str
 
 
-class Recording(NamedTuple):
+class RecordingKey(NamedTuple):
     """What tells one confirmed recording from another under the same id."""
 
     label: str
@@ -96,7 +96,7 @@ class Overlay:
     """grows with every change; 0 where nothing was ever confirmed"""
     sides: tuple[Side, ...]
     """confirmed real and confirmed fake references"""
-    recordings: Mapping[str, Recording]
+    recordings: Mapping[str, RecordingKey]
     """by id"""
     removed: frozenset[str]
     """ids of the bundle's references that are taken for wrong"""
@@ -113,13 +113,13 @@ class Overlay:
         """
         known = References(references)
         blocks = Counter((r.id, r.label) for r in known)
-        recordings = {id: Recording(label, None, n) for (id, label), n in blocks.items()}
+        recordings = {id: RecordingKey(label, None, n) for (id, label), n in blocks.items()}
         return cls.empty(encoder_id).changed(1, recordings, known, vectors, frozenset())
 
     def changed(
         self,
         version: int,
-        recordings: Mapping[str, Recording],
+        recordings: Mapping[str, RecordingKey],
         references: References,
         vectors: np.ndarray,
         removed: frozenset[str],
@@ -156,7 +156,7 @@ class Overlay:
             sides.append(side)
         return Overlay(self.encoder_id, version, fitting(sides), recordings, removed)
 
-    def unknown(self, recordings: Mapping[str, Recording]) -> list[str]:
+    def unknown(self, recordings: Mapping[str, RecordingKey]) -> list[str]:
         """The ids of those recordings that are not here, or not so."""
         return [id for id, recording in recordings.items() if self.recordings.get(id) != recording]
 
@@ -177,7 +177,7 @@ class OverlaidIndex:
     one.
     """
 
-    def __init__(self, bundled: FlatIndex, overlay: Overlay) -> None:
+    def __init__(self, bundled: BundleIndex, overlay: Overlay) -> None:
         """Raises ModelError for an overlay of another encoder, a damaged one, and one that removes
         too much.
         """
@@ -195,23 +195,23 @@ class OverlaidIndex:
         self._bundled = bundled.without(overlay.removed) if overlay.removed else bundled
         self._confirmed = overlay.sides
         self._known = [
-            Confirmed(side, *voices) if len(side) else None
+            ConfirmedSide(side, *voices) if len(side) else None
             for side, voices in zip(
                 overlay.sides, permutations(self._bundled.sample(MEASURED)), strict=True
             )
         ]
 
-    def search(self, embedding: np.ndarray, n: int) -> Found:
+    def search(self, embedding: np.ndarray, n: int) -> SearchResult:
         known = self._bundled.sides_near(embedding, n)
         confirmed = [side.nearest(embedding, n) for side in self._confirmed]
         both = [k + c for k, c in zip(known, confirmed, strict=True)]
-        return Found(margin(*known), nearest(both[0] + both[1], n))
+        return SearchResult(margin(*known), nearest(both[0] + both[1], n))
 
     def closeness(self, embeddings: np.ndarray) -> tuple[float, float]:
         return tuple(FAR if known is None else known.closeness(embeddings) for known in self._known)
 
 
-class Confirmed:
+class ConfirmedSide:
     """The confirmed recordings of one label, as a window is compared with them."""
 
     def __init__(self, side: Side, label: np.ndarray, other: np.ndarray) -> None:

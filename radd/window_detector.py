@@ -17,11 +17,11 @@ import numpy as np
 from radd.calibration import Calibration
 from radd.errors import ModelError
 from radd.front_ends import FrontEnd, front_end
-from radd.gate import NO_SOUND, GateSettings, Sound, refuse, speech_seconds
-from radd.networks import AUTO, open_network
-from radd.speech import BLOCK_SAMPLES as SPEECH_SAMPLES
-from radd.speech import SpeechNetwork, SpeechState
+from radd.gate import NO_SOUND, GateSettings, SpeechLevels, refuse, speech_seconds
+from radd.inference import AUTO, open_network
 from radd.types import HOP_SAMPLES, Detector, Judgement
+from radd.vad import BLOCK_SAMPLES as SPEECH_SAMPLES
+from radd.vad import SpeechNetwork, SpeechState
 
 GATE_HOPS = 32  # 4.096 s: what the gate looks at, as with every other detector
 MAX_WINDOW_HOPS = 240  # 30.72 s
@@ -146,7 +146,7 @@ class WindowState:
     vad: SpeechState = field(default_factory=SpeechState)
     samples: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
     """the latest hops"""
-    sound: Sound = NO_SOUND
+    sound: SpeechLevels = NO_SOUND
     """as long as `samples`"""
     hops: int = 0
     """heard so far"""
@@ -216,7 +216,7 @@ class WindowDetector(Detector):
                 setattr(state, name, getattr(fresh, name))
         speech = self._vad.probability(state.vad, samples[None])[0]
         state.samples = np.concatenate([state.samples, samples])
-        state.sound = state.sound.join(Sound.measure(samples, speech))
+        state.sound = state.sound.join(SpeechLevels.measure(samples, speech))
         first, state.hops = state.hops + 1, state.hops + len(samples) // HOP_SAMPLES
         length = min(state.hops, self.window_hops)
         out = [

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from radd.errors import ConfigError, StorageAway, StorageError
+from radd.errors import ConfigError, StorageError, StorageUnreachable
 from storage.tables import METADATA, SCHEMA
 
 DRIVERS = ("sqlite", "mysql+mysqlconnector", "mariadb+mysqlconnector")
@@ -99,8 +99,8 @@ class Database:
     """One database and the one connection to it, or with `reads_only` a few that can change
     nothing.
 
-    Errors of every method: StorageAway if it cannot be reached now, EntryRefused if it takes a row
-    never, StorageError with what to do otherwise. No message holds a password.
+    Errors of every method: StorageUnreachable if it cannot be reached now, EntryRefused if it takes
+    a row never, StorageError with what to do otherwise. No message holds a password.
     """
 
     def __init__(self, url: str, reads_only: bool = False):
@@ -127,7 +127,9 @@ class Database:
         except sa.exc.DBAPIError as error:
             raise _told_apart(error, self._engine.url) from None
         except sa.exc.TimeoutError:
-            raise StorageAway("all connections to the database are busy; try again") from None
+            raise StorageUnreachable(
+                "all connections to the database are busy; try again"
+            ) from None
         except (sa.exc.StatementError, sa.exc.CompileError) as error:
             raise EntryRefused(f"rows do not fit the tables: {error}") from None
 
@@ -152,7 +154,7 @@ def _migrate(connection: sa.Connection) -> None:
         return
     lock = {"name": f"radd {connection.engine.url.database}"[:64], "seconds": MIGRATE_S}
     if connection.execute(sa.text("SELECT GET_LOCK(:name, :seconds)"), lock).scalar() != 1:
-        raise StorageAway(
+        raise StorageUnreachable(
             "another program has been making the tables of this database for too long"
         )
     try:
@@ -214,7 +216,7 @@ def _told_apart(error: sa.exc.DBAPIError, url: sa.URL) -> StorageError:
         return StorageError(
             f"the tables in {url.database} on {server} do not fit this program: {error.orig}"
         )
-    return StorageAway(f"the database at {server} cannot be used now: {error.orig}")
+    return StorageUnreachable(f"the database at {server} cannot be used now: {error.orig}")
 
 
 def _sqlite_error(error: sa.exc.DBAPIError, file: str) -> StorageError:
@@ -222,7 +224,7 @@ def _sqlite_error(error: sa.exc.DBAPIError, file: str) -> StorageError:
     if isinstance(error, sa.exc.IntegrityError | sa.exc.DataError):
         return EntryRefused(f"{file} refuses rows: {error.orig}")
     if name.startswith(SQLITE_PASSING):
-        return StorageAway(f"{file} cannot be used now: {error.orig}")
+        return StorageUnreachable(f"{file} cannot be used now: {error.orig}")
     if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM")):
         return StorageError(f"{file}: {error.orig}; its directory must exist and be writable")
     if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):

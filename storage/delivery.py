@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 import time
 
-from radd.errors import StorageAway, StorageError
+from radd.errors import StorageError, StorageUnreachable
 from storage.database import Database, EntryRefused
-from storage.entry import Entry, Kind
 from storage.retention import Retention
 from storage.rows import store
-from storage.spool import Spool
+from storage.spool.directory import Spool
+from storage.spool.entry import Entry, EntryKind
 
 PATIENCE_S = (0.5, 1, 2, 4, 8)
 """waits after the first, second ... failure in a row"""
@@ -49,7 +49,7 @@ class Delivery:
         """
         try:
             self._prepare()
-        except StorageAway as error:
+        except StorageUnreachable as error:
             self.problem = str(error)
         self._thread.start()
 
@@ -103,7 +103,9 @@ class Delivery:
                 raise EntryRefused(
                     f"spool entry {entry.name} does not fit the tables: {error!r}"
                 ) from None
-            tidy = entry.kind is not Kind.ROWS or time.monotonic() - self._tidied > TIDY_EVERY_S
+            tidy = (
+                entry.kind is not EntryKind.ROWS or time.monotonic() - self._tidied > TIDY_EVERY_S
+            )
             evicted = self._retention.apply(connection) if tidy else 0
         self._tidied = time.monotonic() if tidy else self._tidied
         self.delivered += 1

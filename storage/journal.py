@@ -13,10 +13,9 @@ from radd.errors import StorageError
 from radd.flac import flac_bytes
 from radd.ranges import check
 from radd.types import Alert, AlertState, Compared, Event, Gap, Sample, Score
+from storage.aggregates import Drifts, Shadows
 from storage.database import parse_url
 from storage.delivery import Delivery
-from storage.entry import Kind
-from storage.growing import Drifts, Shadows
 from storage.records import (
     StreamInfo,
     alert_record,
@@ -27,7 +26,8 @@ from storage.records import (
     stream_record,
 )
 from storage.retention import Retention
-from storage.spool import Spool
+from storage.spool.directory import Spool
+from storage.spool.entry import EntryKind
 from storage.timeline import Timeline
 
 MEGABYTE = 1_000_000
@@ -122,11 +122,11 @@ class Journal:
     def __enter__(self) -> Journal:
         with ExitStack() as undo:
             undo.enter_context(self._spool)
-            left = [entry for entry in self._spool.left() if entry.kind is Kind.ALERT]
+            left = [entry for entry in self._spool.left() if entry.kind is EntryKind.ALERT]
             self._delivery.start()
             undo.callback(self._delivery.close, 0)
             for book in self._books.values():
-                book.entry = self._spool.put(Kind.STREAM, stream_record(book.info), live=True)
+                book.entry = self._spool.put(EntryKind.STREAM, stream_record(book.info), live=True)
             self._delivery.wake()
             self.recovered = tuple(interrupted_alert(entry) for entry in left)
             undo.pop_all()
@@ -152,7 +152,9 @@ class Journal:
         self._keep_rows(book, to_the_end=True)
         ended = moment(book.info, book.totals["length_samples"])
         state = {"state": "interrupted" if interrupted else "ended", "ended_utc": ended}
-        self._keep(Kind.STREAM, stream_record(book.info) | book.totals | state, name=book.entry)
+        self._keep(
+            EntryKind.STREAM, stream_record(book.info) | book.totals | state, name=book.entry
+        )
 
     def write(self, event: Event, stream: str | None = None) -> None:
         """Keep one event; an alert is durable on return.
@@ -176,9 +178,11 @@ class Journal:
             book.gaps.append(gap_record(event))
             self._keep_rows(book)
         elif isinstance(event, Sample):
-            self._keep(Kind.ALERT, sample_record(event, book.judge), flac_bytes(event.clip))
+            self._keep(EntryKind.ALERT, sample_record(event, book.judge), flac_bytes(event.clip))
         elif isinstance(event, Compared):
-            self._keep(Kind.ROWS, {"stream_id": book.info.id, "shadows": [book.shadows.add(event)]})
+            self._keep(
+                EntryKind.ROWS, {"stream_id": book.info.id, "shadows": [book.shadows.add(event)]}
+            )
         elif isinstance(event, Alert) and event.state is not AlertState.INTERRUPTED:
             self._keep_alert(book, event)
 
@@ -214,8 +218,8 @@ class Journal:
             "delivery_failures": self._delivery.failures,
             "clips_evicted": self._delivery.evicted,
             "clips_dropped": dropped["clip"],
-            "alerts_lost": dropped[Kind.ALERT],
-            "timeline_dropped": dropped[Kind.ROWS],
+            "alerts_lost": dropped[EntryKind.ALERT],
+            "timeline_dropped": dropped[EntryKind.ROWS],
             "refused": self._spool.refused,
             "damaged": self._spool.damaged,
         }
@@ -225,7 +229,7 @@ class Journal:
         book.totals["alerts"] += opening
         name = book.open.pop(alert.id, None)
         name = self._keep(
-            Kind.ALERT, alert_record(alert, book.judge), flac_bytes(alert.clip), opening, name
+            EntryKind.ALERT, alert_record(alert, book.judge), flac_bytes(alert.clip), opening, name
         )
         if opening and name:
             book.open[alert.id] = name
@@ -240,7 +244,7 @@ class Journal:
         }
         book.gaps = []
         if record["timeline"] or record["gaps"]:
-            self._keep(Kind.ROWS, record)
+            self._keep(EntryKind.ROWS, record)
 
     def _keep(self, *entry, **options) -> str | None:
         """The entry's name in the spool, None if the spool could not take it; arguments as for

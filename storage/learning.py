@@ -34,7 +34,7 @@ RETRAINING = "retraining"
 
 
 @dataclass(frozen=True, slots=True)
-class Confirmed:
+class ConfirmedClip:
     """A clip whose label is agreed and whose sound is there."""
 
     sha256: str
@@ -71,7 +71,7 @@ class Learning:
     def close(self) -> None:
         self._database.close()
 
-    def confirmed(self) -> list[Confirmed]:
+    def confirmed(self) -> list[ConfirmedClip]:
         """The clips that may be learned from, in the order of their labels."""
         before = (alerts.c.began_samples - alerts.c.clip_start_samples).label("before")
         chosen = (
@@ -97,7 +97,7 @@ class Learning:
             }
             if agreeing:
                 made.append(
-                    Confirmed(
+                    ConfirmedClip(
                         sha256,
                         IN_INDEX[row.review],
                         row.source,

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, sqlite
 
 from radd.errors import ConfigError, StorageError
-from radd.overlay import Overlay, Recording
+from radd.overlay import Overlay, RecordingKey
 from radd.references import Reference, References
 from radd.types import SAMPLE_RATE_HZ, seconds
 from storage.database import Database
@@ -35,7 +35,7 @@ class Review:
 
 
 @dataclass(frozen=True, slots=True)
-class Confirmed:
+class OverlayRecording:
     """A recording of the overlay."""
 
     id: str
@@ -93,7 +93,7 @@ class OverlayStore:
                 .group_by(*columns)
                 .order_by(*columns)
             )
-            recordings = {id: Recording(*rest) for id, *rest in connection.execute(there)}
+            recordings = {id: RecordingKey(*rest) for id, *rest in connection.execute(there)}
             known, vectors = self._blocks(connection, self._latest.unknown(recordings))
             removed = frozenset(
                 connection.scalars(sa.select(removals.c.reference_id).where(self._mine(removals)))
@@ -127,15 +127,15 @@ class OverlayStore:
             )
         return known, np.frombuffer(read, FLOAT32).reshape(len(known), -1 if len(known) else 0)
 
-    def recordings(self) -> list[Confirmed]:
+    def recordings(self) -> list[OverlayRecording]:
         """What was added, in the order of time."""
-        columns = [added.c[name] for name in Confirmed.__slots__ if name != "blocks"]
+        columns = [added.c[name] for name in OverlayRecording.__slots__ if name != "blocks"]
         chosen = sa.select(*columns, sa.func.count().label("blocks")).where(self._mine(added))
         with self._transaction() as connection:
             rows = connection.execute(
                 chosen.group_by(*columns).order_by(added.c.added_utc, added.c.id)
             )
-            return [Confirmed(**row) for row in rows.mappings()]
+            return [OverlayRecording(**row) for row in rows.mappings()]
 
     def add(
         self,

@@ -14,7 +14,7 @@ import numpy as np
 from radd.errors import AudioError
 from radd.flac import flac_samples
 from radd.types import Alert, AlertState, Gap, Neighbour, Sample, seconds
-from storage.entry import Entry
+from storage.spool.entry import Entry
 
 TEXT_CHARACTERS = 10_000
 SAMPLE = "sample"  # the state of an alert that is none: speech that was drawn for review

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, sqlite
 
 from storage import tables
-from storage.entry import Entry, Kind
-from storage.informative import informative
+from storage.review_priority import review_priority
+from storage.spool.entry import Entry, EntryKind
 
 
 def store(connection: sa.Connection, entry: Entry) -> None:
@@ -35,7 +35,7 @@ def _store_alert(connection: sa.Connection, entry: Entry) -> None:
     row = dict(entry.record["alert"])
     if entry.interrupted:
         row["state"] = "interrupted"
-    row["informative"] = informative(entry.record)
+    row["informative"] = review_priority(entry.record)
     known = sa.select(alerts.c["clip_sha256", "clip_start_samples", "review"]).where(
         alerts.c.id == row["id"]
     )
@@ -122,4 +122,8 @@ def _value(column: sa.Column, value: Any) -> Any:
     return kind.fromisoformat(value) if isinstance(value, str) and issubclass(kind, date) else value
 
 
-STORES = {Kind.STREAM: _store_stream, Kind.ALERT: _store_alert, Kind.ROWS: _store_rows}
+STORES = {
+    EntryKind.STREAM: _store_stream,
+    EntryKind.ALERT: _store_alert,
+    EntryKind.ROWS: _store_rows,
+}

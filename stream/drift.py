@@ -10,7 +10,7 @@ from typing import Protocol
 
 from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, AudioChunk, Drift, Event, Judgement, Score
 from stream.engine import Listener
-from stream.monitor import Heard
+from stream.monitor import HopBatch
 
 LATEST = 600 * SAMPLE_RATE_HZ // HOP_SAMPLES  # scores whose mean counts: ten minutes of speech
 FEWEST = 60 * SAMPLE_RATE_HZ // HOP_SAMPLES  # a minute; before that nothing is said
@@ -44,10 +44,10 @@ class DriftWatch:
         self._sum = 0.0
         self._told = False
 
-    def hear(self, chunk: AudioChunk) -> Heard:
+    def hear(self, chunk: AudioChunk) -> HopBatch:
         return self._listener.hear(chunk)
 
-    def judged(self, heard: Heard, judgements: Sequence[Judgement]) -> list[Event]:
+    def judged(self, heard: HopBatch, judgements: Sequence[Judgement]) -> list[Event]:
         if self._detector.name != self._model:
             self._watch()
         return list(self._watched(self._listener.judged(heard, judgements)))

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from radd.errors import RaddError
 from radd.ranges import check
 from radd.types import AudioChunk, Detector, Event, Judgement, Part, Shed
-from stream.monitor import Heard
+from stream.monitor import HopBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,11 @@ class EngineSettings:
 class Listener(Protocol):
     """What turns the chunks of one stream into events; stream/monitor.py has the one that ships."""
 
-    def hear(self, chunk: AudioChunk) -> Heard:
+    def hear(self, chunk: AudioChunk) -> HopBatch:
         """What a detector is to judge of a chunk; judged() has to follow before the next chunk."""
         ...
 
-    def judged(self, heard: Heard, judgements: Sequence[Judgement]) -> Iterable[Event]: ...
+    def judged(self, heard: HopBatch, judgements: Sequence[Judgement]) -> Iterable[Event]: ...
     def flush(self) -> Iterable[Event]: ...
 
 
@@ -61,7 +61,7 @@ def feed(detector: Detector, chunks: Sequence[Fed]) -> list[Iterable[Event] | Ra
 
 
 def _events(
-    listener: Listener, heard: Heard, judgements: Sequence[Judgement]
+    listener: Listener, heard: HopBatch, judgements: Sequence[Judgement]
 ) -> Iterable[Event] | RaddError:
     try:
         return listener.judged(heard, judgements)

@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from radd.types import SAMPLE_RATE_HZ, Alert, AlertState, Drift, Event, Score, Verdict, seconds
-from stream.notices import Notice, Started, Stopped
+from stream.run_events import Notice, Started, Stopped
 from stream.sinks import Labels, Pace, Totals, clock_time, describe_drift, describe_end
 
 REDRAWS_PER_S = 8

@@ -36,7 +36,7 @@ DAMAGED = Judgement(
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class HopBatch:
     """A chunk on its way through a stream, between what it completed and what is made of it."""
 
     state: object
@@ -95,7 +95,7 @@ class Monitor:
             heard, self._detector.push(heard.state, heard.samples) if len(heard.samples) else []
         )
 
-    def hear(self, chunk: AudioChunk) -> Heard:
+    def hear(self, chunk: AudioChunk) -> HopBatch:
         """The first half of feed(): what a detector is to judge of `chunk`; judged() has to follow
         before the next.
         """
@@ -103,9 +103,9 @@ class Monitor:
         events = self._lose(hops.gap, hops.unjudged) if hops.gap else []
         if hops.damaged:
             self._state = self._detector.start()
-        return Heard(self._state, hops, events, chunk.arrived)
+        return HopBatch(self._state, hops, events, chunk.arrived)
 
-    def judged(self, heard: Heard, judgements: Sequence[Judgement]) -> list[Event]:
+    def judged(self, heard: HopBatch, judgements: Sequence[Judgement]) -> list[Event]:
         """The second half of feed(): the events, once a detector has judged heard.samples."""
         hops, events = heard.hops, heard.events
         latency_ms = None if heard.arrived is None else 1000.0 * (self._clock() - heard.arrived)

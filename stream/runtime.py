@@ -6,15 +6,13 @@ import logging
 import os
 import resource
 import signal
-import sys
 import time
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Protocol
 
-from radd.errors import RaddError, forget_reader
+from radd.errors import RaddError
 from radd.types import (
     SAMPLE_RATE_HZ,
     Alert,
@@ -27,9 +25,9 @@ from radd.types import (
     seconds,
 )
 from stream.engine import EngineSettings, Fed, Listener, feed
-from stream.inlet import Arrival, Inlet
-from stream.living_index import BundledIndex, LivingIndex
-from stream.notices import Display, IndexChanged, ModelChanged, Started, Stats, Stopped
+from stream.hot_reload import HotReload, NoReload
+from stream.multiplexer import Arrival, Multiplexer
+from stream.run_events import Display, IndexChanged, ModelChanged, Started, Stats, Stopped
 from stream.service import Service
 from stream.sinks import Fanout, Totals
 
@@ -39,7 +37,7 @@ CALM_S = 5.0  # without a late stream, until the machine counts as fast enough
 log = logging.getLogger(__name__)
 
 
-class Journal(Sink, Protocol):
+class EventJournal(Sink, Protocol):
     """The sink that keeps what happens; storage/journal.py has the one that ships."""
 
     recovered: Iterable[Alert]
@@ -141,12 +139,12 @@ class Run:
         self,
         streams: Sequence[Stream],
         detector: Detector,
-        open_journal: Callable[[], Journal],
+        open_journal: Callable[[], EventJournal],
         display: Display,
         ending: Ending,
         engine: EngineSettings,
         duration_samples: int | None = None,
-        index: BundledIndex | LivingIndex | None = None,
+        index: NoReload | HotReload | None = None,
     ):
         self.streams, self.detector, self.open_journal, self.display = (
             streams,
@@ -155,9 +153,9 @@ class Run:
             display,
         )
         self.ending, self.engine, self.duration_samples = ending, engine, duration_samples
-        self.index = index or BundledIndex()
+        self.index = index or NoReload()
         self.service = Service()
-        self.journal: Journal | None = None
+        self.journal: EventJournal | None = None
         self.problem: str | None = None
         self.error: Exception | None = None
         self.untold: list[Stream] = []
@@ -218,7 +216,9 @@ class Run:
     def _carry(self) -> None:
         if self.ending.reason:
             return
-        with Inlet([stream.source for stream in self.streams], self.engine.late_ms / 1000) as inlet:
+        with Multiplexer(
+            [stream.source for stream in self.streams], self.engine.late_ms / 1000
+        ) as inlet:
             while self._going_on() and not self.display.closed:
                 self._follow_index()
                 self._feed(inlet.take(self.engine.streams_at_once))
@@ -363,26 +363,3 @@ def resident_mb() -> float:
             return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
     except OSError:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-
-
-def exit_code(run: Callable[[], None]) -> int:
-    """Run the program and say how it ended: 0, the code of a RaddError, 141 where its reader went
-    away, or 1 for a bug.
-    """
-    try:
-        run()
-        sys.stdout.flush()
-    except BrokenPipeError:  # as with `| head`
-        forget_reader(sys.stdout)
-        return 141
-    except RaddError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    except Exception:
-        traceback.print_exc()
-        print(
-            "\nThis is a bug in RADD, no mistake of yours. Please report it with the lines above.",
-            file=sys.stderr,
-        )
-        return 1
-    return 0

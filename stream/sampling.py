@@ -22,8 +22,8 @@ from radd.types import (
     seconds,
 )
 from stream.engine import Listener
-from stream.monitor import Heard
-from stream.stretch import CurrentStretch
+from stream.monitor import HopBatch
+from stream.segment import CurrentSegment
 
 STRETCH_HOPS = 64
 STRETCH_SAMPLES = STRETCH_HOPS * HOP_SAMPLES  # 8.192 s
@@ -47,15 +47,15 @@ class Sampler:
         self._neighbours = neighbours
         self._alert_open = False
         self._gaps, self._gap_end = 0, -1
-        self._stretch = CurrentStretch(STRETCH_HOPS)
+        self._stretch = CurrentSegment(STRETCH_HOPS)
         self._flagged = False
 
-    def hear(self, chunk: AudioChunk) -> Heard:
+    def hear(self, chunk: AudioChunk) -> HopBatch:
         if self._stretch.hear(chunk):
             self._flagged = self._alert_open
         return self._listener.hear(chunk)
 
-    def judged(self, heard: Heard, judgements: Sequence[Judgement]) -> list[Event]:
+    def judged(self, heard: HopBatch, judgements: Sequence[Judgement]) -> list[Event]:
         return self._with_samples(self._listener.judged(heard, judgements))
 
     def flush(self) -> list[Event]:

@@ -25,8 +25,8 @@ from radd.types import (
 )
 from stream.decision import Decider, DecisionSettings
 from stream.engine import Listener
-from stream.monitor import Heard
-from stream.stretch import CurrentStretch
+from stream.monitor import HopBatch
+from stream.segment import CurrentSegment
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ PATIENCE_S = 5.0  # at the end of a stream, for the stretch that is being judged
 
 
 @dataclass(slots=True)
-class Stretch:
+class ShadowSegment:
     """Sound and what the champion said of each hop of it."""
 
     samples: np.ndarray
@@ -59,11 +59,11 @@ class Shadow:
         now.
         """
         self._candidate, self._decision = candidate, decision
-        self._jobs: queue.Queue[Stretch] = queue.Queue(1)
+        self._jobs: queue.Queue[ShadowSegment] = queue.Queue(1)
         self._thread = threading.Thread(target=self._work, name="shadow", daemon=True)
         self._problem: str | None = None
 
-    def offer(self, stretch: Stretch) -> bool:
+    def offer(self, stretch: ShadowSegment) -> bool:
         """Have a stretch judged; False where the thread has no time for it. Returns at once."""
         if not self._thread.ident:
             self._thread.start()
@@ -87,7 +87,7 @@ class Shadow:
             finally:
                 stretch.done.set()
 
-    def compare(self, candidate: Detector, stretch: Stretch) -> Compared | None:
+    def compare(self, candidate: Detector, stretch: ShadowSegment) -> Compared | None:
         """What both say of the hops, after the first WARM_HOPS, that both have measured; None
         without any.
         """
@@ -121,14 +121,14 @@ class Shadowed:
     def __init__(self, listener: Listener, shadow: Shadow):
         self._listener, self._shadow = listener, shadow
         self._stretches = 0
-        self._waiting: list[Stretch] = []
-        self._current = CurrentStretch(STRETCH_HOPS)
+        self._waiting: list[ShadowSegment] = []
+        self._current = CurrentSegment(STRETCH_HOPS)
 
-    def hear(self, chunk: AudioChunk) -> Heard:
+    def hear(self, chunk: AudioChunk) -> HopBatch:
         self._current.hear(chunk)
         return self._listener.hear(chunk)
 
-    def judged(self, heard: Heard, judgements: Sequence[Judgement]) -> list[Event]:
+    def judged(self, heard: HopBatch, judgements: Sequence[Judgement]) -> list[Event]:
         events = list(self._listener.judged(heard, judgements))
         for event in events:
             if isinstance(event, Score):
@@ -146,7 +146,7 @@ class Shadowed:
     def _end_stretch(self) -> None:
         scores = self._current.scores
         if self._stretches % EVERY == 0 and any(score.llr is not None for score in scores):
-            stretch = Stretch(self._current.samples, scores)
+            stretch = ShadowSegment(self._current.samples, scores)
             if self._shadow.offer(stretch):
                 self._waiting.append(stretch)
         self._stretches += 1

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import TextIO
 
-from radd.errors import StorageError, forget_reader
+from radd.errors import StorageError, silence_broken_pipe
 from radd.flac import clip_sha256
 from radd.types import (
     Alert,
@@ -29,7 +29,7 @@ from radd.types import (
     Verdict,
     seconds,
 )
-from stream.notices import IndexChanged, ModelChanged, Notice, Started, Stats, Stopped
+from stream.run_events import IndexChanged, ModelChanged, Notice, Started, Stats, Stopped
 
 
 class Fanout:
@@ -98,7 +98,7 @@ class Lines:
 
     def _close(self) -> None:
         self.closed = True
-        forget_reader(self.out)
+        silence_broken_pipe(self.out)
 
 
 class JsonLines(Lines):

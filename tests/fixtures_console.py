@@ -16,11 +16,11 @@ import pytest
 from fixtures_detector import STREAM_ID
 from fixtures_patience import PATIENCE_S
 
+from app.settings import load
 from radd.bundle import MANIFEST, load_detector, read_manifest, write_manifest
 from radd.calibration import Calibration
 from radd.types import AudioChunk, Event
 from serve import make_tables
-from settings import load
 
 ROOT = Path(__file__).parents[1]
 BUNDLE = ROOT / "models/default"
@@ -83,6 +83,7 @@ def console(loaded, tmp_path):
     """
     from starlette.testclient import TestClient
 
+    from app.console import RetrainingActions
     from console.app import Parts, make_app
 
     with ExitStack() as running:
@@ -97,6 +98,7 @@ def console(loaded, tmp_path):
                 "newest": lambda: None,
                 "configured": None,
                 "retrain_command": ["false"],
+                "learning": RetrainingActions(),
                 "overlay_s": 0.0,
             }
             app = make_app(

@@ -17,7 +17,7 @@ import detect
 from radd.bundle import CARD, WEIGHTS, write_manifest
 from radd.calibration import Calibration
 from radd.errors import DeviceError
-from stream.microphone import list_devices
+from stream.capture.portaudio import list_devices
 
 ROOT = Path(__file__).parents[1]
 SPEECH = Path(

@@ -18,7 +18,8 @@ FLOORS = {
     "evaluation": 2,
     "generative": 2,
     "console": 2,
-    "settings": 3,
+    "retraining": 2,
+    "app": 3,
 }
 DOOR_FLOOR = 4
 

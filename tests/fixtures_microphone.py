@@ -21,7 +21,7 @@ from fixtures_patience import PATIENCE_S
 
 from radd.errors import DeviceError
 from radd.types import SAMPLE_RATE_HZ
-from stream.microphone import list_devices
+from stream.capture.portaudio import list_devices
 
 PLUG = (
     "module-null-sink",

@@ -10,8 +10,8 @@ from fixtures_detector import WINDOW_HOPS, BrightnessDetector, silence, voice
 
 from evaluation.audio_folder import AudioFolder
 from evaluation.scoring import ClipScorer
-from radd.protocols import UNKNOWN, Trials
 from radd.score_files import ScoredTrials
+from radd.trials import UNKNOWN, Trials
 from radd.types import HOP_SAMPLES
 
 BUNDLE = Path(__file__).parents[1] / "models" / "default"

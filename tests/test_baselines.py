@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.settings import load
 from radd.dataset import Clip
 from radd.files import load_speech
 from radd.flac import flac_bytes
@@ -19,7 +20,6 @@ from radd.front_ends.classical import FRAME_FEATURES, NAMES, Classical, frame_fe
 from radd.front_ends.mel import LogMel
 from radd.onnx import OnnxModel
 from radd.types import HOP_SAMPLES
-from settings import load
 
 ROOT = Path(__file__).parents[1]
 FIXTURE = Path(__file__).with_name("classical_features.npz")

@@ -10,8 +10,8 @@ from fixtures_scores import scored_trials
 import evaluate
 import train
 from radd.bundle import MANIFEST, WEIGHTS, read_manifest
-from radd.protocols import Trials
 from radd.score_files import ScoredTrials, write_trials
+from radd.trials import Trials
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ from fixtures_scores import OpenBrightness, scored_trials
 
 import evaluate
 from evaluation.audio_folder import AudioFolder
-from evaluation.conditions import CONDITIONS, Hearing, through
+from evaluation.conditions import CONDITIONS, ChannelCondition, through
 from evaluation.filters import Filter, described
 from evaluation.scoring import ClipScorer
 from radd.errors import ProtocolError
-from radd.protocols import Trials, read_protocol
 from radd.score_files import write_trials
+from radd.trials import Trials, read_protocol
 
 NARROW = ("telephone-mulaw", "telephone-alaw", "gsm")
 
@@ -99,12 +99,16 @@ def test_a_room_decays_by_60_db_in_half_a_second():
 def test_the_first_seconds_have_the_score_of_a_cut_file(clips, tmp_path, condition):
     sound, rate = soundfile.read(clips / "fake9.flac", dtype="int16")
     soundfile.write(tmp_path / "fake9.flac", sound[: 2 * rate], rate)
-    cut = ClipScorer(OpenBrightness(), AudioFolder(tmp_path), Hearing(condition)).score("fake9")
-    found = ClipScorer(OpenBrightness(), AudioFolder(clips), Hearing(condition, 2.0)).score("fake9")
-    assert found == cut
-    assert found != ClipScorer(OpenBrightness(), AudioFolder(clips), Hearing(condition)).score(
+    cut = ClipScorer(OpenBrightness(), AudioFolder(tmp_path), ChannelCondition(condition)).score(
         "fake9"
     )
+    found = ClipScorer(
+        OpenBrightness(), AudioFolder(clips), ChannelCondition(condition, 2.0)
+    ).score("fake9")
+    assert found == cut
+    assert found != ClipScorer(
+        OpenBrightness(), AudioFolder(clips), ChannelCondition(condition)
+    ).score("fake9")
 
 
 @pytest.fixture(scope="module")

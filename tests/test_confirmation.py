@@ -7,7 +7,7 @@ pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip instal
 
 from radd.calibration import Calibration
 from radd.index import FAR
-from training.confirmation import fit_row
+from training.closeness import fit_row
 
 
 def drawn(again: float, same: float, n: int = 400) -> tuple[np.ndarray, ...]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from test_console_recordings import FORMS, as_file, predict, problem
 
 from radd.files import load_speech
-from stream.sources import DEMO
+from stream.capture.sources import DEMO
 
 pytest.importorskip(
     "fastapi", reason="the console's packages are missing: pip install -e '.[serve]'"

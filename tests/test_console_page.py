@@ -14,13 +14,13 @@ from test_console_recordings import FORMS, as_file
 
 from radd.files import load_speech
 from storage import tables
-from stream.sources import DEMO
+from stream.capture.sources import DEMO
 
 pytest.importorskip(
     "fastapi", reason="the console's packages are missing: pip install -e '.[serve]'"
 )
 
-from console.words import limits
+from console.report_text import limits
 
 PAGES = ("live", "review", "check", "models")
 

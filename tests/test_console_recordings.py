@@ -22,7 +22,7 @@ from evaluation.audio_folder import AudioFolder
 from evaluation.scoring import ClipScorer
 from radd.errors import AudioError
 from radd.types import SAMPLE_RATE_HZ, Alert, AlertState
-from stream.sources import DEMO
+from stream.capture.sources import DEMO
 
 FORMS = {
     "wav": ("WAV", "PCM_16"),

@@ -13,15 +13,15 @@ from test_console_recordings import HOSTILE, as_file, predict
 
 from radd.files import load_speech
 from radd.types import Verdict
-from stream.sources import DEMO
+from stream.capture.sources import DEMO
 
 pytest.importorskip(
     "fastapi", reason="the console's packages are missing: pip install -e '.[serve]'"
 )
 
 from console.report import report
-from console.shapes import Prediction, Segment, Span
-from console.words import VERDICTS, in_words, limits
+from console.report_text import VERDICTS, in_words, limits
+from console.schemas import Prediction, Segment, Span
 
 NAME = "Звонок 你好 <b>.wav"
 

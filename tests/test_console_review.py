@@ -13,7 +13,7 @@ from radd.flac import flac_samples
 from radd.types import Gap, Verdict
 from storage import tables
 from storage.journal import Journal
-from stream.sources import DEMO
+from stream.capture.sources import DEMO
 
 pytest.importorskip(
     "fastapi", reason="the console's packages are missing: pip install -e '.[serve]'"
@@ -137,13 +137,13 @@ def test_the_console_cannot_change_what_it_reads(settings):
 def test_the_live_page_is_told_each_second_once_and_nothing_unmeasured_has_a_number(
     loaded, settings
 ):
-    from console.judging import Judge
+    from app.settings import load
     from console.live import Watcher
-    from settings import load
-    from storage.reading import Reader
+    from console.prediction import Predictor
+    from storage.queries import Reader
     from stream.decision import Decider
 
-    judge = Judge(None, None, Decider(load(environ={}).decision))
+    judge = Predictor(None, None, Decider(load(environ={}).decision))
     reader = Reader(settings.url)
     info = stream_info(started=datetime.now(UTC) - timedelta(seconds=10))
     with Journal(settings, info) as journal:

@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 from fixtures_mariadb import PASSWORD, PASSWORD_IN_URL
 from fixtures_storage import SumEncoder, alert, rows, score, stream_info
 
-from radd.errors import ConfigError, StorageAway, StorageError
+from radd.errors import ConfigError, StorageError, StorageUnreachable
 from radd.index import Reference
 from radd.types import AlertState, Compared, Gap
 from storage import tables
@@ -190,7 +190,7 @@ def test_another_schema_is_refused_with_what_to_do(database_url, open_database, 
         )
     with pytest.raises(StorageError, match=f"schema {version}, {words}") as told:
         open_database(database_url).prepare()
-    assert not isinstance(told.value, StorageAway)
+    assert not isinstance(told.value, StorageUnreachable)
 
 
 def test_a_table_of_somebody_else_is_noticed(database_url, open_database):
@@ -207,14 +207,14 @@ def test_a_wrong_password_is_told_as_such_and_stays_secret(mariadb, mariadb_url,
         StorageError, match="refused user radd: check user name and password"
     ) as told:
         open_database(url).prepare()
-    assert not isinstance(told.value, StorageAway)
+    assert not isinstance(told.value, StorageUnreachable)
     assert "geheim" not in str(told.value)
 
 
 def test_an_unknown_database_is_told_as_such(mariadb, open_database):
     with pytest.raises(StorageError, match="no database radd_nowhere: create it") as told:
         open_database(mariadb.url("radd_nowhere")).prepare()
-    assert not isinstance(told.value, StorageAway)
+    assert not isinstance(told.value, StorageUnreachable)
 
 
 def test_a_missing_right_is_told_as_such(mariadb, open_database):
@@ -222,20 +222,20 @@ def test_a_missing_right_is_told_as_such(mariadb, open_database):
         StorageError, match="does not let user radd do this in mysql.*grant"
     ) as told:
         open_database(mariadb.url("mysql")).prepare()
-    assert not isinstance(told.value, StorageAway)
+    assert not isinstance(told.value, StorageUnreachable)
 
 
 def test_a_port_where_nobody_answers_means_away(open_database):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"mysql+mysqlconnector://radd:{PASSWORD_IN_URL}@127.0.0.1:{closed.getsockname()[1]}/radd"
-        with pytest.raises(StorageAway, match="cannot be used now") as told:
+        with pytest.raises(StorageUnreachable, match="cannot be used now") as told:
             open_database(url).prepare()
     assert PASSWORD not in str(told.value) and PASSWORD_IN_URL not in str(told.value)
 
 
 def test_a_host_that_does_not_exist_means_away(open_database):
-    with pytest.raises(StorageAway, match="nowhere.invalid:3306 cannot be used now"):
+    with pytest.raises(StorageUnreachable, match="nowhere.invalid:3306 cannot be used now"):
         open_database("mysql+mysqlconnector://radd:x@nowhere.invalid/radd").prepare()
 
 
@@ -243,10 +243,10 @@ def test_a_file_that_is_no_database_is_told_as_such(tmp_path, open_database):
     (tmp_path / "radd.db").write_text("Dear diary, " * 1_000)
     with pytest.raises(StorageError, match="file is not a database; move it away") as told:
         open_database(f"sqlite:///{tmp_path}/radd.db").prepare()
-    assert not isinstance(told.value, StorageAway)
+    assert not isinstance(told.value, StorageUnreachable)
 
 
 def test_a_missing_directory_is_told_as_such(tmp_path, open_database):
     with pytest.raises(StorageError, match="its directory must exist") as told:
         open_database(f"sqlite:///{tmp_path}/missing/radd.db").prepare()
-    assert not isinstance(told.value, StorageAway)
+    assert not isinstance(told.value, StorageUnreachable)

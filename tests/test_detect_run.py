@@ -13,7 +13,7 @@ from fixtures_storage import rows
 
 from radd.flac import flac_samples
 from storage import tables
-from stream.sources import DEMO
+from stream.capture.sources import DEMO
 
 NEVER_LIVE = {"torch", "transformers", "tensorflow", "librosa", "scipy", "sklearn", "pandas"}
 

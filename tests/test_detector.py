@@ -11,19 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.settings import load
 from radd.bundle import ENCODER, MANIFEST, load_detector, read_manifest
 from radd.cache import RetrievalCache
 from radd.calibration import Calibration
 from radd.encoder import BLOCK_SAMPLES
 from radd.errors import ModelError
 from radd.features import BINS, SpectrumState, log_spectra, remove_channel
-from radd.gate import GateSettings, Sound, refuse
-from radd.index import FlatIndex
+from radd.gate import GateSettings, SpeechLevels, refuse
+from radd.index import BundleIndex
 from radd.onnx import OnnxModel
 from radd.references import Reference
-from radd.speech import SpeechNetwork, SpeechState
 from radd.types import HOP_SAMPLES, Verdict
-from settings import load
+from radd.vad import SpeechNetwork, SpeechState
 
 ROOT = Path(__file__).parent.parent
 BUNDLE = ROOT / "models" / "default"
@@ -70,7 +70,7 @@ def test_the_gate_names_what_is_wrong():
     def verdict(speech, power, clipped=0.0):
         n = len(speech)
         return refuse(
-            Sound(np.array(speech, float), np.array(power, float), np.full(n, clipped)), GATE
+            SpeechLevels(np.array(speech, float), np.array(power, float), np.full(n, clipped)), GATE
         )
 
     assert verdict([0.0] * 40, [1e-3] * 40)[0] is Verdict.NO_SPEECH
@@ -127,7 +127,7 @@ def test_the_cache_never_changes_a_result_and_stays_within_its_size(capacity, or
 def test_the_index_finds_the_nearest_of_each_side():
     rng = np.random.default_rng(0)
     vectors, known = unit(rng, 60), references(60)
-    index = FlatIndex("e", vectors, known)
+    index = BundleIndex("e", vectors, known)
     asked = vectors[7]
     margin, found = index.search(asked, 5)
     similarity = vectors @ asked
@@ -141,7 +141,7 @@ def test_the_index_finds_the_nearest_of_each_side():
     with pytest.raises(ModelError, match="8 numbers each"):
         index.search(np.ones(3, np.float32), 1)
     with pytest.raises(ModelError, match="unit length"):
-        FlatIndex("e", 2 * vectors, known)
+        BundleIndex("e", 2 * vectors, known)
 
 
 def test_law_8_the_index_refuses_another_encoders_vectors(tmp_path):

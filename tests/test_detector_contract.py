@@ -14,12 +14,12 @@ from fixtures_detector import cut, listen
 from fixtures_patience import PATIENCE_S
 from fixtures_window_bundle import change_manifest, write_network, write_window_bundle
 
+from app.settings import load
 from radd.bundle import MANIFEST, NETWORK, encoder_of, load_detector, load_known_voices
 from radd.errors import ModelError
 from radd.files import load_speech
 from radd.types import HOP_SAMPLES, Score, Verdict
-from settings import load
-from stream.living_index import LivingIndex, NoOverlays
+from stream.hot_reload import HotReload, NoOverlays
 
 ROOT = Path(__file__).parent.parent
 SHAPES = {"window": (8, 4), "long and seldom": (31, 8), "longer than the gate": (79, 16)}
@@ -191,7 +191,7 @@ def test_a_detector_without_an_index_says_so_where_somebody_asks_for_one(window_
         detector.prepare(None)
     coming = [loaded(window_bundle)]
     coming[0].name = "newer"
-    with LivingIndex(
+    with HotReload(
         NoOverlays(), detector, 3600, lambda: coming.pop() if coming else None
     ) as living:
         assert living.take_model() == "newer" and living.take() is None

@@ -35,9 +35,9 @@ from radd.types import (
 from storage.journal import Journal
 from storage.tables import alerts, streams, timeline
 from stream.engine import EngineSettings, Fed, feed
-from stream.inlet import AHEAD_SAMPLES, MUCH, Inlet
 from stream.live_view import LiveView, Seen
-from stream.notices import Started, Stopped
+from stream.multiplexer import AHEAD_SAMPLES, MUCH, Multiplexer
+from stream.run_events import Started, Stopped
 from stream.runtime import Ending, NoJournal, Run, Stream
 from stream.sinks import ConsoleLines, JsonLines
 
@@ -215,7 +215,7 @@ def test_a_stream_whose_scores_are_no_numbers_ends_alone(brightness):
 def test_what_waits_is_bounded():
     sources = [Chunks(str(k), cut(voice(k, 40, synthetic=True), 2048)) for k in range(4)]
     heard = [[] for _ in sources]
-    with Inlet(sources, 0.4) as inlet:
+    with Multiplexer(sources, 0.4) as inlet:
         while len(heard[0]) < 200:
             for arrival in inlet.take(3):
                 heard[arrival.stream].append(arrival.chunk)
@@ -228,7 +228,7 @@ def test_what_waits_is_bounded():
 def test_each_stream_has_its_turn():
     sources = [Stalled(str(k), cut(voice(k, 1, synthetic=True), 2048)[:7]) for k in range(5)]
     counts = [0] * 5
-    with Inlet(sources, 0.4) as inlet:
+    with Multiplexer(sources, 0.4) as inlet:
         for source in sources:
             assert source.asked_for_more.wait(PATIENCE_S)
         while sum(counts) < 35:
@@ -249,7 +249,7 @@ def test_a_stream_that_is_late_is_taken_in_larger_parts_and_nothing_of_it_is_los
     now, sound = [100.0], voice(1, 2, synthetic=True)
     chunks = [replace(chunk, arrived=100 + seconds(chunk.end)) for chunk in cut(sound, HOP_SAMPLES)]
     source, taken = Chunks("live", chunks), []
-    with Inlet([source], 0.4, lambda: now[0]) as inlet:
+    with Multiplexer([source], 0.4, lambda: now[0]) as inlet:
         while not taken or taken[-1].chunk is not None:
             now[0] = 100 + seconds((taken[-1].chunk.end if taken else 0) + HOP_SAMPLES) + late_s
             taken += inlet.take(1)

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import evaluate
+from app.settings import load
 from evaluation import workers
 from evaluation.audio_folder import AudioFolder
 from evaluation.score_run import LOG, score_trials
@@ -26,10 +27,9 @@ from evaluation.scoring import ClipScorer
 from radd.bundle import load_detector
 from radd.detector import WINDOW_HOPS
 from radd.errors import ProtocolError, RaddError
-from radd.protocols import read_protocol
+from radd.trials import read_protocol
 from radd.types import HOP_SAMPLES, Score
-from settings import load
-from stream.sources import FileSource
+from stream.capture.sources import FileSource
 
 ROOT = Path(__file__).resolve().parents[1]
 WINDOW_SAMPLES = WINDOW_HOPS * HOP_SAMPLES

@@ -13,20 +13,20 @@ import evaluate
 from evaluation.audio_folder import AudioFolder
 from evaluation.outcome import THRESHOLDS, Alarm, count, decide_again, sweep
 from evaluation.poisson import interval95
-from evaluation.recordings import Recording, Segment, plan
+from evaluation.recordings import LongRecording, VoiceSegment, plan
 from evaluation.stream_report import write_stream_report
 from evaluation.streams import Listening, clip_length_s
 from radd.errors import AudioError
-from radd.protocols import read_protocol
+from radd.trials import read_protocol
 from stream.decision import Decider, DecisionSettings
 
 SETTINGS = DecisionSettings(**CONFIG["decision"])
 ANN, TTS, AGAIN = (
-    Segment(0, 30, False, "ann"),
-    Segment(30, 10, True, "tts"),
-    Segment(40, 20, False, "ann"),
+    VoiceSegment(0, 30, False, "ann"),
+    VoiceSegment(30, 10, True, "tts"),
+    VoiceSegment(40, 20, False, "ann"),
 )
-CALL = Recording("call", (ANN, TTS, AGAIN), ())
+CALL = LongRecording("call", (ANN, TTS, AGAIN), ())
 KEYS = [
     "hours_real",
     "false_alarms",
@@ -175,7 +175,9 @@ def test_everything_is_written(heard, tmp_path):
 def test_a_recording_of_ones_own_is_heard_in_pieces_or_by_telephone(talk, tmp_path):
     sound = np.concatenate([voice(1, 20, synthetic=False), voice(2, 10, synthetic=True)])
     soundfile.write(tmp_path / "own.flac", sound, 16_000)
-    own = Recording("own", (Segment(0, 20, False, "-"), Segment(20, 10, True, "-")), ("own",))
+    own = LongRecording(
+        "own", (VoiceSegment(0, 20, False, "-"), VoiceSegment(20, 10, True, "-")), ("own",)
+    )
     for condition in ("clean", "telephone-alaw"):
         found = Listening(
             lambda: monitor(BrightnessDetector()), AudioFolder(tmp_path), condition

@@ -222,7 +222,7 @@ def test_memory_stays_flat_over_three_hours(tmp_path):
         file.truncate(44 + 2 * frames)  # a hole in the file, which takes no room on the disk
     script = f"""
 import resource
-from stream.sources import FileSource
+from stream.capture.sources import FileSource
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 end = warm = 0

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream.frame_clock import CONFIRM_S, FrameClock
+from stream.capture.frame_clock import CONFIRM_S, FrameClock
 
 RATE_HZ, BLOCK, TOLERANCE_S = 48_000, 6_144, 0.2
 BLOCK_S = BLOCK / RATE_HZ

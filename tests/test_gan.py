@@ -103,7 +103,7 @@ class BreaksOff:
 
 def test_a_run_that_was_broken_off_ends_with_the_same_weights(tmp_path, monkeypatch):
     monkeypatch.setattr(learn, "CHECKPOINT_STEPS", 2)
-    plan = learn.Plan(6, 2, 4096, 1e-3, 0.01, 1)
+    plan = learn.TrainingPlan(6, 2, 4096, 1e-3, 0.01, 1)
 
     def run(folder, breaks_off_at=None):
         loss = partial(gan.loss, alone=2)

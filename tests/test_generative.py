@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from generative import rawboost
 from generative.channel import Channel
 from generative.copy_synthesis import METHODS, ShortTime, copier, plan_copies
-from generative.corpus import Plan, write_corpus
+from generative.corpus import ClipPlan, write_corpus
 from generative.engines import PROGRAMS, installed, plan_engines, speak
 from generative.sentences import PATTERNS, PHRASES, SLOT, compose
 from radd.dataset import Clip, read_corpus
@@ -229,7 +229,7 @@ def tone(plan):
 
 def tones(*hz, label="spoof", speaker="nobody"):
     return [
-        Plan(f"tone_{k}", "tones", "sine", speaker, "MIT", "und", {"hz": h}, "", label)
+        ClipPlan(f"tone_{k}", "tones", "sine", speaker, "MIT", "und", {"hz": h}, "", label)
         for k, h in enumerate(hz)
     ]
 

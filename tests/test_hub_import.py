@@ -16,12 +16,12 @@ import torch
 import transformers
 
 import train
+from app.settings import load
 from radd.bundle import CARD, load_detector, read_manifest
 from radd.errors import ModelError
 from radd.files import load_speech
 from radd.flac import flac_bytes
 from radd.types import HOP_SAMPLES
-from settings import load
 from training.hub_import import WINDOW_HOPS, classes_of, front
 
 DEMO = Path(__file__).parents[1] / "assets" / "demo.flac"

@@ -21,8 +21,8 @@ from hypothesis.stateful import (
 
 from radd import index as indexing
 from radd.errors import ModelError
-from radd.index import ExactSide, FlatIndex, clustered
-from radd.overlay import OverlaidIndex, Overlay, Recording
+from radd.index import BundleIndex, ExactSide, clustered
+from radd.overlay import OverlaidIndex, Overlay, RecordingKey
 from radd.references import Reference, References, read_references, write_references
 
 WIDTH = 16
@@ -156,13 +156,13 @@ def small(monkeypatch):
 def test_a_large_index_finds_what_a_small_one_would(small, monkeypatch, tmp_path):
     rng = np.random.default_rng(2)
     vectors, known = unit(rng, 120).astype(np.float16), labelled(120)
-    many = FlatIndex("e", vectors, known)
+    many = BundleIndex("e", vectors, known)
     np.save(tmp_path / "v.npy", vectors)
     write_references(tmp_path / "r.csv", known)
     many.save_clusters(tmp_path)
-    loaded = FlatIndex.load(tmp_path / "v.npy", tmp_path / "r.csv", "e", "e")
+    loaded = BundleIndex.load(tmp_path / "v.npy", tmp_path / "r.csv", "e", "e")
     monkeypatch.setattr(indexing, "EXACT_BELOW", 1000)
-    few = FlatIndex("e", vectors, known)
+    few = BundleIndex("e", vectors, known)
     assert [side.kind for index in (many, loaded, few) for side in index.sides] == 4 * [
         "clustered"
     ] + 2 * ["exact"]
@@ -188,21 +188,21 @@ def test_clusters_that_do_not_belong_are_refused(small, tmp_path):
         np.save(tmp_path / "v.npy", unit(rng, n))
         write_references(tmp_path / "r.csv", labelled(n))
         if n == 140:
-            FlatIndex("e", np.load(tmp_path / "v.npy"), labelled(n)).save_clusters(tmp_path)
+            BundleIndex("e", np.load(tmp_path / "v.npy"), labelled(n)).save_clusters(tmp_path)
     with pytest.raises(ModelError, match="hold 70 vectors, the index 60"):
-        FlatIndex.load(tmp_path / "v.npy", tmp_path / "r.csv", "e", "e")
+        BundleIndex.load(tmp_path / "v.npy", tmp_path / "r.csv", "e", "e")
     (tmp_path / "clusters_spoof.faiss").write_bytes(b"nothing")
     (tmp_path / "clusters_bonafide.faiss").unlink()
     with pytest.raises(ModelError, match="clusters_spoof.faiss cannot be read"):
-        FlatIndex.load(tmp_path / "v.npy", tmp_path / "r.csv", "e", "e")
+        BundleIndex.load(tmp_path / "v.npy", tmp_path / "r.csv", "e", "e")
 
 
 def test_an_overlay_that_grows_becomes_clustered_and_shrinks_again(small):
     rng = np.random.default_rng(4)
     overlay, kinds, recordings = Overlay.empty("e"), [], {}
-    bundled = FlatIndex("e", unit(rng, 20), labelled(20))
+    bundled = BundleIndex("e", unit(rng, 20), labelled(20))
     for step, n in enumerate((40, 40, 40, 5), 1):
-        recordings = recordings | {f"c{step}": Recording("spoof", None, n)}
+        recordings = recordings | {f"c{step}": RecordingKey("spoof", None, n)}
         overlay = overlay.changed(
             step, recordings, named([f"c{step}"] * n), unit(rng, n), frozenset()
         )

@@ -14,9 +14,9 @@ from radd.errors import ConfigError, StorageError
 from radd.flac import clip_sha256, flac_bytes
 from radd.types import AlertState, Gap, Neighbour, Verdict
 from storage.database import Database
-from storage.entry import Kind
 from storage.journal import Journal
-from storage.spool import Spool
+from storage.spool.directory import Spool
+from storage.spool.entry import EntryKind
 from storage.tables import alerts, clips, evidence, gaps, streams, timeline
 from storage.timeline import Timeline
 
@@ -300,7 +300,7 @@ def test_rows_that_the_database_refuses_do_not_hold_up_the_rest(settings):
 )
 def test_an_entry_that_fits_no_table_is_set_aside(settings, record):
     with Spool(settings.spool_directory, 1_000_000) as spool:
-        spool.put(Kind.STREAM, record)
+        spool.put(EntryKind.STREAM, record)
     with Journal(settings, stream_info()) as journal:
         pass
     assert journal.stats()["refused"] == 1 and journal.problem

@@ -171,7 +171,7 @@ def test_law_7_later_audio_never_changes_an_earlier_decision(detector, now, is_s
 
 
 def test_law_10_every_setting_is_in_config_toml_and_every_key_is_used():
-    from settings import DEFAULTS, Settings
+    from app.settings import DEFAULTS, Settings
 
     sections = typing.get_type_hints(Settings)
     keys = {
@@ -189,11 +189,11 @@ def test_law_10_every_setting_is_in_config_toml_and_every_key_is_used():
 
 
 def attributes_read() -> set[str]:
-    """The names that the project reads as attributes, but for settings.py and for settings checking
-    themselves.
+    """The names that the project reads as attributes, but for app/settings.py and for settings
+    checking themselves.
     """
     names = set()
-    for module in modules().keys() - {"settings"}:
+    for module in modules().keys() - {"app.settings"}:
         checks = {
             inner
             for node in ast.walk(tree(module))
@@ -248,7 +248,7 @@ def test_law_12_the_live_path_needs_nothing_that_trains():
 
 def live_path() -> set[str]:
     return reached_from(
-        "detect", "settings", *(module for module in modules() if top(module) == "stream")
+        "detect", "app.settings", *(module for module in modules() if top(module) == "stream")
     )
 
 

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from fixtures_patience import PATIENCE_S
 
+from app.settings import load
 from radd.bundle import MANIFEST, NETWORK, load_detector
 from radd.errors import ConfigError, ModelError
 from radd.files import load_speech
-from radd.networks import RUNTIMES, file_for, open_network
-from radd.speech import SpeechNetwork, SpeechState
+from radd.inference import RUNTIMES, file_for, open_network
 from radd.types import HOP_SAMPLES
-from settings import load
+from radd.vad import SpeechNetwork, SpeechState
 
 pytest.importorskip("ai_edge_litert", reason="LiteRT is not installed: pip install -e '.[litert]'")
 

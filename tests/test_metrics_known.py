@@ -17,8 +17,8 @@ from radd.metrics import (
     min_tdcf_2019,
     min_tdcf_2021,
 )
-from radd.protocols import read_protocol
 from radd.score_files import match, own_trials, read_asv_scores, read_scores
+from radd.trials import read_protocol
 
 PROTOCOL_2019 = "ASVspoof2019.LA.cm.eval.trl.txt"
 # eer_percent, min_tdcf_2019, min_tdcf_2021, min_dcf, act_dcf, cllr

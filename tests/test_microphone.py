@@ -14,9 +14,9 @@ from fixtures_patience import PATIENCE_S
 
 from radd.errors import DeviceError
 from radd.types import SAMPLE_RATE_HZ
-from stream.capture import MicrophoneSource
-from stream.devices import Device, find_device
-from stream.microphone import CaptureSettings, list_devices
+from stream.capture.devices import Device, find_device
+from stream.capture.microphone import MicrophoneSource
+from stream.capture.portaudio import CaptureSettings, list_devices
 
 EXACT = {"rate_hz": SAMPLE_RATE_HZ, "channels": 1}
 
@@ -278,8 +278,8 @@ def run(script, **environ):
 
 OPEN_AUTO = """
 import json
-from stream.microphone import CaptureSettings
-from stream.sources import DEMO, open_source
+from stream.capture.portaudio import CaptureSettings
+from stream.capture.sources import DEMO, open_source
 capture = CaptureSettings("{backend}", 0, 0, 64, 1.75, 200)
 with open_source("auto", capture) as source:
     print(json.dumps([type(source).__name__, source.name, getattr(source, "realtime", None)]))
@@ -298,7 +298,9 @@ sys.addaudithook(search)
 def without_microphone():
     """The environment in which a process finds no microphone."""
     environ = {"PULSE_SERVER": "unix:/nonexistent"}
-    script = "from stream.microphone import list_devices; print(len(list_devices('sounddevice')))"
+    script = (
+        "from stream.capture.portaudio import list_devices; print(len(list_devices('sounddevice')))"
+    )
     if run(script, **environ):
         pytest.skip("this machine has a microphone of its own")
     return environ
@@ -325,7 +327,7 @@ def test_without_portaudio_the_error_says_what_to_install():
         NO_LIBRARY
         + """
 from radd.errors import DeviceError
-from stream.microphone import list_devices
+from stream.capture.portaudio import list_devices
 try:
     list_devices("sounddevice")
 except DeviceError as error:
@@ -347,7 +349,7 @@ def test_without_the_binding_the_error_says_what_to_install(name):
 import json, sys
 sys.modules["{name}"] = None
 from radd.errors import DeviceError
-from stream.microphone import list_devices
+from stream.capture.portaudio import list_devices
 try:
     list_devices("{name}")
 except DeviceError as error:
@@ -359,8 +361,8 @@ except DeviceError as error:
 def test_portaudio_is_not_touched_for_a_file():
     script = """
 import json, sys
-from stream.microphone import CaptureSettings
-from stream.sources import DEMO, open_source
+from stream.capture.portaudio import CaptureSettings
+from stream.capture.sources import DEMO, open_source
 with open_source(str(DEMO), CaptureSettings("sounddevice", 0, 0, 64, 1.75, 200)) as source:
     count = sum(len(chunk.samples) for chunk in source)
 print(json.dumps([count, sorted({"sounddevice", "_sounddevice", "pyaudio"} & set(sys.modules))]))

@@ -19,18 +19,18 @@ from hypothesis import strategies as st
 
 import evaluate
 import train
+from app.settings import load
 from radd.bundle import load_detector, load_known_voices
 from radd.calibration import Calibration
-from radd.errors import ConfigError, ModelError, StorageAway, StorageError
+from radd.errors import ConfigError, ModelError, StorageError, StorageUnreachable
 from radd.files import load_speech
-from radd.index import FAR, FlatIndex
+from radd.index import FAR, BundleIndex
 from radd.overlay import OverlaidIndex, Overlay, Provenance, references_in
 from radd.references import Reference, References
 from radd.types import HOP_SAMPLES
-from settings import load
 from storage import tables
 from storage.overlay import OverlayStore, Review
-from stream.living_index import LivingIndex
+from stream.hot_reload import HotReload
 
 WIDTH = 8
 PERSON_LLR = 5.0
@@ -48,8 +48,8 @@ def references(n: int, label: str, name: str = "r") -> list[Reference]:
     return [Reference(f"{name}{i}", label, "-", "here", "CC0", 0.0) for i in range(n)]
 
 
-def bundled() -> FlatIndex:
-    return FlatIndex(
+def bundled() -> BundleIndex:
+    return BundleIndex(
         "e", unit(0, 40), references(20, "bonafide", "real") + references(20, "spoof", "fake")
     )
 
@@ -124,7 +124,7 @@ def test_what_was_removed_is_found_no_more():
     index = OverlaidIndex(bundled(), overlay(removed=("fake5", "somewhere else")))
     kept = [i for i in range(40) if i != 25]
     labelled = references(20, "bonafide", "real") + references(20, "spoof", "fake")
-    assert index.search(asked, 9) == FlatIndex(
+    assert index.search(asked, 9) == BundleIndex(
         "e", unit(0, 40)[kept], [labelled[i] for i in kept]
     ).search(asked, 9)
     with pytest.raises(ModelError, match="the index has 4 spoof references"):
@@ -172,7 +172,7 @@ def test_what_sets_a_system_apart_counts_and_what_all_people_share_does_not():
         return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
     known, new = 0.3 * np.eye(WIDTH)[2], 0.3 * np.eye(WIDTH)[3]
-    index = FlatIndex(
+    index = BundleIndex(
         "e",
         np.concatenate([voices(200), voices(200, known)]),
         references(200, "bonafide", "real") + references(200, "spoof", "fake"),
@@ -187,7 +187,7 @@ def test_what_sets_a_system_apart_counts_and_what_all_people_share_does_not():
 
 def test_however_much_is_confirmed_a_stranger_stays_as_near_as_strangers_are():
     strangers = unit(9, 300)
-    index = FlatIndex(
+    index = BundleIndex(
         "e",
         np.concatenate([unit(10, 400), unit(11, 400)]),
         references(400, "bonafide", "real") + references(400, "spoof", "fake"),
@@ -340,7 +340,7 @@ class Shelf:
     def changed(self, version):
         self.asked += 1
         if self.away:
-            raise StorageAway("nobody answers")
+            raise StorageUnreachable("nobody answers")
         return None if self.now.version == version else self.now
 
     def close(self):
@@ -363,7 +363,7 @@ class Learning:
 def test_a_living_index_follows_and_outlasts_a_database_that_is_away(caplog):
     shelf, detector = Shelf(), Learning()
     shelf.away = True
-    with LivingIndex(shelf, detector, 0.01) as living:
+    with HotReload(shelf, detector, 0.01) as living:
         until(lambda: shelf.asked > 3)
         assert living.take() is None and not caplog.records
         shelf.now, shelf.away = overlay(("spoof", unit(1, 3)), version=4), False
@@ -382,7 +382,7 @@ def test_a_database_that_is_away_at_the_start_is_no_error(caplog):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"mysql+mysqlconnector://radd:x@127.0.0.1:{closed.getsockname()[1]}/radd"
-        with LivingIndex(OverlayStore(url, "e"), Learning(), 3600) as living:
+        with HotReload(OverlayStore(url, "e"), Learning(), 3600) as living:
             assert living.take() is None and not caplog.records
 
 

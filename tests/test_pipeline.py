@@ -11,8 +11,8 @@ pytest.importorskip("yaml", reason="PyYAML is not installed: pip install -e '.[t
 import yaml
 
 import train
-from evaluation.arguments import parser
-from training.recipe import STAGES
+from app.options.evaluate import parser
+from training.config import STAGES
 
 ROOT = Path(__file__).parents[1]
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.settings import load
 from radd.bundle import load_detector
 from radd.files import load_speech
 from radd.types import HOP_SAMPLES, Part, Shed, Verdict
-from settings import load
 
 ROOT = Path(__file__).parent.parent
 HOPS = 44

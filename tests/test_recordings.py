@@ -12,15 +12,15 @@ from evaluation.recordings import (
     MIXED,
     REAL_S,
     SEAM_SAMPLES,
-    Recording,
-    Segment,
+    LongRecording,
+    VoiceSegment,
     join,
     plan,
     read_annotations,
     write_annotations,
 )
 from radd.errors import ProtocolError
-from radd.protocols import UNKNOWN, Trials
+from radd.trials import UNKNOWN, Trials
 
 
 def protocol(n_real, n_fake, speakers, systems):
@@ -110,10 +110,12 @@ def written(folder, text):
 
 def test_annotations_are_read_back(tmp_path):
     recordings = [
-        Recording(
-            "call", (Segment(0.0, 20.0, False, "ann"), Segment(25.5, 10.25, True, "tts")), ("call",)
+        LongRecording(
+            "call",
+            (VoiceSegment(0.0, 20.0, False, "ann"), VoiceSegment(25.5, 10.25, True, "tts")),
+            ("call",),
         ),
-        Recording("news", (Segment(1.0, 3600.0, False, "-"),), ("news",)),
+        LongRecording("news", (VoiceSegment(1.0, 3600.0, False, "-"),), ("news",)),
     ]
     write_annotations(tmp_path / "own.csv", recordings)
     assert read_annotations(tmp_path / "own.csv") == recordings

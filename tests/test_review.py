@@ -37,13 +37,13 @@ from radd.files import load_speech
 from radd.flac import clip_sha256, flac_bytes
 from radd.types import Gap, Sample
 from storage import tables
+from storage.clip_archive import export_clips
 from storage.database import Database
 from storage.deletion import delete
-from storage.exchange import export_clips
-from storage.informative import entropy_bits, informative
 from storage.overlay import OverlayStore
 from storage.review import STATES, Label, Question, Reviews, agreed
-from stream.sources import DEMO
+from storage.review_priority import entropy_bits, review_priority
+from stream.capture.sources import DEMO
 
 NAMES = ("ann", "bob", "cyn")
 HOSTILE = st.text(max_size=60) | st.sampled_from(
@@ -119,8 +119,10 @@ def test_how_informative_an_alert_is_lies_between_0_and_1(llrs, similarities):
         "neighbours": neighbours,
         "trace": [(i, llr) for i, llr in enumerate(llrs)],
     }
-    assert 0 <= informative(record) <= 1
-    assert informative(record | {"alert": {"id": str(uuid.UUID(int=0)), "state": "sample"}}) == 0
+    assert 0 <= review_priority(record) <= 1
+    assert (
+        review_priority(record | {"alert": {"id": str(uuid.UUID(int=0)), "state": "sample"}}) == 0
+    )
 
 
 @given(st.floats(-700, 700))

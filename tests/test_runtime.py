@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from fixtures_house import ROOT
 
+from app.exit import exit_code
 from radd.errors import AudioError, ConfigError, DeviceError, ModelError, StorageError
 from radd.types import (
     HOP_SAMPLES,
@@ -31,10 +32,10 @@ from radd.types import (
 from stream.alerts import AlertSettings
 from stream.decision import DecisionSettings
 from stream.engine import EngineSettings
-from stream.inlet import AHEAD_SAMPLES
 from stream.monitor import Monitor
-from stream.notices import Started, Stats, Stopped
-from stream.runtime import Ending, NoJournal, Run, Stream, exit_code, resident_mb
+from stream.multiplexer import AHEAD_SAMPLES
+from stream.run_events import Started, Stats, Stopped
+from stream.runtime import Ending, NoJournal, Run, Stream, resident_mb
 from stream.service import Service
 from stream.sinks import JsonLines
 

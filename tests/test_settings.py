@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.settings import DEFAULTS, PREFIX, Settings, load
 from radd.errors import ConfigError
-from settings import DEFAULTS, PREFIX, Settings, load
 
 SHIPPED = tomllib.loads(DEFAULTS.read_text(encoding="utf-8"))
 KEYS = [(section, key) for section, table in SHIPPED.items() for key in table]

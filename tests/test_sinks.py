@@ -20,7 +20,7 @@ from radd.errors import StorageError
 from radd.flac import clip_sha256
 from radd.types import Alert, AlertState, Gap, Neighbour, Score, Verdict
 from stream.live_view import CHART_COLUMNS, LiveView, Seen
-from stream.notices import Started, Stats, Stopped
+from stream.run_events import Started, Stats, Stopped
 from stream.sinks import ConsoleLines, Fanout, JsonLines
 
 SCHEMA = json.loads((Path(__file__).parent.parent / "docs/events.schema.json").read_text())

@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 
 from radd.errors import AudioError, ConfigError
 from radd.types import SAMPLE_RATE_HZ
-from stream.capture import MicrophoneSource
-from stream.microphone import CaptureSettings
-from stream.pcm import PCM_FORMATS
-from stream.sources import DEMO, FileSource, PcmSource, open_source
+from stream.capture.microphone import MicrophoneSource
+from stream.capture.pcm import PCM_FORMATS
+from stream.capture.portaudio import CaptureSettings
+from stream.capture.sources import DEMO, FileSource, PcmSource, open_source
 
 CAPTURE = CaptureSettings("sounddevice", 0, 0, 64, 1.75, 200)
 

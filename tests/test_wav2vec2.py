@@ -15,13 +15,13 @@ import torch
 import transformers
 
 import train
+from app.settings import load
 from radd.bundle import load_detector, read_manifest
 from radd.files import load_speech
 from radd.flac import flac_bytes
 from radd.types import HOP_SAMPLES
-from settings import load
 from training.baselines.wav2vec2 import LinearHead
-from training.encoder import pretrained
+from training.networks.encoder import pretrained
 
 DEMO = Path(__file__).parents[1] / "assets" / "demo.flac"
 SMALL = {

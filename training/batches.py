@@ -11,7 +11,7 @@ import numpy as np
 
 from radd.dataset import DecodedClips
 from radd.features import STEP_SAMPLES, SpectrumState, log_spectra, remove_channel
-from radd.speech import BLOCK_SAMPLES
+from radd.vad import BLOCK_SAMPLES
 
 PAD_LEVEL = 1e-4  # of the noise that stands where a crop is longer than its clip
 SPEECH_SHARE = 0.6  # of a crop, where the clip allows

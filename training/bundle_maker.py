@@ -26,10 +26,10 @@ from radd.encoder import (
     speech_blocks,
 )
 from radd.errors import ConfigError
-from radd.index import FlatIndex, ReferenceIndex
+from radd.index import BundleIndex, ReferenceIndex
 from radd.references import Reference, write_references
-from radd.speech import BLOCK_SAMPLES as SPEECH_SAMPLES
 from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ
+from radd.vad import BLOCK_SAMPLES as SPEECH_SAMPLES
 from training.batches import clip_spectra
 
 SPEECH_S = (1.0, 1.5, 2.0, 3.0)  # lengths of speech that are calibrated
@@ -67,7 +67,7 @@ class Windows:
 
 def build_index(
     clips: DecodedClips, encoder: Encoder, directory: Path, limit: int, seed: int
-) -> FlatIndex:
+) -> BundleIndex:
     """Write the vectors of one block of speech from each of at most `limit` clips, drawn by
     sampling weight.
     """
@@ -90,7 +90,7 @@ def build_index(
     half = np.array(vectors, np.float16)
     np.save(directory / VECTORS, half)
     write_references(directory / REFERENCES, references)
-    index = FlatIndex(encoder.id, half, references)
+    index = BundleIndex(encoder.id, half, references)
     index.save_clusters(directory)
     return index
 

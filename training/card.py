@@ -12,8 +12,8 @@ from typing import Any
 from radd.bundle import CARD, MANIFEST, read_manifest, sha256
 from radd.dataset import DecodedClips
 from radd.errors import ConfigError
-from training.measured import NUMBERS, taken, told
-from training.recipe import RecipeSettings
+from training.card_metrics import NUMBERS, collect, describe
+from training.config import TrainingConfig
 
 FIGURES = {
     "dev_scores.svg": (
@@ -64,7 +64,7 @@ WINDOW_LIMITS = """\
 
 
 def describe_data(
-    train: DecodedClips, dev: DecodedClips, recipe: RecipeSettings, references: int, licences: str
+    train: DecodedClips, dev: DecodedClips, recipe: TrainingConfig, references: int, licences: str
 ) -> dict[str, Any]:
     """What the bundle was made from, for manifest and card; `licences` is the choice that was made
     among them.
@@ -95,7 +95,7 @@ def write_card(path: Path, training: dict[str, Any], metrics: dict[str, dict]) -
     """Write the card: data, recipe, measured numbers by name of the run, limits."""
     numbers = ["## Measured numbers", ""]
     numbers += (
-        told(metrics)
+        describe(metrics)
         if metrics
         else ["None yet: `train.py card --metrics NAME=FILE` copies them in.", ""]
     )
@@ -219,7 +219,7 @@ def add_metrics(bundle: Path, files: dict[str, Path], out: Path | None = None) -
             values = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise ConfigError(f"cannot read the metrics {file}: {error}") from None
-        if not isinstance(values, dict) or not (kept := taken(values)):
+        if not isinstance(values, dict) or not (kept := collect(values)):
             raise ConfigError(
                 f"{file} holds none of {', '.join(NUMBERS)}; expected metrics.json or stream.json "
                 "of evaluate.py, or heard.json of bench/robustness.py"

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from radd.encoder import BLOCK_SAMPLES, block_spectra
 from radd.features import BINS, STEPS
 from radd.onnx import OnnxModel
-from training.embedding import Embedder
-from training.networks import FRAME_WIDTH, SpectralNetwork
+from training.networks.embedding import Embedder
+from training.networks.spectral import FRAME_WIDTH, SpectralNetwork
 
 TOLERANCE = 1e-4
 
@@ -28,7 +28,7 @@ class _Frames(nn.Module):
         return frames, *after
 
 
-class _Score(nn.Module):
+class _ScoreHead(nn.Module):
     def __init__(self, network: SpectralNetwork) -> None:
         super().__init__()
         self.network = network
@@ -54,7 +54,7 @@ def export_cnn(network: SpectralNetwork, frames: Path, score: Path) -> None:
     )
     example = torch.randn(2, 50, FRAME_WIDTH), torch.rand(2, 50)
     export_network(
-        _Score(network),
+        _ScoreHead(network),
         example,
         ["frames", "speech"],
         ["score"],

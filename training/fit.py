@@ -25,9 +25,9 @@ from radd.cnn import SpectralCnn
 from radd.dataset import DecodedClips
 from radd.encoder import BLOCK_SAMPLES, OnnxEncoder
 from radd.errors import ConfigError
-from radd.index import CLUSTERS_FILE, LABELS, FlatIndex
+from radd.index import CLUSTERS_FILE, LABELS, BundleIndex
 from radd.types import SAMPLE_RATE_HZ
-from training import embedding, together
+from training import joint
 from training.batches import Batches
 from training.bundle_maker import (
     Windows,
@@ -39,12 +39,13 @@ from training.bundle_maker import (
     score_windows,
 )
 from training.card import describe_data, refuse_other, replace_bundle, write_card
-from training.confirmation import fit_closeness
+from training.closeness import fit_closeness
+from training.config import STAGES, TrainingConfig
 from training.export import export_cnn, export_encoder
-from training.learn import CHECKPOINT, Plan
+from training.learn import CHECKPOINT, TrainingPlan
 from training.losses import LOSSES, read_losses
-from training.pretrain import first_encoder
-from training.recipe import STAGES, RecipeSettings
+from training.networks import embedding
+from training.networks.pretrain import first_encoder
 from training.replay import write_replay
 from training.selection import Selection, decoded
 
@@ -60,7 +61,7 @@ def fit(
     selection: Selection,
     out: Path,
     work: Path,
-    recipe: RecipeSettings,
+    recipe: TrainingConfig,
     channel: Callable,
     draw: Callable,
     jobs: int,
@@ -109,7 +110,7 @@ def _train(
     clips: DecodedClips,
     making: Path,
     channel: Callable,
-    recipe: RecipeSettings,
+    recipe: TrainingConfig,
     work: Path,
     workers: int,
     start: Path | None,
@@ -136,29 +137,31 @@ def _networks(making: Path) -> tuple[SpectralCnn, OnnxEncoder]:
 def _pair(
     clips: DecodedClips,
     channel: Callable,
-    recipe: RecipeSettings,
+    recipe: TrainingConfig,
     work: Path,
     workers: int,
     start: Path | None,
-) -> together.Pair:
+) -> joint.Pair:
     """Both networks after learning as the recipe says."""
     crop = int(recipe.crop_s * SAMPLE_RATE_HZ)
     batches = Batches(clips, channel, recipe.batch, crop, recipe.seed)
     network = first_encoder(recipe, batches, work, workers, start)
-    plan = Plan(recipe.steps, recipe.batch, crop, recipe.rate, recipe.weight_decay, recipe.seed)
-    return together.train(network, batches, plan, work / "networks", workers, start)
+    plan = TrainingPlan(
+        recipe.steps, recipe.batch, crop, recipe.rate, recipe.weight_decay, recipe.seed
+    )
+    return joint.train(network, batches, plan, work / "networks", workers, start)
 
 
 def _embedder(
-    pair: together.Pair,
+    pair: joint.Pair,
     clips: DecodedClips,
     channel: Callable,
-    recipe: RecipeSettings,
+    recipe: TrainingConfig,
     work: Path,
     workers: int,
 ) -> embedding.Embedder:
     """What makes the index's vectors out of both networks' frames."""
-    plan = Plan(
+    plan = TrainingPlan(
         recipe.embedding_steps,
         2 * recipe.batch,
         BLOCK_SAMPLES,
@@ -174,7 +177,7 @@ def seal(
     train: DecodedClips,
     dev: DecodedClips,
     making: Path,
-    recipe: RecipeSettings,
+    recipe: TrainingConfig,
     channel: Callable,
     draw: Callable | None = None,
     licences: str = "all",
@@ -191,7 +194,7 @@ def seal(
         raise ConfigError(
             f"{making} lacks {VECTORS}: there is no index yet; first comes --stage index"
         )
-    index = FlatIndex.load(making / VECTORS, making / REFERENCES, blocks.id, blocks.id)
+    index = BundleIndex.load(making / VECTORS, making / REFERENCES, blocks.id, blocks.id)
     kept = {making / name for name in (*WEIGHTS, *map(CLUSTERS_FILE.format, LABELS))}
     for earlier in set(making.iterdir()) - kept:
         earlier.unlink()
@@ -229,7 +232,7 @@ def _figures(making: Path, draw: Callable, bonafide: np.ndarray, spoof: np.ndarr
 
 
 def _forget_others(
-    work: Path, clips: list[str], recipe: RecipeSettings, start: Path | None
+    work: Path, clips: list[str], recipe: TrainingConfig, start: Path | None
 ) -> None:
     """Remove the checkpoints of a run that learned from other clips or began with another
     network.

@@ -24,8 +24,8 @@ from radd.window_detector import WindowDetector, WindowModel, WindowNetwork
 from training.baselines.fit import UNCALIBRATED, score_windows
 from training.bundle_maker import calibrate
 from training.card import refuse_other, replace_bundle, write_card
-from training.encoder import from_hub
 from training.export import export_network
+from training.networks.encoder import from_hub
 from training.selection import Selection, decoded
 
 LABELS = ("bonafide", "spoof")

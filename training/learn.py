@@ -15,8 +15,8 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from training.forked import mapped
 from training.losses import LOSSES, tell_loss, untell_losses
+from training.parallel import ordered_map
 
 CHECKPOINT_STEPS = 100
 CHECKPOINT = "checkpoint.pt"
@@ -25,14 +25,14 @@ EMA_DECAY = (
 )
 
 
-class Steps(Protocol):
+class StepSource(Protocol):
     """What the loss is given at each step, as arrays: training.batches.Batches, for one."""
 
     def __getitem__(self, step: int) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TrainingPlan:
     """How long and how hard to learn."""
 
     steps: int
@@ -43,21 +43,21 @@ class Plan:
     seed: int
 
 
-def prefetched(batches: Steps, steps: range, workers: int) -> Iterator[Any]:
+def prefetched(batches: StepSource, steps: range, workers: int) -> Iterator[Any]:
     """The batches of these steps in order, prepared ahead by worker processes."""
 
     def draw(step: int) -> Any:
         torch.set_num_threads(1)  # of the worker process
         return batches[step]
 
-    return mapped(draw, steps, workers)
+    return ordered_map(draw, steps, workers)
 
 
 def learn(
     network: nn.Module,
     loss: Callable[[nn.Module, Any, torch.Generator], torch.Tensor],
-    batches: Steps,
-    plan: Plan,
+    batches: StepSource,
+    plan: TrainingPlan,
     folder: Path,
     workers: int = 1,
     threads: int = 1,
@@ -130,7 +130,7 @@ def _follow(average: nn.Module, network: nn.Module, decay: float) -> None:
             value.copy_(theirs[name])
 
 
-def _resume(parts: dict, plan: Plan, folder: Path) -> int:
+def _resume(parts: dict, plan: TrainingPlan, folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / CHECKPOINT
     if file.is_file():
@@ -145,7 +145,7 @@ def _resume(parts: dict, plan: Plan, folder: Path) -> int:
     return 0
 
 
-def _keep(parts: dict, plan: Plan, step: int, folder: Path) -> None:
+def _keep(parts: dict, plan: TrainingPlan, step: int, folder: Path) -> None:
     kept = {name: part.state_dict() for name, part in parts.items()}
     _write(kept | {"plan": asdict(plan), "step": step}, folder / CHECKPOINT)
 
@@ -156,7 +156,9 @@ def _write(kept: dict, file: Path) -> None:
     part.replace(file)
 
 
-def _report(step: int, first: int, plan: Plan, started: float, value: float, folder: Path) -> None:
+def _report(
+    step: int, first: int, plan: TrainingPlan, started: float, value: float, folder: Path
+) -> None:
     left = (time.monotonic() - started) / (step - first) * (plan.steps - step)
     tell_loss(folder / LOSSES, step, value)
     print(

@@ -31,13 +31,13 @@ from radd.errors import ConfigError
 from radd.front_ends.classical import NAMES, Classical
 from radd.metrics import eer, error_rates
 from radd.onnx import OnnxModel
-from radd.protocols import UNKNOWN
+from radd.trials import UNKNOWN
 from radd.types import HOP_SAMPLES
 from radd.window_detector import WindowModel
 from training.baselines.classical_features import features
 from training.baselines.fit import Learned
-from training.forked import mapped
-from training.recipe import RecipeSettings
+from training.config import TrainingConfig
+from training.parallel import ordered_map
 
 WINDOW_HOPS, STRIDE_HOPS = 31, 4
 FOLDS = 4
@@ -66,7 +66,7 @@ def learn(
     name: str,
     clips: DecodedClips,
     channel: Callable,
-    recipe: RecipeSettings,
+    recipe: TrainingConfig,
     work: Path,
     making: Path,
     workers: int,
@@ -140,7 +140,7 @@ def _features(
             )
             return np.stack([features(window), features(altered)])
 
-        made = np.stack(list(mapped(both, range(len(clips)), workers)))
+        made = np.stack(list(ordered_map(both, range(len(clips)), workers)))
         part = kept.with_suffix(".part.npy")
         np.save(part, made)
         part.replace(kept)

@@ -25,8 +25,8 @@ from radd.window_detector import WindowDetector, WindowModel, WindowNetwork
 from training.baselines import KERAS, MODELS
 from training.bundle_maker import SPEECH_S, Windows, calibrate, clip_llrs, join
 from training.card import describe_data, refuse_other, replace_bundle, write_card
+from training.config import TrainingConfig
 from training.losses import LOSSES, read_losses
-from training.recipe import RecipeSettings
 from training.selection import Selection, decoded
 
 PROBES = 8  # draws of a channel by which it is known
@@ -43,7 +43,7 @@ class Learned(NamedTuple):
     """of named features, if it has such, for a figure"""
 
 
-class Learner(Protocol):
+class BaselineLearner(Protocol):
     """The function `learn` of a module in MODELS."""
 
     def __call__(
@@ -51,7 +51,7 @@ class Learner(Protocol):
         name: str,
         clips: DecodedClips,
         channel: Callable,
-        recipe: RecipeSettings,
+        recipe: TrainingConfig,
         work: Path,
         making: Path,
         workers: int,
@@ -72,7 +72,7 @@ def fit_baseline(
     selection: Selection,
     out: Path,
     work: Path,
-    recipe: RecipeSettings,
+    recipe: TrainingConfig,
     channel: Callable,
     draw: Callable,
     gate: GateSettings,
@@ -100,7 +100,7 @@ def fit_baseline(
         print(f"left out, cannot be read: {line}")
 
 
-def _learner(name: str) -> Learner:
+def _learner(name: str) -> BaselineLearner:
     try:
         return importlib.import_module(MODELS[name]).learn
     except ModuleNotFoundError as error:
@@ -111,7 +111,7 @@ def _learner(name: str) -> Learner:
         ) from None
 
 
-def _digest(clips: DecodedClips, recipe: RecipeSettings, channel: Callable) -> str:
+def _digest(clips: DecodedClips, recipe: TrainingConfig, channel: Callable) -> str:
     """Of all that a network learns from: work that was left by other clips, numbers or channels is
     not taken up again.
     """
@@ -131,7 +131,7 @@ def _seal(
     dev: DecodedClips,
     learned: Learned,
     making: Path,
-    recipe: RecipeSettings,
+    recipe: TrainingConfig,
     channel: Callable,
     draw: Callable,
     gate: GateSettings,

@@ -10,7 +10,7 @@ from torch import nn
 from radd.dataset import DecodedClips
 from training.baselines.fit import Learned
 from training.baselines.torch_learning import learn_windows
-from training.recipe import RecipeSettings
+from training.config import TrainingConfig
 
 WINDOW_HOPS, STRIDE_HOPS = 15, 8  # 1.92 s, every second; 31 hops, a clip of 4 s, hold three
 WIDTHS = 1, 16, 32, 64, 128
@@ -34,7 +34,7 @@ def learn(
     name: str,
     clips: DecodedClips,
     channel: Callable,
-    recipe: RecipeSettings,
+    recipe: TrainingConfig,
     work: Path,
     making: Path,
     workers: int,

@@ -23,8 +23,8 @@ from radd.window_detector import WindowModel
 from training.baselines.fit import Learned
 from training.baselines.keras_loop import descend, seeded
 from training.batches import Batches
+from training.config import TrainingConfig
 from training.losses import LOSSES
-from training.recipe import RecipeSettings
 from training.tensorflow_export import export_onnx
 
 WINDOW_HOPS = (
@@ -41,7 +41,7 @@ def learn(
     name: str,
     clips: DecodedClips,
     channel: Callable,
-    recipe: RecipeSettings,
+    recipe: TrainingConfig,
     work: Path,
     making: Path,
     workers: int,

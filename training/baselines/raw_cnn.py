@@ -10,7 +10,7 @@ from torch import nn
 from radd.dataset import DecodedClips
 from training.baselines.fit import Learned
 from training.baselines.torch_learning import learn_windows
-from training.recipe import RecipeSettings
+from training.config import TrainingConfig
 
 WINDOW_HOPS, STRIDE_HOPS = 8, 4  # 1.024 s, every half second
 WIDTHS, KERNEL, POOL, DENSE = (1, 16, 32, 64), 15, 8, 128
@@ -44,7 +44,7 @@ def learn(
     name: str,
     clips: DecodedClips,
     channel: Callable,
-    recipe: RecipeSettings,
+    recipe: TrainingConfig,
     work: Path,
     making: Path,
     workers: int,

@@ -19,15 +19,15 @@ from radd.detector import ModelSettings
 from radd.encoder import SPEECH_THRESHOLD
 from radd.front_ends.log_bands import LogBands
 from radd.gate import GateSettings
-from radd.networks import AUTO, file_for
+from radd.inference import AUTO, file_for
 from radd.resources import resource
 from radd.types import HOP_SAMPLES
 from radd.window_detector import WindowModel
 from training.baselines.fit import Learned
 from training.baselines.keras_loop import descend, seeded
-from training.lessons import Lessons, prepare
+from training.config import TrainingConfig
+from training.distillation import DistillationSet, prepare
 from training.losses import LOSSES
-from training.recipe import RecipeSettings
 from training.tensorflow_export import export_int8, export_litert, export_onnx
 
 TEACHER = resource("models/default")
@@ -55,7 +55,7 @@ def learn(
     name: str,
     clips: DecodedClips,
     channel: Callable,
-    recipe: RecipeSettings,
+    recipe: TrainingConfig,
     work: Path,
     making: Path,
     workers: int,
@@ -79,7 +79,9 @@ def learn(
     student = train(lessons, front, recipe, work / LOSSES)
     export_onnx(student, making / NETWORK)
     export_litert(student, file_for(making / NETWORK, "litert"))
-    windows = Steps(lessons, front.shape(WINDOW_HOPS * HOP_SAMPLES)[0], recipe, masked=False)
+    windows = DistillationSteps(
+        lessons, front.shape(WINDOW_HOPS * HOP_SAMPLES)[0], recipe, masked=False
+    )
     heard = np.concatenate([windows[step][0] for step in range(-(-HEARD // recipe.batch))])
     export_int8(student, file_for(making / NETWORK, "litert-int8"), heard)
     model = WindowModel(
@@ -120,13 +122,13 @@ def _normed(x):
     )  # a range that 8 bits can hold
 
 
-class Steps:
+class DistillationSteps:
     """Batches of windows from lessons; what is met at a step is a function of the seed and the
     step.
     """
 
     def __init__(
-        self, lessons: Lessons, frames: int, recipe: RecipeSettings, masked: bool = True
+        self, lessons: DistillationSet, frames: int, recipe: TrainingConfig, masked: bool = True
     ) -> None:
         self._lessons, self._frames, self._recipe, self._masked = lessons, frames, recipe, masked
         soft = 1 / (1 + np.exp(-lessons.llr / TEMPERATURE))
@@ -150,11 +152,13 @@ class Steps:
         return powers, self._target[chosen, None]
 
 
-def train(lessons: Lessons, front: LogBands, recipe: RecipeSettings, losses: Path) -> keras.Model:
+def train(
+    lessons: DistillationSet, front: LogBands, recipe: TrainingConfig, losses: Path
+) -> keras.Model:
     """The student after `recipe.steps` batches; equal seeds, equal weights."""
     seeded(recipe.seed)
     frames, bands = front.shape(WINDOW_HOPS * HOP_SAMPLES)
-    student, steps = network(frames, bands), Steps(lessons, frames, recipe)
+    student, steps = network(frames, bands), DistillationSteps(lessons, frames, recipe)
     descend(
         student,
         keras.losses.BinaryCrossentropy(from_logits=True),

@@ -21,9 +21,9 @@ from radd.types import HOP_SAMPLES
 from radd.window_detector import WindowModel
 from training.baselines.fit import Learned
 from training.batches import Batches
+from training.config import TrainingConfig
 from training.export import export_network
-from training.learn import Plan, learn
-from training.recipe import RecipeSettings
+from training.learn import TrainingPlan, learn
 
 LABELS = "spoof", "bonafide"  # in the order of the outputs
 
@@ -69,7 +69,7 @@ def learn_windows(
     stride_hops: int,
     clips: DecodedClips,
     channel: Callable,
-    recipe: RecipeSettings,
+    recipe: TrainingConfig,
     work: Path,
     making: Path,
     workers: int,
@@ -83,7 +83,7 @@ def learn_windows(
     shape = front.shape(window_hops * HOP_SAMPLES)
     torch.manual_seed(recipe.seed)
     network = make(shape)
-    plan = Plan(
+    plan = TrainingPlan(
         recipe.steps,
         recipe.batch,
         window_hops * HOP_SAMPLES,

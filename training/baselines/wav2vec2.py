@@ -18,9 +18,9 @@ from radd.types import SAMPLE_RATE_HZ
 from training.baselines.fit import Learned
 from training.baselines.torch_learning import learn_windows
 from training.batches import Batches
-from training.encoder import BlockEncoder
-from training.pretrain import first_encoder
-from training.recipe import RecipeSettings
+from training.config import TrainingConfig
+from training.networks.encoder import BlockEncoder
+from training.networks.pretrain import first_encoder
 
 WINDOW_HOPS, STRIDE_HOPS = 31, 8  # 3.97 s, the length of a clip, every second
 HIDDEN = 128
@@ -51,7 +51,7 @@ def learn(
     name: str,
     clips: DecodedClips,
     channel: Callable,
-    recipe: RecipeSettings,
+    recipe: TrainingConfig,
     work: Path,
     making: Path,
     workers: int,

@@ -1,0 +1,27 @@
+"""The console's parts: what it asks of retraining, which is on its own floor."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from retraining.loop import eligible_clips
+from retraining.promotion import promote_by_name, rollback_to_previous
+
+
+class RetrainingActions:
+    """console.model_routes.LearningActions by the functions of retraining."""
+
+    eligible_clips = staticmethod(eligible_clips)
+    promote = staticmethod(promote_by_name)
+    rollback = staticmethod(rollback_to_previous)
+
+
+def retrain_command(config: Path | None, work: str) -> list[str]:
+    """The command that retrains once, in a process of its own with this one's environment."""
+    options = {"--config": config, "--work": work}
+    given = [text for name, value in options.items() if value for text in (name, str(value))]
+    train = find_spec("train")
+    assert train is not None and train.origin is not None  # it is beside serve.py, which runs
+    return [sys.executable, train.origin, "retrain", "--once", *given]

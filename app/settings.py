@@ -1,0 +1,169 @@
+"""config.toml and the environment -> frozen settings.
+
+The config.toml beside this file holds every setting with its default; a file given with --config
+overrides the keys it names, and the environment variable RADD_<SECTION>_<KEY> overrides both. An
+unknown key is refused.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from console.settings import ServeSettings
+from radd.detector import ModelSettings
+from radd.errors import ConfigError
+from radd.gate import GateSettings
+from radd.resources import resource
+from storage.journal import StorageSettings
+from storage.review import ReviewSettings
+from stream.alerts import AlertSettings
+from stream.capture.portaudio import CaptureSettings
+from stream.decision import DecisionSettings
+from stream.engine import EngineSettings
+from training.config import RetrainSettings, TrainingConfig
+
+DEFAULTS = resource("config.toml")
+PREFIX = "RADD_"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One attribute a section of config.toml."""
+
+    capture: CaptureSettings
+    model: ModelSettings
+    gate: GateSettings
+    engine: EngineSettings
+    decision: DecisionSettings
+    alerts: AlertSettings
+    storage: StorageSettings
+    review: ReviewSettings
+    serve: ServeSettings
+    retrain: RetrainSettings
+    training: TrainingConfig
+
+
+def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of config.toml, overridden by the file `path`, overridden by `environ`.
+
+    Raises ConfigError for a file that cannot be read, an unknown section or key, a value of the
+    wrong type or out of its range; the message names the place and, for a misspelt name, the
+    nearest one that exists.
+    """
+    sections = get_type_hints(Settings)
+    known = {name: get_type_hints(section) for name, section in sections.items()}
+    values, origin = {name: {} for name in sections}, {}
+    for file in [DEFAULTS] if path is None else [DEFAULTS, Path(path)]:
+        for section, table in _read(file).items():
+            place = _place(file, section)
+            if section not in known:
+                raise ConfigError(f"{place}: unknown section [{section}]{_nearest(section, known)}")
+            if not isinstance(table, dict):
+                raise ConfigError(
+                    f"{place}: {section} stands outside a section; put it under one of "
+                    f"{', '.join(known)}"
+                )
+            for key, value in table.items():
+                place = _place(file, section, key)
+                if key not in known[section]:
+                    raise ConfigError(
+                        f"{place}: unknown key {key} in [{section}]{_nearest(key, known[section])}"
+                    )
+                values[section][key] = _typed(value, known[section][key], place)
+                origin[section, key] = place
+    for name, text in environ.items():
+        if not name.startswith(PREFIX):
+            continue
+        section, key = _variable(name, known)
+        place = f"environment variable {name}"
+        values[section][key] = _typed(
+            _parse(text, known[section][key], place), known[section][key], place
+        )
+        origin[section, key] = place
+    built = {}
+    for name, section in sections.items():
+        missing = [f.name for f in fields(section) if f.name not in values[name]]
+        if missing:
+            raise ConfigError(
+                f"{DEFAULTS}: [{name}] lacks {', '.join(missing)}; restore the file as it was "
+                "shipped"
+            )
+        try:
+            built[name] = section(**values[name])
+        except ConfigError as error:
+            key = str(error).split(" ")[
+                0
+            ]  # a rule about several keys may name another one than was set
+            place = origin.get((name, key), f"[{name}]")
+            variables = {
+                p for (s, _), p in origin.items() if s == name and p.startswith("environment")
+            } - {place}
+            raise ConfigError(f"{', '.join([place, *sorted(variables)])}: {error}") from None
+    return Settings(**built)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration {file}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not valid TOML: {error}") from None
+
+
+def _place(file: Path, section: str, key: str | None = None) -> str:
+    """FILE:LINE of a section or key, for messages."""
+    inside = False
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        text = line.split("#")[0].strip()
+        if text.startswith("["):
+            inside = text.strip("[] ") == section
+            if inside and key is None:
+                return f"{file}:{number}"
+        elif inside and key is not None and text.split("=")[0].strip().strip("\"'") == key:  # noqa: SIM114
+            return f"{file}:{number}"
+        elif key is None and text.split("=")[0].strip() == section:
+            return f"{file}:{number}"
+    return f"{file}"
+
+
+def _nearest(name: str, known) -> str:
+    close = difflib.get_close_matches(name, list(known), 1, 0.5)
+    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"
+
+
+def _variable(name: str, known) -> tuple[str, str]:
+    for section, keys in known.items():
+        for key in keys:
+            if name == f"{PREFIX}{section}_{key}".upper():
+                return section, key
+    names = [f"{PREFIX}{s}_{k}".upper() for s, keys in known.items() for k in keys]
+    raise ConfigError(
+        f"environment variable {name}: there is no such setting{_nearest(name, names)}"
+    )
+
+
+def _parse(text: str, kind: Any, place: str) -> Any:
+    """The text of an environment variable as a value of `kind`."""
+    if kind is str or isinstance(kind, types.UnionType):
+        return text
+    try:
+        (value,) = tomllib.loads(f"x = {text.lower() if kind is bool else text}").values()
+        return value
+    except ValueError:  # of TOML, or of text that holds more than one value
+        raise ConfigError(f"{place}: expected {kind.__name__}, found {text!r}") from None
+
+
+def _typed(value: Any, kind: Any, place: str) -> Any:
+    if kind is float and type(value) is int:
+        return float(value)
+    if kind in (str, int, float, bool) and type(value) is not kind:
+        raise ConfigError(f"{place}: expected {kind.__name__}, found {value!r}")
+    return value

@@ -1,0 +1,89 @@
+"""What Prometheus is told; every name begins with radd_."""
+
+from __future__ import annotations
+
+import time
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from console.job_queue import JobQueue
+from console.schemas import Prediction
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Metrics:
+    """Counters of one console."""
+
+    def __init__(self):
+        self.registry = CollectorRegistry()
+        requests = ["method", "route", "status"]
+        self.requests = Counter(
+            "radd_requests", "answered requests", requests, registry=self.registry
+        )
+        self.seconds = Histogram(
+            "radd_request_seconds",
+            "until an answer was complete",
+            ["method", "route"],
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+        self.predictions = Counter(
+            "radd_predictions", "judged recordings", ["verdict"], registry=self.registry
+        )
+        self.sound = Counter(
+            "radd_sound_seconds", "sound that was judged", ["path"], registry=self.registry
+        )
+        self.labels = Counter(
+            "radd_labels", "labels that people gave here", ["label"], registry=self.registry
+        )
+        self.reviews = Gauge("radd_alerts", "stored alerts", ["review"], registry=self.registry)
+        self.database = Gauge(
+            "radd_database_up", "1: the database can be read", registry=self.registry
+        )
+        self.listening = Gauge(
+            "radd_daemon_streams", "streams that daemons listen to", registry=self.registry
+        )
+
+    def watch(self, desk: JobQueue) -> None:
+        for name, words, count in (
+            ("radd_recordings_waiting", "recordings that wait or are judged", lambda: desk.taken),
+            ("radd_streams_open", "live streams over the network", lambda: desk.streams),
+        ):
+            Gauge(name, words, registry=self.registry).set_function(count)
+
+    def judged(self, prediction: Prediction) -> None:
+        self.predictions.labels(prediction.verdict.value).inc()
+        self.sound.labels("recording").inc(prediction.duration_s)
+
+    def text(self) -> bytes:
+        return generate_latest(self.registry)
+
+
+class MetricsMiddleware:
+    """ASGI middleware that counts and times requests by their route, never by a path that a client
+    chose.
+    """
+
+    def __init__(self, app: ASGIApp, meters: Metrics):
+        self._app, self._meters = app, meters
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, status = time.monotonic(), 500
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        finally:
+            route = getattr(scope.get("route"), "path", "other")
+            self._meters.requests.labels(scope["method"], route, status).inc()
+            self._meters.seconds.labels(scope["method"], route).observe(time.monotonic() - began)

@@ -1,0 +1,306 @@
+"""The routes of the loop that learns: which bundles there are, how they were proved, drift;
+retrain, promote, roll back.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Protocol
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi import Path as InPath
+
+from console.auth import ADMIN, require
+from console.champion import Champion
+from console.http_errors import Refused
+from console.retraining import CONFLICT, Retrainer
+from console.schemas import (
+    Bundle,
+    Choice,
+    Decision,
+    Drift,
+    DriftDay,
+    DriftSource,
+    Gate,
+    InUse,
+    Models,
+    Problem,
+    Retraining,
+    Waiting,
+    Wish,
+)
+from radd.bundle import usual_distance
+from radd.errors import ModelError
+from radd.registry import BundleEntry, in_use, list_entries, manifests
+from storage.learning import Learning
+from storage.queries import Reader
+from training.config import RetrainSettings
+
+SHOWN = 50  # decisions and retrainings, the newest
+REFUSALS = {code: {"model": Problem} for code in (400, 401, 403, 404, 409, 422, 429, 500, 503)}
+Id = Annotated[str, InPath(pattern="^[0-9a-f-]{36}$", description="id of a retraining")]
+Version = Annotated[
+    str, InPath(max_length=200, description="a bundle's directory, or its version of twelve digits")
+]
+
+
+class LearningActions(Protocol):
+    """What the console asks of retraining; app/console.py has the implementation that ships."""
+
+    def eligible_clips(
+        self, store: Any, settings: RetrainSettings
+    ) -> tuple[Sequence[Any], Sequence[Any], list[str]]:
+        """The clips that may teach, those of them that are new, and in words what was left out."""
+        ...
+
+    def promote(self, store: Any, configured: Path, name: str, reason: str) -> str:
+        """Put the bundle `name` beside `configured` to use; its name and version."""
+        ...
+
+    def rollback(self, store: Any, configured: Path, reason: str) -> str:
+        """Put the bundle to use again that was in use before; its name and version."""
+        ...
+
+
+class ModelControl:
+    """What the console knows of the loop that learns, and does in it for an admin. Safe across
+    threads.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        configured: Path | None,
+        settings: RetrainSettings,
+        command: Sequence[str],
+        actions: LearningActions,
+    ):
+        """`configured` is the bundle beside which others may be put to use, None where one alone is
+        used; `command` retrains.
+        """
+        self.configured, self.settings, self.actions = configured, settings, actions
+        self.history, self.learning = Learning(url, reads_only=True), Learning(url)
+        self.retrainer = Retrainer(self.learning, command)
+        self._shelf: tuple[list[tuple[Path, int]], list[BundleEntry]] = [], []
+
+    def close(self) -> None:
+        self.history.close()
+        self.learning.close()
+
+    def beside(self) -> Path:
+        """The configured bundle; raises Refused where nothing but one bundle is used."""
+        if self.configured is None:
+            raise Refused(
+                CONFLICT,
+                "this console was started with --bundle and follows nothing; start it without",
+            )
+        return self.configured
+
+    def bundles(self, judging: Path) -> list[BundleEntry]:
+        """Those that may be put to use, or the one that judges."""
+        place = (self.configured or judging).parent
+        with suppress(
+            FileNotFoundError
+        ):  # a retraining removes old bundles; the next look finds them gone
+            stamps = [(path, path.stat().st_mtime_ns) for path in manifests(place, deep=False)]
+            if stamps != self._shelf[0]:
+                self._shelf = stamps, list_entries(place, deep=False)
+        return [
+            one for one in self._shelf[1] if self.configured is not None or one.directory == judging
+        ]
+
+    def expect(self, name: str | None) -> None:
+        """Raises Refused where another bundle is in use than the client believes."""
+        now = _in_use(self.beside())
+        if name is not None and now != name:
+            raise Refused(
+                CONFLICT,
+                f"{now or 'no bundle'} is in use, not {name[:80]}: look at what has changed, then "
+                "decide",
+            )
+
+
+def routes(loop: ModelControl, champion: Champion, reader: Reader) -> APIRouter:
+    router = APIRouter(prefix="/v1", tags=["the loop that learns"], responses=REFUSALS)
+
+    @router.get("/models")
+    def models() -> Models:
+        """The bundles that are here, which one is in use, and everything that was decided about
+        them.
+        """
+        used, judging = loop.configured and _in_use(loop.configured), champion.now
+        decided, tried = loop.history.decisions(), loop.history.retrainings()
+        _, fresh, told = loop.actions.eligible_clips(loop.history, loop.settings)
+        return Models(
+            in_use=judging.directory.name if loop.configured is None else used,
+            judging=judging.name,
+            follows=loop.configured is not None,
+            bundles=[_bundle(one, used) for one in loop.bundles(judging.directory)],
+            labels=Waiting(
+                new=len(fresh),
+                needed=loop.settings.min_labels,
+                left_out=told,
+                reviews=reader.reviews(),
+            ),
+            decisions=[_decision(row) for row in decided[: -SHOWN - 1 : -1]],
+            retrainings=[_retraining(row, decided) for row in tried[: -SHOWN - 1 : -1]],
+        )
+
+    @router.post("/models/rollback")
+    def rollback(request: Request, choice: Choice) -> InUse:
+        """Put the bundle to use again that was in use before, as an admin. Nothing that listens is
+        restarted.
+        """
+        require(request.scope, ADMIN)
+        loop.expect(choice.instead_of)
+        return _chosen(
+            lambda: loop.actions.rollback(loop.learning, loop.beside(), _said(choice)), loop
+        )
+
+    @router.post("/models/{version}/promote")
+    def promote(request: Request, version: Version, choice: Choice) -> InUse:
+        """Put a bundle to use, as an admin. Nothing that listens is restarted."""
+        require(request.scope, ADMIN)
+        loop.expect(choice.instead_of)
+        names = [
+            one.directory.name
+            for one in loop.bundles(champion.now.directory)
+            if version in (one.directory.name, one.manifest.get("version"))
+        ]
+        if version not in names and len(names) != 1:
+            raise Refused(
+                404,
+                f"there is {'more than one' if names else 'no'} bundle {version}; /v1/models "
+                "lists them by their directories",
+            )
+        name = version if version in names else names[0]
+        return _chosen(
+            lambda: loop.actions.promote(loop.learning, loop.beside(), name, _said(choice)), loop
+        )
+
+    @router.post("/retrain", status_code=202)
+    def retrain(request: Request, response: Response, wish: Wish) -> Retraining:
+        """Have a new model made of what people have labelled, as an admin: it goes on beside the
+        console, at nice 15.
+
+        It begins only if there is enough to learn, and the new model has to prove itself before it
+        is put to use.
+        """
+        require(request.scope, ADMIN)
+        id = loop.retrainer.start(f"asked for by {_said(wish)}", _in_use(loop.beside()) or "")
+        response.headers["Location"] = f"/v1/retrain/{id}"
+        return _retraining(loop.history.retraining(id), [])
+
+    @router.get("/retrain/{id}")
+    def retraining(id: Id) -> Retraining:
+        """How far a retraining has come, or what came of it."""
+        row = loop.history.retraining(id)
+        if row is None:
+            raise Refused(404, f"there is no retraining {id}; /v1/models lists them")
+        return _retraining(row, loop.history.decisions())
+
+    @router.get("/drift")
+    def drift(
+        days: Annotated[int, Query(ge=1, le=365, description="today included, UTC")] = 30,
+    ) -> Drift:
+        """How far the sound of each source was from all known voices, day by day."""
+        today = datetime.now(UTC).date()
+        first = today - timedelta(days=days - 1)
+        usual = usual_distance(champion.now.directory)
+        bound = None if usual is None else loop.settings.drift_factor * usual
+        by_source: dict[str, dict[date, list[dict[str, Any]]]] = defaultdict(
+            lambda: defaultdict(list)
+        )
+        for row in loop.history.drifts(first):
+            by_source[row["source"]][row["day"]].append(row)
+        return Drift(
+            first=first,
+            last=today,
+            usual=usual,
+            bound=bound,
+            sources=[
+                DriftSource(
+                    source=source, days=[_day(day, of, bound) for day, of in sorted(days.items())]
+                )
+                for source, days in sorted(by_source.items())
+            ],
+        )
+
+    return router
+
+
+def _in_use(configured: Path) -> str | None:
+    """The directory of the bundle in use; None where the file that names it is broken."""
+    try:
+        return in_use(configured).name
+    except ModelError:
+        return None
+
+
+def _said(wish: Wish) -> str:
+    return f"{wish.person.strip()} in the console{f': {wish.reason}' if wish.reason else ''}"
+
+
+def _chosen(choose: Callable[[], str], loop: ModelControl) -> InUse:
+    try:
+        version = choose()
+    except ModelError as error:
+        raise Refused(CONFLICT, str(error)) from None
+    return InUse(in_use=_in_use(loop.beside()), model=version)
+
+
+def _bundle(one: BundleEntry, used: str | None) -> Bundle:
+    manifest = one.manifest
+    return Bundle(
+        directory=one.directory.name,
+        name=manifest.get("name"),
+        version=manifest.get("version"),
+        in_use=one.directory.name == used,
+        since=one.since,
+        size_mb=round(one.size_mb, 1),
+        problem=one.problem,
+        learned=manifest.get("training", {}).get("train"),
+        metrics=manifest.get("metrics", {}),
+        calibration=manifest.get("calibration"),
+    )
+
+
+def _decision(row: dict[str, Any]) -> Decision:
+    same = ("id", "action", "model", "version", "before", "reason")
+    return Decision(
+        **{name: row[name] for name in same},
+        decided_utc=row["decided_utc"].replace(tzinfo=UTC),
+        gates=_gates(row),
+    )
+
+
+def _gates(row: dict[str, Any] | None) -> list[Gate]:
+    return [
+        Gate(**{name: gate[name] for name in Gate.model_fields})
+        for gate in (row and row["numbers"]) or []
+    ]
+
+
+def _retraining(row: dict[str, Any], decided: list[dict[str, Any]]) -> Retraining:
+    decision = next(
+        (one for one in reversed(decided) if row["candidate"] and one["model"] == row["candidate"]),
+        None,
+    )
+    same = ("id", "state", "step", "why", "champion", "candidate", "outcome", "report")
+    times = {
+        name: row[name] and row[name].replace(tzinfo=UTC) for name in ("began_utc", "ended_utc")
+    }
+    return Retraining(**{name: row[name] for name in same}, **times, gates=_gates(decision))
+
+
+def _day(day: date, rows: list[dict[str, Any]], bound: float | None) -> DriftDay:
+    """All streams of a source as one."""
+    seconds = sum(row["seconds"] for row in rows)
+    distance = sum(row["seconds"] * row["distance"] for row in rows) / seconds
+    return DriftDay(
+        day=day, seconds=seconds, distance=distance, is_drift=bound is not None and distance > bound
+    )

@@ -1,0 +1,90 @@
+"""What was found in a recording, in words for people, and what must be said beside it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+from console.schemas import Segment, Span
+from radd.types import Verdict
+
+# share of measured seconds that sound like a person, from which a recording is "partly" synthetic
+PARTLY = 0.15
+STEPS = ((3, "hardly any"), (10, "weak"), (100, "moderate"), (math.inf, "strong"))
+"""factors of the likelihood ratio below which the evidence is called so"""
+VERDICTS = {
+    Verdict.BONAFIDE: "A person",
+    Verdict.SUSPECT: "Suspect",
+    Verdict.SPOOF: "Synthetic",
+    Verdict.NO_SPEECH: "No speech",
+    Verdict.TOO_NOISY: "Too noisy",
+    Verdict.GAP: "Sound lost",
+    Verdict.WARMING_UP: "Warming up",
+    Verdict.SHED: "Left out",
+}
+CANNOT_SAY = (
+    "It compares the sound with voices and machines that it has learned from. It does not tell "
+    "who speaks, when or where the recording was made, or whether words of a real person were cut "
+    "out, rearranged or taken out of their context.",
+    "The likelihood ratio says how much better one explanation fits than the other. How likely "
+    "each was beforehand is not in it: whoever weighs it has to bring that. The probabilities "
+    "take it as the configuration has it, equal unless changed.",
+    "A second without a number is a second in which nothing could be measured; it speaks for "
+    "neither.",
+)
+
+
+def in_words(
+    llr: float | None,
+    verdict: Verdict,
+    reason: str | None,
+    alerts: Sequence[Span],
+    segments: Sequence[Segment],
+) -> tuple[str, str]:
+    """A headline and what to make of it, in sentences."""
+    if llr is None:
+        return VERDICTS[verdict], f"Nothing could be measured: {reason}."
+    factor = math.exp(min(abs(llr), 20))
+    strength = next(word for below, word in STEPS if factor < below)
+    sides = "a synthetic voice", "a person"
+    side, other = sides if llr < 0 else sides[::-1]
+    many = f"{factor:,.0f}" if factor >= 10 else f"{factor:.1f}"
+    whole = (
+        f"Over the whole recording there is {strength} evidence for {side}: this sound is about "
+        f"{many} times as likely from {side} as from {other}. It is a reason to look, not a proof."
+    )
+    people = sum(one.verdict is Verdict.BONAFIDE for one in segments)
+    if alerts and people > PARTLY * sum(one.p_spoof is not None for one in segments):
+        parts = ", ".join(f"{clock(span.began)} to {clock(span.ended)}" for span in alerts)
+        return (
+            "Partly synthetic",
+            f"A synthetic voice is heard from {parts}; elsewhere a person. {whole}",
+        )
+    return VERDICTS[verdict], whole
+
+
+def limits(card: str) -> list[str]:
+    """What this program cannot say, and what this model cannot do: the list under that heading of
+    its card.
+    """
+    of_model = re.search(
+        r"^## What it cannot do\n+(.*?)(?=^## |\Z)", card, re.DOTALL | re.MULTILINE
+    )
+    items = re.split(r"^- ", of_model[1], flags=re.MULTILINE)[1:] if of_model else []
+    return [*CANNOT_SAY, *(" ".join(item.split()) for item in items)]
+
+
+def clock(seconds: float) -> str:
+    """Whole seconds as m:ss or h:mm:ss."""
+    minutes, rest = divmod(int(seconds), 60)
+    return (
+        f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+    )
+
+
+def percent(p: float | None) -> str:
+    if p is None:
+        return "–"
+    value = 100 * p
+    return "< 1 %" if 0 < value < 1 else "> 99 %" if 99 < value < 100 else f"{value:.0f} %"

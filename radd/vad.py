@@ -1,0 +1,77 @@
+"""Is there speech? Silero's voice-activity network; training/vad_export.py made its file from
+the package's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from radd.inference import AUTO, open_network
+
+BLOCK_SAMPLES = 512  # 32 ms, the network's own step
+CONTEXT_SAMPLES = 64
+WIDTH = 128
+NETWORK = Path(__file__).with_name("vad.onnx")
+_BLOCKS_AT_ONCE = 4096  # of all rows: what a run may need in memory
+
+
+@dataclass(slots=True)
+class SpeechState:
+    """What the network remembers of one stream or of a batch of them."""
+
+    context: np.ndarray = field(default_factory=lambda: np.zeros((1, CONTEXT_SAMPLES), np.float32))
+    hidden: np.ndarray = field(default_factory=lambda: np.zeros((2, 1, WIDTH), np.float32))
+
+    @classmethod
+    def batch(cls, n: int) -> SpeechState:
+        return cls(np.zeros((n, CONTEXT_SAMPLES), np.float32), np.zeros((2, n, WIDTH), np.float32))
+
+    @classmethod
+    def together(cls, states: Sequence[SpeechState]) -> SpeechState:
+        return cls(
+            np.concatenate([s.context for s in states]),
+            np.concatenate([s.hidden for s in states], axis=1),
+        )
+
+    def row(self, k: int) -> SpeechState:
+        """The state of one stream of a batch."""
+        return SpeechState(self.context[k : k + 1].copy(), self.hidden[:, k : k + 1].copy())
+
+
+class SpeechNetwork:
+    """Probability of speech every 32 ms (Silero VAD 5, MIT licence: radd/vad.LICENSE)."""
+
+    def __init__(self, runtime: str = AUTO) -> None:
+        """Raises ModelError where the file does not load."""
+        self._model = open_network(NETWORK, runtime)
+        sizes = self._model.inputs["blocks"][:2]
+        self._fixed = (
+            tuple(sizes) if all(type(n) is int for n in sizes) else None
+        )  # rows and blocks of one run
+
+    def probability(self, state: SpeechState, samples: np.ndarray) -> np.ndarray:
+        """Speech probability, 0 to 1, float32 (batch, n), of samples float32 (batch, n *
+        BLOCK_SAMPLES).
+        """
+        heard = np.concatenate([state.context, samples], axis=1)
+        blocks = np.lib.stride_tricks.sliding_window_view(
+            heard, CONTEXT_SAMPLES + BLOCK_SAMPLES, axis=1
+        )
+        blocks = blocks[:, ::BLOCK_SAMPLES]
+        out = np.empty(blocks.shape[:2], np.float32)
+        rows, step = self._fixed or (len(samples), max(1, _BLOCKS_AT_ONCE // len(samples)))
+        after = state.hidden.copy()
+        for first in range(0, len(samples), rows):
+            some = slice(first, first + rows)
+            for begin in range(0, out.shape[1], step):
+                part = np.ascontiguousarray(blocks[some, begin : begin + step])
+                out[some, begin : begin + step], after[:, some] = self._model.run(
+                    blocks=part, state=np.ascontiguousarray(after[:, some])
+                )
+        state.hidden = after
+        state.context = heard[:, -CONTEXT_SAMPLES:].copy()
+        return out

@@ -1,0 +1,1 @@
+"""Learning from labels: eligible clips, refit, gates, shadow mode, promotion and rollback."""

@@ -1,0 +1,56 @@
+"""What a round of retraining works with: its database and its settings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from training.config import RetrainSettings
+
+
+class RetrainStore(Protocol):
+    """The loop's side of a database; storage/learning.py has the one that ships."""
+
+    lease: Any
+
+    def confirmed(self) -> list: ...
+    def answers(self) -> dict[str, list[str]]: ...
+    def unlabelled(self, limit: int) -> list[str]: ...
+    def sound(self, sha256: str) -> bytes | None: ...
+    def begin(self, why: str, champion: str, candidate: str, asked: str | None = None) -> str: ...
+    def change(self, id: str, **values: Any) -> None: ...
+    def end(self, id: str, state: str, outcome: str, report: str) -> None: ...
+    def retrainings(self) -> list[dict[str, Any]]: ...
+    def decide(
+        self, action: str, model: str, version: str, before: str, reason: str, numbers: Any = None
+    ) -> None: ...
+    def decisions(self) -> list[dict[str, Any]]: ...
+    def alert_rate(self, since: datetime, until: datetime) -> tuple[int, float]: ...
+    def shadow(self, candidate: str) -> tuple[float, float, int, int]: ...
+    def drifts(self, since: Any) -> list[dict[str, Any]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainContext:
+    """What a round works with besides the database."""
+
+    champion: Path
+    settings: RetrainSettings
+    spoof_p: float
+    """from which probability on a voice is called fake"""
+    work: Path
+    """keeps scores of clips while a round lasts"""
+    copy: Callable[[np.ndarray, np.random.Generator], np.ndarray]
+    """makes a fake of a real recording"""
+    conditions: Mapping[str, Callable]
+    """under which the corpus of `proof` is heard"""
+
+    @property
+    def alarm_llr(self) -> float:
+        return -math.log(self.spoof_p / (1 - self.spoof_p))

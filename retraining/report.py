@@ -1,0 +1,59 @@
+"""The report of a retraining, as people read it and as the database keeps it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from retraining.gates import Gate
+
+TABLE = (
+    "| gate, lower = better | champion | candidate | difference, 95 % | |\n|---|---|---|---|---|"
+)
+
+
+def round_report(
+    candidate: str, champion: str, outcome: str, clips: int, gates: list[Gate], left_out: list[str]
+) -> str:
+    """The Markdown report of a round: what came of it, each gate, and what was left out."""
+    return "\n".join(
+        [
+            f"# {candidate}",
+            "",
+            outcome,
+            "",
+            f"Learned from {clips} clips that people had confirmed and from the replay of "
+            f"{champion}. Correction, fusion and calibration were fitted anew; the "
+            "networks and the index were not.",
+            "",
+            TABLE,
+            *(gate.table_row() for gate in gates),
+            "",
+            *(f"- left out: {line}" for line in left_out),
+            "",
+        ]
+    )
+
+
+def shadow_report(before: str, outcome: str, gate: Gate) -> str:
+    """The report of a round with what its shadow run came to."""
+    shadow = ["", "## Shadow run", "", outcome, "", TABLE, gate.table_row(), ""]
+    return "\n".join([before.rstrip("\n"), *shadow])
+
+
+def write_report(candidate: Path, report: str) -> None:
+    (candidate.parent / f"{candidate.name}.md").write_text(report, encoding="utf-8")
+
+
+def gate_numbers(gate: Gate) -> dict[str, Any]:
+    return asdict(gate) | {
+        "champion": _finite(gate.champion),
+        "candidate": _finite(gate.candidate),
+        "interval": [_finite(edge) for edge in gate.interval],
+    }
+
+
+def _finite(number: float) -> float | None:
+    return float(number) if math.isfinite(number) else None

@@ -1,0 +1,1 @@
+"""The database and what waits for it: spool, delivery, tables, queries, labels, overlays."""

@@ -1,0 +1,1 @@
+"""Durable storage between the stream and the database: a directory of entries on disk."""

@@ -1,0 +1,275 @@
+"""A directory that holds what is not in the database yet, safe against a kill or power cut at any
+moment.
+
+One entry is one file, which appears whole or not at all: written aside, synced, renamed. A clip is
+given up by cutting its file after the first line, which needs no free space.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import threading
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from radd.errors import StorageError
+from storage.spool.durable import take_lock, write_whole
+from storage.spool.entry import Entry, EntryKind, decode, encode_head
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+BLOCK_BYTES = 4_096
+RESERVE_BYTES = 1 << 20
+ENTRY_NAME = re.compile(rf"(\d{{12}})-({'|'.join(EntryKind)})")
+
+
+@dataclass(slots=True)
+class Held:
+    """What the spool remembers of a file."""
+
+    kind: EntryKind
+    size: int
+    has_clip: bool
+    version: int
+    delivered: bool = False
+
+
+class Spool:
+    """Entries in the order in which they came; a context manager, for one process at a time, safe
+    across threads.
+
+    Entering raises StorageError if another process has the directory (naming its pid) or it cannot
+    be written. `dropped` counts what was given up for want of space, by kind and "clip"; `damaged`
+    and `refused` what is set aside.
+    """
+
+    def __init__(self, directory: Path, quota_bytes: int):
+        self._directory = directory
+        self._quota_bytes = quota_bytes
+        self._mutex = threading.RLock()
+        self._held: dict[str, Held] = {}
+        self._left: set[str] = set()
+        self._lock: int | None = None
+        self._number = 0
+        self.bytes = 0
+        self.dropped: Counter[str] = Counter()
+        self.damaged = 0
+        self.refused = 0
+
+    def __enter__(self) -> Spool:
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = take_lock(self._directory)
+            self._survey()
+        except OSError as error:
+            self.__exit__()
+            raise StorageError(
+                f"the spool {self._directory} cannot be used: {error.strerror}; [storage] spool "
+                "must be a directory on a local disk that this user may write"
+            ) from None
+        self._make_reserve()
+        return self
+
+    def __exit__(self, *exc) -> None:
+        with self._mutex:
+            if self._lock is not None:
+                os.close(self._lock)
+            self._lock = None
+
+    @property
+    def waiting(self) -> int:
+        """How many entries have not been delivered in their latest version."""
+        with self._mutex:
+            return sum(not held.delivered for held in self._held.values())
+
+    def left(self) -> list[Entry]:
+        """The entries for which a daemon that is gone still owed the final version."""
+        with self._mutex:
+            return [entry for name in sorted(self._left) if (entry := self._read(name))]
+
+    def put(
+        self,
+        kind: EntryKind,
+        record: dict,
+        clip: bytes = b"",
+        live: bool = False,
+        name: str | None = None,
+    ) -> str:
+        """Keep a new entry, or the next version of entry `name`; durable on return, except for
+        rows. Returns its name.
+
+        Where space is short the oldest rows go, then for other kinds the oldest clips, its own, and
+        a small reserve. Raises StorageError if all that was not enough.
+        """
+        with self._mutex:
+            name = name or self._new_name(kind)
+            head = encode_head(record, clip, live)
+            while True:
+                try:
+                    self._write(name, kind, head, clip)
+                    return name
+                except OSError as error:
+                    failure = error
+                if failure.errno not in FULL:
+                    break
+                if self._give_up_rows() or (kind is not EntryKind.ROWS and self._give_up_clip()):
+                    continue
+                if clip:
+                    clip = b""
+                    self.dropped["clip"] += 1
+                elif kind is EntryKind.ROWS or not self._release_reserve():
+                    break
+            self.dropped[kind] += 1
+            raise StorageError(
+                f"the spool {self._directory} took no more: {failure.strerror}; free space on its "
+                "disk or raise [storage] spool_quota_mb"
+            )
+
+    def oldest(self) -> Entry | None:
+        """The first entry that is not delivered yet, None if there is none; damaged files are set
+        aside.
+
+        Raises StorageError if its file cannot be read.
+        """
+        with self._mutex:
+            while name := next((n for n, held in self._held.items() if not held.delivered), None):
+                if entry := self._read(name):
+                    return entry
+                self._forget(name)
+                self.damaged += 1
+                with contextlib.suppress(OSError):
+                    self._path(name).rename(self._path(f"{name}.damaged"))
+            return None
+
+    def done(self, entry: Entry) -> None:
+        """The database has this version: forget it, unless a final version is to come or has come
+        meanwhile.
+        """
+        with self._mutex:
+            if self._settle(entry):
+                with contextlib.suppress(
+                    OSError
+                ):  # delivered once more at the next start, to the same effect
+                    self._path(entry.name).unlink()
+                if not self._held:
+                    self._make_reserve()
+
+    def refuse(self, entry: Entry) -> None:
+        """The database will not take this entry: keep it aside until the next start, out of the
+        others' way.
+        """
+        with self._mutex:
+            self.refused += 1
+            if self._settle(entry):
+                with contextlib.suppress(OSError):
+                    self._path(entry.name).rename(self._path(f"{entry.name}.refused"))
+
+    def _settle(self, entry: Entry) -> bool:
+        """True if the file of this entry has served."""
+        held = self._held.get(entry.name)
+        if self._lock is None or held is None or held.version != entry.version:
+            return False
+        if entry.live and not entry.interrupted:
+            held.delivered = True
+            return False
+        self._forget(entry.name)
+        return True
+
+    def _survey(self) -> None:
+        for path in self._directory.glob("*.refused"):
+            path.rename(path.with_suffix(""))
+        self._path("new.tmp").unlink(missing_ok=True)
+        self.damaged = len(list(self._directory.glob("*.damaged")))
+        for path in sorted(self._directory.iterdir()):
+            named = ENTRY_NAME.fullmatch(path.name)
+            if not named:
+                continue
+            self._number, kind = int(named[1]), EntryKind(named[2])
+            self._hold(path.name, Held(kind, _blocks(path.stat().st_size), False, 0))
+            if kind is EntryKind.ROWS or (entry := self._read(path.name)) is None:
+                continue
+            self._held[path.name].has_clip = bool(entry.clip)
+            if entry.live:
+                self._left.add(path.name)
+
+    def _write(self, name: str, kind: EntryKind, head: bytes, clip: bytes) -> None:
+        before = self._held.get(name)
+        size = _blocks(len(head) + len(clip))
+        if self.bytes - (before.size if before else 0) + size > self._quota_bytes:
+            raise OSError(errno.EDQUOT, "its quota is used up")
+        write_whole(self._path(name), head + clip, synced=kind is not EntryKind.ROWS)
+        self._hold(name, Held(kind, size, bool(clip), before.version + 1 if before else 0))
+
+    def _give_up_rows(self) -> bool:
+        name = next(
+            (name for name, held in self._held.items() if held.kind is EntryKind.ROWS), None
+        )
+        if name is None:
+            return False
+        with contextlib.suppress(OSError):
+            self._path(name).unlink()
+        self._forget(name)
+        self.dropped[EntryKind.ROWS] += 1
+        return True
+
+    def _give_up_clip(self) -> bool:
+        name = next((name for name, held in self._held.items() if held.has_clip), None)
+        if name is None:
+            return False
+        held = self._held[name]
+        held.has_clip = False
+        with contextlib.suppress(OSError), open(self._path(name), "rb+") as file:
+            head_bytes = len(file.readline())
+            file.truncate(head_bytes)
+            self.bytes += _blocks(head_bytes) - held.size
+            held.size = _blocks(head_bytes)
+            self.dropped["clip"] += 1
+        return True
+
+    def _read(self, name: str) -> Entry | None:
+        held = self._held[name]
+        try:
+            data = self._path(name).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StorageError(f"{self._path(name)} cannot be read: {error.strerror}") from None
+        return decode(data, name, held.kind, name in self._left, held.version)
+
+    def _hold(self, name: str, held: Held) -> None:
+        before = self._held.get(name)
+        self.bytes += held.size - (before.size if before else 0)
+        self._held[name] = held
+
+    def _forget(self, name: str) -> None:
+        self.bytes -= self._held.pop(name).size
+        self._left.discard(name)
+
+    def _new_name(self, kind: EntryKind) -> str:
+        self._number += 1
+        return f"{self._number:012d}-{kind}"
+
+    def _path(self, name: str) -> Path:
+        return self._directory / name
+
+    def _make_reserve(self) -> None:
+        reserve = self._path("reserve")
+        try:
+            if not reserve.exists():
+                reserve.write_bytes(os.urandom(RESERVE_BYTES))
+        except OSError:
+            self._release_reserve()
+
+    def _release_reserve(self) -> bool:
+        try:
+            self._path("reserve").unlink()
+        except OSError:
+            return False
+        return True
+
+
+def _blocks(size: int) -> int:
+    return -(-size // BLOCK_BYTES) * BLOCK_BYTES

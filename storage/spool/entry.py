@@ -1,0 +1,67 @@
+"""One entry of the spool as the bytes of its file: a line of JSON, then the bytes of its clip."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class EntryKind(StrEnum):
+    STREAM = "stream"
+    ALERT = "alert"
+    ROWS = "rows"
+    """timeline and gaps; not synced, and the first to go where space is short"""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one file of the spool says."""
+
+    name: str
+    kind: EntryKind
+    record: dict[str, Any]
+    clip_sha256: str
+    clip_bytes: int
+    """the size it had"""
+    clip: bytes | None
+    """None if it was given up; empty if there never was one"""
+    live: bool
+    """a final version is still to come"""
+    interrupted: bool
+    """the daemon that owed the final version is gone"""
+    version: int
+
+
+def encode_head(record: dict, clip: bytes, live: bool) -> bytes:
+    """The first line, which stays true when the clip after it is cut off."""
+    sha256 = hashlib.sha256(clip).hexdigest()
+    said = {"live": live, "clip_sha256": sha256, "clip_bytes": len(clip), "record": record}
+    return json.dumps(said, allow_nan=False).encode() + b"\n"
+
+
+def decode(
+    data: bytes, name: str, kind: EntryKind, interrupted: bool, version: int
+) -> Entry | None:
+    """The entry that a file holds, None if its first line is damaged; a damaged clip counts as
+    given up.
+    """
+    head, _, clip = data.partition(b"\n")
+    try:
+        said = json.loads(head)
+        whole = hashlib.sha256(clip).hexdigest() == said["clip_sha256"]
+        return Entry(
+            name=name,
+            kind=kind,
+            record=said["record"],
+            clip_sha256=said["clip_sha256"],
+            clip_bytes=said["clip_bytes"],
+            clip=clip if whole else None,
+            live=said["live"],
+            interrupted=interrupted,
+            version=version,
+        )
+    except (ValueError, KeyError, TypeError):
+        return None

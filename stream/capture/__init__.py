@@ -1,0 +1,1 @@
+"""Where sound enters: microphones, files and pipes as sources of numbered chunks."""

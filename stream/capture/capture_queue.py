@@ -1,0 +1,59 @@
+"""The queue between the sound card's callback and the thread that listens."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What one callback brought."""
+
+    data: bytes
+    """float32 frames, channels interleaved"""
+    frames: int
+    first: int
+    """frames that the callback received before these"""
+    arrived: float
+    """time.monotonic() in seconds"""
+
+
+class CaptureQueue:
+    """A queue of at most `length` blocks: when it is full, the oldest is dropped and counted.
+
+    put() is for one callback thread at a time, take() for one other thread, wake() for a signal
+    handler as well: a SimpleQueue has no lock that a handler could find taken.
+    """
+
+    def __init__(self, length: int):
+        self.length, self.drops = length, 0
+        self._queue: SimpleQueue[Block | None] = SimpleQueue()
+
+    def __len__(self) -> int:
+        return self._queue.qsize()
+
+    def put(self, block: Block) -> None:
+        while len(self) >= self.length:
+            self._drop()
+        self._queue.put(block)
+
+    def take(self, timeout_s: float) -> Block | None:
+        """The oldest block; None when none came in time or wake() was called."""
+        try:
+            return self._queue.get(timeout=timeout_s)
+        except Empty:
+            return None
+
+    def wake(self) -> None:
+        """Let a take() that is waiting return."""
+        self._queue.put(None)
+
+    def clear(self) -> None:
+        while len(self):
+            self.take(0)
+
+    def _drop(self) -> None:
+        with contextlib.suppress(Empty):  # taken in the meantime
+            self.drops += self._queue.get_nowait() is not None

@@ -1,0 +1,187 @@
+"""The microphone as a Source: native frames in, numbered chunks of mono 16 kHz out, every loss
+marked.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from radd.errors import DeviceError
+from radd.resampling import Converter
+from radd.types import SAMPLE_RATE_HZ, AudioChunk
+from stream.capture.capture_queue import Block, CaptureQueue
+from stream.capture.devices import find_device
+from stream.capture.frame_clock import FrameClock
+from stream.capture.portaudio import BINDINGS, Binding, CaptureSettings, InputStream
+
+BLOCK_S = 0.128
+WAITS = 8  # as many in a row that bring nothing make a stall
+BACK_OFF_S = (0.1, 0.2, 0.4, 0.8, 1.6)
+SILENT = "the microphone delivers no sound"
+OVERLOADED = "the detector was too slow: the capture queue was full"
+UNTOLD = "frames were lost between the microphone and this program"
+
+
+class MicrophoneSource:
+    """A Source that listens to a device: the default one for None, else the one of that index or
+    part of a name.
+
+    Entering raises DeviceError where there is no such device, where it does not open, or where
+    PortAudio is missing. A device that goes silent or away later ends nothing: a chunk without
+    samples tells of it, the device is looked for by its name, and listening goes on where the clock
+    then stands.
+    """
+
+    def __init__(self, settings: CaptureSettings, wanted: str | int | None = None):
+        self.settings, self.wanted = settings, wanted
+        self.name = "microphone" if wanted is None else f"microphone {wanted}"
+        self.native_rate_hz = self.native_channels = 0
+        self._inbox = CaptureQueue(settings.queue_chunks)
+        self._binding: Binding | None = None
+        self._stream: InputStream | None = None
+        self._stopped = False
+        self._chunks = self._overruns = self._reopened = 0
+
+    def __enter__(self) -> MicrophoneSource:
+        self._open(self.wanted)
+        self._end, self._end_time = (
+            0,
+            time.monotonic(),
+        )  # where the sound stopped: in samples, and by the clock
+        self._converter: Converter | None = Converter(self.native_rate_hz, self.native_channels)
+        return self
+
+    def __exit__(self, *exc) -> None:
+        self._close()
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._inbox.wake()
+
+    def stats(self) -> dict[str, int | float]:
+        return {
+            "chunks": self._chunks,
+            "drops": self._inbox.drops,
+            "overruns": self._overruns,
+            "queue_depth": len(self._inbox),
+            "queue_length": self._inbox.length,
+            "reopened": self._reopened,
+        }
+
+    def __iter__(self) -> Iterator[AudioChunk]:
+        for chunk in self._listen():
+            if len(chunk.samples) or chunk.cause:
+                self._chunks += 1
+                yield chunk
+
+    def _listen(self) -> Iterator[AudioChunk]:
+        empty_waits = 0  # and not the clock, which also runs while this whole process is paused
+        while not self._stopped:
+            block = self._inbox.take(self.settings.stall_s / WAITS)
+            if block is not None:
+                empty_waits = 0
+                yield from self._accept(block)
+                continue
+            empty_waits += 1
+            if empty_waits >= WAITS or not self._stream.active():
+                empty_waits = 0
+                yield from self._finish()
+                yield from self._reopen()
+        yield from self._finish()
+
+    def _accept(self, block: Block) -> Iterator[AudioChunk]:
+        dropped, self._expected = block.first - self._expected, block.first + block.frames
+        for each, lost in self._clock.push(
+            (block, dropped), block.first + block.frames, block.arrived
+        ):
+            yield from self._convert(*each, lost)
+
+    def _convert(self, block: Block, dropped: int, lost: int) -> Iterator[AudioChunk]:
+        if self._converter is None:
+            self._converter = self._resume(block)
+        elif dropped or lost:
+            yield self._converter.flush(self._end_time)
+            start = self._converter.end + round(
+                (dropped + lost) * SAMPLE_RATE_HZ / self.native_rate_hz
+            )
+            cause = OVERLOADED if dropped else UNTOLD
+            self._converter = Converter(self.native_rate_hz, self.native_channels, start, cause)
+        frames = np.frombuffer(block.data, np.float32).reshape(-1, self.native_channels)
+        self._end_time = block.arrived
+        yield self._converter.push(frames, block.arrived)
+
+    def _resume(self, block: Block) -> Converter:
+        """A converter that starts where the clock says that the first block after an outage
+        does.
+        """
+        start = max(self._told, self._now(block.arrived - block.frames / self.native_rate_hz))
+        return Converter(self.native_rate_hz, self.native_channels, start, self._cause)
+
+    def _now(self, time_s: float) -> int:
+        """The sample at a time after the sound stopped."""
+        return self._end + max(0, round((time_s - self._end_time) * SAMPLE_RATE_HZ))
+
+    def _finish(self) -> Iterator[AudioChunk]:
+        """All sound that was heard, up to a stop or an outage."""
+        for each, lost in self._clock.release():
+            yield from self._convert(*each, lost)
+        if self._converter is not None:
+            yield self._converter.flush(self._end_time)
+            self._end, self._converter = self._converter.end, None
+
+    def _reopen(self) -> Iterator[AudioChunk]:
+        """Look for the device again until it opens or stop() is called, and tell of the loss before
+        each attempt.
+        """
+        self._cause = f"{SILENT}: {self.name}"
+        attempt = 0
+        while not self._stopped:
+            self._told = self._now(time.monotonic())
+            yield AudioChunk(np.zeros(0, np.float32), self._told, self._cause)
+            self._close()
+            try:
+                self._open(self._device.lasting_name)
+                self._reopened += 1
+                return
+            except DeviceError:
+                self._inbox.take(BACK_OFF_S[min(attempt, len(BACK_OFF_S) - 1)])
+                attempt += 1
+
+    def _open(self, wanted: str | int | None) -> None:
+        self._binding = BINDINGS[self.settings.backend]()
+        try:
+            device = find_device(self._binding.devices(), wanted)
+            rate_hz = self.settings.rate_hz or device.rate_hz
+            channels = self.settings.channels or min(device.channels, 2)
+            self._receive(rate_hz, channels)
+            self._stream = self._binding.listen(
+                device, rate_hz, channels, round(rate_hz * BLOCK_S), self._deliver
+            )
+        except DeviceError:
+            self._close()
+            raise
+        self._device, self.name = device, device.name
+
+    def _receive(self, rate_hz: int, channels: int) -> None:
+        """Get ready for the first block of a stream."""
+        self.native_rate_hz, self.native_channels = rate_hz, channels
+        self._inbox.clear()
+        self._received = self._expected = 0
+        self._clock = FrameClock(rate_hz, self.settings.loss_tolerance_ms / 1000)
+
+    def _deliver(self, data: bytes, frames: int, overflow: bool, arrived: float) -> None:
+        """PortAudio's callback."""
+        self._overruns += overflow
+        self._inbox.put(Block(data, frames, self._received, arrived))
+        self._received += frames
+
+    def _close(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+        if self._binding is not None:
+            self._binding.close()
+            self._binding = None

@@ -1,0 +1,302 @@
+"""Microphones as the bindings to PortAudio see them; the one door of sounddevice and of pyaudio.
+
+PortAudio is touched when a binding is made, not before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from radd.errors import DeviceError
+from radd.ranges import check, check_choice
+from radd.types import SAMPLE_RATE_HZ
+from stream.capture.devices import Device
+
+Deliver = Callable[[bytes, int, bool, float], None]
+"""What a callback calls: bytes of float32 frames, their count, whether an overflow was flagged,
+time.monotonic()
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureSettings:
+    """[capture] of config.toml."""
+
+    backend: str
+    rate_hz: int
+    """0: the device's own"""
+    channels: int
+    """0: the device's own, at most 2"""
+    queue_chunks: int
+    stall_s: float
+    loss_tolerance_ms: int
+
+    def __post_init__(self):
+        check_choice(self, backend=tuple(BINDINGS))
+        check(self, queue_chunks=(2, 10_000), stall_s=(0.5, 60), loss_tolerance_ms=(150, 5_000))
+        if self.rate_hz:
+            check(self, rate_hz=(8_000, 384_000))
+        check(self, channels=(0, 64))
+
+
+class InputStream(Protocol):
+    """A device that is being listened to."""
+
+    def active(self) -> bool:
+        """Whether callbacks may still come; a device that was unplugged may be active and
+        silent.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+class Binding(Protocol):
+    """A library that reaches PortAudio; it is initialised when the binding is made, and finished
+    with close().
+    """
+
+    def devices(self) -> list[Device]: ...
+    def listen(
+        self, device: Device, rate_hz: int, channels: int, block_frames: int, deliver: Deliver
+    ) -> InputStream: ...
+    def close(self) -> None: ...
+
+
+class SoundDevice:
+    """The sounddevice binding.
+
+    It lists devices anew only while nothing listens in this process: listing would end every stream
+    that is open, so a device that comes back beside others is found only where it has kept its
+    place.
+    """
+
+    _listening = 0
+    """streams that are open"""
+
+    def __init__(self):
+        try:
+            import sounddevice
+        except ImportError:
+            raise DeviceError(
+                "the Python package sounddevice is missing; pip install sounddevice"
+            ) from None
+        except OSError:
+            raise DeviceError(_MISSING_LIBRARY) from None
+        self._library = sounddevice
+        if SoundDevice._listening:
+            return
+        try:
+            while (
+                sounddevice._initialized
+            ):  # PortAudio lists devices when it is initialised, and never again
+                sounddevice._terminate()
+            sounddevice._initialize()
+        except sounddevice.PortAudioError as error:
+            raise _not_started(error) from None
+
+    def devices(self) -> list[Device]:
+        default = self._library.default.device[0]
+        return [
+            Device(
+                each["name"],
+                each["index"],
+                round(each["default_samplerate"]),
+                each["max_input_channels"],
+                each["index"] == default,
+                "sounddevice",
+            )
+            for each in self._library.query_devices()
+            if each["max_input_channels"] > 0
+        ]
+
+    def listen(
+        self, device: Device, rate_hz: int, channels: int, block_frames: int, deliver: Deliver
+    ) -> InputStream:
+        def callback(frames, count, moment, flags):
+            deliver(bytes(frames), count, flags.input_overflow, time.monotonic())
+
+        try:
+            stream = self._library.RawInputStream(
+                device=device.index,
+                samplerate=rate_hz,
+                channels=channels,
+                dtype="float32",
+                blocksize=block_frames,
+                callback=callback,
+            )
+        except (self._library.PortAudioError, ValueError) as error:
+            raise _refused(device, rate_hz, channels, error) from None
+        try:
+            stream.start()
+        except self._library.PortAudioError as error:
+            stream.close()
+            raise _refused(device, rate_hz, channels, error) from None
+        SoundDevice._listening += 1
+        return _SoundDeviceStream(stream)
+
+    def close(self) -> None:
+        pass
+
+
+class _SoundDeviceStream:
+    def __init__(self, stream):
+        self._stream = stream
+
+    def active(self) -> bool:
+        return self._stream.active
+
+    def close(self) -> None:
+        self._stream.abort(ignore_errors=True)
+        self._stream.close(ignore_errors=True)
+        SoundDevice._listening -= 1
+
+
+class PyAudio:
+    """The pyaudio binding."""
+
+    def __init__(self):
+        try:
+            import pyaudio
+        except ImportError as error:
+            if "portaudio" in str(error):
+                raise DeviceError(_MISSING_LIBRARY) from None
+            raise DeviceError(
+                "the Python package pyaudio is missing; pip install -e '.[pyaudio]', "
+                'or set [capture] backend = "sounddevice"'
+            ) from None
+        self._library = pyaudio
+        try:
+            with _quiet():
+                self._port = pyaudio.PyAudio()
+        except OSError as error:
+            raise _not_started(error) from None
+
+    def devices(self) -> list[Device]:
+        try:
+            default = self._port.get_default_input_device_info()["index"]
+        except OSError:
+            default = -1
+        found = [
+            self._port.get_device_info_by_index(i) for i in range(self._port.get_device_count())
+        ]
+        return [
+            Device(
+                each["name"],
+                each["index"],
+                round(each["defaultSampleRate"]),
+                each["maxInputChannels"],
+                each["index"] == default,
+                "pyaudio",
+            )
+            for each in found
+            if each["maxInputChannels"] > 0
+        ]
+
+    def listen(
+        self, device: Device, rate_hz: int, channels: int, block_frames: int, deliver: Deliver
+    ) -> InputStream:
+        overflow, go_on = self._library.paInputOverflow, (None, self._library.paContinue)
+
+        def callback(frames, count, moment, flags):
+            deliver(frames, count, bool(flags & overflow), time.monotonic())
+            return go_on
+
+        try:
+            stream = self._port.open(
+                rate=rate_hz,
+                channels=channels,
+                format=self._library.paFloat32,
+                input=True,
+                input_device_index=device.index,
+                frames_per_buffer=block_frames,
+                stream_callback=callback,
+            )
+        except (OSError, ValueError) as error:
+            raise _refused(device, rate_hz, channels, error) from None
+        return _PyAudioStream(stream)
+
+    def close(self) -> None:
+        self._port.terminate()
+
+
+class _PyAudioStream:
+    def __init__(self, stream):
+        self._stream = stream
+
+    def active(self) -> bool:
+        try:
+            return self._stream.is_active()
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+BINDINGS: dict[str, Callable[[], Binding]] = {"sounddevice": SoundDevice, "pyaudio": PyAudio}
+
+
+def list_devices(backend: str) -> list[Device]:
+    """The devices that can be listened to now.
+
+    Raises DeviceError where the binding or PortAudio is missing.
+    """
+    binding = BINDINGS[backend]()
+    try:
+        return binding.devices()
+    finally:
+        binding.close()
+
+
+def play(samples: np.ndarray) -> None:
+    """Play float32 (n,), full scale +-1, 16 kHz, mono on the default sound card; returns when it is
+    over.
+
+    Raises DeviceError where there is none or PortAudio is missing.
+    """
+    library = SoundDevice()._library
+    try:
+        library.play(samples, SAMPLE_RATE_HZ, blocking=True)
+    except library.PortAudioError as error:
+        raise DeviceError(f"there is no sound card that plays this: {error}") from None
+
+
+def _refused(device: Device, rate_hz: int, channels: int, error: Exception) -> DeviceError:
+    return DeviceError(
+        f"the microphone {device.name!r} does not open at {rate_hz} Hz with {channels} channels: "
+        f"{error}; close what else uses it, allow this program to record, or set rate_hz and "
+        "channels in [capture]"
+    )
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Sends what ALSA and JACK write to stderr while PortAudio looks for devices, missing ones too,
+    to nowhere.
+    """
+    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nowhere)
+
+
+def _not_started(error: Exception) -> DeviceError:
+    return DeviceError(f"PortAudio does not start: {error}; check the sound system of this machine")
+
+
+_MISSING_LIBRARY = "the PortAudio library is missing; " + (
+    "brew install portaudio" if sys.platform == "darwin" else "apt install libportaudio2"
+)

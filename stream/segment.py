@@ -1,0 +1,47 @@
+"""The stretches of equal length into which a stream is cut for whoever looks at some of them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from radd.types import HOP_SAMPLES, AudioChunk, Score
+
+
+class CurrentSegment:
+    """The stretch of a stream that is being heard; after a gap in the sound one begins anew."""
+
+    def __init__(self, hops: int):
+        self.hops = hops
+        self._begin(0, np.zeros(0, np.float32))
+
+    def hear(self, chunk: AudioChunk) -> bool:
+        """Add sound; whether a stretch began because of a gap before it."""
+        gap = chunk.start > self.start + len(self._heard)
+        if gap:
+            self._begin(chunk.start, self._heard[:0])
+        self._heard = np.concatenate((self._heard, chunk.samples))
+        return gap
+
+    def judge(self, score: Score) -> None:
+        """Add the score of a hop; one that is of sound before the stretch counts nowhere."""
+        if score.end > self.start:
+            self.scores.append(score)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every hop of it has its score."""
+        return len(self.scores) == self.hops
+
+    @property
+    def samples(self) -> np.ndarray:
+        """A copy of its sound so far, float32 (at most hops * HOP_SAMPLES,)."""
+        return self._heard[: self.hops * HOP_SAMPLES].copy()
+
+    def end(self) -> None:
+        """The next stretch begins where this one ends."""
+        length = self.hops * HOP_SAMPLES
+        self._begin(self.start + length, self._heard[length:])
+
+    def _begin(self, start: int, heard: np.ndarray) -> None:
+        self.start, self._heard = start, heard
+        self.scores: list[Score] = []

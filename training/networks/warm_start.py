@@ -1,0 +1,181 @@
+"""A bundle's networks, to learn on from: exported weights -> torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import nn
+
+from radd.bundle import ENCODER, FRAMES, SCORE
+from radd.errors import ModelError
+from training.batches import Batches, spectra
+from training.networks.encoder import BANDS, BlockEncoder, compact
+from training.networks.spectral import SpectralNetwork
+
+_BATCHES = 4  # from which the statistics of the layers are taken
+_HELD = "pair.encoder."  # before the names of the encoder's weights in a bundle
+
+
+def spectral_network(bundle: Path, batches: Batches) -> SpectralNetwork:
+    """The SpectralNetwork that `bundle` holds, with batch norms that fit `batches`.
+
+    Exporting folds each batch norm into its convolution. Here the norm comes back with the
+    statistics that the layer has on `batches`, so that the network computes what the bundle's does
+    and can be trained.
+
+    Raises ModelError where the bundle's network has other layers.
+    """
+    network = SpectralNetwork()
+    try:
+        _fill(network, onnx.load(bundle / FRAMES), onnx.load(bundle / SCORE))
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ModelError(
+            f"{bundle} holds no network to go on from: {error}; leave out --start to begin anew"
+        ) from None
+    _unfold(network.eval(), batches)
+    return network
+
+
+def block_encoder(bundle: Path) -> BlockEncoder:
+    """The compact encoder that `bundle` holds, its own projection and head new: a bundle does not
+    keep these.
+
+    Raises ModelError where the bundle's encoder is another one.
+    """
+    encoder = compact()
+    try:
+        _fill_encoder(encoder, onnx.load(bundle / ENCODER))
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"{bundle} holds no compact encoder to go on from: {error}; leave out --start"
+        ) from None
+    return encoder
+
+
+def _fill_encoder(encoder: BlockEncoder, model: onnx.ModelProto) -> None:
+    """Take over every weight of the speech model: exporting left names to biases, and to few of the
+    weights.
+    """
+    known = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
+    held = {
+        name.removeprefix(_HELD): value for name, value in known.items() if name.startswith(_HELD)
+    }
+    factors = {
+        n.output[0]: known[n.input[1]].T
+        for n in model.graph.node
+        if n.op_type == "MatMul" and n.input[1] in known
+    }
+    for node in model.graph.node:
+        named = [
+            name.removeprefix(_HELD)
+            for name in node.input
+            if name.startswith(_HELD) and name.endswith(".bias")
+        ]
+        if named and (weight := [factors[name] for name in node.input if name in factors]):
+            held[named[0].replace(".bias", ".weight")] = weight[0]
+        elif named and node.op_type == "Conv":
+            held[named[0].replace(".bias", ".weight")] = known[node.input[1]]
+    (scale,), (shift,) = (
+        [
+            known[n.input[1]]
+            for n in model.graph.node
+            if n.op_type == kind
+            and n.input[1] in known
+            and known[n.input[1]].shape == (BANDS * 4, 1)
+        ]
+        for kind in ("Mul", "Add")
+    )
+    norm = encoder.speech_model.feature_extractor.conv_layers[0].layer_norm
+    _set(norm.weight, scale[:, 0])
+    _set(norm.bias, shift[:, 0])
+    position = encoder.speech_model.encoder.pos_conv_embed.conv
+    position.weight = torch.tensor(
+        held["speech_model.encoder.pos_conv_embed.conv.weight"]
+    )  # a weight norm splits it
+    others = (
+        "parametrizations",
+        "conv_layers.0.layer_norm",
+        "masked_spec_embed",
+        "encoder.layer_norm",
+    )  # set or unused
+    for name, parameter in encoder.speech_model.named_parameters():
+        if not any(part in name for part in others):
+            _set(parameter, held[f"speech_model.{name}"])
+
+
+def _fill(network: SpectralNetwork, frames: onnx.ModelProto, score: onnx.ModelProto) -> None:
+    """Take over the weights of both graphs in the order in which they compute; norms become
+    identities with an offset.
+    """
+    convolutions = [(m.conv, m.norm) for m in network.modules() if hasattr(m, "past_shape")]
+    for (conv, norm), (weight, bias) in zip(convolutions, _operands(frames, "Conv"), strict=True):
+        _set(conv.weight, weight)
+        norm.weight.data.fill_(1.0)
+        _set(norm.bias, bias)
+        norm.running_var.fill_(1.0 - norm.eps)
+    (projection,) = _operands(frames, "MatMul")
+    _set(network.frame[0].weight, projection[0].T)
+    _set_named(network, frames)
+    hidden, out = _operands(score, "MatMul")[:2]
+    _set(network.attention[0].weight, hidden[0].T)
+    _set(network.attention[2].weight, out[0].T)
+    _set_named(network, score)
+
+
+def _operands(model: onnx.ModelProto, kind: str) -> list[list[np.ndarray]]:
+    """The weights of each node of a kind that has any, in order."""
+    known = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
+    found = (
+        [known[name] for name in node.input if name in known]
+        for node in model.graph.node
+        if node.op_type == kind
+    )
+    return [weights for weights in found if weights]
+
+
+def _set_named(network: SpectralNetwork, model: onnx.ModelProto) -> None:
+    """Take over what the export left under its own name."""
+    own = dict(network.named_parameters())
+    for initializer in model.graph.initializer:
+        name = initializer.name.removeprefix("network.")
+        if name in own:
+            _set(own[name], numpy_helper.to_array(initializer))
+
+
+def _set(parameter: nn.Parameter, value: np.ndarray) -> None:
+    if tuple(parameter.shape) != value.shape:
+        raise ValueError(f"a layer of shape {value.shape}, expected {tuple(parameter.shape)}")
+    parameter.data.copy_(torch.tensor(value))
+
+
+@torch.no_grad()
+def _unfold(network: SpectralNetwork, batches: Batches) -> None:
+    """Give each batch norm the mean and variance of its layer, and scale and offset that undo
+    them.
+    """
+    heard: dict[nn.BatchNorm2d, list[torch.Tensor]] = {}
+
+    def listen(norm: nn.BatchNorm2d, inputs: tuple[torch.Tensor], _: torch.Tensor) -> None:
+        x = inputs[0]
+        heard.setdefault(norm, []).append(
+            torch.stack([x.mean((0, 2, 3)), x.square().mean((0, 2, 3))])
+        )
+
+    hooks = [
+        m.register_forward_hook(listen) for m in network.modules() if isinstance(m, nn.BatchNorm2d)
+    ]
+    for step in range(_BATCHES):
+        network.frames(torch.from_numpy(spectra(batches[step])))
+    for hook in hooks:
+        hook.remove()
+    for norm, moments in heard.items():
+        mean, square = torch.stack(moments).mean(0)
+        variance = square - mean.square()
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(variance)
+        norm.weight.data.copy_(torch.sqrt(variance + norm.eps))
+        norm.bias.data.add_(mean)
