@@ -8,10 +8,14 @@ from collections.abc import Callable
 
 from radd.errors import RaddError, silence_broken_pipe
 
+BUG = "\nThis is a bug in RADD, no mistake of yours. Please report it with the lines above."
 
-def exit_code(run: Callable[[], None]) -> int:
-    """Run the program and say how it ended: 0, the code of a RaddError, 141 where its reader went
-    away, or 1 for a bug.
+
+def exit_code(run: Callable[[], None], prefix: str = "error") -> int:
+    """Run the program and say how it ended.
+
+    0: done; the code of a RaddError, whose message follows `prefix`; 130: interrupted; 141: nobody
+    reads the output any more; 1: a bug.
     """
     try:
         run()
@@ -20,13 +24,13 @@ def exit_code(run: Callable[[], None]) -> int:
         silence_broken_pipe(sys.stdout)
         return 141
     except RaddError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"{prefix}: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        print(f"{prefix}: interrupted", file=sys.stderr)
+        return 130
     except Exception:
         traceback.print_exc()
-        print(
-            "\nThis is a bug in RADD, no mistake of yours. Please report it with the lines above.",
-            file=sys.stderr,
-        )
+        print(BUG, file=sys.stderr)
         return 1
     return 0

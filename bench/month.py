@@ -27,7 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
-import train
+from app.commands.retrain import context
 from app.settings import Settings, load
 from evaluation.days import draw_days
 from radd.bundle import load_detector, load_known_voices, read_manifest, write_manifest
@@ -204,7 +204,7 @@ class World:
     def learn(self, day: int) -> None:
         with Learning(self.settings.storage.url) as store:
             promoted = retrain(
-                store, train.means(self.settings, self.champion, self.work), lambda line: None
+                store, context(self.settings, self.champion, self.work), lambda line: None
             )
             last = (store.retrainings() or [{"outcome": "too few new labels"}])[-1]
         outcome = re.sub(r"r\d{8}T\d{6}", "the candidate", last["outcome"] or "")

@@ -144,3 +144,5 @@ CONDITIONS: dict[str, Effect] = {
     "room": room,
     "level-30": lambda sound, _: quieter(sound),
 }
+# A retrained bundle must not be worse under these than the one before.
+PROVED = {name: CONDITIONS[name] for name in ("telephone-mulaw", "noise10")}

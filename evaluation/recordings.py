@@ -69,7 +69,7 @@ class VoiceRun:
 
 
 def plan(
-    trials: Trials, length_s: Callable[[str], float], rng: np.random.Generator
+    trials: Trials, length_s: Callable[[str], float], seed: int | np.random.Generator
 ) -> list[LongRecording]:
     """Recordings of 20-60 s of real speech, three in four followed by 10-20 s of one system; no
     clip is used twice.
@@ -78,6 +78,7 @@ def plan(
     are left over, and systems with less than 10 s, are not used. Raises ProtocolError where not
     even one takeover can be built.
     """
+    rng = np.random.default_rng(seed)
     lengths = {utt: length_s(utt) - SEAM_SAMPLES / SAMPLE_RATE_HZ for utt in trials.utts}
     kinds = [
         trial

@@ -158,6 +158,12 @@ METHODS: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
 }
 
 
+def random_copy(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A copy by one of the methods that need nothing but numpy, drawn at random."""
+    methods = [make for name, make in METHODS.items() if name != "world"]
+    return methods[rng.integers(len(methods))](samples, rng)
+
+
 def plan_copies(
     real: list[Clip], count: int, seed: int, methods: tuple[str, ...] = tuple(METHODS)
 ) -> list[ClipPlan]:

@@ -57,3 +57,15 @@ def gate_numbers(gate: Gate) -> dict[str, Any]:
 
 def _finite(number: float) -> float | None:
     return float(number) if math.isfinite(number) else None
+
+
+def drift_row(row: dict[str, Any], bound: float) -> str:
+    """A line for a stream's day: its distance from known voices, a bar that is full at twice
+    `bound`, and whether that is drift.
+    """
+    bar = "#" * min(40, round(20 * row["distance"] / bound))
+    source = "".join(c if c.isprintable() else "?" for c in row["source"][:40])
+    return (
+        f"{row['day']}  {row['distance']:.4f}  {row['seconds']:6} s  {bar:20} "
+        f"{'DRIFT  ' if row['distance'] > bound else ''}{source}"
+    )

@@ -16,11 +16,11 @@ import pytest
 from fixtures_detector import STREAM_ID
 from fixtures_patience import PATIENCE_S
 
+from app.installation import make_tables
 from app.settings import load
 from radd.bundle import MANIFEST, load_detector, read_manifest, write_manifest
 from radd.calibration import Calibration
 from radd.types import AudioChunk, Event
-from serve import make_tables
 
 ROOT = Path(__file__).parents[1]
 BUNDLE = ROOT / "models/default"

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-NOT_THE_PROJECT = {"tests", "bench", "docs", "build", "cache", "assets"}
+NOT_THE_PROJECT = {"tests", "bench", "docs", "build", "cache", "assets", "deploy", "dist"}
 FLOORS = {
     "radd": 0,
     "stream": 1,
@@ -22,6 +22,7 @@ FLOORS = {
     "app": 3,
 }
 DOOR_FLOOR = 4
+DOORS = {"detect", "train", "evaluate", "review", "serve"}
 
 
 @cache
@@ -37,7 +38,11 @@ def modules() -> dict[str, Path]:
 
 @cache
 def tree(module: str) -> ast.Module:
-    return ast.parse(modules()[module].read_text(encoding="utf-8"))
+    return ast.parse(source(module))
+
+
+def source(module: str) -> str:
+    return modules()[module].read_text(encoding="utf-8")
 
 
 @cache

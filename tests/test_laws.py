@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import re
 import sys
 import tomllib
 import typing
@@ -9,11 +10,23 @@ import typing
 import numpy as np
 import pytest
 from fixtures_detector import cut, listen, monitor, silence, takeover, voice
-from fixtures_house import FLOORS, ROOT, floor, imports, modules, reached_from, top, tree
+from fixtures_house import (
+    DOORS,
+    FLOORS,
+    ROOT,
+    floor,
+    imports,
+    modules,
+    reached_from,
+    source,
+    top,
+    tree,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from app.commands import command
 from radd.types import HOP_SAMPLES, Alert, AudioChunk, Gap, Score, Verdict
 from stream.ring_buffer import RingBuffer
 
@@ -244,6 +257,45 @@ def test_law_12_the_live_path_needs_nothing_that_trains():
         if (found := {top(n) for n in imports(module)} & TRAINING_ONLY)
     }
     assert needed == {}
+
+
+def test_law_12_the_composition_root_only_wires():
+    """app/ computes, stores and draws nothing itself: it imports no library for that."""
+    libraries = {
+        module: found
+        for module in modules()
+        if top(module) == "app"
+        and (found := {top(n) for n in imports(module)} - sys.stdlib_module_names - FLOORS.keys())
+    }
+    assert libraries == {}
+
+
+def test_law_12_entry_points_parse_call_and_exit():
+    lines = {door: len(source(door).splitlines()) for door in DOORS}
+    assert {door: n for door, n in lines.items() if n > 60} == {}
+    inside = [
+        f"{door} line {node.lineno}"
+        for door in sorted(DOORS)
+        for function in ast.walk(tree(door))
+        if isinstance(function, ast.FunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    assert len(inside) <= 10, inside
+
+
+def test_law_12_every_command_that_an_entry_point_names_exists():
+    named = {
+        node.value
+        for module in modules()
+        if module.startswith("app.options.") or module in DOORS
+        for node in ast.walk(tree(module))
+        if isinstance(node, ast.Constant)
+        and re.fullmatch(r"[a-z_]+\.(?!py$)[a-z_]+", str(node.value))
+        and f"app.commands.{top(node.value)}" in modules()
+    }
+    assert len(named) > 15
+    assert [name for name in named if not callable(command(name))] == []
 
 
 def live_path() -> set[str]:

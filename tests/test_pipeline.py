@@ -10,8 +10,8 @@ import pytest
 pytest.importorskip("yaml", reason="PyYAML is not installed: pip install -e '.[train]' brings it")
 import yaml
 
-import train
-from app.options.evaluate import parser
+from app.options.evaluate import parse as parse_evaluate
+from app.options.train import parse as parse_train
 from training.config import STAGES
 
 ROOT = Path(__file__).parents[1]
@@ -46,11 +46,9 @@ def test_each_stage_is_one_command_and_gives_what_later_ones_take():
         assert not missing, f"{name} depends on {missing}, which no stage before it makes"
         python, door, *arguments = shlex.split(filled(stage["cmd"]))
         assert python == VARIABLES["python"]
-        parsed = (
-            parser("").parse_args(arguments) if door == "evaluate.py" else train.parse(arguments)
-        )
+        parsed = parse_evaluate(arguments) if door == "evaluate.py" else parse_train(arguments)
         assert getattr(parsed, "stage", None) == (name if name in STAGES else None)
-        assert door == "evaluate.py" or name in STAGES or parsed.command is train.card
+        assert door == "evaluate.py" or name in STAGES or parsed.command == "bundles.card"
         made |= {
             path for kind in ("outs", "metrics", "plots") for path in names(stage.get(kind, []))
         }

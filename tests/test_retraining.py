@@ -18,8 +18,8 @@ from fixtures_storage import rows, score
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install -e '.[train]'")
 
-import evaluate
 import train
+from app.installation import installation
 from app.settings import load
 from radd.bundle import CARD, WEIGHTS, load_detector, read_manifest, write_manifest
 from radd.calibration import Calibration
@@ -279,8 +279,8 @@ def test_evaluation_is_of_the_bundle_in_use_too(models, monkeypatch):
     shutil.copytree(models / "default", models / "other")
     promote(models / "other")
     assert (
-        evaluate._settings(None)[1] == models / "other"
-        and evaluate._settings(models / "default")[1] == models / "default"
+        installation().bundle() == models / "other"
+        and installation(bundle=models / "default").bundle() == models / "default"
     )
 
 

@@ -10,13 +10,31 @@ from evaluation.conditions import CONDITIONS
 from evaluation.workers import processors
 from radd.trials import FORMATS
 
+DESCRIPTION = """\
+Measure detectors: score a corpus, compute the field's metrics, compare systems, count false
+alarms an hour.
 
-def parser(description: str) -> argparse.ArgumentParser:
+    python evaluate.py score --protocol FILE --audio DIR --out DIR
+    python evaluate.py metrics --scores FILE [--protocol FILE] --out DIR
+    python evaluate.py compare RUN_A RUN_B
+    python evaluate.py peers NAME=SCORES ... --protocol FILE --out DIR
+    python evaluate.py stream --protocol FILE --audio DIR --out DIR
+
+Exit codes: 0 done, 2 a wrong option, protocol, key or score file, 3 sound, 4 model; 1 is a bug.
+"""
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    """The arguments of evaluate.py; ends the program for a wrong one."""
+    return parser().parse_args(argv)
+
+
+def parser() -> argparse.ArgumentParser:
     """The parser of evaluate.py; `command` of what it finds is the command's name."""
     parser = argparse.ArgumentParser(
-        "evaluate.py", description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+        "evaluate.py", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
     trials, statistics, asv, detector = _trials(), _statistics(), _asv(), _detector()
 
     command = commands.add_parser(
@@ -24,6 +42,7 @@ def parser(description: str) -> argparse.ArgumentParser:
         parents=[trials, detector, statistics, asv],
         help="one score for every trial, then metrics",
     )
+    command.set_defaults(command="score.score")
     command.add_argument(
         "--resume", action="store_true", help="go on where a run into the same folder was ended"
     )
@@ -35,6 +54,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     command = commands.add_parser(
         "metrics", parents=[trials, statistics, asv], help="metrics and report of scores"
     )
+    command.set_defaults(command="measure.metrics")
     command.add_argument(
         "--scores", type=Path, required=True, metavar="FILE", help="score file or a run's folder"
     )
@@ -46,6 +66,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     command = commands.add_parser(
         "compare", parents=[trials, statistics], help="is B better than A?"
     )
+    command.set_defaults(command="measure.compare")
     command.add_argument("run_a", type=Path, metavar="RUN_A", help="score file or a run's folder")
     command.add_argument("run_b", type=Path, metavar="RUN_B")
     command.add_argument("--out", type=Path, metavar="DIR")
@@ -53,6 +74,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     command = commands.add_parser(
         "peers", parents=[trials, statistics], help="one table for several detectors"
     )
+    command.set_defaults(command="measure.peers")
     command.add_argument("systems", nargs="+", metavar="NAME=SCORES")
     command.add_argument("--out", type=Path, metavar="DIR")
 
@@ -61,6 +83,7 @@ def parser(description: str) -> argparse.ArgumentParser:
         parents=[trials, detector],
         help="false alarms an hour and time to detection in long recordings",
     )
+    command.set_defaults(command="score.stream")
     command.add_argument(
         "--annotations",
         type=Path,

@@ -1,0 +1,176 @@
+"""detect.py: from the command line to streams that are listened to."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import platform
+import sys
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from app.installation import Installation, installation
+from app.settings import Settings
+from app.shadow import shadow_run
+from radd.bundle import BundledDetector
+from radd.errors import ConfigError
+from radd.types import SAMPLE_RATE_HZ, Source
+from storage.journal import Journal, StreamInfo
+from stream.capture.microphone import MicrophoneSource
+from stream.capture.portaudio import list_devices
+from stream.capture.sources import open_source
+from stream.drift import DriftWatch
+from stream.engine import Listener
+from stream.hot_reload import HotReload, follow
+from stream.live_view import LiveView
+from stream.monitor import Monitor
+from stream.run_events import Display
+from stream.runtime import Ending, EventJournal, NoJournal, Run, Stream
+from stream.sampling import Sampler
+from stream.sinks import ConsoleLines, JsonLines
+
+
+def detect(arguments: argparse.Namespace, ending: Ending) -> None:
+    """Listen to the sources until their sound ends or `ending` is asked for."""
+    here = installation(arguments.config, arguments.bundle)
+    settings = here.settings
+    sources = open_sources(arguments, settings)
+    bundle = here.bundle()
+    detector = here.load(bundle)
+    wrappers = [drift_watch(detector, settings), shadow_run(here, not arguments.no_store)]
+    streams = [stream_of(source, detector, settings, arguments, wrappers) for source in sources]
+    with choose_display(arguments.json, streams) as display:
+        listen(streams, detector, here, bundle, display, ending, arguments)
+
+
+def open_sources(arguments: argparse.Namespace, settings: Settings) -> list[Source]:
+    """One for each --source; raises ConfigError where two would read the same stdin."""
+    specs = arguments.source or ["auto"]
+    if specs.count("-") > 1:
+        raise ConfigError(
+            "--source - stands there more than once, but there is one stdin; give the others as "
+            "files"
+        )
+    return [
+        open_source(
+            spec,
+            settings.capture,
+            arguments.realtime,
+            arguments.rate,
+            arguments.channels,
+            arguments.format,
+        )
+        for spec in specs
+    ]
+
+
+def stream_of(
+    source: Source,
+    detector: BundledDetector,
+    settings: Settings,
+    arguments: argparse.Namespace,
+    wrappers: list[Callable[[Listener], Listener]],
+) -> Stream:
+    stream_id = str(uuid.uuid4())
+    listener = Monitor(detector, settings.decision, settings.alerts, stream_id)
+    if settings.storage.sample_per_hour and not arguments.no_store:
+        listener = Sampler(
+            listener, settings.storage.sample_per_hour, stream_id, settings.alerts.neighbours
+        )
+    for wrap in wrappers:
+        listener = wrap(listener)
+    return Stream(stream_id, source, listener)
+
+
+def drift_watch(detector: BundledDetector, settings: Settings) -> Callable[[Listener], Listener]:
+    """What tells of sound that is far from all voices that the model in use knows."""
+    return lambda listener: DriftWatch(listener, detector, settings.retrain.drift_factor)
+
+
+def listen(
+    streams: list[Stream],
+    detector: BundledDetector,
+    here: Installation,
+    bundle: Path,
+    display: Display,
+    ending: Ending,
+    arguments: argparse.Namespace,
+) -> None:
+    duration_samples = arguments.duration and max(1, round(arguments.duration * SAMPLE_RATE_HZ))
+
+    def open_journal() -> EventJournal:
+        return NoJournal() if arguments.no_store else journal_of(streams, detector, here.settings)
+
+    reload = None if arguments.no_store else hot_reload(detector, bundle, here)
+    Run(
+        streams,
+        detector,
+        open_journal,
+        display,
+        ending,
+        here.settings.engine,
+        duration_samples,
+        reload,
+    ).listen()
+
+
+def hot_reload(detector: BundledDetector, bundle: Path, here: Installation) -> HotReload | None:
+    """What tells the detector of confirmed references and of another bundle; None where it is
+    off.
+    """
+    if not here.settings.model.overlay_s:
+        return None
+    newest = follow(here.bundle, here.load, bundle, detector.kind)
+    return HotReload(here.overlays(detector), detector, here.settings.model.overlay_s, newest)
+
+
+def journal_of(streams: list[Stream], detector: BundledDetector, settings: Settings) -> Journal:
+    """The journal of streams whose sources are open."""
+    aside = ("storage", "review", "serve", "retrain", "training")
+    judging = {name: section for name, section in asdict(settings).items() if name not in aside}
+    config_hash = hashlib.sha256(json.dumps(judging, sort_keys=True).encode()).hexdigest()
+    infos = [
+        StreamInfo(
+            id=stream.id,
+            source=stream.source.name,
+            device=stream.source.name if isinstance(stream.source, MicrophoneSource) else None,
+            native_rate_hz=stream.source.native_rate_hz,
+            host=platform.node(),
+            bundle=detector.name,
+            config_hash=config_hash,
+            started=datetime.now(UTC),
+        )
+        for stream in streams
+    ]
+    return Journal(settings.storage, *infos)
+
+
+def choose_display(as_json: bool, streams: list[Stream]) -> Display:
+    if as_json:
+        return JsonLines(sys.stdout)
+    if not sys.stdout.isatty():
+        return ConsoleLines(sys.stdout)
+
+    sources = {stream.id: stream.source for stream in streams}
+    return LiveView(lambda stream: sources[stream].stats())
+
+
+def show_devices(arguments: argparse.Namespace) -> None:
+    settings = installation(arguments.config, arguments.bundle).settings
+
+    devices = list_devices(settings.capture.backend)
+    if arguments.json:
+        print(json.dumps([asdict(device) for device in devices]))
+        return
+    for device in devices:
+        default = "  default" if device.default else ""
+        print(
+            f"{device.index:3d}  {device.name}  {device.rate_hz} Hz, {device.channels} "
+            f"channels{default}"
+        )
+    if not devices:
+        print("no microphone was found; plug one in, or give a file: --source PATH")

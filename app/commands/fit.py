@@ -1,0 +1,67 @@
+"""train.py fit: trains a bundle from labelled speech."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+
+from app.options.train import SHIPPED
+from app.settings import load
+from evaluation.conditions import PROVED
+from evaluation.training_figures import draw_training
+from generative.channel import Channel
+from radd.errors import ConfigError
+from radd.resources import resource
+from training.baselines.fit import fit_baseline
+from training.config import STAGES
+from training.selection import Selection
+
+
+def fit(arguments: argparse.Namespace) -> None:
+    settings, out = load(arguments.config), arguments.out
+    out = out or resource("models") / ("default" if arguments.model == SHIPPED else arguments.model)
+    recipe = settings.training
+    if arguments.encoder is not None:
+        recipe = replace(recipe, encoder=arguments.encoder)
+    channel = Channel.read(arguments.noise, recipe.rawboost)
+    selection = Selection.read(arguments.licences, arguments.exclude)
+    if arguments.model == SHIPPED:
+        from training.fit import fit as fit_shipped  # it loads PyTorch
+
+        fit_shipped(
+            arguments.data,
+            selection,
+            out,
+            arguments.work,
+            recipe,
+            channel,
+            draw_training,
+            arguments.jobs,
+            arguments.start,
+            PROVED,
+            arguments.stage,
+        )
+    else:
+        if arguments.start or arguments.stage:
+            raise ConfigError(
+                f"--start and --stage are of the model {SHIPPED}; {arguments.model} learns in one "
+                "go: drop them"
+            )
+        fit_baseline(
+            arguments.model,
+            arguments.data,
+            selection,
+            out,
+            arguments.work,
+            recipe,
+            channel,
+            draw_training,
+            settings.gate,
+            arguments.jobs,
+        )
+    if arguments.stage not in (None, STAGES[-1]):
+        return
+    print(
+        f"{out} is ready; measure it with evaluate.py, then: train.py card --bundle {out} "
+        "--metrics ..."
+    )

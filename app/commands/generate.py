@@ -1,0 +1,65 @@
+"""train.py generate: synthetic speech to learn from."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from generative.copy_synthesis import copier, plan_copies
+from generative.corpus import write_corpus
+from generative.engines import installed, plan_engines, speak
+from generative.sources import place_of, train_clips
+
+
+def engines(arguments: argparse.Namespace) -> None:
+    voices, missing = installed()
+    for engine in missing:
+        print(f"left out, not installed: {engine}")
+    plans = plan_engines(voices, arguments.clips, arguments.seed)
+    report(arguments.out, plans, write_corpus(arguments.out, plans, speak, arguments.jobs))
+
+
+def copies(arguments: argparse.Namespace) -> None:
+    real = train_clips(arguments.data, "bonafide")
+    plans = plan_copies(real, arguments.clips, arguments.seed)
+    report(arguments.out, plans, write_corpus(arguments.out, plans, copier(real), arguments.jobs))
+
+
+def report(out: Path, plans: list, left_out: list[str]) -> None:
+    for line in left_out:
+        print(f"left out: {line}")
+    print(
+        f"{out} holds {len(plans) - len(left_out)} clips; learn from it with train.py fit --data "
+        f"... --data {out}"
+    )
+
+
+def gan(arguments: argparse.Namespace) -> None:
+    from generative import gan  # it loads PyTorch
+
+    real, sizes = train_clips(arguments.data, "bonafide"), arguments.size or ["tiny"]
+    work = place_of(real, arguments.work)
+    gan.train(real, work, sizes, arguments.steps, arguments.seed, arguments.minutes)
+    plans = gan.plan_copies(real, work, sizes, arguments.clips, arguments.seed)
+    report(
+        arguments.out,
+        plans,
+        write_corpus(arguments.out, plans, gan.copier(real, work), arguments.jobs),
+    )
+    for system, distance in gan.distances(plans, real, work).items():
+        print(f"{system}: mel spectra {distance:.1f} dB from their sources' on average")
+
+
+def vae(arguments: argparse.Namespace) -> None:
+    from generative import vae  # it loads PyTorch
+
+    real, fake = (train_clips(arguments.data, label) for label in ("bonafide", "spoof"))
+    network = vae.train(
+        real, place_of(real, arguments.work), arguments.steps, arguments.seed, arguments.minutes
+    )
+    plans = vae.plan_clips(real, fake, arguments.clips, arguments.seed)
+    report(
+        arguments.out,
+        plans,
+        write_corpus(arguments.out, plans, vae.maker(network, real + fake), arguments.jobs),
+    )

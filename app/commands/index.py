@@ -1,0 +1,60 @@
+"""train.py index: what people confirm, as references of the bundle in use."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import asdict
+
+from app.installation import installation
+from app.options.index import LABELS
+from radd.overlay import Provenance
+from storage.overlay import Review
+from storage.reference_store import ReferenceStore
+
+NOT_HEEDED = (
+    "warning: this bundle does not know how much confirmed references say: they are shown as "
+    "neighbours, but change no score; make one that does with train.py fit"
+)
+
+
+def index(arguments: argparse.Namespace) -> None:
+    """Do the action of the command line with the reference store of a bundle."""
+    here = installation(arguments.config, arguments.bundle)
+    with ReferenceStore(here.bundle(), arguments.url or here.settings.storage.url) as references:
+        ACTIONS[arguments.action](references, arguments)
+
+
+def add(references: ReferenceStore, arguments: argparse.Namespace) -> None:
+    known = Provenance(
+        LABELS[arguments.label], arguments.system, arguments.source, arguments.licence
+    )
+    for file in arguments.files:
+        id, blocks = references.add(file, known, Review(arguments.reviewer, arguments.reason))
+        print(f"{id}  {blocks} blocks of {file}" if blocks else f"{id}  {file} is there already")
+    if not references.weighs:
+        print(NOT_HEEDED, file=sys.stderr)
+
+
+def remove(references: ReferenceStore, arguments: argparse.Namespace) -> None:
+    references.remove(arguments.ids, Review(arguments.reviewer, arguments.reason))
+    print(f"removed: {', '.join(arguments.ids)}")
+
+
+def restore(references: ReferenceStore, arguments: argparse.Namespace) -> None:
+    references.restore(arguments.ids)
+    print(f"restored: {', '.join(arguments.ids)}")
+
+
+def show(references: ReferenceStore, arguments: argparse.Namespace) -> None:
+    for recording in references.recordings(LABELS.get(arguments.label), arguments.source):
+        row = asdict(recording) | {"added_utc": f"{recording.added_utc:%Y-%m-%d %H:%M:%S}"}
+        print("\t".join(str(value) or "-" for value in row.values()))
+
+
+def count(references: ReferenceStore, arguments: argparse.Namespace) -> None:
+    for name, number in references.stats().items():
+        print(f"{number:8d}  {name}")
+
+
+ACTIONS = {"add": add, "remove": remove, "restore": restore, "list": show, "stats": count}

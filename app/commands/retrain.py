@@ -1,0 +1,97 @@
+"""train.py retrain, promote, rollback and drift: learning from labels, and the bundle in use."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
+from pathlib import Path
+
+from app.installation import installation
+from app.settings import Settings
+from evaluation.conditions import PROVED
+from generative.copy_synthesis import random_copy
+from radd.bundle import usual_distance
+from radd.errors import ConfigError, RaddError
+from retraining.context import RetrainContext
+from retraining.loop import retrain as retrain_once
+from retraining.promotion import promote_by_name, rollback_to_previous
+from retraining.report import drift_row
+from storage.learning import Learning
+
+NICE = 15  # retraining waits for what listens
+
+
+def retrain(arguments: argparse.Namespace) -> None:
+    """One round, or one each so often."""
+    if find_spec("sklearn") is None:
+        raise ConfigError("scikit-learn is not installed; pip install -e '.[retrain]'")
+    here = installation(arguments.config)
+    os.nice(NICE)
+    with Learning(arguments.url or here.settings.storage.url) as store:
+        while True:
+            try:
+                round = context(here.settings, here.bundle(), arguments.work)
+                retrain_once(store, round, say, arguments.asked)
+            except RaddError as error:
+                if arguments.every is None:
+                    raise
+                say(f"error: {error}")
+            if arguments.every is None:
+                return
+            time.sleep(arguments.every)
+
+
+def context(settings: Settings, champion: Path, work: Path) -> RetrainContext:
+    """What a round works with besides the database."""
+    return RetrainContext(
+        champion=champion,
+        settings=settings.retrain,
+        spoof_p=settings.decision.spoof_p,
+        work=work,
+        copy=random_copy,
+        conditions=PROVED,
+    )
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+def choose(arguments: argparse.Namespace) -> None:
+    """Put the bundle to use that is named, or with `rollback` the one before."""
+    here = installation(arguments.config)
+    with Learning(arguments.url or here.settings.storage.url) as store:
+        if arguments.name is not None:
+            version = promote_by_name(store, here.configured, arguments.name, arguments.reason)
+        else:
+            version = rollback_to_previous(store, here.configured, arguments.reason)
+    print(f"{here.bundle()} is in use: {version}; daemons take it over within [model] overlay_s")
+
+
+def drift(arguments: argparse.Namespace) -> None:
+    """Print the drift of the last days, a row a stream and day."""
+    here = installation(arguments.config)
+    champion, today = here.bundle(), datetime.now(UTC).date()
+    usual = usual_distance(champion)
+    if usual is None:
+        raise ConfigError(
+            f"{champion} does not say what distance is usual: it takes nothing to replay along; "
+            "make a bundle with train.py fit"
+        )
+    bound = here.settings.retrain.drift_factor * usual
+    with Learning(arguments.url or here.settings.storage.url) as store:
+        rows = store.drifts(today - timedelta(days=arguments.days - 1))
+    print(
+        f"distance from known voices: {usual:.4f} is usual, more than {bound:.4f} is drift "
+        "([retrain] drift_factor)"
+    )
+    for row in rows:
+        print(drift_row(row, bound))
+    if arguments.plot is not None:
+        from evaluation.days import by_source, draw_days  # it needs matplotlib
+
+        draw_days(arguments.plot, [("distance from known voices", by_source(rows))], bound)
+        print(f"{arguments.plot} shows them")

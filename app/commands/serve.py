@@ -1,0 +1,46 @@
+"""serve.py: the console and the HTTP API."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from app.console import RetrainingActions, retrain_command
+from app.installation import installation, make_tables
+from console.app import Parts, make_app
+from console.champion import Loaded
+from console.server import serve as serve_app
+from stream.hot_reload import follow
+
+
+def serve(arguments: argparse.Namespace) -> None:
+    """Serve the console until a signal ends it."""
+    given = {
+        f"RADD_SERVE_{name}".upper(): str(getattr(arguments, name))
+        for name in ("host", "port")
+        if getattr(arguments, name) is not None
+    }
+    here = installation(arguments.config, arguments.bundle, os.environ | given)
+    settings = here.settings
+
+    def load_bundle(bundle: Path) -> Loaded:
+        return Loaded(bundle, here.load(bundle))
+
+    loaded = load_bundle(here.bundle())
+    make_tables(settings.storage.url)
+    parts = Parts(
+        loaded=loaded,
+        newest=follow(here.bundle, load_bundle, loaded.directory, loaded.kind),
+        configured=here.configured if here.follows else None,
+        retrain_command=retrain_command(arguments.config, settings.serve.retrain_work),
+        learning=RetrainingActions(),
+        decision=settings.decision,
+        alerts=settings.alerts,
+        storage=settings.storage,
+        review=settings.review,
+        serve=settings.serve,
+        retrain=settings.retrain,
+        overlay_s=settings.model.overlay_s,
+    )
+    serve_app(make_app(parts), settings.serve)

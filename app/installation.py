@@ -1,0 +1,71 @@
+"""The installation: its settings, the bundle in use, detectors and overlays, the database."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from app.settings import Settings, load
+from radd.bundle import BundledDetector, load_detector
+from radd.errors import StorageUnreachable
+from radd.hub import bundle_directory
+from radd.overlay import Overlay
+from radd.registry import in_use
+from radd.resources import resource
+from storage.database import Database
+from storage.overlay import OverlayStore
+from stream.hot_reload import NoOverlays, Overlays
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Settings and where their bundle is."""
+
+    settings: Settings
+    follows: bool
+    """whether the bundle in use counts, which promotions change; False where one was named"""
+
+    @property
+    def configured(self) -> Path:
+        """The bundle of [model] bundle, or the one that was named."""
+        return bundle_directory(resource(), self.settings.model.bundle)
+
+    def bundle(self) -> Path:
+        """The bundle in use now; raises ModelError where the file that names it is broken."""
+        return in_use(self.configured) if self.follows else self.configured
+
+    def load(self, bundle: Path, overlay: Overlay | None = None) -> BundledDetector:
+        """The detector of a bundle, with these settings; raises as load_detector."""
+        return load_detector(bundle, self.settings.model, self.settings.gate, overlay)
+
+    def overlays(self, detector: BundledDetector) -> Overlays:
+        """What people have confirmed for the index of a detector."""
+        if not detector.encoder_id:
+            return NoOverlays()
+        return OverlayStore(self.settings.storage.url, detector.encoder_id)
+
+
+def installation(
+    config: Path | None = None,
+    bundle: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Installation:
+    """The installation of a --config and a --bundle; raises ConfigError for a wrong setting."""
+    settings = load(config, environ)
+    if bundle is None:
+        return Installation(settings, follows=True)
+    named = str(bundle_directory(Path.cwd(), bundle))
+    return Installation(
+        replace(settings, model=replace(settings.model, bundle=named)), follows=False
+    )
+
+
+def make_tables(url: str) -> None:
+    """Create the tables where there are none; an unreachable database may come later."""
+    database = Database(url)
+    with suppress(StorageUnreachable):
+        database.prepare()
+    database.close()

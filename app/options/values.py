@@ -1,0 +1,75 @@
+"""Parsers of single option values, for argparse."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+
+def within(low: float, high: float, kind: Callable[[str], float] = float) -> Callable[[str], float]:
+    """A parser of numbers from `low` to `high`."""
+
+    def number(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not low <= value <= high:
+            raise argparse.ArgumentTypeError(
+                f"{text!r}: expected a number from {low:g} to {high:g}"
+            )
+        return value
+
+    return number
+
+
+def span(text: str) -> float:
+    """Seconds of a span such as 24h."""
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+    if not (text[:-1].isdecimal() and int(text[:-1]) and text[-1:] in units):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number and s, m, h or d, as in 24h")
+    return int(text[:-1]) * units[text[-1]]
+
+
+def at_least(low: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isdecimal() or int(text) < low:
+            raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from {low} on")
+        return int(text)
+
+    return number
+
+
+def named_label(text: str) -> tuple[str, str]:
+    name, _, label = text.rpartition("=")
+    if not name or label not in ("bonafide", "spoof"):
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected CLASS=bonafide or CLASS=spoof, as in LABEL_0=spoof"
+        )
+    return name, label
+
+
+def named_file(text: str) -> tuple[str, Path]:
+    name, _, file = text.rpartition("=")
+    if not name:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected NAME=FILE, as in clean=metrics.json")
+    return name, Path(file)
+
+
+def moment(text: str) -> datetime:
+    """A time as the tables have it: UTC without a zone."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected a date or time such as 2026-03-01T12:00"
+        ) from None
+    return found if found.tzinfo is None else found.astimezone(UTC).replace(tzinfo=None)
+
+
+def page(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 10_000):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 1 to 10000")
+    return int(text)

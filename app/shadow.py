@@ -1,0 +1,60 @@
+"""Shadow mode: a candidate scores beside the bundle in use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from app.installation import Installation
+from radd.bundle import BundledDetector
+from radd.errors import StorageUnreachable
+from radd.registry import candidate_in_use
+from stream.engine import Listener
+from stream.hot_reload import Overlays
+from stream.shadow import Shadow, Shadowed
+
+
+def shadow_run(here: Installation, stored: bool) -> Callable[[Listener], Listener]:
+    """What wraps a listener so that a candidate scores beside it.
+
+    It changes nothing where shadow mode is off, a bundle was named or nothing is `stored`.
+    """
+    if not here.settings.retrain.shadow_hours or not stored or not here.follows:
+        return lambda listener: listener
+    shadow = Shadow(Candidate(here).newest, here.settings.decision)
+    return lambda listener: Shadowed(listener, shadow)
+
+
+class Candidate:
+    """The detector of the bundle that is tried, if any, with what people have confirmed for it."""
+
+    def __init__(self, here: Installation):
+        self._here = here
+        self._bundle: Path | None = None
+        self._loaded: tuple[BundledDetector, Overlays] | None = None
+        self._version = 0
+
+    def newest(self) -> BundledDetector | None:
+        """The detector as it is now; None where no candidate is tried."""
+        bundle = candidate_in_use(self._here.configured)
+        if bundle != self._bundle or self._loaded is None:
+            self._change(bundle)
+        if self._loaded is None:
+            return None
+        detector, overlays = self._loaded
+        try:
+            if (overlay := overlays.changed(self._version)) is not None:
+                detector.adopt(detector.prepare(overlay))
+                self._version = overlay.version
+        except StorageUnreachable:
+            pass  # the confirmations that it knows are those of the last segment
+        return detector
+
+    def _change(self, bundle: Path | None) -> None:
+        if self._loaded is not None:
+            self._loaded[1].close()
+        self._loaded, self._bundle, self._version = None, None, 0
+        if bundle is None:
+            return
+        detector = self._here.load(bundle)
+        self._loaded, self._bundle = (detector, self._here.overlays(detector)), bundle
