@@ -47,7 +47,8 @@ class Loaded:
 
 
 class Champion:
-    """What judges now, a ReloadTarget for stream.hot_reload; may be changed while threads judge, as it
+    """What judges now, a ReloadTarget for stream.hot_reload; may be changed while threads judge, as
+    it
     is one attribute.
     """
 
