@@ -1,5 +1,5 @@
-"""A model bundle: a directory that holds all a detector needs and loads only if every hash
-holds.
+"""A model bundle: a directory with everything that a detector needs. It loads only if every hash
+matches.
 """
 
 from __future__ import annotations
@@ -28,20 +28,22 @@ FORMAT = 1
 RADD, WINDOW = KINDS = (
     "radd",
     "window",
-)  # of detectors; a manifest that names none is of the first kind
+)  # detector kinds; a manifest without a kind is of the first
 MANIFEST = "manifest.json"
-NETWORK = "network.onnx"  # of a bundle of kind window
+NETWORK = "network.onnx"  # in a bundle of kind window
 FRAMES, SCORE, ENCODER = "cnn_frames.onnx", "cnn_score.onnx", "encoder.onnx"
 VECTORS, REFERENCES, CARD = "index.npy", "references.csv", "card.md"
-CORRECTION = "correction.npy"  # of the encoder's score, in bundles that were retrained from labels
-REPLAY = "replay.npz"  # the dev side, scored: what labels are learned beside, and what is usual
+# of the encoder's score; only in bundles that were retrained from labels
+CORRECTION = "correction.npy"
+# the scored development set: retraining mixes it with the labels and compares drift with it
+REPLAY = "replay.npz"
 WEIGHTS = (
     FRAMES,
     SCORE,
     ENCODER,
     VECTORS,
     REFERENCES,
-)  # what a version is made of; the card may gain numbers later
+)  # hashed into the version; the card is not, because numbers may be added to it later
 
 
 def sha256(path: Path) -> str:
@@ -49,7 +51,9 @@ def sha256(path: Path) -> str:
 
 
 def feature_settings() -> dict[str, float]:
-    """What the CNN was trained on; a bundle made with other features does not load."""
+    """The feature settings that the CNN was trained with; a bundle made with other features does
+    not load.
+    """
     return {
         name: getattr(features, name)
         for name in ("FFT_SAMPLES", "STEP_SAMPLES", "MEAN_S", "PAUSE_WEIGHT", "FLOOR")
@@ -75,7 +79,7 @@ def write_window_manifest(
     training: dict[str, Any],
     metrics: dict,
 ) -> None:
-    """As write_manifest, of a bundle whose file NETWORK judges a window as a whole."""
+    """Like write_manifest, for a bundle whose file NETWORK scores a whole window."""
     own = {"kind": WINDOW, "model": asdict(model)}
     _seal(directory, name, own, (NETWORK,), calibration, training, metrics)
 
@@ -109,8 +113,8 @@ def _seal(
 
 
 def usual_distance(directory: Path) -> float | None:
-    """The median distance, 1 - cosine, of a bundle's own held-back clips from its references; None
-    where it has none.
+    """The median distance, 1 - cosine, of the bundle's held-back clips from its references; None if
+    it has none.
     """
     if not (directory / REPLAY).is_file():
         return None
@@ -124,14 +128,14 @@ def usual_distance(directory: Path) -> float | None:
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:
-    """The manifest of a bundle whose files are all there, unchanged.
+    """Read the manifest of a bundle and verify that all files are present and unchanged.
 
     Raises ModelError for a missing directory, manifest or file, another format, kind or features,
-    or a hash that does not hold.
+    or a hash that does not match.
     """
     if not (directory / MANIFEST).is_file():
         raise ModelError(
-            f"{directory} is no model bundle: there is no {MANIFEST}; name one with --bundle DIR"
+            f"{directory} is not a model bundle: it has no {MANIFEST}; name one with --bundle DIR"
         )
     try:
         manifest = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
@@ -143,15 +147,16 @@ def read_manifest(directory: Path) -> dict[str, Any]:
         ) from None
     if found != FORMAT:
         raise ModelError(
-            f"{directory} has bundle format {found}, this program reads format {FORMAT}"
+            f"{directory} has bundle format {found}, but this program reads format {FORMAT}"
         )
     if kind not in KINDS:
         raise ModelError(
-            f"{directory} is a bundle of kind {kind!r}, this program reads {' and '.join(KINDS)}"
+            f"{directory} is a bundle of kind {kind!r}, but this program reads "
+            f"{' and '.join(KINDS)}"
         )
     if kind == RADD and made_with != feature_settings():
         raise ModelError(
-            f"{directory} was trained on features {made_with}, this program computes "
+            f"{directory} was trained with features {made_with}, but this program computes "
             f"{feature_settings()}"
         )
     for file in dict.fromkeys((*(WEIGHTS if kind == RADD else (NETWORK,)), CARD, *files)):
@@ -160,31 +165,32 @@ def read_manifest(directory: Path) -> dict[str, Any]:
             raise ModelError(f"the bundle {directory} lacks {file}; restore it")
         if sha256(path) != files.get(file):
             raise ModelError(
-                f"{path} is not the file its manifest names (SHA-256 differs); restore the bundle"
+                f"{path} differs from the file in its manifest (SHA-256 mismatch); restore the "
+                "bundle"
             )
     return manifest
 
 
 class BundledDetector(Detector, Protocol):
-    """The detector of a bundle, of whatever kind."""
+    """A Detector that was loaded from a bundle, of any kind."""
 
     kind: str
     """one of KINDS"""
     encoder: Encoder | None
-    """that its index asks; None for a detector without an index"""
+    """queries the index; None for a detector without an index"""
     encoder_id: str | None
-    """of that encoder"""
+    """of `encoder`"""
     window_hops: int
-    """the sound that a judgement rests on, at most"""
+    """longest stretch of audio that a score depends on, in hops"""
     usual_distance: float | None
     """of the bundle, see usual_distance()"""
 
     def push(
         self, state: object, samples: np.ndarray, gated: bool = True, longest: bool = False
     ) -> list[Judgement]:
-        """As Detector has it; with `gated` False every hop gets a number, also where the gate would
-        refuse. With `longest` only those hops are judged whose window is as long as the longest of
-        this call.
+        """Like Detector.push. If `gated` is False, every hop gets a score, even where the gate
+        would reject it. With `longest`, only hops whose window has the greatest length in this call
+        are scored.
         """
         ...
 
@@ -196,10 +202,10 @@ class BundledDetector(Detector, Protocol):
 def load_detector(
     directory: Path, model: ModelSettings, gate: GateSettings, overlay: Overlay | None = None
 ) -> BundledDetector:
-    """The detector of the bundle `directory`, with an overlay if one is given.
+    """Load the detector of the bundle `directory`, with an optional overlay.
 
-    Raises ModelError where the bundle is damaged or its parts do not belong together, and for an
-    overlay that does not fit.
+    Raises ModelError if the bundle is damaged, its parts do not belong together, or the overlay
+    does not fit.
     """
     manifest = read_manifest(directory)
     name = f"{manifest['name']} {manifest['version']}"
@@ -231,24 +237,26 @@ _DETECTORS = {RADD: _radd_detector, WINDOW: _window_detector}
 
 
 def load_known_voices(directory: Path) -> tuple[Encoder, BundleIndex, Calibration]:
-    """What a bundle compares voices with; raises ModelError as load_detector, and for a bundle
-    without an index.
+    """Load the encoder and the index of a bundle. Raises ModelError like load_detector, and for a
+    bundle without an index.
     """
     return _known_voices(directory, read_manifest(directory))
 
 
 def encoder_of(directory: Path) -> str:
-    """The id of the encoder that a bundle's index asks; raises ModelError as load_known_voices."""
+    """The id of the encoder that queries a bundle's index. Raises ModelError like
+    load_known_voices.
+    """
     return _encoder_ids(directory, read_manifest(directory))[0]
 
 
 def _encoder_ids(directory: Path, manifest: dict[str, Any]) -> tuple[str, str]:
-    """Those of the bundle's encoder and of the one that made its index."""
+    """The ids of the bundle's encoder and of the encoder that made its index."""
     if (kind := manifest.get("kind", RADD)) != RADD:
         raise ModelError(
-            f"{directory} is a bundle of kind {kind}: it has no index of known voices, so nothing "
-            "can be added to it, looked up in it or learnt from labels; name a bundle that has "
-            "one with --bundle DIR"
+            f"{directory} is a bundle of kind {kind}: it has no index of known voices, so "
+            "nothing can be added, looked up or learned from labels; name a bundle with an "
+            "index: --bundle DIR"
         )
     try:
         return manifest["encoder_id"], manifest["index_encoder_id"]

@@ -1,4 +1,4 @@
-"""The retrieval cache: what a block of sound gave, kept under its exact bytes."""
+"""The retrieval cache: encoder and index results of an audio block, keyed by its exact bytes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ T = TypeVar("T")
 
 
 class RetrievalCache(Generic[T]):
-    """Least-recently-used results by block. The key is the sound itself, so a hit never changes a
+    """Least-recently-used results by block. The key is the audio itself, so a hit never changes a
     score.
 
-    It lives as long as the index that it was filled from.
+    A cache lives as long as the index that filled it.
     """
 
     def __init__(self, capacity: int) -> None:
-        """Keeps the results of at most `capacity` blocks; 0 keeps none."""
+        """Keep the results of at most `capacity` blocks; 0 keeps none."""
         self._capacity = capacity
         self._kept: OrderedDict[bytes, T] = OrderedDict()
         self.hits = self.misses = 0
@@ -28,9 +28,7 @@ class RetrievalCache(Generic[T]):
     def get(
         self, blocks: Sequence[np.ndarray], compute: Callable[[list[np.ndarray]], Sequence[T]]
     ) -> list[T]:
-        """The results for these very blocks; `compute` is told those that are not known, each
-        once.
-        """
+        """Return the results for these blocks; `compute` is called with each unknown block once."""
         keys = [hashlib.blake2b(block.tobytes(), digest_size=16).digest() for block in blocks]
         found = {key: result for key in keys if (result := self._kept.get(key)) is not None}
         missing = {key: block for key, block in zip(keys, blocks, strict=True) if key not in found}

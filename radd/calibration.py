@@ -1,5 +1,5 @@
-"""Fusion and calibration: the parts' scores -> one log likelihood ratio, for each length of speech
-its own.
+"""Fusion and calibration: the scores of the parts -> one log-likelihood ratio, separately for each
+length of speech.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ class Calibration:
     """Affine logistic fusion (Brummer and du Preez 2006) at a few lengths of speech, interpolated
     between them.
 
-    `alone` judges by the spectrum while no block has been encoded, or by the single score of a
-    detector that has no other; `fused` by all parts. Each row is the weights of
-    its parts and then the offset; the result is in nats, higher = bona fide.
+    `alone` is used until a block has been encoded, and by detectors with a single score; `fused`
+    combines all parts. Each row holds the weights of its parts, then the offset. The result is in
+    nats, higher = bona fide.
     """
 
     speech_s: tuple[float, ...]
@@ -30,10 +30,10 @@ class Calibration:
     alone: tuple[tuple[float, float], ...]
     """(n, 2)"""
     fused: tuple[tuple[float, float, float, float], ...] = ()
-    """(n, 4); empty for a detector that has a single score"""
+    """(n, 4); empty for a detector with a single score"""
     closeness: tuple[tuple[float, float, float], ...] = ()
     """(2, 3): weight, offset and cap of the closeness to confirmed real and to confirmed fake
-    references (see radd/overlay.py); empty where that was not measured
+    references (see radd/overlay.py); empty if it was not measured
     """
 
     def __post_init__(self) -> None:
@@ -51,7 +51,7 @@ class Calibration:
         ):
             raise ModelError(
                 f"calibration of confirmed references {self.closeness}; expected two rows that "
-                "rise and say nothing where nothing was confirmed"
+                "rise and are zero where nothing was confirmed"
             )
 
     def llr(
@@ -61,7 +61,7 @@ class Calibration:
         encoder: float | None = None,
         retrieval: float | None = None,
     ) -> float:
-        """The log likelihood ratio of a window with `speech_s` seconds of speech."""
+        """The log-likelihood ratio of a window with `speech_s` seconds of speech."""
         rows, scores = (
             (self.alone, (spectrum,))
             if encoder is None
@@ -71,12 +71,11 @@ class Calibration:
         return float(np.dot(row[:-1], scores) + row[-1])
 
     def overrule(self, llr: float, closeness: Sequence[float]) -> float:
-        """The LLR once people's confirmations have been heard.
+        """The LLR after confirmed references are taken into account.
 
-        The closeness to a confirmed reference is evidence of its own, and its log likelihood ratio
-        is added: that of a confirmed fake speaks for a fake, that of a confirmed person's voice for
-        a person. It counts from 0 to its cap, so that a confirmation never speaks against its own
-        label.
+        The closeness to a confirmed reference is independent evidence, so its log-likelihood ratio
+        is added: a confirmed fake lowers the LLR, a confirmed person raises it. The contribution is
+        limited to 0 ... cap, so that a confirmation never counts against its own label.
         """
         for direction, near, (weight, offset, cap) in zip(
             (1, -1), closeness, self.closeness, strict=False

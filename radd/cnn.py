@@ -14,23 +14,23 @@ FRAME_SAMPLES = 512  # 32 ms, one frame; the same step as the speech probabiliti
 
 
 class SpectralCnn:
-    """Two exported networks: `frames` carries its convolutions' past along, `score` pools a
+    """Two exported networks: `frames` is a streaming CNN that carries its own past, `score` pools a
     window.
     """
 
     def __init__(self, frames: Path, score: Path) -> None:
-        """Raises ModelError where a file does not load."""
+        """Load both networks. Raises ModelError if a file does not load."""
         self._frames, self._score = OnnxModel(frames), OnnxModel(score)
         self._pasts = {
             name: shape for name, shape in self._frames.inputs.items() if name != "spectra"
         }
 
     def start(self) -> dict[str, np.ndarray]:
-        """The past of a stream that has just begun: silence in every layer."""
+        """The initial state of a stream: silence in every layer."""
         return {name: np.zeros([1, *shape[1:]], np.float32) for name, shape in self._pasts.items()}
 
     def frames(self, past: dict[str, np.ndarray], spectra: np.ndarray) -> np.ndarray:
-        """Frames float32 (n / 2, width) of spectra float32 (n, BINS), n even; `past` moves on in
+        """Frames float32 (n / 2, width) of spectra float32 (n, BINS), n even; updates `past` in
         place.
         """
         frames, *after = self._frames.run(spectra=spectra[None], **past)

@@ -1,4 +1,4 @@
-"""Labelled speech to learn from: which clips there are, decoded once and kept."""
+"""Labelled speech for training: the list of clips, decoded once and cached on disk."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from radd.types import SAMPLE_RATE_HZ
 from radd.vad import BLOCK_SAMPLES, SpeechNetwork, SpeechState
 
 _BATCH = 64
-# patterns of the names under which the corpora publish them; none names an eval side
+# file names under which the corpora are published; none names an evaluation set
 OFFICIAL_PROTOCOLS = {
     "train": (
         "ASVspoof2019.??.cm.train.trn.txt",
@@ -55,30 +55,32 @@ class Clip:
     """name of the synthesis system, "-" for bona fide"""
     speaker: str
     source: str
-    """repository or collection it comes from"""
+    """the repository or collection of the clip"""
     licence: str
     language: str
 
     @property
     def group(self) -> tuple[str, str, str]:
-        """What is balanced in training: a source's clips of one system, or of one real speaker."""
+        """The unit that training balances: a source's clips of one system, or of one real
+        speaker.
+        """
         return self.label, self.source, self.system if self.label == "spoof" else self.speaker
 
 
 def read_corpus(directory: Path, side: str) -> list[Clip]:
-    """The clips of one side, train or dev, of a corpus directory.
+    """Read the clips of one set, train or dev, of a corpus directory.
 
-    The directory holds a protocol, see find_protocol, the audio below it and, where more is known
-    of the clips, meta*.csv with columns utt, source_repo, licence, lang. A trial is named by its
-    file's name or, as in CSV lists, by the path from the directory. Resynthesised copies of the
-    train side in `protocol.vocoded.txt` belong to it. A corpus may have no dev side, which is empty
-    then. The eval side is not to be had here.
+    The directory holds a protocol (see find_protocol), the audio below it and optionally meta*.csv
+    with the columns utt, source_repo, licence, lang. A trial is named by its file name or, as in
+    CSV lists, by the path relative to the directory. Resynthesised copies of the training set in
+    `protocol.vocoded.txt` belong to it. A corpus may lack a development set; it is empty then. The
+    evaluation set cannot be read here.
 
-    Raises ConfigError for another side, a missing protocol or audio that is not there.
+    Raises ConfigError for another set, a missing protocol or missing audio.
     """
     if side not in OFFICIAL_PROTOCOLS:
         raise ConfigError(
-            f"side {side!r}: only train and dev are for learning; the eval side belongs to "
+            f"set {side!r}: training reads only train and dev; the evaluation set is for "
             "evaluate.py"
         )
     protocol = find_protocol(directory, side)
@@ -94,11 +96,11 @@ def read_corpus(directory: Path, side: str) -> list[Clip]:
 
 
 def find_protocol(directory: Path, side: str) -> Path | None:
-    """The protocol of one side: `protocol.SIDE.txt`, else the one file below with the official name
-    of a known corpus.
+    """Find the protocol of one set: `protocol.SIDE.txt`, else the only file below with the official
+    name of a known corpus.
 
-    None where there is no dev side. Raises ConfigError where there is no train side, or more than
-    one of either.
+    Returns None if there is no development set. Raises ConfigError if there is no training set, or
+    more than one candidate.
     """
     own = directory / f"protocol.{side}.txt"
     if own.is_file():
@@ -108,20 +110,20 @@ def find_protocol(directory: Path, side: str) -> Path | None:
         return None
     if not found:
         raise ConfigError(
-            f"{own} is missing: a corpus needs it, or the one of ASVspoof 2019, ASVspoof 5 or "
+            f"{own} is missing: a corpus needs it, or a protocol of ASVspoof 2019, ASVspoof 5 or "
             "In-the-Wild under its official name"
         )
     if len(found) > 1:
         raise ConfigError(
-            f"{directory} holds several protocols of its {side} side: "
+            f"{directory} holds several protocols of its {side} set: "
             f"{', '.join(map(str, found))}; name the directory of one of them"
         )
     return found[0]
 
 
 def _audio(directory: Path) -> dict[str, Path | None]:
-    """The audio files by name and by path below `directory`, without suffix; None where two files
-    share a name.
+    """Map audio files by name and by relative path, without suffix; None if two files share
+    a name.
     """
     found: dict[str, Path | None] = {}
     for path in directory.rglob("*"):
@@ -159,7 +161,8 @@ def _clips(protocol: Path, side: str, audio: dict, known: dict, directory: Path)
         source = row.get("source_repo") or directory.name
         if spoof and system == UNKNOWN:
             system = (
-                f"unknown, {source}"  # its clips resemble each other, and none of them is bona fide
+                # this source's clips resemble each other, and none of them is bona fide
+                f"unknown, {source}"
             )
         yield Clip(
             utt=utt,
@@ -174,16 +177,16 @@ def _clips(protocol: Path, side: str, audio: dict, known: dict, directory: Path)
 
 
 def group_weights(clips: list[Clip]) -> np.ndarray:
-    """How often each clip of a label should be met, float64 (clips,): a group of n clips weighs as
-    the root of n.
+    """Sampling weight of each clip within its label, float64 (clips,): a group of n clips weighs
+    sqrt(n).
     """
     sizes = Counter(c.group for c in clips)
     return np.array([sizes[c.group] ** -0.5 for c in clips])
 
 
 class _Decoded:
-    """The clips of one folder of audio: samples and speech probabilities one after the other, and
-    where each begins.
+    """The clips of one audio folder: samples and speech probabilities, concatenated, and where each
+    clip begins.
     """
 
     def __init__(self, clips: list[Clip], cache: Path, jobs: int) -> None:
@@ -208,8 +211,8 @@ class _Decoded:
 
 
 class DecodedClips:
-    """Clips as 16-bit mono 16 kHz with their speech probabilities, kept on disk and read through
-    memory mapping.
+    """Clips as 16-bit mono 16 kHz with their speech probabilities, stored on disk and
+    memory-mapped.
     """
 
     def __init__(
@@ -220,11 +223,11 @@ class DecodedClips:
         emphasis: Mapping[str, float] | None = None,
         listened: bool = True,
     ) -> None:
-        """Decode what the directory `cache` does not hold yet; what cannot be read is left out, see
+        """Decode what the directory `cache` lacks; files that cannot be read are skipped, see
         `unreadable`.
 
-        `emphasis` has factors by source for `sampling_weights`. Unless it is `listened` to now,
-        speech is looked for when `speech` is first asked.
+        `emphasis` has factors by source for `sampling_weights`. If `listened` is False, speech
+        probabilities are computed on first use of `speech`.
         """
         self._emphasis = emphasis or {}
         folders: dict[Path, list[Clip]] = {}
@@ -251,7 +254,7 @@ class DecodedClips:
         return sum(end - begin for _, begin, end in self._at) / SAMPLE_RATE_HZ / 3600
 
     def samples(self, index: int) -> np.ndarray:
-        """float32 (n,), full scale +-1, n a multiple of BLOCK_SAMPLES."""
+        """Samples of a clip, float32 (n,), full scale +-1, n a multiple of BLOCK_SAMPLES."""
         decoded, begin, end = self._at[index]
         return decoded.samples[begin:end].astype(np.float32) / 32768
 
@@ -263,10 +266,10 @@ class DecodedClips:
         )
 
     def sampling_weights(self) -> np.ndarray:
-        """How often each clip should be met, summing to 1.
+        """Sampling probability of each clip, summing to 1.
 
-        Both labels weigh the same; within a label a group of n clips weighs as the root of n, so
-        that neither a large source nor a single clip dominates; an emphasis multiplies that.
+        Both labels have equal weight. Within a label a group of n clips weighs sqrt(n), so that
+        neither a large source nor a single clip dominates. Source weights multiply the result.
         """
         weights = group_weights(self.clips) * [
             self._emphasis.get(c.source, 1.0) for c in self.clips
@@ -275,7 +278,7 @@ class DecodedClips:
         for side in (spoof, ~spoof):
             if not side.any():
                 raise ConfigError(
-                    "the corpus has clips of one label only; learning needs bona fide and spoof"
+                    "the corpus has clips of one label only; training needs bona fide and spoof"
                 )
             weights[side] *= 0.5 / weights[side].sum()
         return weights

@@ -1,5 +1,5 @@
-"""The judgement: hops of sound -> one Judgement each. Weights here have no memory; a stream's
-memory is its state.
+"""The detector: audio hops -> one Judgement each. Weights are stateless; each stream carries its
+own state.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from radd.vad import SpeechNetwork, SpeechState
 
 WINDOW_HOPS = 32  # 4.096 s, the longest window
 _FRAMES = HOP_SAMPLES // SPEECH_SAMPLES  # frames, and speech probabilities, in one hop
-_SHED = Verdict.SHED, "the stream was late: of the hops that had come only the last was scored"
+_SHED = Verdict.SHED, "the stream was late: only the last hop of the batch was scored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +47,21 @@ class ModelSettings:
 
 @dataclass(frozen=True, slots=True)
 class EncodedBlock:
-    """What encoder and index said of one block of sound."""
+    """Encoder and index results of one audio block."""
 
     score: float
-    """the encoder's own, uncalibrated, higher = bona fide"""
+    """of the encoder, uncalibrated, higher = bona fide"""
     margin: float
-    """closest real less closest fake references, -2 to 2"""
+    """similarity to the closest real references minus that to the closest fake ones, -2 to 2"""
     neighbours: tuple[Neighbour, ...]
     vector: np.ndarray
-    """the encoder's, float32 (width,) of unit length"""
+    """embedding, float32 (width,), unit length"""
 
 
 class Retrieval(NamedTuple):
-    """An index and what was found in it: changed together, so that no result outlives its index."""
+    """An index and its cached results. They are replaced together, so that no result outlives its
+    index.
+    """
 
     index: ReferenceIndex
     cache: RetrievalCache[EncodedBlock]
@@ -67,51 +69,51 @@ class Retrieval(NamedTuple):
 
 @dataclass(slots=True)
 class DetectorState:
-    """What one stream remembers."""
+    """State of one stream."""
 
     past: dict[str, np.ndarray]
     frames: np.ndarray
-    """of the latest window but its last hop, float32 (at most (WINDOW_HOPS - 1) * 4, width)"""
+    """of the latest window except its last hop, float32 (at most (WINDOW_HOPS - 1) * 4, width)"""
     cnn: SpectralCnn
-    """that made them"""
+    """the network that computed them"""
     vad: SpeechState = field(default_factory=SpeechState)
     spectrum: SpectrumState = field(default_factory=SpectrumState)
     sound: SpeechLevels = NO_SOUND
-    """as long as `frames`"""
+    """same length as `frames`"""
     unblocked: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
-    """samples that wait for their block to be full"""
+    """samples of the incomplete block"""
     blocks: list[tuple[int, EncodedBlock]] = field(default_factory=list)
-    """(hop at which it began to count, result) of the blocks in the window"""
+    """(hop from which it counts, result) for the blocks in the window"""
     hops: int = 0
-    """judged so far"""
+    """scored so far"""
 
 
 @dataclass(slots=True)
 class _PendingBatch:
-    """A part of a stream on its way through push_many."""
+    """One stream's hops on their way through push_many."""
 
     part: Part
     windows: list[slice]
-    """of each hop, as frames of what the state knows; the first of a stream are short and grow"""
+    """per hop, as a range of the frames in the state; the first windows of a stream are short and
+    grow
+    """
     skipped: int
-    """hops that get no judgement"""
+    """hops without a judgement"""
     first: int
-    """hop from which on the gate was asked"""
+    """first hop for which the gate was evaluated"""
     refusals: list[tuple[Verdict, str] | None]
     scores: list[float | None]
 
 
 class RaddDetector(Detector):
-    """The Detector of a bundle: CNN at every hop, encoder and index once a block, fused and
+    """The Detector of a bundle: CNN at every hop, encoder and index once per block, fused and
     calibrated.
     """
 
     kind = "radd"
     window_hops = WINDOW_HOPS
     usual_distance: float | None = None
-    """of its bundle's own clips from its references, 1 - cosine, 0 to 2; None where that is not
-    known
-    """
+    """of the bundle's own clips from its references, 1 - cosine, 0 to 2; None if unknown"""
 
     def __init__(
         self,
@@ -131,20 +133,20 @@ class RaddDetector(Detector):
         self.adopt(index)
 
     def prepare(self, overlay: Overlay) -> ReferenceIndex:
-        """The index of the bundle and an overlay, for `adopt`; raises ModelError for an overlay
-        that does not fit.
+        """Build the index of the bundle plus an overlay, for `adopt`. Raises ModelError for an
+        overlay that does not fit.
         """
         return OverlaidIndex(self._bundled, overlay)
 
     def adopt(self, index: ReferenceIndex) -> None:
-        """Look up in this index from the next hop on; may be called between two pushes, from any
+        """Use this index from the next hop on. May be called between two pushes, from any
         thread.
         """
         self.retrieval = Retrieval(index, RetrievalCache(self._model.cache_blocks))
 
     def become(self, other: RaddDetector) -> None:
-        """Judge as another detector does, with its index, from the next push on; a stream then
-        begins to listen anew.
+        """Score like another detector, with its index, from the next push on; a stream then
+        starts with a fresh state.
         """
         for name in (
             "encoder_id",
@@ -165,21 +167,22 @@ class RaddDetector(Detector):
     def push(
         self, state: DetectorState, samples: np.ndarray, gated: bool = True, longest: bool = False
     ) -> list[Judgement]:
-        """Judge whole hops, one judgement each.
+        """Score whole hops, one judgement each.
 
-        With `gated` False every hop gets a number, also where the gate would refuse. With `longest`
-        only those hops are judged whose window is as long as the longest of this call: a whole clip
-        then costs no more than what counts.
+        If `gated` is False, every hop gets a score, even where the gate would reject it. With
+        `longest`, only hops whose window has the greatest length in this call are scored, so that a
+        whole clip costs no more than what counts.
         """
         return self.push_many([Part(state, samples)], gated, longest)[0]
 
     def push_many(
         self, parts: Sequence[Part], gated: bool = True, longest: bool = False
     ) -> list[list[Judgement]]:
-        """As push, of different streams; speech, spectra, scores and blocks of all are computed
-        together.
+        """Like push, for several streams: speech, spectra, scores and blocks are computed in one
+        batch.
 
-        The convolutions of the CNN are not: they gain nothing from it, see bench/streams.md.
+        The CNN's convolutions are not batched: batching does not speed them up, see
+        bench/streams.md.
         """
         for state, *_ in parts:
             if state.cnn is not self._cnn:
@@ -195,7 +198,7 @@ class RaddDetector(Detector):
         return [self._judge_part(one, retrieval.index) for one in heard]
 
     def _hear(self, parts: Sequence[Part]) -> None:
-        """Frames and speech of parts of equal length."""
+        """Compute frames and speech probabilities of parts of equal length."""
         states, samples = [part.state for part in parts], np.stack([part.samples for part in parts])
         vad, spectrum = (
             SpeechState.together([s.vad for s in states]),
@@ -226,8 +229,8 @@ class RaddDetector(Detector):
         return _PendingBatch(part, windows, skipped, first, refusals, [None] * len(refusals))
 
     def _score(self, heard: list[_PendingBatch]) -> None:
-        """The CNN's scores of the windows that the gate let pass, those of one length in one
-        call.
+        """Compute the CNN's scores of the windows that pass the gate; windows of equal length share
+        one call.
         """
         groups = defaultdict(list)
         for one in heard:
@@ -244,7 +247,7 @@ class RaddDetector(Detector):
                 one.scores[k] = score
 
     def _listen(self, heard: list[_PendingBatch], retrieval: Retrieval) -> None:
-        """Encode and look up the blocks with speech in them that the parts have filled."""
+        """Encode and look up the completed blocks that contain speech."""
         filled = []
         for state, samples, shed in (one.part for one in heard):
             before, sound = state.hops, np.concatenate([state.unblocked, samples])

@@ -18,13 +18,13 @@ from radd.vad import BLOCK_SAMPLES as SPEECH_SAMPLES
 
 BLOCK_HOPS = 8
 BLOCK_SAMPLES = BLOCK_HOPS * HOP_SAMPLES  # 1.024 s
-BLOCK_SPEECH = 0.5  # share of speech from which a block is worth encoding
+BLOCK_SPEECH = 0.5  # share of speech above which a block is worth encoding
 SPEECH_THRESHOLD = 0.5
-_AT_ONCE = 4  # blocks a run: more are no faster and take more memory
+_AT_ONCE = 4  # blocks per run: more are not faster and need more memory
 
 
 def speech_blocks(speech: np.ndarray, step_hops: int = BLOCK_HOPS) -> Iterator[int]:
-    """Where the blocks with enough speech begin, in samples, `step_hops` apart; `speech` as
+    """Start positions of blocks with enough speech, in samples, `step_hops` apart; `speech` as in
     DecodedClips.speech.
     """
     per_hop, per_block = HOP_SAMPLES // SPEECH_SAMPLES, BLOCK_SAMPLES // SPEECH_SAMPLES
@@ -35,10 +35,10 @@ def speech_blocks(speech: np.ndarray, step_hops: int = BLOCK_HOPS) -> Iterator[i
 
 
 class Encoder(Protocol):
-    """What turns a block of sound into a point among the references."""
+    """Maps an audio block to a point in the space of the references."""
 
     id: str
-    """of the weights; an index knows which encoder its vectors come from"""
+    """identifies the weights; an index records which encoder made its vectors"""
     width: int
 
     def embed(self, block: np.ndarray) -> tuple[np.ndarray, float]:
@@ -49,15 +49,15 @@ class Encoder(Protocol):
         return vectors[0], float(scores[0])
 
     def embed_many(self, blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Vectors (n, width) and scores (n,) of blocks (n, BLOCK_SAMPLES), the same as one by
-        one.
+        """Vectors (n, width) and scores (n,) of blocks (n, BLOCK_SAMPLES), equal to those of
+        embed.
         """
         ...
 
 
 def block_spectra(block: np.ndarray) -> np.ndarray:
-    """Spectra without their channel, float32 (..., 64, BINS), of each block alone, so that equal
-    blocks have equal ones.
+    """Channel-normalised spectra float32 (..., 64, BINS) of each block by itself, so that equal
+    blocks give equal spectra.
 
     Blocks are float32 (..., BLOCK_SAMPLES).
     """
@@ -72,7 +72,7 @@ class OnnxEncoder(Encoder):
     """
 
     def __init__(self, path: Path, id: str) -> None:
-        """Raises ModelError where the file does not load."""
+        """Load the network. Raises ModelError if the file does not load."""
         self._model = OnnxModel(path)
         self.id = id
         self.width = self.embed(np.zeros(BLOCK_SAMPLES, np.float32))[0].size
@@ -88,20 +88,20 @@ class OnnxEncoder(Encoder):
 
 
 class CorrectedEncoder(Encoder):
-    """An Encoder whose score people's labels have corrected; its vectors, and so its id, stay what
-    they were.
+    """An Encoder whose score was corrected from labels. Its vectors, and therefore its id, do not
+    change.
     """
 
     def __init__(self, encoder: Encoder, correction: np.ndarray) -> None:
-        """`correction` float32 (width + 2,): weight of the own score, weights of the vector,
+        """`correction` float32 (width + 2,): weight of the encoder's score, weights of the vector,
         offset.
 
-        Raises ModelError for another shape or what is no number.
+        Raises ModelError for another shape or a value that is not finite.
         """
         if correction.shape != (encoder.width + 2,) or not np.isfinite(correction).all():
             raise ModelError(
                 f"a correction of shape {correction.shape}; expected {encoder.width + 2} finite "
-                "numbers: restore the bundle"
+                "numbers; restore the bundle"
             )
         self._encoder, self.correction = encoder, correction
         self.id, self.width = encoder.id, encoder.width
@@ -112,7 +112,5 @@ class CorrectedEncoder(Encoder):
 
 
 def corrected(correction: np.ndarray, scores: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """The scores (...,) of blocks with these vectors (..., width), or of means of blocks, after a
-    correction.
-    """
+    """Corrected scores (...,) of blocks, or of means of blocks, with vectors (..., width)."""
     return correction[0] * scores + vectors @ correction[1:-1] + correction[-1]

@@ -17,7 +17,9 @@ from typing import TextIO
 
 
 class RaddError(Exception):
-    """Base of all errors a user can act on; `exit_code` is what the doors end with."""
+    """Base of all errors that a user can act on; `exit_code` is the exit code of the entry
+    point.
+    """
 
     exit_code = 1
 
@@ -51,8 +53,8 @@ class StorageUnreachable(StorageError):
 
 
 def silence_broken_pipe(out: TextIO) -> None:
-    """After BrokenPipeError: what `out` still holds must go somewhere, or Python complains about it
-    at exit.
+    """Redirect `out` after BrokenPipeError, because Python otherwise complains at exit about
+    unwritten data.
     """
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, out.fileno())

@@ -1,7 +1,7 @@
-"""Log-power spectra on a linear frequency axis, and the channel's trailing mean taken out of them.
+"""Log-power spectra on a linear frequency axis, and removal of the channel as their trailing mean.
 
-Both are computed chunk by chunk with a small state, so that a chunk costs a chunk and a stream
-equals a file.
+Both are computed chunk by chunk with a small state: the cost depends on the chunk only, and a
+stream equals a file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ STEP_SAMPLES = 256  # 16 ms between spectra
 BINS = FFT_SAMPLES // 2  # 31 Hz to 8 kHz; the constant component is left out
 STEPS = HOP_SAMPLES // STEP_SAMPLES  # spectra in one hop
 MEAN_S = 3.0  # time constant of the trailing mean
-# of a spectrum without speech in that mean: what is heard before any speech needs some mean too
+# weight in that mean of a spectrum without speech: the mean must be defined before any speech
 PAUSE_WEIGHT = 0.02
 FLOOR = 1e-7  # power added to each bin: about the quantisation noise of 16 bits
 
@@ -27,7 +27,7 @@ _DECAY = np.exp(-STEP_SAMPLES / SAMPLE_RATE_HZ / MEAN_S)
 
 
 def _trailing(decay: float, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Weights of n new items, (n, n), and of the state before them, (n, 1), in n exponentially
+    """Weights of n new items, (n, n), and of the previous state, (n, 1), in n exponentially
     decaying sums.
     """
     age = np.arange(n)[:, None] - np.arange(n)[None, :]
@@ -41,7 +41,7 @@ _NEW, _OLD = _trailing(_DECAY, STEPS)
 
 @dataclass(slots=True)
 class SpectrumState:
-    """What one stream remembers of its spectra; several together have one more axis in front."""
+    """Spectrum state of one stream; several streams add a leading axis."""
 
     tail: np.ndarray = field(
         default_factory=lambda: np.zeros(FFT_SAMPLES - STEP_SAMPLES, np.float32)
@@ -53,7 +53,7 @@ class SpectrumState:
 
     @classmethod
     def fresh(cls, shape: tuple[int, ...]) -> SpectrumState:
-        """The states of streams that have just begun, of these axes in front."""
+        """Initial states of new streams, with the given leading axes."""
         return cls(
             np.zeros((*shape, FFT_SAMPLES - STEP_SAMPLES), np.float32),
             np.zeros((*shape, BINS)),
@@ -67,7 +67,7 @@ class SpectrumState:
         )
 
     def row(self, k: int) -> SpectrumState:
-        """The state of one stream of several."""
+        """The state of stream `k` of several."""
         return SpectrumState(self.tail[k].copy(), self.total[k].copy(), self.weight[k].copy())
 
 
@@ -75,8 +75,8 @@ def log_spectra(state: SpectrumState, samples: np.ndarray) -> np.ndarray:
     """Natural-log power spectra float32 (..., n, BINS) of samples float32 (..., n * STEP_SAMPLES),
     one every 16 ms.
 
-    Spectrum k sees the 512 samples that end with step k; before the stream's start there was
-    silence. Axes in front are streams, as in the state.
+    Spectrum k covers the 512 samples that end with step k; before the start of the stream there was
+    silence. Leading axes are streams, as in the state.
     """
     joined = np.concatenate([state.tail, samples], axis=-1)
     state.tail = joined[..., -state.tail.shape[-1] :].copy()
@@ -87,12 +87,11 @@ def log_spectra(state: SpectrumState, samples: np.ndarray) -> np.ndarray:
 
 
 def remove_channel(state: SpectrumState, spectra: np.ndarray, speech: np.ndarray) -> np.ndarray:
-    """Log spectra less their trailing mean over speech, float32 (..., n, BINS); n a multiple of
+    """Log spectra minus their trailing mean over speech, float32 (..., n, BINS); n a multiple of
     STEPS.
 
-    `speech`, (..., n), is the probability of speech at each spectrum. A linear channel is a
-    constant in the log spectrum, so this is cepstral mean normalisation (Atal 1974) with a memory
-    of MEAN_S.
+    `speech`, (..., n), is the speech probability at each spectrum. A linear channel is a constant
+    in the log spectrum, so this is cepstral mean normalisation (Atal 1974) with a memory of MEAN_S.
     """
     out = np.empty_like(spectra)
     weights = PAUSE_WEIGHT + (1 - PAUSE_WEIGHT) * speech.astype(np.float64)[..., None]

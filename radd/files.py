@@ -1,7 +1,8 @@
-"""Files of sound, read in blocks with constant memory; the one door of soundfile and of PyAV.
+"""Audio files, read in blocks with constant memory. The only module that imports soundfile and
+PyAV.
 
-PyAV is optional and is imported only for a file that libsndfile cannot read: M4A, AAC and the sound
-of a video.
+PyAV is optional. It is imported only for files that libsndfile cannot read: M4A, AAC and video
+sound tracks.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ BLOCK_S = 0.128
 CONTAINERS = (
     "aac,ac3,aiff,amr,ape,asf,au,avi,caf,eac3,flac,flv,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpeg,mpegts,"
     "ogg,rm,tta,w64,wav,wv"
-)  # what FFmpeg may open: formats that name other files, such as playlists, are not here
+    # formats that FFmpeg may open; formats that refer to other files, such as playlists, are out
+)
 UNKNOWN_BYTES = (
-    0x7FFF_0000  # programs that write to a pipe put about this or more where the length belongs
+    # programs that write to a pipe do not know the length and write about this value or more
+    0x7FFF_0000
 )
 _SHORT = re.compile(
     r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE
@@ -35,8 +38,8 @@ log = logging.getLogger(__name__)
 
 
 class _Forward(soundfile.SoundFile):
-    """Reads straight on: soundfile makes a file that can seek do so after each block, which MP3
-    does not survive.
+    """Reads sequentially only. For seekable files soundfile seeks after each block, and MP3
+    decoding does not survive that.
     """
 
     def seekable(self) -> bool:
@@ -44,8 +47,8 @@ class _Forward(soundfile.SoundFile):
 
 
 class AudioFile:
-    """An open file of sound that libsndfile reads: WAV, FLAC, MP3, OGG, Opus, AIFF and more. A
-    context manager.
+    """An open audio file that libsndfile reads: WAV, FLAC, MP3, OGG, Opus, AIFF and more. A context
+    manager.
     """
 
     def __init__(self, path: Path, sound: soundfile.SoundFile):
@@ -53,7 +56,7 @@ class AudioFile:
         self.rate_hz: int = sound.samplerate
         self.channels: int = sound.channels
         self.frames: int | None = sound.frames
-        """how many frames it says it holds; None if it does not say"""
+        """number of frames according to the header; None if unknown"""
         self.problem: str | None = None
         """what is wrong with the file, known once its blocks have been read; None if nothing is"""
 
@@ -67,7 +70,7 @@ class AudioFile:
         """All frames that can be decoded, in order: float32 (n, channels), about 128 ms each, full
         scale +-1.
 
-        A file that is cut off or damaged ends early, and `problem` then says so.
+        A truncated or damaged file ends early; `problem` then describes it.
         """
         done, broken = 0, False
         while not broken:
@@ -80,7 +83,7 @@ class AudioFile:
                 broken = True
                 count = int(
                     np.isfinite(block).all(axis=1).sum()
-                )  # what came before the error is in the block
+                )  # frames decoded before the error are in the block
             if count == 0:
                 break
             done += count
@@ -98,7 +101,7 @@ class AudioFile:
 
 
 class ContainerFile:
-    """An open file of sound that only PyAV reads; as AudioFile."""
+    """An open audio file that only PyAV reads; same interface as AudioFile."""
 
     def __init__(self, path: Path, av, container):
         self.path, self._av, self._container = path, av, container
@@ -116,7 +119,7 @@ class ContainerFile:
         self._container.close()
 
     def blocks(self) -> Iterator[np.ndarray]:
-        """As AudioFile.blocks; the blocks are as long as the codec makes them."""
+        """Like AudioFile.blocks; the codec determines the block length."""
         packed = self._av.AudioResampler(
             "flt", self._stream.codec_context.layout.name, self.rate_hz
         )
@@ -130,51 +133,49 @@ class ContainerFile:
             broken = True
         if (
             broken or done < (self.frames or 0) - self.rate_hz
-        ):  # its length is rounded, so a second is forgiven
+        ):  # the stated length is rounded, so a missing second is tolerated
             self.problem = _problem(self, done)
 
 
 def open_audio(path: Path | str) -> AudioFile | ContainerFile:
-    """Open a file of sound of any rate and channel count.
+    """Open an audio file of any sample rate and channel count.
 
-    Raises AudioError for one that is missing, empty, no file, not readable, not audio or without
-    sound.
+    Raises AudioError if it is missing, empty, not a file, not readable, not audio or has no
+    samples.
     """
     path = Path(path)
     if path.is_fifo() or path.is_char_device():
-        raise AudioError(
-            f"{path} is no file that can be read twice; send raw PCM to --source - instead"
-        )
+        raise AudioError(f"{path} is not a regular file; send raw PCM to --source - instead")
     try:
         with path.open("rb") as file:
             empty = not file.read(1)
     except FileNotFoundError:
-        raise AudioError(f"{path}: there is no such file") from None
+        raise AudioError(f"{path} does not exist") from None
     except IsADirectoryError:
-        raise AudioError(f"{path} is a directory; name a file of sound inside it") from None
+        raise AudioError(f"{path} is a directory; name an audio file inside it") from None
     except OSError as error:
         raise AudioError(f"cannot read {path}: {error.strerror}") from None
     if empty:
-        raise AudioError(f"{path} is empty (0 bytes); expected a file of sound")
+        raise AudioError(f"{path} is empty (0 bytes); expected an audio file")
     try:
         sound = _Forward(path)
     except TypeError:
         raise AudioError(
-            f"{path}: raw PCM has no header that gives its rate; send it to --source - instead"
+            f"{path} is raw PCM without a header; send it to --source - and give --rate, "
+            "--channels and --format"
         ) from None
     except soundfile.LibsndfileError as error:
         return _open_container(path, error.error_string.rstrip("."))
     if sound.frames == 0:
         sound.close()
-        raise AudioError(f"{path} holds no sound: its header is there, but not one sample")
+        raise AudioError(f"{path} has a header but no samples; expected audio")
     return AudioFile(path, sound)
 
 
 def load_speech(path: Path | str) -> np.ndarray:
-    """The whole file as float32 (n,), mono, 16 kHz; what is wrong with a file that is cut off is
-    logged.
+    """Read a whole file as float32 (n,), mono, 16 kHz; a problem with a truncated file is logged.
 
-    Raises AudioError as open_audio.
+    Raises AudioError like open_audio.
     """
     with open_audio(path) as file:
         converter = Converter(file.rate_hz, file.channels)
@@ -190,34 +191,33 @@ def _open_container(path: Path, found: str) -> ContainerFile:
         import av
     except ImportError:
         raise AudioError(
-            f"{path} is not audio that can be read ({found}); expected WAV, FLAC, MP3, OGG or "
+            f"{path} cannot be read as audio ({found}); expected WAV, FLAC, MP3, OGG or "
             "Opus; for M4A and video, pip install -e '.[video]'"
         ) from None
     unreadable = AudioError(
-        f"{path} is not audio that can be read ({found}); expected WAV, FLAC, MP3, OGG, Opus, M4A "
-        "or a video with sound"
+        f"{path} cannot be read as audio ({found}); expected WAV, FLAC, MP3, OGG, Opus, M4A "
+        "or a video with a sound track"
     )
     try:
         container = av.open(
             str(path), options={"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
         )
-    except (av.FFmpegError, UnicodeDecodeError):  # PyAV takes the file's own texts for UTF-8
+    except (av.FFmpegError, UnicodeDecodeError):  # PyAV decodes the file's metadata as UTF-8
         raise unreadable from None
     return _sounding(path, av, container, unreadable)
 
 
 def open_stream(file: BinaryIO) -> ContainerFile:
-    """Open an Ogg or WebM stream of sound that is still being written, from anything that has
-    read(size).
+    """Open an Ogg or WebM stream that is still being written, from any object with read(size).
 
-    Raises AudioError for anything else, and without PyAV.
+    Raises AudioError for any other content, and if PyAV is missing.
     """
     try:
         import av
     except ImportError:
-        raise AudioError("streams of Opus need PyAV: pip install -e '.[video]'") from None
+        raise AudioError("Opus streams need PyAV: pip install -e '.[video]'") from None
     unreadable = AudioError(
-        "this stream is no sound that can be read; expected Opus or Vorbis in Ogg or WebM"
+        "the stream cannot be read as audio; expected Opus or Vorbis in Ogg or WebM"
     )
     try:
         container = av.open(
@@ -240,23 +240,21 @@ def _problem(file: AudioFile | ContainerFile, done: int) -> str:
     of = f" of {file.frames / file.rate_hz:.2f} s" if (file.frames or 0) > done else ""
     return (
         f"{file.path} is truncated or damaged: {done / file.rate_hz:.2f} s{of} could be decoded "
-        "and were used; get the whole file for the rest"
+        "and were used; obtain the complete file for the rest"
     )
 
 
 def _ogg_ended(path: Path) -> bool:
-    """Whether the last page of an Ogg file bears the mark of the end of its stream."""
+    """Whether the last page of an Ogg file is marked as the end of its stream."""
     with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - 2 * 65_307))  # a page is at most 65,307 bytes long
+        file.seek(max(0, path.stat().st_size - 2 * 65_307))  # a page has at most 65,307 bytes
         tail = file.read()
     flags = tail.rfind(b"OggS") + 5
     return flags < len(tail) and bool(tail[flags] & 4)
 
 
 def _mp3_counted(path: Path) -> bool:
-    """Whether an MP3 file says how many frames it holds; without that, its length is an
-    estimate.
-    """
+    """Whether an MP3 file states its number of frames; otherwise its length is an estimate."""
     with path.open("rb") as file:
         head = file.read(4096)
     return b"Xing" in head or b"Info" in head
@@ -270,11 +268,11 @@ def encoded(
     level: float | None = None,
     constant: bool = False,
 ) -> bytes:
-    """Mono sound, int16 or float32 (n,), as the bytes of a file such as ("FLAC", "PCM_16") or
-    ("OGG", "OPUS").
+    """Encode mono audio, int16 or float32 (n,), as the bytes of a file such as ("FLAC", "PCM_16")
+    or ("OGG", "OPUS").
 
-    `level` is the compression, 0 (best sound) to 1 (smallest file), where the codec has a choice;
-    `constant` holds MP3 to one bit rate.
+    `level` is the compression, 0 (best quality) to 1 (smallest file), if the codec has a choice;
+    `constant` selects constant bit rate for MP3.
     """
     file = io.BytesIO()
     extra = {} if level is None else {"compression_level": float(level)}
@@ -285,12 +283,12 @@ def encoded(
 
 
 def decoded(data: bytes, dtype: str) -> tuple[np.ndarray, int]:
-    """The frames (n, channels) and rate in Hz of a file's bytes; raises AudioError where they are
-    no sound.
+    """Decode a file's bytes to frames (n, channels) and a rate in Hz. Raises AudioError if they are
+    not audio.
     """
     try:
         return soundfile.read(io.BytesIO(data), dtype=dtype, always_2d=True)
     except soundfile.SoundFileError as error:
         raise AudioError(
-            f"{len(data)} bytes cannot be decoded: {error}; they are damaged or no sound"
+            f"{len(data)} bytes cannot be decoded: {error}; they are damaged or not audio"
         ) from None

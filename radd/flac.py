@@ -1,4 +1,4 @@
-"""Sound as FLAC bytes, the form in which a clip is kept; 16 kHz, mono, 16 bit."""
+"""Clips as FLAC bytes: 16 kHz, mono, 16 bit."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ FULL_SCALE = 32_768
 
 
 def flac_bytes(samples: np.ndarray) -> bytes:
-    """Encode sound as FLAC: float32 (n,), full scale +-1, 16 kHz; rounded to 16 bit, clipped at
+    """Encode audio as FLAC: float32 (n,), full scale +-1, 16 kHz; rounded to 16 bit, clipped at
     full scale.
 
-    Equal samples give equal bytes, no samples none, and encoding what `flac_samples` decoded gives
-    the same bytes again. Raises AudioError for sound that is not one-dimensional or holds NaN or
-    Inf.
+    Equal samples give equal bytes, and encoding the output of `flac_samples` gives the same bytes
+    again. No samples give no bytes. Raises AudioError if the audio is not one-dimensional or
+    contains NaN or Inf.
     """
     if samples.ndim != 1 or not np.all(np.isfinite(samples)):
         raise AudioError(
-            f"a clip of shape {samples.shape} cannot be kept: expected finite samples of shape (n,)"
+            f"a clip of shape {samples.shape} cannot be stored: expected finite samples of shape "
+            "(n,)"
         )
     scaled = np.rint(np.asarray(samples, np.float64) * FULL_SCALE)
     pcm = np.clip(scaled, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
@@ -31,21 +32,24 @@ def flac_bytes(samples: np.ndarray) -> bytes:
 
 
 def flac_samples(data: bytes) -> np.ndarray:
-    """Decode what `flac_bytes` made: float32 (n,), full scale +-1, 16 kHz.
+    """Decode the output of `flac_bytes`: float32 (n,), full scale +-1, 16 kHz.
 
-    Raises AudioError for bytes that are not FLAC, or of another rate or number of channels.
+    Raises AudioError for bytes that are not FLAC, or have another rate or number of channels.
     """
     if not data:
         return np.zeros(0, np.float32)
     pcm, rate_hz = decoded(data, "int16")
     if rate_hz != SAMPLE_RATE_HZ or pcm.shape[1] != 1:
         raise AudioError(
-            f"a kept clip has {rate_hz} Hz, {pcm.shape[1]} channels: expected {SAMPLE_RATE_HZ} Hz "
+            f"a stored clip has {rate_hz} Hz, {pcm.shape[1]} channels: expected {SAMPLE_RATE_HZ} "
+            "Hz "
             "mono"
         )
     return pcm[:, 0].astype(np.float32) / FULL_SCALE
 
 
 def clip_sha256(samples: np.ndarray) -> str:
-    """The name of a clip: SHA-256 of its FLAC bytes, 64 hexadecimal digits; as `flac_bytes`."""
+    """The id of a clip: SHA-256 of its FLAC bytes, 64 hexadecimal digits. Raises AudioError like
+    `flac_bytes`.
+    """
     return hashlib.sha256(flac_bytes(samples)).hexdigest()

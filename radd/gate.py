@@ -1,4 +1,4 @@
-"""The gate: is there enough, and clean enough, speech to judge?"""
+"""The speech gate: does a window contain enough speech that is clean enough to score?"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from radd.vad import BLOCK_SAMPLES
 
 QUIETEST_DBFS = -120.0
 _CLIPPED = 0.985  # of full scale
-_PAUSE_BLOCKS = 6  # fewer say nothing of the noise
+_PAUSE_BLOCKS = 6  # fewer pauses say too little about the noise
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +38,20 @@ class GateSettings:
 
 @dataclass(frozen=True, slots=True)
 class SpeechLevels:
-    """What the gate knows of consecutive blocks of 32 ms; arrays (n,), of several streams (streams,
-    n).
+    """What the gate knows about consecutive 32 ms blocks; arrays (n,), or (streams, n) for several
+    streams.
     """
 
     speech: np.ndarray
-    """probability of speech, 0 to 1"""
+    """speech probability, 0 to 1"""
     power: np.ndarray
-    """mean square about the mean, so that a constant offset is not sound"""
+    """mean square about the mean, so that a constant offset does not count as sound"""
     clipped: np.ndarray
     """share of samples at full scale, 0 to 1"""
 
     @classmethod
     def measure(cls, samples: np.ndarray, speech: np.ndarray) -> SpeechLevels:
-        """Of samples (..., n * BLOCK_SAMPLES) with speech probabilities (..., n)."""
+        """Measure samples (..., n * BLOCK_SAMPLES) with speech probabilities (..., n)."""
         blocks = samples.reshape(*speech.shape, BLOCK_SAMPLES)
         return cls(speech, blocks.var(axis=-1), (np.abs(blocks) >= _CLIPPED).mean(axis=-1))
 
@@ -67,7 +67,7 @@ class SpeechLevels:
         return SpeechLevels(self.speech[window], self.power[window], self.clipped[window])
 
     def row(self, k: int) -> SpeechLevels:
-        """Of one stream of several."""
+        """The levels of stream `k` of several."""
         return SpeechLevels(self.speech[k], self.power[k], self.clipped[k])
 
     def level_dbfs(self) -> float:
@@ -83,7 +83,7 @@ def speech_seconds(window: SpeechLevels, threshold: float) -> float:
 
 
 def refuse(window: SpeechLevels, settings: GateSettings) -> tuple[Verdict, str] | None:
-    """Why a window cannot be judged, as a verdict and in words; None where it can."""
+    """Why a window cannot be scored, as a verdict and in words; None if it can."""
     spoken = window.speech >= settings.speech_threshold
     speech_s = speech_seconds(window, settings.speech_threshold)
     if speech_s == 0:

@@ -1,8 +1,8 @@
-"""hf:NAME and hf:DIR in place of a bundle: audio classifiers in the hub's format, converted once by
-train.py import.
+"""hf:NAME and hf:DIR in place of a bundle: audio classifiers from the Hugging Face hub, converted
+once by train.py import.
 
-Nothing here loads such a model or asks the hub: what listens finds a bundle that was converted
-before, or says how.
+Nothing here loads such a model or contacts the hub. Detection uses the converted bundle, or reports
+how to convert it.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ CONVERTED = writable("cache/hub")
 
 
 def bundle_directory(base: Path, named: str | Path, converted: Path | None = None) -> Path:
-    """The directory of a bundle: of `named` below `base`, or for hf:NAME and hf:DIR of what was
-    made of it.
+    """The directory of a bundle: `named` relative to `base`, or the converted bundle of hf:NAME or
+    hf:DIR.
 
-    Raises ModelError for a model that was not converted yet.
+    Raises ModelError for a model that has not been converted.
     """
     if not str(named).startswith(PREFIX):
         return base / named
     directory = place_of(str(named), converted)
     if not directory.is_dir():
         raise ModelError(
-            f"{named} was not converted yet: run .venv/bin/python train.py import {named} (once, "
-            "it needs pip install -e '.[train]')"
+            f"{named} has not been converted yet: run .venv/bin/python train.py import {named} "
+            "(once; it needs pip install -e '.[train]')"
         )
     return directory
 
 
 def place_of(named: str, converted: Path | None = None) -> Path:
-    """Where the bundle of hf:NAME or hf:DIR is kept: one directory for each model of the hub and
-    each directory here.
+    """Where the bundle of hf:NAME or hf:DIR is stored: one directory per hub model or local
+    directory.
     """
     name = source_of(named)
     if Path(name).is_dir():
@@ -47,8 +47,8 @@ def place_of(named: str, converted: Path | None = None) -> Path:
 
 
 def source_of(named: str) -> str:
-    """NAME or DIR; raises ModelError where it is not written hf:NAME."""
+    """NAME or DIR of hf:NAME or hf:DIR. Raises ModelError for any other form."""
     name = named.removeprefix(PREFIX)
     if name == named or not name:
-        raise ModelError(f"{named!r} names no model of the hub; expected hf:NAME or hf:DIR")
+        raise ModelError(f"{named!r} is not a hub model; expected hf:NAME or hf:DIR")
     return name

@@ -1,10 +1,11 @@
-"""Known real and known fake speech: the one door of FAISS.
+"""Nearest-neighbour search among known real and known fake speech. The only module that imports
+FAISS.
 
-Up to EXACT_BELOW references every one is compared. Beyond, those of a side are sorted into
-clusters, the nearest clusters are scanned in a code of 4 bits a pair of numbers (product
-quantisation, Jégou et al. 2011; fast scan, André et al. 2017), and what looks nearest is compared
-exactly: a similarity that is told is always the true one, and in a hundred neighbours at most one
-is another than it should be (bench/index.md).
+Below EXACT_BELOW references, every one is compared. Above, the references of each side are
+clustered. The nearest clusters are scanned with a code of 4 bits per pair of numbers (product
+quantisation, Jégou et al. 2011; fast scan, André et al. 2017), and the best candidates are compared
+exactly. A reported similarity is therefore always exact, and at most one of a hundred neighbours
+differs from an exact search (bench/index.md).
 """
 
 from __future__ import annotations
@@ -21,54 +22,54 @@ from radd.references import Reference, References, read_references
 from radd.types import Neighbour
 
 LABELS = ("bonafide", "spoof")
-MARGIN_NEIGHBOURS = 5  # of each side; their mean similarities are compared
-FAR = -1000.0  # a closeness below all that speech can have
-EXACT_BELOW = 50_000  # references of both sides together
+MARGIN_NEIGHBOURS = 5  # per side; the mean similarities of both sides are compared
+FAR = -1000.0  # a closeness below any that speech can have
+EXACT_BELOW = 50_000  # references, both sides together
 LEAST_CLUSTERED = 5_000  # a side with fewer references stays exact
-CLUSTERS = 512  # of a side, each of MEMBERS or more
+CLUSTERS = 512  # per side, each with at least MEMBERS vectors
 MEMBERS = 100
-PROBED = 0.4  # share of the clusters that are scanned, and at least LEAST_PROBED
+PROBED = 0.4  # share of the clusters that are scanned, but at least LEAST_PROBED
 LEAST_PROBED = 16
-COMPARED = 100  # of what was scanned, compared exactly, at least ...
-ONE_OF = 2000  # ... and one of so many that a side has
-# references that came or went since the clusters were made; beyond it they are made anew
+COMPARED = 100  # candidates that are compared exactly, at least ...
+ONE_OF = 2000  # ... or one of this many references of the side
+# references added or removed since the clusters were built; above this the clusters are rebuilt
 TAIL = 10_000
-TAUGHT = 40_000  # vectors that clusters and code are learned from
-PORTION = 65_536  # vectors that are read at once
-CLUSTERS_FILE = "clusters_{}.faiss"  # beside the vectors, by label
+TAUGHT = 40_000  # vectors that the clusters and the code are fitted on
+PORTION = 65_536  # vectors read at once
+CLUSTERS_FILE = "clusters_{}.faiss"  # beside the vectors, one per label
 
-Hit = tuple[float, Reference]  # a reference and before it its cosine to what was looked up
+Hit = tuple[float, Reference]  # cosine similarity to the query, and the reference
 
 
 class SearchResult(NamedTuple):
-    """What an index says of one vector."""
+    """The result of searching an index for one vector."""
 
     margin: float
-    """mean cosine of the closest real references less that of the closest fake ones, -2 to 2,
+    """mean cosine to the closest real references minus that to the closest fake ones, -2 to 2,
     higher = bona fide
     """
     neighbours: tuple[Neighbour, ...]
-    """of all references the closest, closest first"""
+    """closest references of both labels, closest first"""
 
 
 class Memory(NamedTuple):
-    """What references take, in bytes."""
+    """Memory used by references, in bytes."""
 
     held: int
     mapped: int
-    """of a file, which the system reads and forgets as it likes"""
+    """memory-mapped file, which the operating system loads and evicts as needed"""
 
 
 class ReferenceIndex(Protocol):
     """Labelled vectors of one encoder that can be searched."""
 
     def search(self, embedding: np.ndarray, n: int) -> SearchResult:
-        """What is closest to a unit vector, with n neighbours."""
+        """Find the n references closest to a unit vector."""
         ...
 
     def closeness(self, embeddings: np.ndarray) -> tuple[float, float]:
-        """How near a window is to confirmed real and to confirmed fake recordings, higher = nearer,
-        FAR where there are none.
+        """Closeness of a window to confirmed real and to confirmed fake recordings, higher =
+        closer, FAR if there are none.
 
         `embeddings` are the unit vectors of its blocks, float32 (n, width); see radd/overlay.py for
         the scale.
@@ -77,8 +78,8 @@ class ReferenceIndex(Protocol):
 
 
 class Side(Protocol):
-    """References of one label. Never changes, so it may be searched while another thread makes the
-    next one of it.
+    """References of one label. Immutable, so it may be searched while another thread builds its
+    successor.
     """
 
     kind: str
@@ -89,24 +90,24 @@ class Side(Protocol):
     def __len__(self) -> int: ...
 
     def nearest(self, embedding: np.ndarray, n: int) -> list[Hit]:
-        """The n nearest, or of all where there are fewer, nearest first."""
+        """The n nearest references, or all if there are fewer, nearest first."""
         ...
 
     def changed(self, gone: Set[str], vectors: np.ndarray, references: References) -> Side:
-        """Without the references of the ids `gone`, and then with these, vectors float32 (n, width)
-        of unit length.
+        """A new side without the references `gone` and with the given ones, vectors float32 (n,
+        width) of unit length.
         """
         ...
 
     def vectors(self, step: int = 1) -> np.ndarray:
-        """float32 (n, width), one a reference, or of every step-th one."""
+        """Vectors float32 (n, width), of every `step`-th reference."""
         ...
 
     def memory(self) -> Memory: ...
 
     @property
     def scanned_bytes(self) -> int:
-        """That a search reads at least."""
+        """Lower bound of the bytes that a search reads."""
         ...
 
 
@@ -156,8 +157,8 @@ class ExactSide:
 
 
 class ClusteredSide:
-    """Compares the vectors that look nearest. What came since the clusters were made is a tail of
-    its own, and exact.
+    """Compares only the most promising vectors. References added after clustering form an exact
+    tail.
     """
 
     kind = "clustered"
@@ -169,9 +170,9 @@ class ClusteredSide:
         references: References,
         clusters: faiss.IndexIVF | None = None,
     ) -> None:
-        """Those rows of vectors (n, width) that belong to this side, float16 or float32 of unit
-        length, in memory or mapped; one reference a row. Clusters that were made of them before
-        save the making.
+        """The rows of `vectors` (n, width) that belong to this side, float16 or float32 of unit
+        length, in memory or mapped; one reference per row. Pass `clusters` that were built from
+        them earlier to save the building.
         """
         self.width = vectors.shape[1]
         self._vectors, self._rows, self._base = vectors, rows, references
@@ -245,17 +246,17 @@ class ClusteredSide:
         return round(share * len(self._base)) * self._clusters.code_size + whole
 
     def save(self, path: Path) -> None:
-        """The clusters of what was there when they were made, for read_clusters."""
+        """Write the clusters for read_clusters, without references added later."""
         faiss.write_index(self._clusters, str(path))
 
 
 def clustered(vectors: np.ndarray, references: References) -> ClusteredSide:
-    """A side of all these vectors."""
+    """A clustered side of all these vectors."""
     return ClusteredSide(vectors, np.arange(len(vectors)), references)
 
 
 def fitting(sides: Sequence[Side]) -> tuple[Side, ...]:
-    """The same references, as exact or clustered as their number asks for."""
+    """The same references as exact or clustered sides, depending on their number."""
     total = sum(map(len, sides))
     return tuple(_fitting(side, total) for side in sides)
 
@@ -294,7 +295,9 @@ def _clusters(vectors: np.ndarray, rows: np.ndarray) -> faiss.IndexIVFPQFastScan
 
 
 def read_clusters(path: Path, n: int) -> faiss.IndexIVF:
-    """Of n vectors; raises ModelError where the file is damaged or of other vectors."""
+    """Read the clusters of n vectors. Raises ModelError if the file is damaged or belongs to other
+    vectors.
+    """
     try:
         clusters = faiss.read_index(str(path))
     except RuntimeError as error:
@@ -313,7 +316,7 @@ def _joined(vectors: np.ndarray, more: np.ndarray) -> np.ndarray:
 
 
 def check_unit(vectors: np.ndarray, message: str) -> None:
-    """Raises ModelError with the message unless all vectors (n, width) are of unit length."""
+    """Raise ModelError with `message` unless all vectors (n, width) have unit length."""
     for begin in range(0, len(vectors), PORTION):
         part = np.asarray(vectors[begin : begin + PORTION], np.float32)
         if not np.allclose(np.linalg.norm(part, axis=1), 1, atol=1e-3):
@@ -321,8 +324,8 @@ def check_unit(vectors: np.ndarray, message: str) -> None:
 
 
 class BundleIndex:
-    """The references of a bundle, real and fake apart, so that the larger side does not crowd the
-    other out.
+    """The references of a bundle. Real and fake ones are separate, so that the larger side does not
+    crowd out the other.
     """
 
     def __init__(
@@ -333,14 +336,15 @@ class BundleIndex:
         clusters: Sequence[faiss.IndexIVF | None] = (None, None),
     ) -> None:
         """Vectors (n, width) of unit length, float16 or float32, in memory or mapped, one reference
-        each; the clusters of a side where they were made before.
+        each; existing clusters of each side, if any.
 
-        Raises ModelError where counts differ, a side has too few references or a vector is not of
+        Raises ModelError if the counts differ, a side has too few references or a vector is not of
         unit length.
         """
         if len(vectors) != len(references):
             raise ModelError(
-                f"the index has {len(vectors)} vectors, {len(references)} references; rebuild the "
+                f"the index has {len(vectors)} vectors but {len(references)} references; rebuild "
+                "the "
                 "bundle"
             )
         check_unit(
@@ -369,8 +373,8 @@ class BundleIndex:
         return sum(map(len, self.sides))
 
     def sample(self, n: int) -> list[np.ndarray]:
-        """Vectors of the real and of the fake references, all or n of them at even distances,
-        float32 (n, width).
+        """Vectors of the real and of the fake references, all or n evenly spaced ones, float32 (n,
+        width).
         """
         return [side.vectors(-(-len(side) // n)) for side in self.sides]
 
@@ -378,13 +382,11 @@ class BundleIndex:
         return self.sides[0].references.ids() | self.sides[1].references.ids()
 
     def systems(self) -> set[str]:
-        """Of the fake references."""
+        """Synthesis systems of the fake references."""
         return self.sides[1].references.systems()
 
     def without(self, ids: Set[str]) -> BundleIndex:
-        """The index that is left when the references of these ids are gone; raises ModelError where
-        that is too few.
-        """
+        """A new index without the references of these ids. Raises ModelError if too few remain."""
         nothing = np.zeros((0, self.width), np.float32)
         left = BundleIndex.__new__(BundleIndex)
         left._take(
@@ -398,17 +400,16 @@ class BundleIndex:
     def load(
         cls, vectors: Path, references: Path, index_encoder: str, encoder_id: str
     ) -> BundleIndex:
-        """The index of the files `vectors` (.npy, float16 or float32) and `references` (CSV with
-        COLUMNS), and of the clusters beside them where there are some. Vectors of clusters stay on
-        disk, mapped.
+        """Load an index from `vectors` (.npy, float16 or float32), `references` (CSV with COLUMNS)
+        and existing cluster files beside them. Vectors of clusters stay on disk, mapped.
 
-        Raises ModelError where `index_encoder`, which made the vectors, is not the encoder that
-        will ask, or a file is damaged.
+        Raises ModelError if `index_encoder`, which made the vectors, differs from the querying
+        encoder, or a file is damaged.
         """
         if index_encoder != encoder_id:
             raise ModelError(
                 f"the index was made by encoder {index_encoder}, but the bundle's encoder is "
-                f"{encoder_id}; vectors of two encoders do not compare: rebuild the index with "
+                f"{encoder_id}; vectors of two encoders cannot be compared; rebuild the index with "
                 "train.py fit"
             )
         try:
@@ -428,8 +429,8 @@ class BundleIndex:
         return cls(encoder_id, known, rows, made)
 
     def save_clusters(self, directory: Path) -> None:
-        """Beside vectors and references, so that `load` need not make them: a file a side that has
-        clusters, no other.
+        """Write one cluster file per clustered side beside vectors and references, so that `load`
+        need not rebuild them.
         """
         for label, side in zip(LABELS, self.sides, strict=True):
             file = directory / CLUSTERS_FILE.format(label)
@@ -445,14 +446,11 @@ class BundleIndex:
         return FAR, FAR
 
     def sides_near(self, embedding: np.ndarray, n: int) -> list[list[Hit]]:
-        """The n nearest real and the n nearest fake references, or MARGIN_NEIGHBOURS of each where
-        n is less.
+        """The n nearest real and the n nearest fake references, but at least MARGIN_NEIGHBOURS of
+        each.
         """
         if embedding.shape != (self.width,):
-            raise ModelError(
-                f"a vector of shape {embedding.shape} was looked up, expected {self.width} "
-                "numbers each"
-            )
+            raise ModelError(f"a query has shape {embedding.shape}; expected {self.width} numbers")
         return [side.nearest(embedding, max(n, MARGIN_NEIGHBOURS)) for side in self.sides]
 
 
@@ -465,6 +463,6 @@ def margin(real: list[Hit], fake: list[Hit]) -> float:
 
 
 def nearest(found: list[Hit], n: int) -> tuple[Neighbour, ...]:
-    """The n of highest cosine, as people are shown them."""
+    """The n references with the highest cosine, in the form shown to users."""
     closest = sorted(found, key=lambda pair: -pair[0])[:n]
     return tuple(Neighbour(r.id, r.label, r.system, round(s, 4)) for s, r in closest)

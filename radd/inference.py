@@ -1,4 +1,4 @@
-"""Which runtime a network runs on: ONNX Runtime, or LiteRT where a network has a file for it."""
+"""Selects the runtime of a network: ONNX Runtime, or LiteRT if the network has a file for it."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ RUNTIMES = {
     "onnx": ".onnx",
     "litert": ".tflite",
     "litert-int8": ".int8.tflite",
-}  # suffixes of a network's files
+}  # file suffixes
 AUTO = "auto"
 
 
 class Network(Protocol):
-    """Weights without memory, safe to share between streams and threads."""
+    """Stateless weights, safe to share between streams and threads."""
 
     inputs: dict[str, list]
-    """shapes by name; a size that is free is no int"""
+    """shapes by name; a dynamic size is not an int"""
     outputs: list[str]
 
     def run(self, **inputs: np.ndarray) -> list[np.ndarray]: ...
 
 
 def open_network(path: Path, runtime: str = AUTO) -> Network:
-    """The network whose ONNX file is `path` and whose other files, if any, lie beside it.
+    """Open the network whose ONNX file is `path`; files for other runtimes lie beside it.
 
-    `auto` means ONNX Runtime; where that is not installed, LiteRT, with the 8-bit file if there is
-    one. Raises ModelError where the chosen runtime is not installed or the network has no file for
+    `auto` selects ONNX Runtime; if that is not installed, LiteRT, with the 8-bit file if there is
+    one. Raises ModelError if the selected runtime is not installed or the network has no file for
     it.
     """
     if runtime == AUTO:
@@ -40,7 +40,7 @@ def open_network(path: Path, runtime: str = AUTO) -> Network:
         if not file_for(path, runtime).is_file():
             runtime = "litert"
         if not file_for(path, runtime).is_file():
-            runtime = "onnx"  # says what is missing
+            runtime = "onnx"  # opening it reports that ONNX Runtime is missing
     chosen = file_for(path, runtime)
     if runtime == "onnx":
         return onnx.OnnxModel(chosen)
@@ -49,11 +49,11 @@ def open_network(path: Path, runtime: str = AUTO) -> Network:
             f"{path.parent} has no {chosen.name}, so it cannot run on {runtime}; set [model] "
             "runtime to auto"
         )
-    from radd.litert import LiteRtModel  # costs a start that most need not pay
+    from radd.litert import LiteRtModel  # slow to import, and most starts do not need it
 
     return LiteRtModel(chosen)
 
 
 def file_for(path: Path, runtime: str) -> Path:
-    """The file of a network for a runtime, as its ONNX file is `path`."""
+    """The file of a network for a runtime; `path` is its ONNX file."""
     return path.with_suffix(RUNTIMES[runtime])

@@ -1,4 +1,6 @@
-"""The one door of LiteRT, the runtime for small devices that was TensorFlow Lite."""
+"""LiteRT, formerly TensorFlow Lite: the runtime for small devices. The only module that
+imports it.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +20,12 @@ INSTALLED = litert is not None
 
 
 class LiteRtModel:
-    """A network of fixed shapes that runs on one thread of the CPU; float32 in and out, whatever it
+    """A network of fixed shapes on one CPU thread; inputs and outputs are float32, whatever it
     computes in.
     """
 
     def __init__(self, path: Path) -> None:
-        """Load the file `path`; raises ModelError where it is no LiteRT network or LiteRT is not
+        """Load the file `path`. Raises ModelError if it is not a LiteRT network or LiteRT is not
         installed.
         """
         if litert is None:
@@ -32,17 +34,18 @@ class LiteRtModel:
             interpreter = litert.Interpreter(str(path), num_threads=1)
             self._runner = interpreter.get_signature_runner()
             details, outputs = self._runner.get_input_details(), self._runner.get_output_details()
-        except Exception as error:  # the runtime raises types of its own for a damaged file
+        except Exception as error:  # the runtime raises its own exception types for a damaged file
             raise ModelError(
                 f"{path} does not load as a LiteRT network ({type(error).__name__}); restore it"
             ) from error
         self.inputs = {
             name: [int(n) for n in described["shape"]] for name, described in details.items()
         }
-        self.outputs = sorted(outputs)  # LiteRT has no order of its own; who exports names them so
+        # LiteRT does not keep their order, so the exporter gives them names that sort
+        self.outputs = sorted(outputs)
         self._lock = (
             threading.Lock()
-        )  # an interpreter works in buffers of its own; serve.py has several threads
+        )  # an interpreter has its own buffers, and serve.py has several threads
 
     def run(self, **inputs: np.ndarray) -> list[np.ndarray]:
         """The network's outputs, in the order of `outputs`."""

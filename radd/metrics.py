@@ -1,8 +1,8 @@
-"""The field's metrics on countermeasure scores; higher scores mean bona fide, LLRs are in nats.
+"""Metrics on countermeasure scores. Higher scores mean bona fide, LLRs are in nats.
 
-A trial is accepted as bona fide where its score is at least the threshold. Tied scores move
-together: only operating points that some threshold can reach are counted, so no order among equal
-scores can flatter a system. NaN and Inf are refused, and so is a set that lacks one of the classes.
+A trial is accepted as bona fide if its score is at least the threshold. Tied scores move together:
+only operating points that a threshold can reach are counted, so the order of equal scores cannot
+flatter a system. NaN and Inf are rejected, and so is a set that lacks one of the classes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BAYES_THRESHOLD_LLR = -math.log(C_MISS * (1 - PI_SPOOF) / (C_FA * PI_SPOOF))
 
 
 class WrongEdition(UserWarning):
-    """A t-DCF was asked for on the data of an edition whose published numbers use the other one."""
+    """The requested t-DCF is not the one that was published for the data's edition of ASVspoof."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class AsvErrorRates:
 
 
 def finite(scores: np.ndarray, what: str) -> np.ndarray:
-    """The scores as float64 (n,); raises ProtocolError when there are none or one is NaN or Inf."""
+    """The scores as float64 (n,). Raises ProtocolError if there are none or one is NaN or Inf."""
     scores = np.asarray(scores, np.float64).ravel()
     if not len(scores):
         raise ProtocolError(
@@ -96,8 +96,7 @@ def finite(scores: np.ndarray, what: str) -> np.ndarray:
 def error_rates(bonafide: np.ndarray, spoof: np.ndarray) -> ErrorRates:
     """Count both errors at every threshold.
 
-    Shapes (n,) and (m,), any real scores, higher = bona fide. Raises ProtocolError as `finite`
-    does.
+    Shapes (n,) and (m,), any real scores, higher = bona fide. Raises ProtocolError like `finite`.
     """
     bonafide = np.sort(finite(bonafide, "bona fide"))
     spoof = np.sort(finite(spoof, "spoof"))
@@ -109,7 +108,8 @@ def error_rates(bonafide: np.ndarray, spoof: np.ndarray) -> ErrorRates:
 
 
 def eer(rates: ErrorRates) -> tuple[float, float]:
-    """Equal error rate, 0 to 1, and its threshold: the mean of both rates where they differ least.
+    """Equal error rate, 0 to 1, and its threshold: the mean of both rates where their difference is
+    smallest.
 
     No interpolation; of equally good thresholds the lowest, as in the tools of the ASVspoof
     challenges.
@@ -119,7 +119,7 @@ def eer(rates: ErrorRates) -> tuple[float, float]:
 
 
 def eer_of_sorted(bonafide: np.ndarray, spoof: np.ndarray) -> float:
-    """The same equal error rate as `eer`, found by bisection in scores that are sorted already.
+    """The same equal error rate as `eer`, found by bisection in sorted scores.
 
     Ascending float64 (n,) and (m,), neither empty; for many groups against one large class.
     """
@@ -140,8 +140,8 @@ def eer_of_sorted(bonafide: np.ndarray, spoof: np.ndarray) -> float:
 
 
 def asv_error_rates(target: np.ndarray, nontarget: np.ndarray, spoof: np.ndarray) -> AsvErrorRates:
-    """What a speaker verification system does at its EER threshold to the three kinds of trials,
-    (n,) each.
+    """Error rates of a speaker verification system at its EER threshold for the three kinds of
+    trials, (n,) each.
 
     The threshold is the highest score rejected at the EER point (ASVspoof 2019 and 2021 evaluation
     plans).
@@ -164,7 +164,7 @@ def min_tdcf_2019(rates: ErrorRates, asv: AsvErrorRates, edition: int | None = N
     """Normalised minimum tandem detection cost of ASVspoof 2019, 0 to 1 for any sensible ASV
     system.
 
-    Kinnunen et al., t-DCF, Odyssey 2018, equations 10 and 11. Warns WrongEdition where `edition` is
+    Kinnunen et al., t-DCF, Odyssey 2018, equations 10 and 11. Warns WrongEdition if `edition` is
     2021.
     """
     _check_edition(edition, 2019)
@@ -172,7 +172,7 @@ def min_tdcf_2019(rates: ErrorRates, asv: AsvErrorRates, edition: int | None = N
     c2 = C_FA * PI_SPOOF * (1 - asv.p_miss_spoof)
     if min(c1, c2) <= 0:
         raise ProtocolError(
-            f"the ASV system makes t-DCF weights C1 = {c1:.4g}, C2 = {c2:.4g}, expected both "
+            f"the ASV system gives t-DCF weights C1 = {c1:.4g}, C2 = {c2:.4g}, expected both "
             "above 0: check that its scores are higher for target speakers"
         )
     return float(np.min(c1 * rates.p_miss + c2 * rates.p_fa)) / min(c1, c2)
@@ -182,8 +182,7 @@ def min_tdcf_2021(rates: ErrorRates, asv: AsvErrorRates, edition: int | None = N
     """Normalised minimum ASV-constrained tandem detection cost of ASVspoof 2021 LA and PA, up to 1.
 
     Kinnunen et al., Tandem Assessment, TASLP 2020; ASVspoof 2021 evaluation plan. Warns
-    WrongEdition where `edition` is 2019, whose data it makes look two to three times worse than the
-    published numbers.
+    WrongEdition if `edition` is 2019: on those data it is two to three times the published numbers.
     """
     _check_edition(edition, 2021)
     c0 = PI_TARGET * C_MISS * asv.p_miss + PI_NONTARGET * C_FA * asv.p_fa
@@ -191,7 +190,7 @@ def min_tdcf_2021(rates: ErrorRates, asv: AsvErrorRates, edition: int | None = N
     c2 = PI_SPOOF * C_FA * (1 - asv.p_miss_spoof)
     if c1 <= 0 or c2 < 0:
         raise ProtocolError(
-            f"the ASV system makes t-DCF weights C1 = {c1:.4g}, C2 = {c2:.4g}, expected C1 above "
+            f"the ASV system gives t-DCF weights C1 = {c1:.4g}, C2 = {c2:.4g}, expected C1 above "
             "0: check that its scores are higher for target speakers"
         )
     return float(c0 + np.min(c1 * rates.p_miss + c2 * rates.p_fa)) / (c0 + min(c1, c2))
@@ -217,18 +216,20 @@ def dcf(p_miss, p_fa, p_spoof: float = PI_SPOOF, c_miss: float = C_MISS, c_fa: f
 
 
 def min_dcf(rates: ErrorRates) -> float:
-    """Detection cost of ASVspoof 5 at the best threshold, 0 to 1."""
+    """Normalised detection cost of ASVspoof 5 (evaluation plan, track 1); 1 is the cost of ignoring
+    the scores.
+    """
     return float(np.min(dcf(rates.p_miss, rates.p_fa)))
 
 
 def act_dcf(rates: ErrorRates, threshold: float = BAYES_THRESHOLD_LLR) -> float:
-    """Detection cost of ASVspoof 5 at the threshold that is best for true LLRs in nats."""
+    """Detection cost of ASVspoof 5 at the threshold that is optimal for true LLRs in nats."""
     misses, false_alarms = rates.at(threshold)
     return float(dcf(misses / rates.n_bonafide, false_alarms / rates.n_spoof))
 
 
 def cllr(bonafide: np.ndarray, spoof: np.ndarray) -> float:
-    """Cost of log likelihood ratios in bits, at least 0; 1 is what LLRs that are always 0 cost.
+    """Cost of log-likelihood ratios in bits, at least 0; LLRs that are always 0 cost 1.
 
     Bruemmer and du Preez, Application-independent evaluation, 2006. Scores (n,) and (m,) are LLRs
     in nats.
@@ -242,8 +243,8 @@ def cllr(bonafide: np.ndarray, spoof: np.ndarray) -> float:
 def min_cllr(rates: ErrorRates) -> float:
     """Cllr in bits, 0 to 1, after the best monotone recalibration (pool adjacent violators)."""
     bonafide, spoof = pool(np.diff(rates.misses), -np.diff(rates.false_alarms))
-    # Class-balanced posteriors of each pool; an empty class in it costs nothing, as x * log(1)
-    # does.
+    # Class-balanced posteriors of each pool. A pool without one class costs nothing, as x * log(1)
+    # is 0.
     b, s = bonafide / rates.n_bonafide, spoof / rates.n_spoof
     cost_b = b[b > 0] @ np.log2(1 + s[b > 0] / b[b > 0])
     cost_s = s[s > 0] @ np.log2(1 + b[s > 0] / s[s > 0])
@@ -255,8 +256,8 @@ def pool(bonafide: np.ndarray, spoof: np.ndarray) -> tuple[np.ndarray, np.ndarra
     fide rising.
 
     int64 (k,), ascending by score -> int64 (j,), j <= k. Neighbours that violate the order end in
-    one pool whatever the order of pooling, so whole runs are pooled at once; a stubborn rest is
-    finished pool by pool.
+    one pool in any order of pooling, so whole runs are pooled at once; the remainder is finished
+    pool by pool.
     """
     while len(bonafide) > 1:
         keep = bonafide[:-1] * spoof[1:] < bonafide[1:] * spoof[:-1]

@@ -1,4 +1,4 @@
-"""The one door of ONNX Runtime."""
+"""ONNX Runtime. The only module that imports it."""
 
 from __future__ import annotations
 
@@ -10,19 +10,17 @@ from radd.errors import ModelError
 
 try:
     import onnxruntime
-except ModuleNotFoundError:  # a small device may have LiteRT alone, see radd/inference.py
+except ModuleNotFoundError:  # a small device may have only LiteRT, see radd/inference.py
     onnxruntime = None
 
 INSTALLED = onnxruntime is not None
 
 
 class OnnxModel:
-    """A network that runs on one thread of the CPU; weights without memory, safe to share between
-    streams.
-    """
+    """A network on one CPU thread; stateless weights, safe to share between streams."""
 
     def __init__(self, path: Path) -> None:
-        """Load the file `path`; raises ModelError where it is no ONNX network or ONNX Runtime is
+        """Load the file `path`. Raises ModelError if it is not an ONNX network or ONNX Runtime is
         not installed.
         """
         if onnxruntime is None:
@@ -36,7 +34,8 @@ class OnnxModel:
             self._session = onnxruntime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
             )
-        except Exception as error:  # the runtime raises a dozen types of its own for a damaged file
+        # the runtime raises a dozen exception types of its own for a damaged file
+        except Exception as error:
             raise ModelError(
                 f"{path} does not load as an ONNX network ({type(error).__name__}); restore it"
             ) from error

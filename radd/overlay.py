@@ -1,15 +1,15 @@
-"""What people have confirmed since a bundle was made: references that come on top of its index, and
-some that leave it.
+"""The overlay: references that people confirmed after the bundle was made, and references of the
+bundle that they removed.
 
-The bundle's margin stays what its calibration was fitted on. A confirmed recording speaks through
-its closeness: the cosine of two vectors after the mean of the other label's known references was
-taken off and the spread that each label has within itself was made equal in all directions, as
-linear discriminant analysis does it for one example (Hariharan, Malik and Ramanan 2012). Compared
-are the mean vectors of whole windows: a single block tells too much of what is said. What all real
-speech has in common then counts for nothing, what sets a confirmed fake apart from it counts, and
-other recordings of the same system come near. How near is told in deviations from how near known
-references of the other label come to the same recordings (z-norm, Auckenthaler et al. 2000): the
-more are confirmed, the nearer comes everything.
+The bundle's margin does not change, because its calibration was fitted on it. A confirmed recording
+counts through its closeness. Closeness is a cosine after two steps: the mean of the other label's
+known references is subtracted, and the spread within each label is made equal in all directions, as
+in linear discriminant analysis for one example (Hariharan, Malik and Ramanan 2012). What all real
+speech has in common then counts for nothing; what separates a confirmed fake from it counts; and
+other recordings of the same system come close. Mean vectors of whole windows are compared, because
+a single block depends too much on the words. Closeness is expressed in standard deviations of the
+closeness of known references of the other label to the same recordings (z-norm, Auckenthaler et al.
+2000), because everything comes closer as more recordings are confirmed.
 """
 
 from __future__ import annotations
@@ -43,29 +43,31 @@ from radd.types import seconds
 from radd.vad import BLOCK_SAMPLES as SPEECH_SAMPLES
 from radd.vad import SpeechNetwork, SpeechState
 
-SHRINKAGE = 1.0  # of the spread towards one that is equal in all directions, as a share of its mean
-MEASURED = 20_000  # references of a label, at most, whose spread is measured
-# of these, at most, that tell how near speech of the other label comes to what was confirmed
+SHRINKAGE = 1.0  # of the spread towards an isotropic one, as a share of its mean
+MEASURED = 20_000  # references per label, at most, from which the spread is estimated
+# of these, at most, for the cohort: they show how close speech of the other label comes to
+# confirmed recordings
 COHORT = 1000
-# nearest references whose mean stands for a window of such a voice: the index has one block of each
+# nearest references whose mean stands for a window of such a voice: the index has one block per
 # clip
 KIN = 4
-PORTION = 4096  # passages that are compared at once
-NEAREST = 2  # passages: one knows a recording again, the mean of two tells more of a system
+PORTION = 4096  # passages compared at once
+# passages: the nearest recognises the same recording, the mean of two says more about the system
+NEAREST = 2
 LEAST_SPREAD = 0.02  # of the cohort's cosines
-PASSAGE_S = 4.096  # of a confirmed recording that has one vector: a window
+PASSAGE_S = 4.096  # of a confirmed recording with one vector: a window
 ID_DIGITS = 12
 DAMAGED, ANEW = (
     "the confirmed references are damaged",
-    "remove and add them anew with train.py index",
+    "remove and add them again with train.py index",
 )
-# between the blocks of a confirmed recording: wherever it is heard again, one of them is near
+# between the blocks of a confirmed recording: small enough that one of them matches at any offset
 STEP_HOPS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What is known of a confirmed recording."""
+    """Provenance of a confirmed recording."""
 
     label: str
     """bonafide or spoof"""
@@ -75,11 +77,11 @@ class Provenance:
 
 
 class RecordingKey(NamedTuple):
-    """What tells one confirmed recording from another under the same id."""
+    """Distinguishes confirmed recordings with the same id."""
 
     label: str
     confirmed: datetime | None
-    """None where nobody noted it"""
+    """None if not recorded"""
     blocks: int
 
 
@@ -87,19 +89,19 @@ class RecordingKey(NamedTuple):
 class Overlay:
     """The confirmed references of one encoder at one moment.
 
-    Never changes: `changed` makes the next one of it, which shares what stays, so that a small
-    change of a large overlay takes little time and memory.
+    Immutable: `changed` returns a successor that shares the unchanged parts, so that a small change
+    of a large overlay takes little time and memory.
     """
 
     encoder_id: str
     version: int
-    """grows with every change; 0 where nothing was ever confirmed"""
+    """incremented by every change; 0 if nothing was ever confirmed"""
     sides: tuple[Side, ...]
     """confirmed real and confirmed fake references"""
     recordings: Mapping[str, RecordingKey]
-    """by id"""
+    """recordings by id"""
     removed: frozenset[str]
-    """ids of the bundle's references that are taken for wrong"""
+    """ids of the bundle's references that reviewers removed"""
 
     @classmethod
     def empty(cls, encoder_id: str) -> Overlay:
@@ -108,8 +110,8 @@ class Overlay:
 
     @classmethod
     def of(cls, encoder_id: str, references: Iterable[Reference], vectors: np.ndarray) -> Overlay:
-        """Version 1, of these references with their vectors float32 (n, width); raises ModelError
-        as `changed`.
+        """Version 1 of an overlay with these references and vectors float32 (n, width). Raises
+        ModelError like `changed`.
         """
         known = References(references)
         blocks = Counter((r.id, r.label) for r in known)
@@ -124,10 +126,10 @@ class Overlay:
         vectors: np.ndarray,
         removed: frozenset[str],
     ) -> Overlay:
-        """The overlay that holds `recordings`; given are the references of those that are `unknown`
+        """The overlay that holds `recordings`; pass the references of those that are `unknown`
         here, with their vectors float32 (n, width).
 
-        Raises ModelError unless all vectors are of unit length and as wide as those that are there.
+        Raises ModelError unless all vectors have unit length and the width of the existing ones.
         """
         if len(vectors) != len(references):
             raise ModelError(
@@ -157,11 +159,13 @@ class Overlay:
         return Overlay(self.encoder_id, version, fitting(sides), recordings, removed)
 
     def unknown(self, recordings: Mapping[str, RecordingKey]) -> list[str]:
-        """The ids of those recordings that are not here, or not so."""
+        """The ids of recordings that are missing here or have another key."""
         return [id for id, recording in recordings.items() if self.recordings.get(id) != recording]
 
     def since(self, before: Overlay | None) -> tuple[int, int]:
-        """How many references came and went since `before`, or since the bundle was made."""
+        """How many references were added and removed since `before`, or since the bundle was
+        made.
+        """
         if before is None or before.encoder_id != self.encoder_id:
             before = Overlay.empty(self.encoder_id)
         came = sum(self.recordings[id].blocks for id in before.unknown(self.recordings))
@@ -173,7 +177,7 @@ class Overlay:
 
 
 class OverlaidIndex:
-    """A ReferenceIndex: a bundle's index and an overlay. Never changes; a newer overlay makes a new
+    """A ReferenceIndex of a bundle's index and an overlay. Immutable; a newer overlay needs a new
     one.
     """
 
@@ -184,8 +188,8 @@ class OverlaidIndex:
         if overlay.encoder_id != bundled.encoder_id:
             raise ModelError(
                 f"the confirmed references were made by encoder {overlay.encoder_id}, the index by "
-                f"{bundled.encoder_id}; vectors of two encoders do not compare: add the "
-                "recordings anew"
+                f"{bundled.encoder_id}; vectors of two encoders cannot be compared; add the "
+                "recordings again"
             )
         for side in overlay.sides:
             if len(side) and side.width != bundled.width:
@@ -212,7 +216,7 @@ class OverlaidIndex:
 
 
 class ConfirmedSide:
-    """The confirmed recordings of one label, as a window is compared with them."""
+    """The confirmed recordings of one label, prepared for comparison with windows."""
 
     def __init__(self, side: Side, label: np.ndarray, other: np.ndarray) -> None:
         """Known references of the same and of the other label, float32 (n, width) and (m,
@@ -230,13 +234,15 @@ class ConfirmedSide:
         )
 
     def closeness(self, embeddings: np.ndarray) -> float:
-        """Of the vectors of a window's blocks, float32 (n, width), in deviations of the cohort."""
+        """Closeness of the vectors of a window's blocks, float32 (n, width), in standard deviations
+        of the cohort.
+        """
         near = self._near(self._spread.of(embeddings.sum(axis=0))[None])
         return float(((near - self._middle) / self._deviation).max())
 
     def _near(self, directions: np.ndarray) -> np.ndarray:
-        """The mean cosines to the one and the two nearest passages, as far as there are so many,
-        float32 (n, 1 or 2).
+        """Mean cosines to the one and to the two nearest passages, if there are that many, float32
+        (n, 1 or 2).
         """
         nearest = np.zeros((len(directions), 0), np.float32)
         for begin in range(0, len(self._passages), PORTION):
@@ -248,8 +254,8 @@ class ConfirmedSide:
 
 
 def _voices(known: np.ndarray) -> np.ndarray:
-    """What windows of the voices of references (n, width) would be like, at most COHORT, (m, width)
-    of any length.
+    """Simulated windows of the voices of references (n, width): at most COHORT, (m, width), of any
+    length.
     """
     cosines = known[:: -(-len(known) // COHORT)] @ known.T
     kin = min(KIN, len(known))
@@ -257,7 +263,7 @@ def _voices(known: np.ndarray) -> np.ndarray:
 
 
 class Spread:
-    """How known references of one label lie around those of the other."""
+    """The spread of one label's known references relative to those of the other."""
 
     def __init__(self, label: np.ndarray, other: np.ndarray) -> None:
         """Vectors float32 (n, width) and (m, width)."""
@@ -269,7 +275,7 @@ class Spread:
         self._even_out = np.linalg.cholesky(np.linalg.inv(within + even)).astype(np.float32)
 
     def of(self, vectors: np.ndarray) -> np.ndarray:
-        """Vectors (..., width) of any length as unit directions from the other label's middle,
+        """Vectors (..., width) of any length as unit directions from the other label's mean,
         float32 (..., width).
         """
         units = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
@@ -280,11 +286,11 @@ class Spread:
 def references_of(
     samples: np.ndarray, speech: np.ndarray, encoder: Encoder, known: Provenance, first: int = 0
 ) -> tuple[list[Reference], np.ndarray]:
-    """The blocks of a recording that hold speech, from sample `first` on, and their vectors float32
-    (n, width).
+    """The blocks of a recording that contain speech, from sample `first` on, and their vectors
+    float32 (n, width).
 
-    `samples` and `speech` are as DecodedClips has them. All blocks have the same id: the first
-    digits of the SHA-256 of the sound.
+    `samples` and `speech` are as in DecodedClips. All blocks have the same id: the first digits of
+    the SHA-256 of the audio.
     """
     id = hashlib.sha256(samples.tobytes()).hexdigest()[:ID_DIGITS]
     starts = [at for at in speech_blocks(speech, STEP_HOPS) if at >= first]
@@ -299,7 +305,7 @@ def references_of(
 def references_in(
     samples: np.ndarray, encoder: Encoder, known: Provenance, first: int = 0
 ) -> tuple[list[Reference], np.ndarray]:
-    """As references_of, of mono 16 kHz sound float32 (n,) whose speech is still to be found."""
+    """Like references_of, for mono 16 kHz audio float32 (n,); speech is detected here."""
     whole = samples[: len(samples) // SPEECH_SAMPLES * SPEECH_SAMPLES]
     return references_of(
         whole, SpeechNetwork().probability(SpeechState(), whole[None])[0], encoder, known, first

@@ -1,13 +1,13 @@
-"""Range checks that the settings classes of all rooms share."""
+"""Range checks shared by the settings classes."""
 
 from radd.errors import ConfigError
 
 
 def check(settings, **ranges: tuple[float, float]) -> None:
-    """Refuse a setting outside its range, both ends included.
+    """Reject a setting outside its range, both ends included.
 
-    Raises ConfigError; its message begins with the key's name, so that the loader can say where it
-    stands.
+    Raises ConfigError; its message begins with the key's name, so that the loader can add the line
+    number.
     """
     for name, (low, high) in ranges.items():
         value = getattr(settings, name)
@@ -16,7 +16,7 @@ def check(settings, **ranges: tuple[float, float]) -> None:
 
 
 def check_choice(settings, **choices: tuple[str, ...]) -> None:
-    """Refuse a setting that is none of its choices; as `check`."""
+    """Reject a setting that is none of its choices; like `check`."""
     for name, allowed in choices.items():
         value = getattr(settings, name)
         if value not in allowed:

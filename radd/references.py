@@ -1,4 +1,4 @@
-"""Where the vectors of an index come from, one line of provenance each."""
+"""Provenance of the vectors of an index, one line each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COLUMNS = ("id", "label", "system", "source", "licence", "start_s")
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Where one vector of the index comes from."""
+    """Provenance of one vector of the index."""
 
     id: str
     label: str
@@ -28,7 +28,7 @@ class Reference:
 
 
 class Origin(NamedTuple):
-    """What the references of a recording, and of many, have in common."""
+    """What the references of one or more recordings have in common."""
 
     label: str
     system: str
@@ -37,10 +37,10 @@ class Origin(NamedTuple):
 
 
 class References(Sequence[Reference]):
-    """Many references in few bytes, each made when it is asked for. Never changes.
+    """Many references in few bytes; each object is created on access. Immutable.
 
-    A million objects of their own would take 200 MB, and Python's collector of garbage would walk
-    through them all while somebody listens.
+    A million separate objects would take 200 MB, and Python's garbage collector would traverse them
+    all during detection.
     """
 
     def __init__(self, references: Iterable[Reference] = ()) -> None:
@@ -69,7 +69,7 @@ class References(Sequence[Reference]):
 
     @property
     def labels(self) -> np.ndarray:
-        """Of all rows, str (n,)."""
+        """Labels of all rows, str (n,)."""
         return np.array([origin.label for origin in self._known] or [""])[self._origins]
 
     @property
@@ -83,14 +83,14 @@ class References(Sequence[Reference]):
         return {self._known[i].system for i in np.unique(self._origins).tolist()}
 
     def of(self, ids: Set[str]) -> np.ndarray:
-        """Which rows have one of these ids, bool (n,)."""
+        """Mask of the rows with one of these ids, bool (n,)."""
         return np.isin(self._ids, np.array([id.encode() for id in ids], np.bytes_))
 
     def passages(self, seconds: float) -> np.ndarray:
-        """A number for each row, int (n,): equal for those of the same recording whose starts lie
-        in the same passage.
+        """Passage number of each row, int (n,): equal for rows of the same recording whose starts
+        lie in the same passage.
 
-        What is left at the end of a recording, shorter than half a passage, belongs to the one
+        A remainder at the end of a recording, shorter than half a passage, belongs to the passage
         before.
         """
         if not len(self):
@@ -104,11 +104,11 @@ class References(Sequence[Reference]):
         return np.unique(np.stack([recording, passage]), axis=1, return_inverse=True)[1].ravel()
 
     def part(self, rows: np.ndarray) -> References:
-        """The references of some rows, given by number or as bool (n,)."""
+        """The references of the given rows, as numbers or as bool (n,)."""
         return self._made(self._known, self._ids[rows], self._origins[rows], self._starts[rows])
 
     def joined(self, more: References) -> References:
-        """These and then more."""
+        """A new sequence with `more` appended."""
         known = tuple(dict.fromkeys(self._known + more._known))
         place = {origin: i for i, origin in enumerate(known)}
         moved = np.array([place[origin] for origin in more._known] or [0], np.int32)[more._origins]
@@ -129,7 +129,7 @@ class References(Sequence[Reference]):
 
 
 def write_references(path: Path, references: Iterable[Reference]) -> None:
-    """A CSV file with COLUMNS, as read_references reads it."""
+    """Write a CSV file with COLUMNS, for read_references."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
@@ -137,8 +137,8 @@ def write_references(path: Path, references: Iterable[Reference]) -> None:
 
 
 def read_references(path: Path) -> References:
-    """Raises OSError where there is no such file, ValueError where it is not as write_references
-    leaves it.
+    """Read what write_references wrote. Raises OSError for a missing file, ValueError for other
+    content.
     """
     with path.open(newline="", encoding="utf-8") as file:
         lines = csv.reader(file)

@@ -1,7 +1,7 @@
-"""The bundles of a directory: which there are, which one is in use, and which one is tried.
+"""The bundles of a directory: what exists, which one is in use, and which one is a candidate.
 
 Bundles are directories side by side. The file CHAMPION among them names the one in use, and the
-file CANDIDATE one that scores in shadow mode beside it.
+file CANDIDATE one that scores in shadow mode.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ from radd.bundle import MANIFEST, read_manifest
 from radd.errors import ConfigError, ModelError
 
 CHAMPION = "champion"  # a file beside the bundles that names the one in use
-CANDIDATE = "candidate"  # and one that names a bundle which judges beside it, without a voice
+CANDIDATE = "candidate"  # a file that names the bundle in shadow mode
 RETRAINED = re.compile(
     r"r\d{8}T\d{6}"
-)  # names that retraining gives, and the only ones that it removes
+)  # names given by retraining; only bundles with such names are ever removed
 
 NUMBERS = {
     "eer_percent": "EER {:.1f} %",
     "missed_percent": "missed {:.0f} %",
-    "false_alarms_per_hour": "{:.1f} false alarms an hour",
+    "false_alarms_per_hour": "{:.1f} false alarms per hour",
 }
 
 
 def in_use(configured: Path) -> Path:
-    """The bundle that the file CHAMPION beside the configured one names; where there is none, the
+    """The bundle that the file CHAMPION beside the configured one names; without that file, the
     configured one.
 
-    Raises ModelError where that file names no directory beside it.
+    Raises ModelError if the file does not name a directory beside it.
     """
     return _read_alias(configured.parent / CHAMPION) or configured
 
 
 def candidate_in_use(configured: Path) -> Path | None:
-    """The bundle that the file CANDIDATE beside the configured one names; None where there is none.
-    Raises as in_use.
+    """The bundle that the file CANDIDATE beside the configured one names, or None. Raises
+    ModelError like in_use.
     """
     return _read_alias(configured.parent / CANDIDATE)
 
@@ -54,18 +54,18 @@ def _read_alias(alias: Path) -> Path | None:
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(
-            f"cannot read {alias}: {error}; name a bundle anew with train.py promote"
+            f"cannot read {alias}: {error}; choose a bundle again with train.py promote"
         ) from None
     if not name or name != Path(name).name or not (alias.parent / name).is_dir():
         raise ModelError(
-            f"{alias} names {name!r}, which is no bundle beside it; name one with train.py promote"
+            f"{alias} names {name!r}, but there is no such bundle; choose one with train.py promote"
         )
     return alias.parent / name
 
 
 def promote(bundle: Path) -> str:
-    """Put a bundle to use in one step; its name and version. Raises ModelError for one that is not
-    whole.
+    """Put a bundle into use atomically and return its name and version. Raises ModelError for a
+    damaged one.
     """
     manifest = read_manifest(bundle)
     _write_alias(bundle, CHAMPION)
@@ -73,17 +73,17 @@ def promote(bundle: Path) -> str:
 
 
 def propose_candidate(bundle: Path) -> None:
-    """Have daemons judge with a bundle beside the champion, without a voice."""
+    """Have daemons score with a bundle in shadow mode."""
     _write_alias(bundle, CANDIDATE)
 
 
 def withdraw_candidate(models: Path) -> None:
-    """No candidate any more."""
+    """End shadow mode."""
     (models / CANDIDATE).unlink(missing_ok=True)
 
 
 def version_of(manifest: dict[str, Any]) -> str:
-    """Name and version, as alerts and shadow runs have it."""
+    """Name and version, as in alerts and shadow runs."""
     return f"{manifest['name']} {manifest['version']}"
 
 
@@ -98,25 +98,25 @@ def _write_alias(bundle: Path, file: str) -> None:
         aside.replace(alias)
     except OSError as error:
         raise ModelError(
-            f"cannot write {alias}: {error.strerror}; this user must be allowed to"
+            f"cannot write {alias}: {error.strerror}; give this user write permission"
         ) from None
 
 
 def sibling(configured: Path, name: str) -> Path:
-    """The directory of the bundle `name` beside the configured one; raises ConfigError for what is
-    no name.
+    """The directory of the bundle `name` beside the configured one. Raises ConfigError for an
+    invalid name.
     """
     if not name or name != Path(name).name or not (configured.parent / name).is_dir():
         raise ConfigError(
-            f"there is no bundle {name!r} in {configured.parent}; train.py models lists what "
-            "there is"
+            f"there is no bundle {name!r} in {configured.parent}; train.py models lists the "
+            "available ones"
         )
     return configured.parent / name
 
 
 def prune(models: Path, keep: int, needed: Collection[str]) -> list[str]:
-    """Remove the oldest retrained bundles until `keep` are left; those `needed` stay. The names of
-    what went.
+    """Remove the oldest retrained bundles until `keep` are left, except those `needed`. Returns the
+    removed names.
     """
     found = sorted(
         path.name for path in models.iterdir() if path.is_dir() and RETRAINED.fullmatch(path.name)
@@ -130,30 +130,30 @@ def prune(models: Path, keep: int, needed: Collection[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class BundleEntry:
-    """A bundle that is here."""
+    """A bundle on this machine."""
 
     directory: Path
     since: date
-    """of its manifest's file here: a bundle bears no date of its own, so that the same training
+    """modification date of the manifest: a bundle has no date of its own, so that the same training
     gives the same bytes
     """
     size_mb: float
     in_use: bool
     """named by the file CHAMPION beside it"""
     manifest: dict[str, Any]
-    """empty where it will not load"""
+    """empty if the bundle does not load"""
     problem: str | None
-    """why it will not load"""
+    """why the bundle does not load"""
 
 
 def manifests(directory: Path, deep: bool) -> list[Path]:
-    """Those of the bundles in `directory`, or with `deep` anywhere below it, by path."""
+    """Manifests of the bundles in `directory`, or with `deep` anywhere below it, by path."""
     return sorted(directory.glob(f"{'**' if deep else '*'}/{MANIFEST}"))
 
 
 def list_entries(directory: Path, deep: bool) -> list[BundleEntry]:
-    """The bundles in `directory`, or with `deep` anywhere below it, by path; reads every file of
-    theirs.
+    """The bundles in `directory`, or with `deep` anywhere below it, by path; reads all their
+    files.
     """
     return [_entry(path.parent) for path in manifests(directory, deep)]
 
@@ -180,10 +180,9 @@ def _entry(bundle: Path) -> BundleEntry:
 
 
 def list_models(directory: Path) -> str:
-    """A paragraph for each bundle below `directory`, with its measured numbers; of a broken one,
-    why it will not load.
+    """Describe each bundle below `directory` with its measured numbers, or why it does not load.
 
-    Raises ConfigError where there is no bundle.
+    Raises ConfigError if there is no bundle.
     """
     found = list_entries(directory, deep=True)
     if not found:
@@ -200,12 +199,12 @@ def _described(bundle: BundleEntry) -> str:
     manifest, used = bundle.manifest, ", in use" if bundle.in_use else ""
     lines = [
         f"{bundle.directory}  {manifest['name']} {manifest['version']}, {bundle.size_mb:.1f} MB, "
-        f"here since {bundle.since}, every hash holds{used}"
+        f"here since {bundle.since}, every hash matches{used}"
     ]
     if learned := manifest["training"].get("train"):
         clips = ", ".join(f"{n} {label}" for label, n in sorted(learned["clips"].items()))
         lines.append(
-            f"  learned from {clips} clips, {learned['hours']} h, {learned['systems']} synthesis "
+            f"  trained on {clips} clips, {learned['hours']} h, {learned['systems']} synthesis "
             "systems"
         )
     for run, values in manifest["metrics"].items():

@@ -1,4 +1,6 @@
-"""Sound of any rate and channel count -> numbered chunks of mono 16 kHz; the one door of soxr."""
+"""Converts audio of any rate and channel count to numbered chunks of mono 16 kHz. The only module
+that imports soxr.
+"""
 
 from __future__ import annotations
 
@@ -10,31 +12,33 @@ from radd.types import SAMPLE_RATE_HZ, AudioChunk
 
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ, MOST_CHANNELS = 1_000, 1_536_000, 1_024
 LOUDEST = (
-    1e6  # a float file may hold 16-bit values, but nothing in earnest is 120 dB over full scale
+    1e6  # a float file may contain 16-bit values, but 120 dB over full scale is always an error
 )
 
 
 class Converter:
-    """The memory of one conversion: blocks of native frames in, AudioChunks out.
+    """State of one conversion: blocks of native frames in, AudioChunks out.
 
     Channels are averaged. After n frames and a flush, exactly floor(n * 16000 / rate + 1/2) samples
-    have come out, the same ones however the frames were grouped; mono 16 kHz passes bit for bit.
-    Sample i is the sound i / 16000 s after the first frame: the filter's delay shows in when a
-    sample comes out, never in its number.
+    have been returned, independent of how the frames were grouped; mono 16 kHz passes bit for bit.
+    Sample i is the sound i / 16000 s after the first frame: the filter delays when a sample is
+    returned, but not its number.
 
-    Raises AudioError for a rate or channel count that is no sound.
+    Raises AudioError for an impossible rate or channel count.
     """
 
     def __init__(self, rate_hz: int, channels: int, start: int = 0, cause: str | None = None):
-        """`cause` says why sound was lost before `start`; the first chunk with samples bears it."""
+        """`cause` says why audio was lost before `start`; it is attached to the first chunk with
+        samples.
+        """
         if not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ or not 1 <= channels <= MOST_CHANNELS:
             raise AudioError(
-                f"sound of {rate_hz} Hz and {channels} channels: expected {LOWEST_RATE_HZ} to "
+                f"audio with {rate_hz} Hz and {channels} channels: expected {LOWEST_RATE_HZ} to "
                 f"{HIGHEST_RATE_HZ} Hz and 1 to {MOST_CHANNELS} channels; convert it first"
             )
         self.rate_hz, self.channels = rate_hz, channels
         self.end = start
-        """samples, where the next chunk starts"""
+        """in samples, start of the next chunk"""
         self._cause, self._damaged = cause, 0
         same = rate_hz == SAMPLE_RATE_HZ
         self._stream = (
@@ -42,9 +46,9 @@ class Converter:
         )
 
     def push(self, frames: np.ndarray, arrived: float | None = None) -> AudioChunk:
-        """Convert float32 (n, channels); the chunk may hold no samples yet.
+        """Convert float32 (n, channels); the chunk may still be empty.
 
-        A frame with NaN, Inf or a value beyond 1e6 has zero there and counts as damaged, at the
+        A frame with NaN, Inf or a value beyond 1e6 is set to zero and counts as damaged, at the
         native rate.
         """
         bad = ~(np.abs(frames) < LOUDEST)
@@ -55,7 +59,7 @@ class Converter:
         return self._chunk(np.ascontiguousarray(mono, np.float32), False, arrived)
 
     def flush(self, arrived: float | None = None) -> AudioChunk:
-        """What the filter still holds; nothing may be pushed after it."""
+        """What the filter still holds; nothing may be pushed afterwards."""
         return self._chunk(np.zeros(0, np.float32), True, arrived)
 
     def _chunk(self, mono: np.ndarray, last: bool, arrived: float | None) -> AudioChunk:
@@ -68,7 +72,7 @@ class Converter:
 
 
 def resample(samples: np.ndarray, from_hz: int, to_hz: int, quality: str = "HQ") -> np.ndarray:
-    """A whole recording float32 (n,) at another rate; quality LQ, MQ or HQ, as a poor or a good
-    converter would.
+    """Resample a whole recording float32 (n,); quality LQ, MQ or HQ, as a poor or a good converter
+    would.
     """
     return soxr.resample(samples, from_hz, to_hz, quality)

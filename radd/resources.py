@@ -1,4 +1,4 @@
-"""Where the files that ship with the code are, and where files may be written."""
+"""Locates the files that ship with the code, and places for files that are written."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ PACKAGED = Path(__file__).resolve().with_name("share")
 
 
 def in_checkout() -> bool:
-    """Whether this code runs from a checkout of the repository, not from an installed wheel."""
+    """Whether this code runs from a checkout of the repository rather than from an installed
+    wheel.
+    """
     return (CHECKOUT / "config.toml").is_file()
 
 
@@ -23,7 +25,7 @@ def resource(name: str = ".") -> Path:
 
 
 def writable(name: str) -> Path:
-    """The path `name` for files that are made while running.
+    """The path `name` for files that are written at run time.
 
     It lies below the root of a checkout; for an installed wheel, below the user's cache directory.
     """

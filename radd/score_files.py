@@ -1,4 +1,4 @@
-"""Score files: reading every format of the field, meeting the keys of a protocol, writing."""
+"""Score files: read every common format, join with the keys of a protocol, write."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from radd.trials import (
 
 @dataclass(frozen=True, slots=True)
 class ScoreFile:
-    """Scores by trial, with keys where the file brings them."""
+    """Scores by trial, with keys if the file contains them."""
 
     utts: list[str]
     scores: np.ndarray
     """float64 (n,), finite, higher = bona fide"""
     trials: Trials | None
-    """what the file itself says of its trials; None without keys"""
+    """trials described by the file itself; None without keys"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class ScoredTrials:
     scores: np.ndarray
     """float64 (n,), higher = bona fide"""
     without_key: int = 0
-    """scores that the protocol does not ask for; they are left out"""
+    """ignored scores of trials that the protocol does not contain"""
 
     def bonafide(self) -> np.ndarray:
         return self.scores[~self.trials.is_spoof]
@@ -53,16 +53,16 @@ class ScoredTrials:
 
 
 def read_scores(path: Path) -> ScoreFile:
-    """The scores of a file, keys included where it has them.
+    """Read the scores of a file, and its keys if it has any.
 
-    Known are `UTT ATTACK KEY SCORE` (ASVspoof 2019), `UTT SCORE` (2021, and ASVspoof 5 with its
-    header) and CSV with a column score or cm_score. Raises ProtocolError for NaN, Inf, doubled
+    Supported are `UTT ATTACK KEY SCORE` (ASVspoof 2019), `UTT SCORE` (2021, and ASVspoof 5 with its
+    header) and CSV with a column score or cm_score. Raises ProtocolError for NaN, Inf, duplicate
     trials and anything that cannot be read.
     """
     path = Path(path)
     first = next(lines(path), None)
     if first is None:
-        raise ProtocolError(f"{path} is empty: expected one score a line")
+        raise ProtocolError(f"{path} is empty: expected one score per line")
     file = _read_csv(path) if "," in first[1] else _read_columns(path, first[1].split())
     bad = np.flatnonzero(~np.isfinite(file.scores))
     if len(bad):
@@ -78,25 +78,23 @@ def read_scores(path: Path) -> ScoreFile:
 def match(protocol: Trials, file: ScoreFile, path: Path) -> ScoredTrials:
     """Every trial of the protocol with its score.
 
-    Scores without a key are left out and counted. A key without a score raises ProtocolError: a
-    trial that is left out changes every metric, so the list has to be complete.
+    Scores without a key are ignored and counted. A key without a score raises ProtocolError,
+    because a missing trial would change every metric.
     """
     places = {utt: i for i, utt in enumerate(file.utts)}
     missing = [utt for utt in protocol.utts if utt not in places]
     if missing:
         raise ProtocolError(
             f"{path}: {len(missing)} of {len(protocol)} trials of the protocol have no score "
-            f"({', '.join(missing[:3])} ...); score them, or give the protocol of the trials that "
-            "were scored"
+            f"({', '.join(missing[:3])} ...); score them, or pass the protocol of the scored "
+            "trials"
         )
     chosen = np.fromiter((places[utt] for utt in protocol.utts), np.int64, len(protocol))
     return ScoredTrials(protocol, file.scores[chosen], len(file.utts) - len(protocol))
 
 
 def own_trials(file: ScoreFile, path: Path) -> ScoredTrials:
-    """The trials that a score file with keys describes by itself; raises ProtocolError where it has
-    none.
-    """
+    """The trials that a score file describes by itself. Raises ProtocolError if it has no keys."""
     if file.trials is None:
         raise ProtocolError(f"{path} has scores but no keys: name the protocol with --protocol")
     return ScoredTrials(file.trials, file.scores)
@@ -107,9 +105,9 @@ def read_asv_scores(
 ) -> dict[str, np.ndarray]:
     """The scores of a speaker verification system as arrays (n,) under target, nontarget and spoof.
 
-    Lines are `SOURCE target|nontarget|spoof SCORE` (ASVspoof 2019); for 2021, whose score file has
-    no keys, `key` is its trial_metadata.txt, line by line the same trials. Raises ProtocolError for
-    anything else.
+    Lines are `SOURCE target|nontarget|spoof SCORE` (ASVspoof 2019). The score file of 2021 has no
+    keys: `key` is its trial_metadata.txt, with the same trials line by line. Raises ProtocolError
+    for anything else.
     """
     rows = [(number, line.split()) for number, line in lines(path)]
     if key is None:
@@ -135,7 +133,7 @@ def read_asv_scores(
 
 
 def write_2019(path: Path, scored: ScoredTrials) -> None:
-    """`UTT ATTACK KEY SCORE`, one trial a line, in the order of the protocol."""
+    """Write `UTT ATTACK KEY SCORE`, one trial per line, in the order of the protocol."""
     trials = scored.trials
     with open(path, "w", encoding="utf-8") as file:
         columns = trials.utts, trials.attacks, trials.is_spoof, scored.scores.tolist()
@@ -144,14 +142,16 @@ def write_2019(path: Path, scored: ScoredTrials) -> None:
 
 
 def write_2021(path: Path, scored: ScoredTrials) -> None:
-    """`UTT SCORE`, the submission format of ASVspoof 2021."""
+    """Write `UTT SCORE`, the submission format of ASVspoof 2021."""
     with open(path, "w", encoding="utf-8") as file:
         for utt, score in zip(scored.trials.utts, scored.scores.tolist(), strict=True):
             file.write(f"{utt} {score!r}\n")
 
 
 def write_asvspoof5(path: Path, scored: ScoredTrials) -> None:
-    """Tab-separated with the header `filename cm-score`, the submission format of ASVspoof 5."""
+    """Write tab-separated with the header `filename cm-score`, the submission format of
+    ASVspoof 5.
+    """
     with open(path, "w", encoding="utf-8") as file:
         file.write("filename\tcm-score\n")
         for utt, score in zip(scored.trials.utts, scored.scores.tolist(), strict=True):
@@ -159,7 +159,7 @@ def write_asvspoof5(path: Path, scored: ScoredTrials) -> None:
 
 
 def write_trials(path: Path, scored: ScoredTrials) -> None:
-    """CSV with everything known of each trial, which read_scores and read_protocol both take."""
+    """Write CSV with all columns of the trials, readable by read_scores and read_protocol."""
     trials = scored.trials
     names = list(trials.conditions)
     columns = [
@@ -219,8 +219,7 @@ def _read_columns(path: Path, first: list[str]) -> ScoreFile:
 def _read_csv(path: Path) -> ScoreFile:
     header = csv_header(path)
     parts = csv_parts(header, path, ("score",))
-    # ASVspoof 5's sasv_label is 1 for bona fide; any other numeric label could mean either and is
-    # refused.
+    # ASVspoof 5's sasv_label is 1 for bona fide; any other numeric label is ambiguous and rejected.
     sasv = "sasv_label" if "key" not in parts and "sasv_label" in header else None
     utts, scores, keys, speakers, attacks = [], [], [], [], []
     conditions: dict[str, list[str]] = {

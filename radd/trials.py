@@ -1,6 +1,4 @@
-"""Protocols: which trials there are, who speaks and which are spoof. Read from every format that
-the field uses.
-"""
+"""Trial lists (protocols): trials, speakers and keys, read from every common format."""
 
 from __future__ import annotations
 
@@ -32,7 +30,7 @@ COLUMN_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Trials:
-    """The trials of a protocol, one entry each in every column."""
+    """The trials of a protocol; each column has one entry per trial."""
 
     format: str
     """one of FORMATS, never auto"""
@@ -52,7 +50,7 @@ class Trials:
 
     @property
     def edition(self) -> int | None:
-        """The year of the ASVspoof challenge whose t-DCF belongs to these trials; None if there is
+        """The year of the ASVspoof challenge whose t-DCF applies to these trials; None if there is
         none.
         """
         return {"asvspoof2019": 2019, "asvspoof2021": 2021}.get(self.format)
@@ -75,7 +73,7 @@ class Trials:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where a format without a header keeps what, as column numbers from 0."""
+    """Column numbers, from 0, of a format without a header."""
 
     format: str
     columns: int
@@ -96,14 +94,14 @@ LAYOUTS = (
 
 
 def utterance(name: str) -> str:
-    """The name of a trial without an audio suffix, so that keys and scores meet."""
+    """The name of a trial without an audio suffix, so that keys and scores match."""
     return (
         str(PurePosixPath(name).with_suffix("")) if name.lower().endswith(AUDIO_SUFFIXES) else name
     )
 
 
 def is_spoof(key: str, place: str) -> bool:
-    """True for any usual spelling of spoof, False for bona fide; raises ProtocolError for anything
+    """True for any usual spelling of spoof, False for bona fide. Raises ProtocolError for anything
     else.
     """
     word = key.strip().lower()
@@ -116,17 +114,17 @@ def is_spoof(key: str, place: str) -> bool:
 
 
 def read_protocol(path: Path, format: str = "auto", subset: str = "eval") -> Trials:
-    """The trials of a protocol file.
+    """Read the trials of a protocol file.
 
-    `format` is one of FORMATS; auto looks at the first line. `subset` chooses rows where a file
-    names them (ASVspoof 2021: progress, eval, hidden; a CSV column subset or split); all takes
-    every row. Raises ProtocolError for a file that cannot be read, another layout than named,
-    unknown keys and doubled trials.
+    `format` is one of FORMATS; auto detects it from the first line. `subset` selects rows of files
+    with subsets (ASVspoof 2021: progress, eval, hidden; a CSV column subset or split); all selects
+    every row. Raises ProtocolError for an unreadable file, another layout, unknown keys and
+    duplicate trials.
     """
     path = Path(path)
     first = next(lines(path), None)
     if first is None:
-        raise ProtocolError(f"{path} is empty: expected one trial a line")
+        raise ProtocolError(f"{path} is empty: expected one trial per line")
     if format not in FORMATS:
         raise ProtocolError(f"unknown format {format}; known are {', '.join(FORMATS)}")
     has_header = "," in first[1]
@@ -143,7 +141,7 @@ def read_protocol(path: Path, format: str = "auto", subset: str = "eval") -> Tri
 
 
 def refuse_doubles(utts: list[str], path: Path) -> None:
-    """Raise ProtocolError when a trial is named twice."""
+    """Raise ProtocolError if a trial is named twice."""
     if len(set(utts)) == len(utts):
         return
     seen: set[str] = set()
@@ -155,8 +153,8 @@ def refuse_doubles(utts: list[str], path: Path) -> None:
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Number and text of each line that is not blank; raises ProtocolError for a file that cannot
-    be read.
+    """Number and text of each line that is not blank. Raises ProtocolError for an unreadable
+    file.
     """
     try:
         with open(path, encoding="utf-8-sig") as file:
@@ -215,7 +213,7 @@ def _read_columns(path: Path, layout: Layout, subset: str) -> Trials:
 
 
 def telling(conditions: dict[str, list[str]]) -> dict[str, list[str]]:
-    """Only the columns in which trials differ."""
+    """Only the columns whose values differ between trials."""
     return {name: column for name, column in conditions.items() if len(set(column)) > 1}
 
 
@@ -225,9 +223,7 @@ def csv_header(path: Path) -> list[str]:
 
 
 def csv_parts(header: list[str], path: Path, needed: tuple[str, ...]) -> dict[str, str]:
-    """Which column of a CSV file plays which part; raises ProtocolError where a needed one is
-    missing.
-    """
+    """Map the parts to columns of a CSV file. Raises ProtocolError if a needed one is missing."""
     parts = {}
     for part, names in COLUMN_NAMES.items():
         matches = [column for name in names for column in header if column.strip().lower() == name]
@@ -242,7 +238,7 @@ def csv_parts(header: list[str], path: Path, needed: tuple[str, ...]) -> dict[st
 
 
 def csv_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Number and cells of each row of a CSV file with a header; raises ProtocolError for ragged
+    """Number and cells of each row of a CSV file with a header. Raises ProtocolError for ragged
     rows.
     """
     rows = csv.DictReader(line for _, line in lines(path))
@@ -255,7 +251,7 @@ def csv_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 
 def cell(row: dict[str, str], column: str | None) -> str:
-    """The text of a cell; "-" where it is empty or there is no such column."""
+    """The text of a cell; "-" if it is empty or the column is missing."""
     return row[column].strip() or UNKNOWN if column else UNKNOWN
 
 

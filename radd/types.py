@@ -1,7 +1,7 @@
-"""The nouns: what travels from a source to a sink.
+"""The data types that travel from a source to a sink.
 
 Time is counted in samples of 16 kHz since the source opened; `start` and `end` are such counts,
-`end` exclusive. A number is something that was measured: everything else is a Verdict with a
+`end` exclusive. A number is always a measurement. What could not be measured has a Verdict with a
 reason, and its number is None.
 """
 
@@ -25,10 +25,10 @@ def seconds(samples: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class AudioChunk:
-    """A stretch of mono sound as a source yields it; of any length, zero included.
+    """A piece of mono audio from a source, of any length, including zero.
 
-    Sound was lost before it where `start` is later than the end of the chunk before: `cause` then
-    says why. A chunk of no samples tells of a loss that is still going on.
+    If `start` is later than the end of the previous chunk, audio was lost in between, and `cause`
+    says why. A chunk without samples reports a loss that has not ended yet.
     """
 
     samples: np.ndarray
@@ -36,12 +36,11 @@ class AudioChunk:
     start: int
     """samples since the source opened"""
     cause: str | None = None
-    """why sound was lost before this chunk; None if nothing was"""
+    """why audio was lost before this chunk; None if nothing was lost"""
     damaged: int = 0
-    """samples in it that were NaN or Inf and are zero now"""
+    """number of samples that were NaN or Inf and have been set to zero"""
     arrived: float | None = None
-    """time.monotonic() in seconds when its last sample arrived; None if not from a clocked source
-    """
+    """time.monotonic() in seconds when its last sample arrived; None if the source has no clock"""
 
     @property
     def end(self) -> int:
@@ -61,7 +60,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A known reference that is close to what was heard."""
+    """A known reference that resembles the current audio."""
 
     id: str
     label: str
@@ -74,13 +73,13 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """The judgement of the window that ends at `end`; one a hop."""
+    """The score of the window that ends at `end`; one per hop."""
 
     end: int
     """samples"""
     verdict: Verdict
     reason: str | None
-    """why there is no number; None where there is one"""
+    """why there is no number; None if there is one"""
     llr: float | None
     """natural-log likelihood ratio, higher = bona fide; None if not measured"""
     p_spoof: float | None
@@ -88,23 +87,23 @@ class Score:
     neighbours: tuple[Neighbour, ...]
     """nearest references of the latest block, closest first"""
     window_samples: int
-    """how much sound the judgement rests on"""
+    """length of audio that the score depends on"""
     speech_s: float
     """seconds of speech in the window"""
     level_dbfs: float
     """RMS level of the hop, dB re full scale, at least -120"""
     latency_ms: float | None
-    """from the arrival of the last sample to the score; None where the source has no clock"""
+    """from the arrival of the last sample to the score; None if the source has no clock"""
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Sound that was lost."""
+    """Audio that was lost."""
 
     start: int
-    """samples, where the sound stops"""
+    """samples, where the loss begins"""
     end: int
-    """samples, where it goes on"""
+    """samples, where the audio continues"""
     cause: str
 
 
@@ -116,9 +115,9 @@ class AlertState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """A synthetic voice was heard; one event when it begins (open), one when it has ended (close).
+    """A synthetic voice was detected: one event when the alert opens, one when it closes.
 
-    `interrupted` is told at the next start about an alert that a crash left open.
+    `interrupted` reports, at the next start, an alert that a crash left open.
     """
 
     id: str
@@ -127,15 +126,13 @@ class Alert:
     began: int
     """samples, start of the evidence"""
     end: int
-    """samples, so far while open, final once closed"""
+    """samples: so far while open, final once closed"""
     peak_p_spoof: float
     """highest posterior of spoof so far, 0 to 1"""
     min_llr: float
     """lowest LLR so far, nats"""
     clip: np.ndarray
-    """float32 (n,), the sound kept as evidence: pre-roll and the alert so far, at most the
-    configured length
-    """
+    """float32 (n,), the evidence: pre-roll and the alert so far, at most the configured length"""
     clip_start: int
     """samples, where the clip begins"""
     trace: tuple[tuple[int, float | None], ...]
@@ -148,20 +145,20 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Speech that raised no alert, drawn at random for people to review."""
+    """Speech without an alert, drawn at random for review."""
 
     id: str
     """UUID"""
     start: int
-    """samples, where it begins"""
+    """samples, start of the clip"""
     peak_p_spoof: float
-    """highest posterior of spoof in it, 0 to 1"""
+    """highest posterior of spoof in the clip, 0 to 1"""
     min_llr: float
-    """lowest LLR in it, nats"""
+    """lowest LLR in the clip, nats"""
     clip: np.ndarray
-    """float32 (n,), its sound"""
+    """float32 (n,), the audio"""
     trace: tuple[tuple[int, float | None], ...]
-    """(end, llr) of each score in it"""
+    """(end, llr) of each score in the clip"""
     neighbours: tuple[Neighbour, ...]
     """nearest references at the peak"""
     gaps: int
@@ -174,28 +171,28 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """The latest minutes of a stream's speech are farther from all known voices than is usual."""
+    """The last minutes of a stream's speech are farther from all known voices than usual."""
 
     end: int
     distance: float
-    """their mean of 1 - cosine to the nearest reference, 0 to 2"""
+    """mean of 1 - cosine to the nearest reference, 0 to 2"""
     bound: float
-    """from which on it is told"""
+    """distance above which drift is reported"""
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A candidate has judged some speech beside the champion, without a voice."""
+    """A candidate scored some speech in shadow mode."""
 
     end: int
     candidate: str
     """name and version of its bundle"""
     heard_s: float
-    """seconds of speech that both have judged"""
+    """seconds of speech that both models scored"""
     difference: float
-    """mean LLR of the candidate less the champion's, nats"""
+    """mean LLR of the candidate minus that of the champion, nats"""
     champion_alert: bool
-    """whether an alert would have come of this speech alone, by the champion's scores"""
+    """whether this speech alone would raise an alert by the champion's scores"""
     candidate_alert: bool
 
 
@@ -204,16 +201,15 @@ Event = Score | Gap | Alert | Sample | Drift | Compared
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a detector has to say of the window that ends with one hop, before anyone decides
-    anything.
-    """
+    """A detector's result for the window that ends with one hop, before any decision."""
 
     llr: float | None
-    """natural-log likelihood ratio, higher = bona fide; None if it could not judge"""
+    """natural-log likelihood ratio, higher = bona fide; None if it could not be computed"""
     refusal: Verdict | None
-    """NO_SPEECH, TOO_NOISY, WARMING_UP or SHED where llr is None, else None"""
+    """NO_SPEECH, TOO_NOISY, WARMING_UP or SHED if llr is None, else None"""
     reason: str | None
-    """the refusal in words a user understands, with the numbers found; None where llr is a number
+    """the refusal in words a user understands, with the measured numbers; None if llr is a
+    number
     """
     neighbours: tuple[Neighbour, ...]
     """nearest references of the latest block, closest first; empty before the first"""
@@ -223,63 +219,61 @@ class Judgement:
 
 
 class Shed(IntEnum):
-    """What is left out of the work on a part of a stream that is late; each step leaves out what is
-    above it too.
-    """
+    """Work that may be skipped for a late stream; each level includes those above it."""
 
     NOTHING = 0
     HOPS = 1
-    """the scores of all hops of the part but the last: their verdict is SHED"""
+    """score only the last hop of the part; the others get the verdict SHED"""
     BLOCKS = 2
-    """what else a detector can do without; RaddDetector then encodes no block and looks none up"""
+    """also anything else a detector can do without: RaddDetector encodes and looks up no block"""
 
 
 class Part(NamedTuple):
-    """Sound of one stream for Detector.push_many."""
+    """Audio of one stream for Detector.push_many."""
 
     state: object
     samples: np.ndarray
-    """whole hops, float32 (n * HOP_SAMPLES,), n from 1"""
+    """whole hops, float32 (n * HOP_SAMPLES,), n >= 1"""
     shed: Shed = Shed.NOTHING
 
 
 class Detector(Protocol):
-    """Weights without memory, shared by any number of streams; what remembers is the state that
-    start() makes.
+    """Stateless weights, shared by any number of streams; start() creates the state of one stream.
 
-    A detector that gains nothing from several streams at once inherits push_many from here.
+    A detector that gains nothing from batching streams inherits push_many.
     """
 
     name: str
-    """bundle name and version, as a person reads it"""
+    """bundle name and version for display"""
 
     def start(self) -> object:
-        """A fresh memory for one stream; also what follows a gap."""
+        """The initial state of a stream; also used after a gap."""
         ...
 
     def push(self, state: object, samples: np.ndarray) -> list[Judgement]:
-        """Judge the next n whole hops, float32 (n * HOP_SAMPLES,): n judgements, in order.
+        """Score the next n whole hops, float32 (n * HOP_SAMPLES,): n judgements, in order.
 
-        How the hops are grouped into calls changes nothing beyond rounding (1e-4).
+        Results do not depend on how the hops are grouped into calls, up to rounding (1e-4).
         """
         ...
 
     def push_many(self, parts: Sequence[Part]) -> list[list[Judgement]]:
-        """push() for parts of different streams, the same within 1e-4; what Part.shed names may be
-        left out.
+        """push() for parts of different streams, with the same results within 1e-4; may skip what
+        Part.shed names.
         """
         return [self.push(part.state, part.samples) for part in parts]
 
 
 class Source(Protocol):
-    """Where sound comes from. A context manager; iterating yields chunks until the sound ends or
-    stop() is called.
+    """A source of audio. A context manager; iterating yields chunks until the audio ends or stop()
+    is called.
     """
 
     name: str
-    """what a person calls it: device name, path or "-" """
+    """name for display: device name, path or "-"
+    """
     native_rate_hz: int
-    """its own rate, known once entered"""
+    """sample rate of the source itself, known once entered"""
     native_channels: int
 
     def __enter__(self) -> Source: ...
@@ -295,10 +289,10 @@ class Source(Protocol):
 
 
 class Sink(Protocol):
-    """Where events go. A context manager."""
+    """A destination of events. A context manager."""
 
     def __enter__(self) -> Sink: ...
     def __exit__(self, *exc) -> None: ...
     def write(self, event: Event, stream: str | None = None) -> None:
-        """Take an event of the stream with this id; None where there is only one."""
+        """Handle an event of the stream with this id; None if there is only one."""
         ...

@@ -1,5 +1,5 @@
-"""Is there speech? Silero's voice-activity network; training/vad_export.py made its file from
-the package's.
+"""Voice-activity detection with Silero's network; training/vad_export.py converts its file from the
+package's.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import numpy as np
 
 from radd.inference import AUTO, open_network
 
-BLOCK_SAMPLES = 512  # 32 ms, the network's own step
+BLOCK_SAMPLES = 512  # 32 ms, the step of the network
 CONTEXT_SAMPLES = 64
 WIDTH = 128
 NETWORK = Path(__file__).with_name("vad.onnx")
-_BLOCKS_AT_ONCE = 4096  # of all rows: what a run may need in memory
+_BLOCKS_AT_ONCE = 4096  # over all rows; limits the memory of one run
 
 
 @dataclass(slots=True)
 class SpeechState:
-    """What the network remembers of one stream or of a batch of them."""
+    """State of the network for one stream or for a batch of streams."""
 
     context: np.ndarray = field(default_factory=lambda: np.zeros((1, CONTEXT_SAMPLES), np.float32))
     hidden: np.ndarray = field(default_factory=lambda: np.zeros((2, 1, WIDTH), np.float32))
@@ -46,7 +46,7 @@ class SpeechNetwork:
     """Probability of speech every 32 ms (Silero VAD 5, MIT licence: radd/vad.LICENSE)."""
 
     def __init__(self, runtime: str = AUTO) -> None:
-        """Raises ModelError where the file does not load."""
+        """Load the network. Raises ModelError if the file does not load."""
         self._model = open_network(NETWORK, runtime)
         sizes = self._model.inputs["blocks"][:2]
         self._fixed = (

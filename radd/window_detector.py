@@ -1,9 +1,9 @@
-"""The detector of a model that judges a window of sound as a whole, whatever the model is.
+"""The detector of any model that scores a window of audio as a whole.
 
 Windows of one length end every `stride_hops` hops. A judgement is the mean of the scores of the
-windows that end within the latest hops, each weighing as its speech lasts; between two ends the
-last scores hold. What ends when follows from the number of hops since the start alone, so the
-grouping into calls changes nothing.
+windows that end within the latest hops, weighted by their speech; between two ends the last scores
+hold. The ends depend only on the number of hops since the start, so the grouping into calls changes
+nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from radd.types import HOP_SAMPLES, Detector, Judgement
 from radd.vad import BLOCK_SAMPLES as SPEECH_SAMPLES
 from radd.vad import SpeechNetwork, SpeechState
 
-GATE_HOPS = 32  # 4.096 s: what the gate looks at, as with every other detector
+GATE_HOPS = 32  # 4.096 s, the window of the gate, as in every other detector
 MAX_WINDOW_HOPS = 240  # 30.72 s
 LABELS = {"bonafide", "spoof"}
 _BLOCKS = HOP_SAMPLES // SPEECH_SAMPLES  # speech probabilities in one hop
@@ -31,7 +31,7 @@ _BLOCKS = HOP_SAMPLES // SPEECH_SAMPLES  # speech probabilities in one hop
 
 @dataclass(frozen=True, slots=True)
 class WindowModel:
-    """What a manifest says of a network that judges windows."""
+    """A manifest's description of a network that scores windows."""
 
     front_end: str
     """one of radd.front_ends.FRONT_ENDS"""
@@ -40,17 +40,17 @@ class WindowModel:
     window_hops: int
     """length of a window; a clip of 4 s has 31 hops"""
     stride_hops: int
-    """from one window's end to the next one's; costly models have more"""
+    """between the ends of two windows; larger for expensive models"""
     labels: tuple[str, ...] = ()
-    """of a network with two outputs, in their order: bonafide and spoof; empty where its one output
-    is the score
+    """outputs of a network with two, in order: bonafide and spoof; empty if its single output is
+    the score
     """
     parameters: int = 0
-    """numbers that were learned"""
+    """number of trained parameters"""
 
     @classmethod
     def read(cls, described: Any) -> WindowModel:
-        """Of the manifest's section; raises ModelError where it is not one."""
+        """Parse the section of a manifest. Raises ModelError if it is invalid."""
         try:
             model = cls(**described | {"labels": tuple(described.get("labels", ()))})
             numbers = model.window_hops, model.stride_hops, model.parameters
@@ -66,7 +66,7 @@ class WindowModel:
         ):
             raise ModelError(
                 f"windows of {model.window_hops} hops every {model.stride_hops}; expected 1 to "
-                f"{MAX_WINDOW_HOPS} every 1 to {GATE_HOPS}: restore the bundle"
+                f"{MAX_WINDOW_HOPS} every 1 to {GATE_HOPS}; restore the bundle"
             )
         if model.labels and set(model.labels) != LABELS:
             raise ModelError(
@@ -80,8 +80,8 @@ class WindowNetwork:
     """A front end and a network: a window of sound -> an uncalibrated score, higher = bona fide."""
 
     def __init__(self, path: Path, model: WindowModel, runtime: str = AUTO) -> None:
-        """Raises ModelError where the file does not load or the features, the network and the
-        labels do not fit.
+        """Load the network. Raises ModelError if the file does not load, or features, network and
+        labels do not match.
         """
         self._front_end: FrontEnd = front_end(model.front_end, model.features)
         self._network, self._labels = open_network(path, runtime), model.labels
@@ -98,33 +98,32 @@ class WindowNetwork:
             for wanted, found in zip(expected[1:], shape, strict=True)
         ):
             raise ModelError(
-                f"{path} takes {_told(expected[1:])} numbers a window, the front end "
+                f"{path} takes {_told(expected[1:])} numbers per window, but the front end "
                 f"{model.front_end} makes {_told(shape)} of {model.window_hops} hops; the two do "
-                "not belong together"
+                "not match"
             )
-        self._one_by_one = expected[0] == 1  # LiteRT's networks, whose shapes are fixed
+        self._one_by_one = expected[0] == 1  # LiteRT's networks have fixed shapes
         out = self._run(np.zeros(self.samples, np.float32))
         if len(self._network.outputs) != 1 or out.shape[1] != (2 if model.labels else 1):
             wanted = "two, bonafide and spoof" if model.labels else "one score"
             raise ModelError(
-                f"{path} has {len(self._network.outputs)} outputs of {out.shape[1]} numbers a "
-                f"window; expected one output of {wanted}: a network with other classes needs "
-                "them mapped to these"
+                f"{path} has {len(self._network.outputs)} outputs of {out.shape[1]} numbers per "
+                f"window; expected one output of {wanted}; map the network's classes to these"
             )
 
     def score(self, window: np.ndarray) -> float:
-        """Of float32 (samples,); a shorter one is repeated until it is as long."""
+        """Score a window float32 (samples,); a shorter one is repeated to full length."""
         if len(window) < self.samples:
             window = np.resize(window, self.samples)
         out = self._run(window).mean(axis=0)
         if not np.isfinite(out).all():
-            raise ModelError("the network gave a score that is no number; train it anew")
+            raise ModelError("the network returned a score that is not finite; train it again")
         if not self._labels:
             return float(out[0])
         return float(out[self._labels.index("bonafide")] - out[self._labels.index("spoof")])
 
     def _run(self, window: np.ndarray) -> np.ndarray:
-        """What the network says of each row, (n, numbers)."""
+        """The network's output for each row, (n, numbers)."""
         rows = self._front_end.rows(window).astype(np.float32, copy=False)
         parts = np.split(rows, len(rows)) if self._one_by_one else [rows]
         said = [
@@ -139,24 +138,24 @@ def _told(shape) -> str:
 
 @dataclass(slots=True)
 class WindowState:
-    """What one stream remembers."""
+    """State of one stream."""
 
     network: WindowNetwork
-    """that it is heard by"""
+    """the network that scores it"""
     vad: SpeechState = field(default_factory=SpeechState)
     samples: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
     """the latest hops"""
     sound: SpeechLevels = NO_SOUND
     """as long as `samples`"""
     hops: int = 0
-    """heard so far"""
+    """processed so far"""
     scored: dict[int, float] = field(default_factory=dict)
-    """scores of windows by the hop with which they end"""
+    """scores of windows by the hop at which they end"""
 
 
 class WindowDetector(Detector):
-    """The Detector of a bundle of kind window. It has no index, so there are no neighbours and
-    nothing to confirm.
+    """The Detector of a bundle of kind window. It has no index, therefore no neighbours and no
+    confirmed references.
     """
 
     kind = "window"
@@ -184,9 +183,9 @@ class WindowDetector(Detector):
         window, stride = self._model.window_hops, self._model.stride_hops
         self._latest_hops = max(
             stride, GATE_HOPS - window + 1
-        )  # in which the windows end that count
+        )  # range in which the counting windows end
         self.window_hops = window + self._latest_hops - 1
-        """the sound that a judgement rests on, at most"""
+        """longest stretch of audio that a score depends on, in hops"""
 
     def prepare(self, overlay: object) -> None:
         raise ModelError(f"{self.name} has no index of known voices, so nothing can be added to it")
@@ -194,9 +193,7 @@ class WindowDetector(Detector):
     adopt = prepare
 
     def become(self, other: WindowDetector) -> None:
-        """Judge as another detector of this kind does, from the next push on; a stream then begins
-        to listen anew.
-        """
+        """Score like another detector of this kind from the next push on; streams start again."""
         for name in ("name", "_network", "_model", "_calibration"):
             setattr(self, name, getattr(other, name))
         self._settle()
@@ -207,9 +204,7 @@ class WindowDetector(Detector):
     def push(
         self, state: WindowState, samples: np.ndarray, gated: bool = True, longest: bool = False
     ) -> list[Judgement]:
-        """Judge whole hops, one judgement each; `gated` and `longest` as RaddDetector.push has
-        them.
-        """
+        """Score whole hops, one judgement each; `gated` and `longest` as in RaddDetector.push."""
         if state.network is not self._network:
             fresh = self.start()
             for name in WindowState.__slots__:
@@ -251,11 +246,11 @@ class WindowDetector(Detector):
         )
 
     def _score(self, state: WindowState, end: int) -> float:
-        """The mean score of the windows that count at hop `end`, weighed by their speech."""
+        """Mean score of the windows that count at hop `end`, weighted by their speech."""
         weights = {at: self._speech_s(state, at) for at in self._ends(end)}
         if not any(
             weights.values()
-        ):  # speech began after the last of them, or there is none: hear what there is now
+        ):  # speech began after the last of them, or there is none: score the current window
             weights = {end: 1.0}
         spoken = {at: weight for at, weight in weights.items() if weight}
         return float(
@@ -263,8 +258,8 @@ class WindowDetector(Detector):
         )
 
     def _ends(self, end: int) -> list[int]:
-        """The hops with which the windows end that count at hop `end`: whole ones, or the longest
-        where none is whole.
+        """The hops at which the windows end that count at hop `end`: complete ones, or the longest
+        if none is complete.
         """
         window, stride = self._model.window_hops, self._model.stride_hops
         ends = [
@@ -286,8 +281,8 @@ class WindowDetector(Detector):
         return speech_seconds(state.sound.part(part), self._gate.speech_threshold)
 
     def _blocks(self, state: WindowState, begin: int, end: int) -> slice:
-        """The hops from `begin` to `end`, counted from the stream's start, as blocks of what is
-        kept.
+        """The hops from `begin` to `end`, counted from the start of the stream, as blocks of the
+        kept audio.
         """
         kept = state.hops - len(state.samples) // HOP_SAMPLES
         return slice((begin - kept) * _BLOCKS, (end - kept) * _BLOCKS)

@@ -152,7 +152,7 @@ def test_what_cannot_be_chosen_changes_nothing(looped, models):
         ("default%00/promote", {}, 404, "no bundle default"),
         ("nothing/promote", {}, 404, "no bundle nothing"),
         ("default/promote", {}, 400, "in use already"),
-        ("broken/promote", {}, 409, "SHA-256 differs"),
+        ("broken/promote", {}, 409, "SHA-256 mismatch"),
         ("rollback", {}, 400, "no bundle was in use before"),
     ]:
         assert words in problem(client.post(f"/v1/models/{path}", json=ANN | sent), status)

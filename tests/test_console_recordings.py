@@ -120,10 +120,10 @@ def test_what_holds_no_speech_has_a_reason_and_no_number(console, length_s):
     ("data", "words"),
     [
         (b"", "empty"),
-        (b"not a sound at all, but a text", "not audio that can be read"),
+        (b"not a sound at all, but a text", "cannot be read as audio"),
         (b"RIFF\x24\x00\x00\x00WAVEfmt ", "not audio"),
-        (b"ffconcat version 1.0\nfile /etc/passwd\n", "not audio that can be read"),
-        (b"#EXTM3U\n#EXTINF:10,\nfile:///etc/passwd\n", "not audio that can be read"),
+        (b"ffconcat version 1.0\nfile /etc/passwd\n", "cannot be read as audio"),
+        (b"#EXTM3U\n#EXTINF:10,\nfile:///etc/passwd\n", "cannot be read as audio"),
     ],
 )
 def test_a_bad_file_is_refused_in_a_sentence_that_names_no_place_here(console, data, words):

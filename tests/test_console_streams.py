@@ -77,7 +77,7 @@ def test_opus_is_heard_as_it_comes_whatever_the_packets(console, events_of, spee
         ("?format=s13", b"", "expected one of"),
         ("?rate=5", b"", "5 Hz"),
         ("?channels=0", b"", "0 channels"),
-        ("?format=opus", b"this is no Opus" * 100, "no sound that can be read"),
+        ("?format=opus", b"this is no Opus" * 100, "cannot be read as audio"),
     ],
 )
 def test_what_is_no_stream_is_told_so(console, query, data, words):

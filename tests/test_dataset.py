@@ -75,7 +75,7 @@ def test_official_names_are_found(corpus, name, layout, side):
 def test_several_protocols_of_a_side_are_told_apart_by_a_person(corpus):
     for track in ("LA", "PA"):
         (corpus / f"ASVspoof2019.{track}.cm.train.trn.txt").write_text(PROTOCOLS["asvspoof2019"])
-    with pytest.raises(ConfigError, match="several protocols of its train side"):
+    with pytest.raises(ConfigError, match="several protocols of its train set"):
         read_corpus(corpus, "train")
 
 
@@ -138,7 +138,7 @@ def test_a_corpus_may_have_a_train_side_only(corpus):
 
 def test_the_eval_side_is_not_for_learning(corpus):
     (corpus / "protocol.eval.txt").write_text(PROTOCOLS["asvspoof2019"])
-    with pytest.raises(ConfigError, match="belongs to evaluate.py"):
+    with pytest.raises(ConfigError, match="the evaluation set is for evaluate.py"):
         read_corpus(corpus, "eval")
 
 

@@ -138,7 +138,7 @@ def test_the_index_finds_the_nearest_of_each_side():
     }
     assert margin == pytest.approx(best["bonafide"] - best["spoof"], abs=1e-5)
     assert [n.id for n in found] == [known[i].id for i in np.argsort(-similarity)[:5]]
-    with pytest.raises(ModelError, match="8 numbers each"):
+    with pytest.raises(ModelError, match="expected 8 numbers"):
         index.search(np.ones(3, np.float32), 1)
     with pytest.raises(ModelError, match="unit length"):
         BundleIndex("e", 2 * vectors, known)
@@ -175,7 +175,7 @@ def test_a_bundle_loads_only_whole(tmp_path, spoil):
         "changed": "SHA-256",
         "manifest": "damaged",
         "format": "format 99",
-        "features": "trained on",
+        "features": "trained with",
     }
     with pytest.raises(ModelError, match=words[spoil]):
         read_manifest(tmp_path / "b")

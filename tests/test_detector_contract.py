@@ -140,9 +140,9 @@ def test_two_outputs_are_two_labels_in_the_order_of_the_manifest(tmp_path, sound
 
 
 SPOILT = {
-    "a network of another length": (dict(window_hops=9), None, "the two do not belong together"),
+    "a network of another length": (dict(window_hops=9), None, "the two do not match"),
     "an unknown front end": (dict(front_end="cepstra"), None, "'cepstra' is unknown"),
-    "other settings": (dict(features={"rms": 0.0, "mel": 40}), None, "train it anew"),
+    "other settings": (dict(features={"rms": 0.0, "mel": 40}), None, "train it again"),
     "a window without end": (dict(window_hops=10**6), None, "expected 1 to 240"),
     "two labels of one output": (
         dict(labels=["bonafide", "spoof"]),
@@ -170,11 +170,11 @@ def test_a_bundle_that_does_not_fit_says_so_in_one_line(tmp_path, spoil):
 
 
 def test_a_network_with_three_classes_or_a_changed_file_is_refused(tmp_path):
-    with pytest.raises(ModelError, match="outputs of 3 numbers a window"):
+    with pytest.raises(ModelError, match="outputs of 3 numbers per window"):
         loaded(write_window_bundle(tmp_path / "three", outputs=3))
     bundle = write_window_bundle(tmp_path / "changed")
     write_network(bundle / NETWORK, 9 * HOP_SAMPLES)
-    with pytest.raises(ModelError, match="SHA-256 differs"):
+    with pytest.raises(ModelError, match="SHA-256 mismatch"):
         loaded(bundle)
     change_manifest(bundle, lambda m: m["files"].pop(NETWORK))
     (bundle / NETWORK).unlink()

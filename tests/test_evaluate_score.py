@@ -98,7 +98,7 @@ def test_what_the_gate_refuses_is_scored_all_the_same(clips):
 def test_what_cannot_be_read_has_no_score(clips):
     scorer = ClipScorer(OpenBrightness(), AudioFolder(clips))
     assert scorer.score("missing").problem == "no file of this name"
-    assert scorer.score("broken").llr is None and "not audio" in scorer.score("broken").problem
+    assert scorer.score("broken").llr is None and "cannot be read as audio" in scorer.score("broken").problem
 
 
 def run(clips, out, resume=False, jobs=1, engine=workers.in_order):
@@ -254,7 +254,7 @@ def test_a_killed_run_of_the_program_resumes_to_the_same_bytes(clips, shipped_bu
         (["--protocol", "clips/protocol.txt", "--audio", "nowhere"], "not a directory", 2),
         (
             ["--protocol", "clips/protocol.txt", "--audio", "clips", "--bundle", "nowhere"],
-            "no model bundle",
+            "not a model bundle",
             4,
         ),
     ],

@@ -59,7 +59,7 @@ def test_a_name_is_needed():
 def test_what_was_not_converted_is_told_in_one_line(tmp_path, capsys, monkeypatch):
     assert detect.main(["--bundle", "hf:nobody/nothing", "--source", "x.wav", "--no-store"]) == 4
     said = capsys.readouterr().err
-    assert "hf:nobody/nothing was not converted yet: run" in said and said.count("\n") == 1
+    assert "hf:nobody/nothing has not been converted yet: run" in said and said.count("\n") == 1
     monkeypatch.setenv("RADD_MODEL_BUNDLE", "hf:nobody/nothing")
     (tmp_path / "trials.csv").write_text("utt,key\na,bonafide\nb,spoof\n")
     run = [

@@ -25,13 +25,13 @@ def test_whole_and_broken_bundles_are_told_apart(
     found = {path.rpartition("/")[2]: told for path, told in blocks.items()}
     assert (
         manifest["version"] in found["whole"]
-        and "every hash holds" in found["whole"]
+        and "every hash matches" in found["whole"]
         and "EER" in found["whole"]
     )
-    assert "BROKEN" in found["changed"] and "card.md is not the file" in found["changed"]
+    assert "BROKEN" in found["changed"] and "card.md differs from the file" in found["changed"]
     assert "BROKEN" in found["robbed"] and "lacks index.npy" in found["robbed"]
     assert "BROKEN" in found["bare"]
-    assert "every hash holds" in found["unmeasured"] and "not measured yet" in found["unmeasured"]
+    assert "every hash matches" in found["unmeasured"] and "not measured yet" in found["unmeasured"]
 
 
 def test_a_directory_without_bundles(tmp_path, capsys):

@@ -425,7 +425,7 @@ def promoted_anyway(models) -> Path:
 
 def test_a_champion_that_is_gone_is_told(models):
     (models / "champion").write_text("../../etc\n")
-    with pytest.raises(ModelError, match="no bundle beside it"):
+    with pytest.raises(ModelError, match="no such bundle"):
         in_use(models / "default")
 
 

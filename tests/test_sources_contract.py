@@ -314,7 +314,7 @@ def test_a_specification_names_its_source(tmp_path):
     assert open_source("mic:USB Audio", CAPTURE).wanted == "USB Audio"
     with pytest.raises(ConfigError, match="lacks the name or index"):
         open_source("mic:", CAPTURE)
-    with pytest.raises(AudioError, match="there is no such file"):
+    with pytest.raises(AudioError, match="does not exist"):
         open_source(str(tmp_path / "missing.wav"), CAPTURE).__enter__()
 
 

@@ -1,8 +1,7 @@
-"""Front ends: a window of sound -> what a network that judges it as a whole is given. One file
-each; add a line below.
+"""Front ends: a window of audio -> the input of a network that scores it as a whole. One file each;
+add a line below.
 
-A front end is numpy alone, holds no memory, and is built from the settings that the bundle's
-manifest names.
+A front end uses numpy only, is stateless, and is built from the settings in the bundle's manifest.
 """
 
 from __future__ import annotations
@@ -21,16 +20,16 @@ from radd.front_ends.waveform import Waveform
 
 
 class FrontEnd(Protocol):
-    """A frozen dataclass; its fields are its settings, with defaults, and stand in the manifest."""
+    """A frozen dataclass. Its fields are its settings, with defaults; the manifest stores them."""
 
     def shape(self, samples: int) -> tuple[int, ...]:
-        """Of one row, made of a window of so many samples; raises ModelError for a window that it
-        cannot serve.
+        """Shape of one row for a window of this many samples. Raises ModelError for an unsuitable
+        window.
         """
         ...
 
     def rows(self, window: np.ndarray) -> np.ndarray:
-        """float32 (n, *shape), n at least 1 (crops of one window, say), of a window float32
+        """float32 (n, *shape), n at least 1 (crops of one window, for example), of a window float32
         (samples,), 16 kHz.
         """
         ...
@@ -46,15 +45,16 @@ FRONT_ENDS: dict[str, type[FrontEnd]] = {
 
 
 def front_end(name: str, settings: dict[str, Any]) -> FrontEnd:
-    """The front end `name` with these settings, all of them given; raises ModelError for others
-    than it knows.
+    """The front end `name` with all its settings. Raises ModelError for unknown names or
+    settings.
     """
     if name not in FRONT_ENDS:
         raise ModelError(f"front end {name!r} is unknown; this program has {', '.join(FRONT_ENDS)}")
     known = asdict(FRONT_ENDS[name]())
     if settings.keys() != known.keys():
         raise ModelError(
-            f"the network was trained on {name} features with settings {settings}, this program "
-            f"computes {known}: train it anew"
+            f"the network was trained on {name} features with settings {settings}, but this "
+            "program "
+            f"computes {known}; train it again"
         )
     return FRONT_ENDS[name](**settings)

@@ -1,8 +1,8 @@
-"""The classical features: 26 numbers a frame, their mean and deviation over the window, as librosa
+"""The classical features: 26 numbers per frame, with mean and deviation over the window, as librosa
 computes them.
 
-librosa (McFee et al. 2015) defines them in training, see training/baselines/classical_features.py;
-this is the same in numpy, so that listening needs no librosa.
+librosa (McFee et al. 2015) defines them in training, see training/baselines/classical_features.py.
+This is the same in numpy, so that detection does not need librosa.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from radd.types import SAMPLE_RATE_HZ
 
 FFT_SAMPLES, STEP_SAMPLES = 2048, 512
 MEL_BANDS, CEPSTRA, TONES = 128, 20, 12
-TOP_DB = 80.0  # of the mel spectrum below its peak that are kept
+TOP_DB = 80.0  # range of the mel spectrum below its peak; lower values are clipped
 ROLLOFF = 0.85  # share of the magnitudes below the roll-off frequency
-_SILENT = 1e-10  # samples no larger have no sign
+_SILENT = 1e-10  # smaller samples have no sign
 FRAME_FEATURES = (
     "chroma",
     "RMS",
@@ -47,7 +47,7 @@ class Classical:
 
 
 def frame_features(samples: np.ndarray) -> np.ndarray:
-    """FRAME_FEATURES, float64 (26, 1 + n / STEP_SAMPLES), of sound float32 (n,); frequencies in Hz,
+    """FRAME_FEATURES, float64 (26, 1 + n / STEP_SAMPLES), of audio float32 (n,); frequencies in Hz,
     MFCC of decibels.
     """
     power = powers(samples, FFT_SAMPLES, STEP_SAMPLES).astype(np.float64)
@@ -82,8 +82,8 @@ def _frames(padded: np.ndarray) -> np.ndarray:
 
 
 def _crossings(samples: np.ndarray) -> np.ndarray:
-    """Share of samples whose sign is not that of the one before, in each frame; the edges go on as
-    they are.
+    """Share of samples in each frame whose sign differs from the previous one; the edges are
+    continued.
     """
     padded = np.pad(samples, FFT_SAMPLES // 2, mode="edge")
     negative = padded < -_SILENT
@@ -109,8 +109,8 @@ def _cosines() -> np.ndarray:
 
 
 def _chroma(power: np.ndarray) -> np.ndarray:
-    """The mean over the twelve tones, the strongest counting 1, at concert pitch: how noisy a frame
-    is. (time,)
+    """Mean over the twelve tones relative to the strongest, at concert pitch: a measure of
+    noisiness. (time,)
     """
     tones = _tones() @ power
     peak = tones.max(axis=0)
@@ -119,7 +119,7 @@ def _chroma(power: np.ndarray) -> np.ndarray:
 
 @lru_cache
 def _tones() -> np.ndarray:
-    """How much each bin belongs to each of the twelve tones, (TONES, FFT_SAMPLES / 2 + 1) (Ellis
+    """Contribution of each bin to each of the twelve tones, (TONES, FFT_SAMPLES / 2 + 1) (Ellis
     2007).
     """
     bins_hz = np.linspace(0, SAMPLE_RATE_HZ, FFT_SAMPLES, endpoint=False)[1:]

@@ -1,4 +1,4 @@
-"""Log spectra in bands of equal width: what the small network for small devices hears."""
+"""Log spectra in bands of equal width: the input of the small network for small devices."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ from radd.features import BINS, STEP_SAMPLES, SpectrumState, log_spectra
 
 @dataclass(frozen=True, slots=True)
 class LogBands:
-    """Log power in `bands` bands from 31 Hz to 8 kHz every 16 ms, each less its mean over the
-    window.
+    """Log power in `bands` bands from 31 Hz to 8 kHz every 16 ms, minus its mean over the window.
 
-    The bands are as wide at the top as at the bottom, because what gives vocoders away is there too
-    (Sahidullah et al. 2015); the mean goes because a linear channel is a constant in it (Atal
-    1974).
+    The bands are equally wide because vocoders also leave traces at high frequencies (Sahidullah et
+    al. 2015). The mean is subtracted because a linear channel is a constant in it (Atal 1974).
     """
 
     bands: int = 128
@@ -38,7 +36,7 @@ class LogBands:
         """Natural-log powers of the bands, float32 (n / STEP_SAMPLES - 1, bands), of samples
         float32 (n,).
 
-        The first spectrum is left out: half of it would be the silence before.
+        The first spectrum is omitted: half of it would be the silence before.
         """
         return (
             log_spectra(SpectrumState(), samples)[1:]
@@ -48,5 +46,5 @@ class LogBands:
 
     @staticmethod
     def level(powers: np.ndarray) -> np.ndarray:
-        """The powers (..., time, bands) less the mean of each band over time."""
+        """The powers (..., time, bands) minus the mean of each band over time."""
         return powers - powers.mean(axis=-2, keepdims=True)

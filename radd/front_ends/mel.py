@@ -1,4 +1,4 @@
-"""Mel spectra as librosa has them (McFee et al. 2015), in numpy."""
+"""Mel spectra as in librosa (McFee et al. 2015), in numpy."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ FLOOR = 1e-10  # power
 
 
 def powers(samples: np.ndarray, fft_samples: int, step_samples: int) -> np.ndarray:
-    """Power spectra float32 (fft_samples / 2 + 1, 1 + n / step_samples) of float32 (n,), centred on
-    their instants.
+    """Power spectra float32 (fft_samples / 2 + 1, 1 + n / step_samples) of float32 (n,), centred
+    frames.
     """
     padded = np.pad(samples, fft_samples // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, fft_samples)[::step_samples]
@@ -51,8 +51,8 @@ def mel_filters(bands: int, fft_samples: int) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class LogMel:
-    """Natural-log mel power as a picture of one channel (1, bands, time), less its mean, so that
-    loudness says nothing.
+    """Natural-log mel power as a one-channel image (1, bands, time), minus its mean, so that
+    loudness has no effect.
     """
 
     bands: int = 128
@@ -63,7 +63,7 @@ class LogMel:
         if min(self.bands, self.step_samples) < 1 or self.fft_samples < 2 * self.bands:
             raise ModelError(
                 f"{self.bands} mel bands of {self.fft_samples} samples every {self.step_samples}: "
-                "expected at least two samples a band"
+                "expected at least two samples per band"
             )
         return 1, self.bands, 1 + samples // self.step_samples
 

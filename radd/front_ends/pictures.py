@@ -1,4 +1,4 @@
-"""Spectrogram pictures, for networks that were made for photographs."""
+"""Spectrogram images, for networks that were made for photographs."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ import numpy as np
 from radd.errors import ModelError
 from radd.front_ends.mel import FLOOR, powers
 
-RANGE_DB = 80.0  # from the loudest point down: black is what is fainter
+RANGE_DB = 80.0  # below the loudest point; fainter values are black
 WHITE = 255.0
 
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """`crops` square pictures (crops, pixels, pixels), 0 to 255, of parts of a window that `seed`
-    chooses: one row.
+    """`crops` square images (crops, pixels, pixels), 0 to 255, of parts of a window selected by
+    `seed`: one row.
 
-    A picture's columns are `step_samples` apart and its rows reach from 36 Hz (of 224) to 8 kHz,
-    linearly.
+    Columns are `step_samples` apart; rows range from 36 Hz (of 224) to 8 kHz, linearly.
     """
 
     crops: int = 5
@@ -34,7 +33,7 @@ class Pictures:
         ):
             raise ModelError(
                 f"pictures of {self.pixels} columns every {self.step_samples} samples do not fit "
-                f"into a window of {samples}; train the network anew"
+                f"into a window of {samples}; train the network again"
             )
         return self.crops, self.pixels, self.pixels
 
@@ -46,7 +45,7 @@ class Pictures:
         return np.stack([whole[:, at : at + self.pixels] for at in begins])[None]
 
     def picture(self, samples: np.ndarray) -> np.ndarray:
-        """All of the sound, float32 (pixels, samples / step_samples), its loudest point white; the
+        """An image of all audio, float32 (pixels, samples / step_samples), loudest point white,
         lowest row first.
         """
         power = powers(samples, 2 * self.pixels, self.step_samples)[

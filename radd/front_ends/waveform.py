@@ -1,4 +1,4 @@
-"""The sound itself."""
+"""The waveform itself."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_SILENT = 1e-4  # RMS below which nothing is scaled up
+_SILENT = 1e-4  # RMS below which nothing is amplified
 
 
 @dataclass(frozen=True, slots=True)
 class Waveform:
-    """The window's samples; with `rms` above 0 brought to that root mean square, full scale being
-    1.
+    """The samples of the window; if `rms` is above 0, scaled to this root mean square (full scale
+    is 1).
     """
 
     rms: float = 0.0
