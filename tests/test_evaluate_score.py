@@ -98,7 +98,8 @@ def test_what_the_gate_refuses_is_scored_all_the_same(clips):
 def test_what_cannot_be_read_has_no_score(clips):
     scorer = ClipScorer(OpenBrightness(), AudioFolder(clips))
     assert scorer.score("missing").problem == "no file of this name"
-    assert scorer.score("broken").llr is None and "cannot be read as audio" in scorer.score("broken").problem
+    broken = scorer.score("broken")
+    assert broken.llr is None and "cannot be read as audio" in broken.problem
 
 
 def run(clips, out, resume=False, jobs=1, engine=workers.in_order):
