@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from app.settings import Settings, load
 from radd.bundle import BundledDetector, load_detector
@@ -52,9 +54,12 @@ def installation(
     config: Path | None = None,
     bundle: Path | None = None,
     environ: Mapping[str, str] = os.environ,
+    options: Mapping[tuple[str, str], Any] = MappingProxyType({}),
 ) -> Installation:
-    """The installation of a --config and a --bundle; raises ConfigError for a wrong setting."""
-    settings = load(config, environ)
+    """The installation of a --config, a --bundle and other options, by section and key; raises
+    ConfigError for a wrong setting.
+    """
+    settings = load(config, environ, options)
     if bundle is None:
         return Installation(settings, follows=True)
     named = str(bundle_directory(Path.cwd(), bundle))

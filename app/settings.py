@@ -50,8 +50,13 @@ class Settings:
     training: TrainingConfig
 
 
-def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of config.toml, overridden by the file `path`, overridden by `environ`.
+def load(
+    path: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+    options: Mapping[tuple[str, str], Any] = types.MappingProxyType({}),
+) -> Settings:
+    """The settings of config.toml, overridden by the file `path`, overridden by `environ`,
+    overridden by `options`: what the command line says, by section and key.
 
     Raises ConfigError for a file that cannot be read, an unknown section or key, a value of the
     wrong type or out of its range; the message names the place and, for a misspelt name, the
@@ -87,6 +92,9 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
             _parse(text, known[section][key], place), known[section][key], place
         )
         origin[section, key] = place
+    for (section, key), value in options.items():
+        values[section][key] = value
+        origin[section, key] = f"--{key}"
     built = {}
     for name, section in sections.items():
         missing = [f.name for f in fields(section) if f.name not in values[name]]

@@ -15,11 +15,13 @@ from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 
 from console import http_errors, live, model_routes, recordings, reviewing, streams
-from console.auth import COOKIE, AuthMiddleware, Keys, session
+from console.auth import COOKIE, AuthMiddleware, session_of
+from console.body_limits import BodyLimits
 from console.champion import Champion, Loaded
 from console.decoding import Decoders, Limits
 from console.http_errors import Refused
 from console.job_queue import JobQueue
+from console.keys import Identity, Keys
 from console.metrics import CONTENT_TYPE, Metrics, MetricsMiddleware
 from console.prediction import Predictor
 from console.schemas import Health, Model, Ready, Session, Token
@@ -105,11 +107,16 @@ def make_app(parts: Parts) -> FastAPI:
         description="Whether a voice is a person's or synthetic.",
     )
     http_errors.install(app)
-    app.add_middleware(AuthMiddleware, settings=serve, keys=keys)
+    app.add_middleware(AuthMiddleware, settings=serve, keys=keys, bodies=BodyLimits(serve))
     app.add_middleware(MetricsMiddleware, meters=meters)
     app.include_router(recordings.routes(desk, champion, meters, serve))
     app.include_router(
-        streams.routes(desk, lambda: streams.StreamSession(champion, monitor), meters)
+        streams.routes(
+            desk,
+            lambda meter: streams.StreamSession(champion, monitor, meter),
+            meters,
+            serve.idle_s,
+        )
     )
     app.include_router(live.routes(reader, judge, meters))
     app.include_router(reviewing.routes(reader, reviews, judge, champion, meters))
@@ -144,18 +151,27 @@ async def _follow(champion: Champion, parts: Parts) -> None:
 
 
 def _add_state(app: FastAPI, champion: Champion, reader: Reader, meters: Metrics) -> None:
+    @app.head("/health", include_in_schema=False)
     @app.get("/health", tags=["state"])
     async def health() -> Health:
         """The process answers."""
         return Health(status="ok")
 
+    @app.head("/ready", include_in_schema=False)
     @app.get("/ready", tags=["state"], responses={503: {"model": Ready}})
-    def ready(response: Response) -> Ready:
-        """Everything that the console needs is there."""
+    def ready(request: Request, response: Response) -> Ready:
+        """Everything that the console needs is there; what is missing is told to whoever has a
+        token.
+        """
         database = _database(reader)
         if database != "ok":
             response.status_code = 503
-        return Ready(ready=database == "ok", model=champion.name, database=database)
+        is_known = request.scope["role"] is not None
+        return Ready(
+            ready=database == "ok",
+            model=champion.name if is_known else None,
+            database=database if is_known else None,
+        )
 
     @app.get(
         "/metrics",
@@ -198,27 +214,37 @@ def _add_session(app: FastAPI, keys: Keys) -> None:
     @app.get("/v1/session", tags=["session"])
     async def who(request: Request) -> Session:
         """What this browser may do."""
-        return Session(role=request.scope["role"], token_needed=keys.needed)
+        return _session(keys, Identity(request.scope["role"], request.scope["reviewer"]))
 
     @app.post("/v1/session", tags=["session"])
     async def enter(request: Request, response: Response, given: Token) -> Session:
         """Enter with a token; a cookie of this console remembers it."""
-        role = keys.role(given.token)
-        if role is None:
+        identity = keys.identity(given.token)
+        if identity is None:
             raise Refused(
                 401, "this token opens nothing; it stands in [serve] of the console's configuration"
             )
         response.set_cookie(
             COOKIE,
-            session(given.token),
+            keys.begin(identity),
+            path=_cookie_path(request),
             httponly=True,
             samesite="strict",
             secure=request.url.scheme == "https",
         )
-        return Session(role=role, token_needed=keys.needed)
+        return _session(keys, identity)
 
     @app.delete("/v1/session", tags=["session"])
-    async def leave(response: Response) -> Session:
-        """Forget the token."""
-        response.delete_cookie(COOKIE, httponly=True, samesite="strict")
-        return Session(role=None if keys.needed else keys.role(""), token_needed=keys.needed)
+    async def leave(request: Request, response: Response) -> Session:
+        """End this browser's session: its cookie opens nothing any more, wherever it was copied."""
+        keys.end(session_of(request.headers))
+        response.delete_cookie(COOKIE, path=_cookie_path(request), httponly=True, samesite="strict")
+        return _session(keys, keys.of_session("") or Identity(None, None))
+
+
+def _session(keys: Keys, identity: Identity) -> Session:
+    return Session(role=identity.role, token_needed=keys.needed, reviewer=identity.name)
+
+
+def _cookie_path(request: Request) -> str:
+    return request.scope.get("root_path", "") or "/"

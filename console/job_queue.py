@@ -9,20 +9,66 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+import numpy as np
 from fastapi import UploadFile
 
+from console.clients import Shares, SoundMeter, SoundQuota
 from console.decoding import NAME, Decoders
-from console.http_errors import Refused
 from console.prediction import Predictor
 from console.schemas import Prediction
 from console.settings import ServeSettings
 
 BLOCK_BYTES = 1 << 20
+STREAM_RETRY_S = 5
+
+
+class Turns:
+    """Places at work that clients get in turn, whoever came first: one with many recordings does
+    not keep others waiting. For one event loop.
+    """
+
+    def __init__(self, places: int):
+        self._free = places
+        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+
+    @asynccontextmanager
+    async def place(self, client: str) -> AsyncIterator[None]:
+        await self._come(client)
+        try:
+            yield
+        finally:
+            self._give()
+
+    async def _come(self, client: str) -> None:
+        if self._free:
+            self._free -= 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(client, deque()).append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._give()
+            raise
+
+    def _give(self) -> None:
+        """The place to the client whose turn it is, who then waits behind all others."""
+        while self._waiting:
+            client, turns = self._waiting.popitem(last=False)
+            turn = turns.popleft()
+            if turns:
+                self._waiting[client] = turns
+            if not turn.cancelled():
+                turn.set_result(None)
+                return
+        self._free += 1
 
 
 class JobQueue:
@@ -33,58 +79,63 @@ class JobQueue:
     def __init__(self, judge: Predictor, decoders: Decoders, settings: ServeSettings):
         self.decoders, self._judge, self._settings = decoders, judge, settings
         self._workers = ThreadPoolExecutor(settings.workers, "recording")
+        self._turns = Turns(settings.workers)
+        self._recordings = Shares(
+            settings.workers + settings.queue, "recordings are waiting", "[serve] queue"
+        )
+        self._streams = Shares(settings.streams, "streams are open", "[serve] streams")
+        self.quota = SoundQuota(settings.sound_h)
         self.listeners = ThreadPoolExecutor(settings.workers, "stream")
         """the threads that judge live streams of PCM"""
         self.pipes = ThreadPoolExecutor(2 * settings.streams, "opus")
         """the threads that wait for decoders of live streams"""
-        self.taken = self.streams = 0
         self._mean_s = 1.0
+
+    @property
+    def taken(self) -> int:
+        """Recordings that wait or are judged."""
+        return self._recordings.taken
+
+    @property
+    def streams(self) -> int:
+        return self._streams.taken
 
     def close(self) -> None:
         for threads in (self._workers, self.listeners, self.pipes):
             threads.shutdown(wait=False, cancel_futures=True)
 
-    async def judge(self, upload: UploadFile) -> Prediction:
+    async def judge(self, upload: UploadFile, client: str) -> Prediction:
         """The judgement of an uploaded file; raises AudioError, and Refused where too many wait
-        already.
+        already or this client has had its share of sound.
         """
-        if self.taken >= self._settings.workers + self._settings.queue:
-            wait_s = 1 + round(self._mean_s * self.taken / self._settings.workers)
-            raise Refused(
-                503, f"{self.taken} recordings are waiting already; try again in {wait_s} s", wait_s
-            )
-        self.taken += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._workers, self._work, upload
-            )
-        finally:
-            self.taken -= 1
+        wait_s = 1 + round(self._mean_s * self.taken / self._settings.workers)
+        with self._recordings.place(client, wait_s):
+            async with self._turns.place(client):
+                return await asyncio.get_running_loop().run_in_executor(
+                    self._workers, self._work, upload, self.quota.meter(client)
+                )
 
-    @asynccontextmanager
-    async def stream(self) -> AsyncIterator[None]:
+    @contextmanager
+    def stream(self, client: str) -> Iterator[None]:
         """A place for one live stream; raises Refused where all are taken."""
-        if self.streams >= self._settings.streams:
-            raise Refused(
-                503,
-                f"{self.streams} streams are open already, as many as [serve] streams allows",
-                5,
-            )
-        self.streams += 1
-        try:
+        with self._streams.place(client, STREAM_RETRY_S):
             yield
-        finally:
-            self.streams -= 1
 
-    def _work(self, upload: UploadFile) -> Prediction:
+    def _work(self, upload: UploadFile, meter: SoundMeter) -> Prediction:
         began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="radd-") as directory:
             sha256 = _copy(upload, Path(directory) / NAME)
             with self.decoders.file(Path(directory)) as sound:
-                prediction = self._judge.judge(sound.blocks(), sha256)
+                prediction = self._judge.judge(_metered(sound.blocks(), meter), sha256)
                 prediction.warnings += [sound.problem] if sound.problem else []
         self._mean_s += 0.1 * (time.monotonic() - began - self._mean_s)
         return prediction
+
+
+def _metered(blocks: Iterator[np.ndarray], meter: SoundMeter) -> Iterator[np.ndarray]:
+    for samples in blocks:
+        meter.add(len(samples))
+        yield samples
 
 
 def _copy(upload: UploadFile, path: Path) -> str:

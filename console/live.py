@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from console.http_errors import Refused
+from console.clients import Shares, client_of
 from console.metrics import Metrics
 from console.prediction import Predictor
 from radd.errors import StorageError
@@ -82,13 +82,11 @@ class Watcher:
 
 def routes(reader: Reader, judge: Predictor, meters: Metrics) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["live"])
-    viewers = 0
+    viewers = Shares(MOST_VIEWERS, "pages are watching", "the console")
 
-    async def events() -> AsyncIterator[str]:
-        nonlocal viewers
-        viewers += 1
+    async def events(client: str) -> AsyncIterator[str]:
         watcher = Watcher(reader, judge)
-        try:
+        with viewers.hold(client):
             while True:
                 try:
                     told = await run_in_threadpool(watcher.look)
@@ -99,24 +97,22 @@ def routes(reader: Reader, judge: Predictor, meters: Metrics) -> APIRouter:
                 except StorageError as error:
                     yield f"event: problem\ndata: {json.dumps(str(error))}\n\n"
                 await asyncio.sleep(EVERY_S)
-        finally:
-            viewers -= 1
 
     @router.get(
         "/live",
         response_class=StreamingResponse,
         responses={200: {"content": {"text/event-stream": {}}}},
     )
-    async def live() -> StreamingResponse:
+    async def live(request: Request) -> StreamingResponse:
         """Server-sent events: first the last ten minutes of every stream, then what is new, within
         a second.
 
         `heard` has [second, verdict, p_spoof or null, level in dBFS] of each second. An event
         `problem` says what keeps the database from being read.
         """
-        if viewers >= MOST_VIEWERS:
-            raise Refused(503, f"{viewers} pages are watching already", 10)
-        return StreamingResponse(events(), media_type="text/event-stream")
+        client = client_of(request.scope)
+        viewers.check(client)
+        return StreamingResponse(events(client), media_type="text/event-stream")
 
     return router
 

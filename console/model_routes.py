@@ -14,9 +14,10 @@ from typing import Annotated, Any, Protocol
 from fastapi import APIRouter, Query, Request, Response
 from fastapi import Path as InPath
 
-from console.auth import ADMIN, require
+from console.auth import require
 from console.champion import Champion
 from console.http_errors import Refused
+from console.keys import ADMIN
 from console.retraining import CONFLICT, Retrainer
 from console.schemas import (
     Bundle,
@@ -158,7 +159,8 @@ def routes(loop: ModelControl, champion: Champion, reader: Reader) -> APIRouter:
         require(request.scope, ADMIN)
         loop.expect(choice.instead_of)
         return _chosen(
-            lambda: loop.actions.rollback(loop.learning, loop.beside(), _said(choice)), loop
+            lambda: loop.actions.rollback(loop.learning, loop.beside(), _said(request, choice)),
+            loop,
         )
 
     @router.post("/models/{version}/promote")
@@ -179,7 +181,10 @@ def routes(loop: ModelControl, champion: Champion, reader: Reader) -> APIRouter:
             )
         name = version if version in names else names[0]
         return _chosen(
-            lambda: loop.actions.promote(loop.learning, loop.beside(), name, _said(choice)), loop
+            lambda: loop.actions.promote(
+                loop.learning, loop.beside(), name, _said(request, choice)
+            ),
+            loop,
         )
 
     @router.post("/retrain", status_code=202)
@@ -191,7 +196,9 @@ def routes(loop: ModelControl, champion: Champion, reader: Reader) -> APIRouter:
         is put to use.
         """
         require(request.scope, ADMIN)
-        id = loop.retrainer.start(f"asked for by {_said(wish)}", _in_use(loop.beside()) or "")
+        id = loop.retrainer.start(
+            f"asked for by {_said(request, wish)}", _in_use(loop.beside()) or ""
+        )
         response.headers["Location"] = f"/v1/retrain/{id}"
         return _retraining(loop.history.retraining(id), [])
 
@@ -241,8 +248,11 @@ def _in_use(configured: Path) -> str | None:
         return None
 
 
-def _said(wish: Wish) -> str:
-    return f"{wish.person.strip()} in the console{f': {wish.reason}' if wish.reason else ''}"
+def _said(request: Request, wish: Wish) -> str:
+    """Who wants it and why; where the token has a name, that name counts."""
+    named, told = request.scope["reviewer"], wish.person.strip()
+    who = told if named in (None, told) else f"{told} (token of {named})"
+    return f"{who} in the console{f': {wish.reason}' if wish.reason else ''}"
 
 
 def _chosen(choose: Callable[[], str], loop: ModelControl) -> InUse:

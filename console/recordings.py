@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, File, Response, UploadFile
+from fastapi import APIRouter, File, Request, Response, UploadFile
 from starlette.concurrency import run_in_threadpool
 
 from console.champion import Champion
+from console.clients import client_of
 from console.http_errors import Refused, refusal
 from console.job_queue import JobQueue
 from console.metrics import Metrics
@@ -17,7 +18,7 @@ from console.settings import ServeSettings
 from radd.errors import RaddError
 
 LONGEST_NAME = 1000
-REFUSALS = {code: {"model": Problem} for code in (400, 401, 413, 422, 429, 503)}
+REFUSALS = {code: {"model": Problem} for code in (400, 401, 408, 413, 422, 429, 503)}
 
 
 def routes(
@@ -26,27 +27,29 @@ def routes(
     router = APIRouter(prefix="/v1", tags=["recordings"], responses=REFUSALS)
     most_bytes = settings.max_upload_mb * 1_000_000
 
-    async def judge(file: UploadFile) -> Prediction:
+    async def judge(request: Request, file: UploadFile) -> Prediction:
         if (file.size or 0) > most_bytes:
             raise Refused(
                 413,
                 f"the file has {file.size} bytes, at most {settings.max_upload_mb} MB are taken",
             )
-        prediction = await desk.judge(file)
+        prediction = await desk.judge(file, client_of(request.scope))
         meters.judged(prediction)
         return prediction
 
     @router.post("/predict")
     async def predict(
+        request: Request,
         file: Annotated[UploadFile, File(description="WAV, FLAC, MP3, OGG, Opus or M4A")],
     ) -> Prediction:
         """Judge one recording."""
-        return await judge(file)
+        return await judge(request, file)
 
     @router.post(
         "/report", response_class=Response, responses={200: {"content": {"application/pdf": {}}}}
     )
     async def make_report(
+        request: Request,
         file: Annotated[UploadFile, File(description="as for /v1/predict")],
     ) -> Response:
         """Judge one recording, as a PDF to print or to keep: what was found, second by second, and
@@ -55,7 +58,7 @@ def routes(
         from console.report import report  # 40 MB of memory, from the first report on
 
         before = champion.now
-        prediction = await judge(file)
+        prediction = await judge(request, file)
         model = before if before.name == prediction.model else champion.now
         name = (file.filename or "without a name")[:LONGEST_NAME]
         pdf = await run_in_threadpool(report, name, prediction, model.manifest["metrics"])
@@ -64,6 +67,7 @@ def routes(
 
     @router.post("/predict/batch")
     async def predict_batch(
+        request: Request,
         files: Annotated[list[UploadFile], File(description="many recordings")],
     ) -> Batch:
         """Judge many recordings; the results are in their order, and a bad file spoils only its
@@ -80,7 +84,7 @@ def routes(
             name = (file.filename or "")[:LONGEST_NAME]
             try:
                 async with places:
-                    return BatchItem(file=name, prediction=await judge(file), problem=None)
+                    return BatchItem(file=name, prediction=await judge(request, file), problem=None)
             except (RaddError, Refused) as error:
                 told = error if isinstance(error, Refused) else refusal(error)
                 problem = Problem(

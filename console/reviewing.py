@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, BackgroundTasks, Path, Query, Request, Response
 
-from console.auth import REVIEWER, require
+from console.auth import require
 from console.champion import Champion
 from console.http_errors import Refused
+from console.keys import REVIEWER
 from console.metrics import Metrics
 from console.prediction import Predictor
 from console.schemas import (
@@ -121,7 +122,8 @@ def routes(
         require(request.scope, REVIEWER)
         if reader.alert(id) is None:
             raise _unknown(id)
-        outcome = reviews.label([id], answer.label, answer.reviewer, answer.reason)
+        reviewer = request.scope["reviewer"] or answer.reviewer
+        outcome = reviews.label([id], answer.label, reviewer, answer.reason)
         meters.labels.labels(answer.label.value).inc()
         if encoder := champion.now.encoder:
             after.add_task(_remember, reviews, encoder)
@@ -151,7 +153,12 @@ def _unknown(id: str) -> Refused:
 
 def _utc(moment: datetime | None) -> datetime | None:
     """UTC without a zone, as the database has it."""
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment and moment.tzinfo else moment
+    try:
+        return moment.astimezone(UTC).replace(tzinfo=None) if moment and moment.tzinfo else moment
+    except OverflowError:
+        raise Refused(
+            422, f"since = {moment}: in UTC it lies outside the years 1 to 9999"
+        ) from None
 
 
 def _page(found: tuple[list[Row], str | None]) -> ClipPage:

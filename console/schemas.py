@@ -179,7 +179,11 @@ class Answer(BaseModel):
     """A person's label."""
 
     label: Label
-    reviewer: str = Field(min_length=1, max_length=200)
+    reviewer: str = Field(
+        "",
+        max_length=200,
+        description="who says so; where the token has a name of its own, that name counts",
+    )
     reason: str = Field("", max_length=10_000)
 
     model_config = ConfigDict(
@@ -395,6 +399,9 @@ class Session(BaseModel):
 
     role: str | None = Field(description="viewer, reviewer or admin; null: a token is needed first")
     token_needed: bool = Field(description="whether this console has tokens at all")
+    reviewer: str | None = Field(
+        description="the name that this one's labels bear; null: whatever name is given with them"
+    )
 
 
 class Health(BaseModel):
@@ -403,5 +410,7 @@ class Health(BaseModel):
 
 class Ready(BaseModel):
     ready: bool
-    model: str
-    database: str = Field(description="ok, or what is wrong with it")
+    model: str | None = Field(description="null for whoever has no token")
+    database: str | None = Field(
+        description="ok, or what is wrong with it; null for whoever has no token"
+    )

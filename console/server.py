@@ -9,34 +9,46 @@ from contextlib import suppress
 import uvicorn
 from fastapi import FastAPI
 
+from console.connections import OTHER_FILES, Door, TimedProtocol, raise_open_files
 from console.settings import ServeSettings
 from radd.errors import ConfigError
 
 LAST_REQUESTS_S = 5
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # of glibc's malloc.h
 MAPPED_BYTES, ARENAS = 1 << 20, 2
+HEAD_BYTES = 32_768  # of a request's head
+WEBSOCKET_BYTES = 1 << 20  # of a packet
+BACKLOG = 512
 
 
 def serve(app: FastAPI, settings: ServeSettings) -> None:
     """Serve until a signal ends it; prints the address once it can be reached."""
     give_memory_back()
-    opened = listening(settings.host, settings.port)
+    opened = listening(settings)
+    protocol = type("Protocol", (TimedProtocol,), {"head_s": settings.head_s})
     scheme = "https" if settings.certificate else "http"
     print(f"RADD console: {scheme}://{address(opened)}/", flush=True)
     uvicorn.Server(
         uvicorn.Config(
             app,
+            loop="asyncio",  # Door counts what asyncio accepts and closes
+            http=protocol,
             ssl_certfile=settings.certificate or None,
             ssl_keyfile=settings.key or None,
-            ws_max_size=1 << 20,
+            ws_max_size=WEBSOCKET_BYTES,
             ws_max_queue=4,
-            # an answer waits behind the sound of a stream that is late; streams.IDLE_S finds who
-            # has gone
+            # an answer waits behind the sound of a stream that is late; idle_s finds who has gone
             ws_ping_timeout=None,
             ws_per_message_deflate=False,
+            h11_max_incomplete_event_size=HEAD_BYTES,
+            root_path=settings.root_path,
+            proxy_headers=bool(settings.proxies),
+            forwarded_allow_ips=[str(network) for network in settings.proxies],
+            backlog=BACKLOG,
             timeout_graceful_shutdown=LAST_REQUESTS_S,
             server_header=False,
             access_log=False,
+            use_colors=False,
             log_level="warning",
         )
     ).run([opened])
@@ -52,16 +64,21 @@ def give_memory_back() -> None:
         set_option(M_ARENA_MAX, ARENAS)
 
 
-def listening(host: str, port: int) -> socket.socket:
+def listening(settings: ServeSettings) -> Door:
     """A socket that listens; raises ConfigError where that cannot be had."""
+    host, port = settings.host, settings.port
+    files = raise_open_files(settings.connections + OTHER_FILES)
+    door = Door(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     try:
-        return socket.create_server(
-            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
-        )
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        door.bind((host, port))
+        door.listen(BACKLOG)
     except OSError as error:
+        door.close()
         raise ConfigError(
             f"cannot listen on {host} port {port}: {error.strerror}; give another --port"
         ) from None
+    return door.bound(settings, files)
 
 
 def address(opened: socket.socket) -> str:

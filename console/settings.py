@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from pathlib import Path
 
 from radd.errors import ConfigError
 from radd.ranges import check
 
 SHORTEST_TOKEN = 16
+TOKEN_VARIABLES = (
+    "RADD_SERVE_ADMIN_TOKEN, RADD_SERVE_REVIEWER_TOKEN or RADD_SERVE_VIEWER_TOKEN to the output of "
+    "`openssl rand -hex 16`"
+)
+FILE = "@"  # before the path of a file that holds the value
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +26,10 @@ class ServeSettings:
     viewer_token: str
     reviewer_token: str
     admin_token: str
+    reviewers: str
+    allowed_hosts: str
+    root_path: str
+    trusted_proxies: str
     certificate: str
     key: str
     workers: int
@@ -31,6 +41,13 @@ class ServeSettings:
     decode_s: int
     decode_memory_mb: int
     requests_a_minute: int
+    connections: int
+    connections_of_client: int
+    head_s: float
+    body_s: float
+    idle_s: float
+    uploads_mb: int
+    sound_h: float
     retrain_work: str
 
     @property
@@ -42,6 +59,53 @@ class ServeSettings:
             "admin": self.admin_token,
         }
         return {role: token for role, token in tokens.items() if token}
+
+    @property
+    def named(self) -> dict[str, str]:
+        """Tokens of reviewers by their names.
+
+        Raises ConfigError for a file that cannot be read and for what is no NAME=TOKEN.
+        """
+        found: dict[str, str] = {}
+        for entry in self._entries():
+            name, equals, token = (part.strip() for part in entry.partition("="))
+            if not (name and equals and token):
+                raise ConfigError(
+                    f"reviewers holds an entry of {len(entry)} characters that is not NAME=TOKEN; "
+                    "separate entries by commas or lines"
+                )
+            if name in found:
+                raise ConfigError(f"reviewers names {name} twice: expected one token for each")
+            found[name] = token
+        return found
+
+    def _entries(self) -> list[str]:
+        text = self.reviewers
+        if text.startswith(FILE):
+            try:
+                text = Path(text.removeprefix(FILE)).read_text(encoding="utf-8-sig")
+            except (OSError, UnicodeDecodeError) as error:
+                raise ConfigError(f"reviewers = {self.reviewers}: {error}") from None
+        return [one for line in text.splitlines() for one in line.split(",") if one.strip()]
+
+    @property
+    def hosts(self) -> list[str]:
+        """Names, perhaps with a port, under which browsers may call the console."""
+        return _parts(self.allowed_hosts.lower())
+
+    @property
+    def proxies(self) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+        """Where those may come from who say for whom they ask.
+
+        Raises ConfigError for what is neither an address nor a network.
+        """
+        try:
+            return [ipaddress.ip_network(one) for one in _parts(self.trusted_proxies)]
+        except ValueError as error:
+            raise ConfigError(
+                f"trusted_proxies: {error}; expected addresses or networks such as 127.0.0.1 or "
+                "10.0.0.0/8, separated by commas"
+            ) from None
 
     def __post_init__(self) -> None:
         check(
@@ -56,25 +120,50 @@ class ServeSettings:
             decode_s=(1, 3_600),
             decode_memory_mb=(64, 65_536),
             requests_a_minute=(1, 1_000_000),
+            connections=(16, 100_000),
+            connections_of_client=(4, 100_000),
+            head_s=(0.1, 600.0),
+            body_s=(0.1, 3_600.0),
+            idle_s=(0.1, 3_600.0),
+            uploads_mb=(1, 1_000_000),
+            sound_h=(0.001, 100_000.0),
         )
-        for role, token in self.tokens.items():
-            if len(token) < SHORTEST_TOKEN:
-                raise ConfigError(
-                    f"{role}_token is too short to be safe: expected {SHORTEST_TOKEN} characters "
-                    "or more, say those that `openssl rand -hex 16` prints"
-                )
-        if len(set(self.tokens.values())) < len(self.tokens):
+        self._check_tokens()
+        if self.root_path and not (self.root_path.startswith("/") and self.root_path[-1] != "/"):
             raise ConfigError(
-                f"the tokens of {', '.join(self.tokens)} are not all different: expected one for "
-                "each role"
+                f"root_path = {self.root_path!r}: expected a path such as /radd, with a slash "
+                "before and none behind"
             )
         if bool(self.certificate) != bool(self.key):
             raise ConfigError("certificate and key belong together: expected both or neither")
-        if not self.is_local and not self.tokens:
+        if any((self.hosts, self.proxies, self.root_path)) and not self.all_tokens:
+            raise ConfigError(
+                "allowed_hosts, root_path and trusted_proxies say that others reach this console "
+                f"through a proxy, so a token is needed: set {TOKEN_VARIABLES}"
+            )
+        if not self.is_local and not self.all_tokens:
             raise ConfigError(
                 f"host = {self.host!r} can be reached from other machines, so a token is needed: "
-                "set RADD_SERVE_ADMIN_TOKEN, RADD_SERVE_REVIEWER_TOKEN or "
-                "RADD_SERVE_VIEWER_TOKEN to the output of `openssl rand -hex 16`"
+                f"set {TOKEN_VARIABLES}"
+            )
+
+    @property
+    def all_tokens(self) -> list[str]:
+        return [*self.tokens.values(), *self.named.values()]
+
+    def _check_tokens(self) -> None:
+        said = {f"{role}_token": token for role, token in self.tokens.items()} | {
+            f"the token of {name} in reviewers": token for name, token in self.named.items()
+        }
+        for whose, token in said.items():
+            if len(token) < SHORTEST_TOKEN:
+                raise ConfigError(
+                    f"{whose} is too short to be safe: expected {SHORTEST_TOKEN} characters "
+                    "or more, say those that `openssl rand -hex 16` prints"
+                )
+        if len(set(said.values())) < len(said):
+            raise ConfigError(
+                f"the tokens of {', '.join(said)} are not all different: expected one for each"
             )
 
     @property
@@ -84,3 +173,8 @@ class ServeSettings:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return self.host == "localhost"
+
+
+def _parts(text: str) -> list[str]:
+    """What stands between commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]

@@ -11,8 +11,10 @@ from typing import Annotated
 
 import numpy as np
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
+from starlette.types import Message
 
 from console.champion import Champion, Follower
+from console.clients import SoundMeter, client_of
 from console.http_errors import Refused
 from console.job_queue import JobQueue
 from console.metrics import Metrics
@@ -27,7 +29,7 @@ from stream.sinks import as_json
 AT_ONCE_SAMPLES = 64 * HOP_SAMPLES
 OPUS = "opus"
 NORMAL, REFUSED, TRY_LATER = 1000, 1008, 1013
-IDLE_S = 60.0
+LEAST_S = 1.0  # of sound within idle_s
 PACKETS = 8  # of a stream that wait; then its sender waits
 CLOSE = '{"type": "close"}'
 
@@ -37,7 +39,10 @@ class StreamSession:
     thread at a time.
     """
 
-    def __init__(self, champion: Champion, monitor: Callable[[Detector], Monitor]):
+    def __init__(
+        self, champion: Champion, monitor: Callable[[Detector], Monitor], meter: SoundMeter
+    ):
+        self._meter = meter
         self._detector = Follower(champion)
         self._monitor = monitor(self._detector)
         self.end = 0
@@ -46,6 +51,7 @@ class StreamSession:
         self, samples: np.ndarray, damaged: int = 0, arrived: float | None = None
     ) -> list[dict]:
         """What float32 (n,), mono, 16 kHz brings; the last two as AudioChunk has them."""
+        self._meter.add(len(samples))
         events = []
         for at in range(0, len(samples), AT_ONCE_SAMPLES):
             part, model = samples[at : at + AT_ONCE_SAMPLES], self._detector.name
@@ -83,7 +89,38 @@ class PcmSession:
         return self._ear.hear(self._converter.flush().samples) + self._ear.flush()
 
 
-def routes(desk: JobQueue, open_ear: Callable[[], StreamSession], meters: Metrics) -> APIRouter:
+class Packets:
+    """What comes over a WebSocket, as long as it brings sound: who holds a stream and sends next to
+    nothing is sent away. For one task.
+    """
+
+    def __init__(self, socket: WebSocket, ear: StreamSession, idle_s: float):
+        self._socket, self._ear, self._idle_s = socket, ear, idle_s
+        self._end, self._until = 0, time.monotonic() + idle_s
+
+    async def next(self) -> bytes | None:
+        """The next packet; None for the client's word that it was the last.
+
+        Raises AudioError where less than LEAST_S of sound came within idle_s.
+        """
+        if self._ear.end - self._end >= LEAST_S * SAMPLE_RATE_HZ:
+            self._end, self._until = self._ear.end, time.monotonic() + self._idle_s
+        try:
+            async with asyncio.timeout(self._until - time.monotonic()):
+                return _packet(await self._socket.receive())
+        except TimeoutError:
+            raise AudioError(
+                f"less than {LEAST_S} s of sound came within {self._idle_s:g} s; open a new stream "
+                "when there is sound"
+            ) from None
+
+
+def routes(
+    desk: JobQueue,
+    open_ear: Callable[[SoundMeter], StreamSession],
+    meters: Metrics,
+    idle_s: float,
+) -> APIRouter:
     router = APIRouter(prefix="/v1")
 
     @router.websocket("/stream")
@@ -97,13 +134,16 @@ def routes(desk: JobQueue, open_ear: Callable[[], StreamSession], meters: Metric
     ) -> None:
         """Judge sound as it comes; `{"type": "close"}` flushes and ends."""
         await socket.accept()
-        ear = open_ear()
+        client = client_of(socket.scope)
+        ear = open_ear(desk.quota.meter(client))
+        packets = Packets(socket, ear, idle_s)
         try:
-            async with desk.stream():
+            with desk.stream(client):
                 if format == OPUS:
-                    await _opus(socket, ear, desk)
+                    await _opus(packets, socket, ear, desk)
                 else:
-                    await _pcm(socket, PcmSession(ear, format, rate, channels), desk)
+                    pcm = PcmSession(ear, format, rate, channels)
+                    await _pcm(packets, socket, pcm, desk)
                 await socket.close(NORMAL)
         except (RaddError, Refused) as error:
             await _refuse(socket, error)
@@ -115,13 +155,13 @@ def routes(desk: JobQueue, open_ear: Callable[[], StreamSession], meters: Metric
     return router
 
 
-async def _pcm(socket: WebSocket, ear: PcmSession, desk: JobQueue) -> None:
+async def _pcm(incoming: Packets, socket: WebSocket, ear: PcmSession, desk: JobQueue) -> None:
     """Judge what has come by now at once: a stream that is late costs less, and so catches up."""
     loop, packets = asyncio.get_running_loop(), asyncio.Queue(PACKETS)
 
     async def receive() -> None:
         try:
-            while (data := await _receive(socket)) is not None:
+            while (data := await incoming.next()) is not None:
                 await packets.put((data, time.monotonic()))
         except Exception:  # not where this task is cancelled: then nobody takes what is put
             await packets.put(None)
@@ -145,7 +185,7 @@ async def _pcm(socket: WebSocket, ear: PcmSession, desk: JobQueue) -> None:
         receiving.cancel()
 
 
-async def _opus(socket: WebSocket, ear: StreamSession, desk: JobQueue) -> None:
+async def _opus(packets: Packets, socket: WebSocket, ear: StreamSession, desk: JobQueue) -> None:
     loop = asyncio.get_running_loop()
 
     def listen() -> None:
@@ -156,7 +196,7 @@ async def _opus(socket: WebSocket, ear: StreamSession, desk: JobQueue) -> None:
     with desk.decoders.stream() as (pipe, sound):
         listening = loop.run_in_executor(desk.pipes, listen)
         try:
-            while not listening.done() and (data := await _receive(socket)) is not None:
+            while not listening.done() and (data := await packets.next()) is not None:
                 with suppress(OSError):  # the decoder has ended; it has told why
                     await loop.run_in_executor(desk.pipes, pipe.send_bytes, data)
             pipe.close()
@@ -168,14 +208,8 @@ async def _opus(socket: WebSocket, ear: StreamSession, desk: JobQueue) -> None:
             raise
 
 
-async def _receive(socket: WebSocket) -> bytes | None:
-    """The next packet; None for the client's word that it was the last."""
-    try:
-        message = await asyncio.wait_for(socket.receive(), IDLE_S)
-    except TimeoutError:
-        raise AudioError(
-            f"nothing came for {IDLE_S:.0f} s; open a new stream when there is sound"
-        ) from None
+def _packet(message: Message) -> bytes | None:
+    """The sound of a message; None for CLOSE."""
     if message["type"] == "websocket.disconnect":
         raise WebSocketDisconnect(message.get("code", NORMAL))
     if message.get("bytes") is not None:

@@ -65,7 +65,11 @@ def test_a_token_opens_what_its_role_may_do(console):
 
 def test_a_browser_enters_once_and_leaves(console):
     client = console(**TOKENS)
-    assert client.get("/v1/session").json() == {"role": None, "token_needed": True}
+    assert client.get("/v1/session").json() == {
+        "role": None,
+        "token_needed": True,
+        "reviewer": None,
+    }
     problem(client.post("/v1/session", json={"token": "a guess"}), 401)
     answer = client.post("/v1/session", json={"token": VIEWER})
     cookie = answer.headers["set-cookie"]
@@ -79,7 +83,11 @@ def test_a_browser_enters_once_and_leaves(console):
 
 
 def test_without_any_token_all_on_this_machine_are_admins(console):
-    assert console().get("/v1/session").json() == {"role": "admin", "token_needed": False}
+    assert console().get("/v1/session").json() == {
+        "role": "admin",
+        "token_needed": False,
+        "reviewer": None,
+    }
 
 
 def test_other_sites_can_neither_post_nor_open_a_stream(console):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 from app.console import RetrainingActions, retrain_command
@@ -16,12 +15,9 @@ from stream.hot_reload import follow
 
 def serve(arguments: argparse.Namespace) -> None:
     """Serve the console until a signal ends it."""
-    given = {
-        f"RADD_SERVE_{name}".upper(): str(getattr(arguments, name))
-        for name in ("host", "port")
-        if getattr(arguments, name) is not None
-    }
-    here = installation(arguments.config, arguments.bundle, os.environ | given)
+    given = {name: getattr(arguments, name) for name in ("host", "port")}
+    options = {("serve", name): value for name, value in given.items() if value is not None}
+    here = installation(arguments.config, arguments.bundle, options=options)
     settings = here.settings
 
     def load_bundle(bundle: Path) -> Loaded:

@@ -66,7 +66,12 @@ def moment(text: str) -> datetime:
         raise argparse.ArgumentTypeError(
             f"{text!r}: expected a date or time such as 2026-03-01T12:00"
         ) from None
-    return found if found.tzinfo is None else found.astimezone(UTC).replace(tzinfo=None)
+    try:
+        return found if found.tzinfo is None else found.astimezone(UTC).replace(tzinfo=None)
+    except OverflowError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: in UTC it lies outside the years 1 to 9999"
+        ) from None
 
 
 def page(text: str) -> int:

@@ -1,0 +1,124 @@
+"""Who counts as one client: what one address may hold and use, so that nobody locks others out."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from limits import RateLimitItemPerHour
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
+from starlette.types import Scope
+
+from console.http_errors import Refused
+from radd.types import SAMPLE_RATE_HZ
+
+IPV6_PREFIX = 64  # bits of an IPv6 address that its owner cannot change at will
+RETRY_S = 10
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def client_of(scope: Scope) -> str:
+    """The client of a request or a WebSocket, as `client_key` writes it."""
+    return client_key(scope["client"][0]) if scope.get("client") else "unknown"
+
+
+def client_key(host: str) -> str:
+    """An address as what one client cannot change: IPv4 whole, of IPv6 the network of 64 bits."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if address.version == 4:
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((int(address), IPV6_PREFIX), strict=False))
+
+
+def is_within(host: str, networks: Sequence[Network]) -> bool:
+    """Whether an address lies in one of the networks."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return any(address in network for network in networks)
+
+
+class Shares:
+    """Places of which one client may hold at most half, at least one."""
+
+    def __init__(self, most: int, what: str, setting: str):
+        """`what` names the places in a refusal, `setting` what raises their number."""
+        self._most, self._what, self._setting = most, what, setting
+        self._held: Counter[str] = Counter()
+
+    @property
+    def taken(self) -> int:
+        return sum(self._held.values())
+
+    @contextmanager
+    def place(self, client: str, retry_s: int = RETRY_S) -> Iterator[None]:
+        """Hold a place; raises Refused where none is left, for anybody or for this client."""
+        self.check(client, retry_s)
+        with self.hold(client):
+            yield
+
+    def check(self, client: str, retry_s: int = RETRY_S) -> None:
+        """Raises Refused where `place` would."""
+        if self.taken >= self._most:
+            held, of = self.taken, f"as many as {self._setting} allows"
+        elif self._held[client] >= max(1, self._most // 2):
+            held, of = self._held[client], "as many as one client may have"
+        else:
+            return
+        raise Refused(503, f"{held} {self._what} already, {of}; try again later", retry_s)
+
+    @contextmanager
+    def hold(self, client: str) -> Iterator[None]:
+        """Hold a place that `check` has found."""
+        self._held[client] += 1
+        try:
+            yield
+        finally:
+            self._held[client] -= 1
+            self._held += Counter()  # forgets who holds nothing
+
+
+class SoundQuota:
+    """How much sound one client may have judged within an hour. Safe across threads."""
+
+    def __init__(self, hours: float):
+        self._hours = hours
+        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+        self._rate = RateLimitItemPerHour(max(1, round(hours * 3600)))
+
+    def meter(self, client: str) -> SoundMeter:
+        return SoundMeter(self, client)
+
+    def take(self, client: str, whole_s: int) -> None:
+        """Raises Refused where less is left to this client."""
+        if not self._limiter.hit(self._rate, client, cost=whole_s):
+            raise Refused(
+                429,
+                f"this client has had {self._hours:g} hours of sound judged within an hour, as "
+                "much as [serve] sound_h allows; try again later",
+                600,
+            )
+
+
+class SoundMeter:
+    """Counts the sound of one recording or stream against its client's quota."""
+
+    def __init__(self, quota: SoundQuota, client: str):
+        self._quota, self._client, self._samples = quota, client, 0
+
+    def add(self, samples: int) -> None:
+        """Samples at 16 kHz; raises Refused where the quota is used up."""
+        self._samples += samples
+        if whole_s := self._samples // SAMPLE_RATE_HZ:
+            self._quota.take(self._client, whole_s)
+            self._samples -= whole_s * SAMPLE_RATE_HZ

@@ -1,0 +1,113 @@
+"""Bounds on connections that uvicorn leaves open: how many there are, and for how long nothing may
+happen on one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import socket
+from collections import Counter
+from contextlib import suppress
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from console.clients import client_key, is_within
+from console.settings import ServeSettings
+
+OTHER_FILES = 256  # that the process needs beside its connections: database, uploads, decoders
+
+
+class Guest(socket.socket):
+    """A connection that tells its door when it is closed."""
+
+    door: Door | None = None
+    client = ""
+
+    def close(self) -> None:
+        door, self.door = self.door, None
+        super().close()
+        if door is not None:
+            door.leave(self.client)
+
+
+class Door(socket.socket):
+    """A listening socket that closes what is too many at once, before TLS or HTTP cost anything."""
+
+    def bound(self, settings: ServeSettings, files: int) -> Door:
+        """Let in as many connections as the settings allow, and as `files` has room for."""
+        self._most = max(1, min(settings.connections, files - OTHER_FILES))
+        self._most_of_client, self._proxies = settings.connections_of_client, settings.proxies
+        self._held: Counter[str] = Counter()
+        return self
+
+    def accept(self) -> tuple[socket.socket, tuple]:
+        """The next connection; raises ConnectionAbortedError, as for one that broke off, where it
+        is closed again at once.
+        """
+        fd, address = self._accept()
+        guest = Guest(self.family, self.type, self.proto, fileno=fd)
+        client = client_key(address[0])
+        if not self._has_room(address[0], client):
+            guest.close()
+            raise ConnectionAbortedError("too many connections")
+        self._held[client] += 1
+        guest.door, guest.client = self, client
+        return guest, address
+
+    def leave(self, client: str) -> None:
+        self._held[client] -= 1
+        self._held += Counter()  # forgets who holds nothing
+
+    def _has_room(self, host: str, client: str) -> bool:
+        if self._held.total() >= self._most:
+            return False
+        return self._held[client] < self._most_of_client or is_within(host, self._proxies)
+
+
+class TimedProtocol(H11Protocol):
+    """uvicorn's HTTP, ended where nothing goes on: a request's head that does not come, a body after
+    its answer, an answer that nobody reads.
+    """
+
+    head_s = 10.0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        super().connection_made(transport)
+        self._unread = 0
+        self._since = self.loop.time()
+        self._timer = self.loop.call_later(self.head_s, self._look)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._timer.cancel()
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self, event) -> None:
+        self._timer.cancel()
+        super().handle_websocket_upgrade(event)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._since = self.loop.time()
+
+    def _look(self) -> None:
+        """Close what has waited for head_s."""
+        is_working = self.cycle is not None and not self.cycle.response_complete
+        unread, before = self.transport.get_write_buffer_size(), self._unread
+        if unread and unread == before:
+            self.transport.abort()
+        elif not (is_working or unread) and self.loop.time() - self._since >= self.head_s:
+            self.transport.close()
+        self._unread = unread
+        self._timer = self.loop.call_later(self.head_s / 2, self._look)
+
+
+def raise_open_files(wanted: int) -> int:
+    """How many files this process may have open, raised to `wanted` as far as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+            return most
+    return wanted if soft == resource.RLIM_INFINITY else soft
