@@ -66,8 +66,8 @@ class Door(socket.socket):
 
 
 class TimedProtocol(H11Protocol):
-    """uvicorn's HTTP, ended where nothing goes on: a request's head that does not come, a body after
-    its answer, an answer that nobody reads.
+    """uvicorn's HTTP, ended where nothing goes on: a request's head that does not come, a body
+    after its answer, an answer that nobody reads.
     """
 
     head_s = 10.0
@@ -103,7 +103,7 @@ class TimedProtocol(H11Protocol):
 
 
 def raise_open_files(wanted: int) -> int:
-    """How many files this process may have open, raised to `wanted` as far as the system lets it."""
+    """How many files this process may have open: `wanted`, or as many as the system lets it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < most:

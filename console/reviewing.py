@@ -123,6 +123,8 @@ def routes(
         if reader.alert(id) is None:
             raise _unknown(id)
         reviewer = request.scope["reviewer"] or answer.reviewer
+        if not reviewer:
+            raise Refused(422, "a label needs the name of its reviewer")
         outcome = reviews.label([id], answer.label, reviewer, answer.reason)
         meters.labels.labels(answer.label.value).inc()
         if encoder := champion.now.encoder:

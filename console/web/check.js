@@ -35,7 +35,7 @@ async function judge(file, results, urls) {
   const form = new FormData();
   form.append("file", file);
   try {
-    const prediction = await ask("/v1/predict", { method: "POST", body: form });
+    const prediction = await ask("v1/predict", { method: "POST", body: form });
     const url = URL.createObjectURL(file);
     urls.push(url);
     fill(card, file, prediction, url);
@@ -95,7 +95,7 @@ async function savePdf(button, file) {
   form.append("file", file);
   button.disabled = true;
   try {
-    save(`${file.name}.pdf`, await ask("/v1/report", { method: "POST", body: form }, "blob"), "application/pdf");
+    save(`${file.name}.pdf`, await ask("v1/report", { method: "POST", body: form }, "blob"), "application/pdf");
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     tell(error.message);
@@ -140,8 +140,8 @@ class Microphone {
     this.context = new AudioContext();
     await this.context.audioWorklet.addModule("recorder.js");
     const recorder = new AudioWorkletNode(this.context, "recorder");
-    const scheme = location.protocol === "https:" ? "wss" : "ws";
-    this.socket = new WebSocket(`${scheme}://${location.host}/v1/stream?format=f32le&rate=${this.context.sampleRate}`);
+    const address = new URL("v1/stream", location.href.replace(/^http/, "ws").split("#")[0]);
+    this.socket = new WebSocket(`${address}?format=f32le&rate=${this.context.sampleRate}`);
     this.socket.addEventListener("message", ({ data }) => this.heard(JSON.parse(data)));
     this.socket.addEventListener("close", () => this.running && this.stop());
     recorder.port.onmessage = ({ data }) => {

@@ -16,7 +16,7 @@ export async function show(main) {
       h("span", {}, h("i", { class: "spoof" }), "synthetic"),
       h("span", {}, h("i", { class: "none" }), "nothing could be measured"),
       h("span", {}, "height: probability of a synthetic voice")));
-  const events = new EventSource("/v1/live");
+  const events = new EventSource("v1/live");
   let told = "";
   events.addEventListener("message", ({ data }) => {
     const { now, streams } = JSON.parse(data);

@@ -32,7 +32,7 @@ export class Loop {
   // Ask again only while something goes on: a retraining, or a bundle that is not taken over yet.
   async look(always = false) {
     if (!always && !this.going) return;
-    const models = await ask("/v1/models"), before = this.models;
+    const models = await ask("v1/models"), before = this.models;
     const running = models.retrainings.find((one) => one.state === "running" && one.id === this.asked) || models.retrainings.find((one) => one.state === "running");
     const used = models.bundles.find((one) => one.in_use);
     const late = models.follows && used?.name && models.judging !== `${used.name} ${used.version}`;
@@ -94,7 +94,7 @@ export class Loop {
   }
 
   async showDrift() {
-    const drift = await ask("/v1/drift?days=30"), span = [Date.parse(drift.first), Date.parse(drift.last)];
+    const drift = await ask("v1/drift?days=30"), span = [Date.parse(drift.first), Date.parse(drift.last)];
     const known = drift.bound === null ? "What is usual for it this bundle does not say."
       : `${drift.usual.toFixed(3)} is usual for what this bundle knows; beyond ${drift.bound.toFixed(3)}, the line, is drift.`;
     this.drift.replaceChildren(h("h2", {}, "Drift"),
@@ -106,19 +106,19 @@ export class Loop {
   retrain({ labels }) {
     this.confirm("Retrain", [`${labels.new} new labels wait; a retraining takes ${labels.needed}, or drift. It runs beside the console and takes minutes.`,
       "The new model is put to use only if it passes every gate."], async (wish) => {
-      this.asked = (await send("/v1/retrain", wish)).id;
+      this.asked = (await send("v1/retrain", wish)).id;
     });
   }
 
   rollBack({ in_use: used }) {
     this.confirm("Roll back", [`The bundle that was in use before ${used} is put to use again. What listens takes it over within seconds.`],
-      (wish) => send("/v1/models/rollback", { ...wish, instead_of: used }));
+      (wish) => send("v1/models/rollback", { ...wish, instead_of: used }));
   }
 
   promote({ in_use: used }, { directory, metrics }) {
     const unproved = Object.keys(metrics).length ? [] : ["Nothing was measured of it on recordings that it had not met."];
     this.confirm(`Promote ${directory}`, [`${directory} takes the place of ${used || "the broken one"}. What listens takes it over within seconds.`, ...unproved],
-      (wish) => send(`/v1/models/${encodeURIComponent(directory)}/promote`, { ...wish, instead_of: used }));
+      (wish) => send(`v1/models/${encodeURIComponent(directory)}/promote`, { ...wish, instead_of: used }));
   }
 
   confirm(title, texts, act) {

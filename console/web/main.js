@@ -40,7 +40,7 @@ async function route() {
 
 async function count() {
   const badge = document.getElementById("pending");
-  const { clips, next } = await ask("/v1/clips?review=pending&limit=100").catch(() => ({ clips: [] }));
+  const { clips, next } = await ask("v1/clips?review=pending&limit=100").catch(() => ({ clips: [] }));
   badge.textContent = next ? "100+" : clips.length;
   badge.setAttribute("aria-label", `${badge.textContent} to review`);
   badge.hidden = !clips.length;
@@ -53,7 +53,7 @@ function enter() {
 }
 
 async function askForToken() {
-  const session = await ask("/v1/session");
+  const session = await ask("v1/session");
   document.getElementById("leave").hidden = !session.token_needed || !session.role;
   if (session.role) return;
   const field = h("input", { type: "password", id: "token", autocomplete: "current-password", required: true });
@@ -68,7 +68,7 @@ async function askForToken() {
   await new Promise((entered) => dialog.querySelector("form").addEventListener("submit", async (event) => {
     event.preventDefault();
     try {
-      await send("/v1/session", { token: field.value });
+      await send("v1/session", { token: field.value });
       entered();
     } catch (error) {
       problem.textContent = error.message;
@@ -79,7 +79,7 @@ async function askForToken() {
 }
 
 document.getElementById("leave").addEventListener("click", async () => {
-  await ask("/v1/session", { method: "DELETE" });
+  await ask("v1/session", { method: "DELETE" });
   location.reload();
 });
 document.addEventListener("labelled", count);

@@ -12,9 +12,9 @@ const NAMES = {
 };
 
 export async function show(main) {
-  const { role } = await ask("/v1/session"), loop = new Loop(role === "admin"), judge = h("div");
+  const { role } = await ask("v1/session"), loop = new Loop(role === "admin"), judge = h("div");
   main.append(h("h1", {}, "Models"), ...loop.nodes, judge);
-  const describe = async () => judge.replaceChildren(...described(await ask("/v1/model")));
+  const describe = async () => judge.replaceChildren(...described(await ask("v1/model")));
   await Promise.all([describe(), loop.open(describe)]);
   return () => loop.leave();
 }

@@ -11,7 +11,7 @@ const KEYS = { j: "fake", f: "real", k: "unsure" };
 const LEARNT_S = 12;
 
 export async function show(main, [wanted]) {
-  const role = (await ask("/v1/session")).role;
+  const role = (await ask("v1/session")).role;
   const page = new Review(role !== "viewer");
   main.append(page.node);
   const clip = (event) => event.detail && page.open(event.detail);
@@ -73,7 +73,7 @@ class Review {
     const query = new URLSearchParams({ order: this.order.value, limit: 50 });
     for (const name of ["review", "kind"]) if (this[name].value) query.set(name, this[name].value);
     if (this.next) query.set("after", this.next);
-    const { clips, next } = await ask(`/v1/clips?${query}`);
+    const { clips, next } = await ask(`v1/clips?${query}`);
     this.next = next;
     this.more.hidden = !next;
     for (const clip of clips) {
@@ -103,7 +103,7 @@ class Review {
     this.mark();
     let details;
     try {
-      details = await ask(`/v1/clips/${encodeURIComponent(id)}`);
+      details = await ask(`v1/clips/${encodeURIComponent(id)}`);
     } catch (error) {
       this.detail.replaceChildren(h("div", { class: "card empty" }, h("p", {}, error.message)));
       return;
@@ -130,7 +130,7 @@ class Review {
           h("b", {}, known.similarity.toFixed(2)),
           h("span", {}, reference(known), h("br"), h("span", { class: "small muted id" }, known.id)),
           h("span", { class: known.label === "bonafide" ? "bonafide" : "spoof" }, known.label === "bonafide" ? "real" : "fake"),
-          known.clip && h("audio", { controls: true, preload: "none", src: `/v1/clips/${known.clip}/sound`,
+          known.clip && h("audio", { controls: true, preload: "none", src: `v1/clips/${known.clip}/sound`,
             "aria-label": `the known voice ${known.id}` }))))
           : h("p", { class: "muted" }, "None was looked up."),
         neighbours.some((known) => !known.clip) && h("p", { class: "small muted" },
@@ -163,7 +163,7 @@ class Review {
         if (samples) audio.currentTime = (event.offsetX / canvas.clientWidth) * (samples.length / RATE_HZ);
       });
     }
-    fetch(`/v1/clips/${clip.id}/sound`).then(async (answer) => {
+    fetch(`v1/clips/${clip.id}/sound`).then(async (answer) => {
       if (!answer.ok) return;
       const bytes = await answer.arrayBuffer();
       if (!running) return;
@@ -209,7 +209,7 @@ class Review {
     }
     const mine = this.id === id ? this.details.labels.filter((said) => said.reviewer === reviewer).at(-1)?.label : null;
     try {
-      const { review } = await send(`/v1/clips/${id}/label`, { label, reviewer, reason });
+      const { review } = await send(`v1/clips/${id}/label`, { label, reviewer, reason });
       if (remember) this.given.push([id, mine]);
       this.reason.value = "";
       this.changed(id, review);
@@ -234,7 +234,7 @@ class Review {
     const until = Date.now() + LEARNT_S * 1000;
     this.said.textContent = `Labelled ${WORDS[label]}.`;
     do {
-      const details = await ask(`/v1/clips/${id}`);
+      const details = await ask(`v1/clips/${id}`);
       if (this.id !== id) return;
       this.details = details;
       this.tellHistory();
