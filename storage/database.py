@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -107,13 +107,14 @@ class Database:
         self._engine = _open_engine(url, reads_only)
 
     def prepare(self) -> None:
-        """Make the tables in an empty database; check them in any other.
+        """Make the tables in a database without a row, completing what a killed start began; check
+        them in any other.
 
         Raises StorageError for a schema that is older or newer than this program's.
         """
         with self.transaction() as connection:
             version = _version(connection)
-            if version is None:
+            if version is None or (version < SCHEMA and _is_empty(connection)):
                 _migrate(connection)
                 version = _version(connection)
             _check(connection, version)
@@ -143,6 +144,14 @@ def _version(connection: sa.Connection) -> str | None:
     return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
 
 
+def _is_empty(connection: sa.Connection) -> bool:
+    """Whether no table of ours holds a row, so that no migration can lose one."""
+    known = set(sa.inspect(connection).get_table_names())
+    ours = [table for table in METADATA.sorted_tables if table.name in known]
+    first = (connection.scalar(sa.select(sa.literal(1)).select_from(t).limit(1)) for t in ours)
+    return not any(first)
+
+
 def _migrate(connection: sa.Connection) -> None:
     import alembic.command
     import alembic.config
@@ -158,9 +167,12 @@ def _migrate(connection: sa.Connection) -> None:
             "another program has been making the tables of this database for too long"
         )
     try:
+        connection.exec_driver_sql("COMMIT")  # else it sees what was there before the lock
         alembic.command.upgrade(config, "head")
+        connection.exec_driver_sql("COMMIT")  # else the next to have the lock would not see it
     finally:
-        connection.execute(sa.text("SELECT RELEASE_LOCK(:name)"), lock)
+        with suppress(sa.exc.SQLAlchemyError):  # a connection that broke has no lock any more
+            connection.execute(sa.text("SELECT RELEASE_LOCK(:name)"), lock)
 
 
 def _check(connection: sa.Connection, version: str) -> None:

@@ -1,6 +1,8 @@
+import itertools
 import re
 import socket
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import alembic.command
@@ -138,6 +140,75 @@ def test_a_migration_that_was_killed_half_way_is_completed(mariadb, mariadb_url,
         assert compare_metadata(MigrationContext.configure(connection), tables.METADATA) == []
 
 
+class Killed(BaseException):
+    """Ends a start between two statements, as kill -9 does: what MySQL has committed stays."""
+
+
+def first_start_killed_before_change(number, url):
+    """Whether it came that far."""
+    database, changes = Database(url), itertools.count()
+
+    def kill(connection, cursor, statement, parameters, context, executemany):
+        if statement.split()[0] in ("CREATE", "ALTER", "DROP", "INSERT", "UPDATE") and (
+            next(changes) == number
+        ):
+            raise Killed
+
+    sa.event.listen(database._engine, "before_cursor_execute", kill)
+    try:
+        database.prepare()
+    except Killed:
+        return True
+    finally:
+        database.close()
+    return False
+
+
+def test_a_first_start_that_was_killed_anywhere_is_completed_by_the_next(
+    mariadb, mariadb_url, open_database
+):
+    name = parse_url(mariadb_url).database
+    for number in itertools.count(0, 3):
+        if not first_start_killed_before_change(number, mariadb_url):
+            break
+        database = open_database(mariadb_url)
+        database.prepare()
+        with database.transaction() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), tables.METADATA) == []
+        mariadb.execute(f"DROP DATABASE {name}")
+        mariadb.execute(f"CREATE DATABASE {name}")
+    assert number > len(tables.METADATA.tables)
+
+
+def start_together(together, url):
+    database = Database(url)
+    together.wait()
+    database.prepare()
+    database.close()
+
+
+def test_first_starts_at_the_same_time_all_succeed(database_url, processes):
+    together = processes.Barrier(4)
+    starts = [
+        processes.Process(target=start_together, args=(together, database_url)) for _ in range(4)
+    ]
+    for one in starts:
+        one.start()
+    for one in starts:
+        one.join()
+    assert [one.exitcode for one in starts] == [0, 0, 0, 0]
+
+
+def test_an_older_database_that_holds_nothing_is_brought_up_by_the_start(
+    settings, by_hand, open_database
+):
+    open_database(settings.url).prepare()
+    by_hand("downgrade", settings.url, "0002")
+    with Journal(settings, stream_info()) as journal:
+        journal.write(alert())
+    assert journal.problem is None and len(rows(settings.url, tables.alerts)) == 1
+
+
 def test_migrations_go_down_and_up_on_a_filled_database(settings, by_hand, open_database):
     with Journal(settings, stream_info()) as journal:
         opened = alert()
@@ -185,6 +256,8 @@ def test_another_schema_is_refused_with_what_to_do(database_url, open_database, 
     database = open_database(database_url)
     database.prepare()
     with database.transaction() as connection:
+        held = {"name": "retraining", "holder": "1 here", "until_utc": datetime(2026, 3, 1)}
+        connection.execute(tables.leases.insert().values(held))
         connection.execute(
             sa.text("UPDATE alembic_version SET version_num = :version"), {"version": version}
         )

@@ -13,7 +13,7 @@ from radd.types import Alert, AlertState, Gap
 from storage.journal import Journal
 from storage.tables import alerts, clips, evidence, streams
 
-KILLS = 50
+KILLS = int(os.environ.get("KILLS", "50"))
 LONGEST_LIFE_S = 0.15
 
 
