@@ -7,7 +7,8 @@
     |   `-- DeviceError           a microphone that is missing or will not open
     |-- ModelError       exit 4   a bundle that is missing, damaged or inconsistent
     `-- StorageError     exit 5   database or spool
-        `-- StorageUnreachable           the database cannot be reached now; the spool takes over
+        |-- StorageUnreachable    the database cannot be reached now; the spool takes over
+        `-- EntryRefused          the database takes these rows neither now nor later
 
 A message says what was found, what was expected and what to do.
 """
@@ -49,6 +50,10 @@ class StorageError(RaddError):
 
 
 class StorageUnreachable(StorageError):
+    pass
+
+
+class EntryRefused(StorageError):
     pass
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from radd.errors import ConfigError, StorageError, StorageUnreachable
+from radd.errors import ConfigError, EntryRefused, StorageError, StorageUnreachable
+from storage.packet_limit import PacketLimit
 from storage.tables import METADATA, SCHEMA
 
 DRIVERS = ("sqlite", "mysql+mysqlconnector", "mariadb+mysqlconnector")
@@ -26,10 +27,6 @@ SQLITE_PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR")
 
 ALEMBIC = Path(__file__).with_name("alembic.ini")
 UPGRADE = "RADD_STORAGE_URL=... python -m alembic -c storage/alembic.ini upgrade head"
-
-
-class EntryRefused(StorageError):
-    """The database is there but takes these rows neither now nor later."""
 
 
 def parse_url(text: str) -> sa.URL:
@@ -83,7 +80,9 @@ def _open_engine(text: str, reads_only: bool) -> sa.Engine:
     }
     if reads_only:
         arguments["init_command"] = "SET SESSION TRANSACTION READ ONLY"
-    return sa.create_engine(url, **pool, pool_pre_ping=True, connect_args=arguments)
+    engine = sa.create_engine(url, **pool, pool_pre_ping=True, connect_args=arguments)
+    PacketLimit(engine)
+    return engine
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
-from radd.errors import StorageError, StorageUnreachable
-from storage.database import Database, EntryRefused
+from radd.errors import EntryRefused, StorageError, StorageUnreachable
+from storage.database import Database
 from storage.retention import Retention
 from storage.rows import store
 from storage.spool.directory import Spool

@@ -9,12 +9,16 @@ from fixtures_storage import STARTED, alert, rows, score, storage_settings, stre
 from hypothesis import HealthCheck, given
 from hypothesis import settings as within
 from hypothesis import strategies as st
+from mysql.connector.conversion import MySQLConverter
 
 from radd.errors import ConfigError, StorageError
 from radd.flac import clip_sha256, flac_bytes
 from radd.types import AlertState, Gap, Neighbour, Verdict
 from storage.database import Database
 from storage.journal import Journal
+from storage.packet_limit import _value_bytes
+from storage.records import gap_record
+from storage.rows import upsert
 from storage.spool.directory import Spool
 from storage.spool.entry import EntryKind
 from storage.tables import alerts, clips, evidence, gaps, streams, timeline
@@ -428,3 +432,48 @@ def test_impossible_settings_are_refused_by_name(local, changes, words):
 )
 def test_the_spool_lies_beside_the_database_unless_configured(url, spool, directory):
     assert str(storage_settings(url, spool).spool_directory) == directory
+
+
+@pytest.fixture
+def small_packets(mariadb):
+    """The server takes 64 KiB at once."""
+    ((usual,),) = mariadb.execute("SELECT @@global.max_allowed_packet")
+    mariadb.execute("SET GLOBAL max_allowed_packet = 65536")
+    yield 65_536
+    mariadb.execute(f"SET GLOBAL max_allowed_packet = {usual}")
+
+
+def test_a_clip_larger_than_the_server_takes_is_set_aside_and_the_rest_delivered(
+    small_packets, mariadb, mariadb_url, tmp_path
+):
+    settings = storage_settings(mariadb_url, tmp_path / "spool")
+    large, small = alert(AlertState.CLOSE, length=160_000), alert(AlertState.CLOSE, seed=1)
+    with Journal(settings, stream_info()) as journal:
+        journal.write(large)
+        journal.write(small)
+    assert [row["id"] for row in rows(mariadb_url, alerts)] == [small.id]
+    assert journal.stats()["refused"] == 1
+    assert "65536 bytes at once (its max_allowed_packet)" in journal.problem
+    mariadb.execute("SET GLOBAL max_allowed_packet = 16777216")
+    with Journal(settings, stream_info()) as journal:
+        pass
+    assert journal.problem is None and len(rows(mariadb_url, alerts)) == 2
+
+
+def test_many_rows_that_exceed_the_limit_together_are_sent_in_parts(
+    small_packets, mariadb_url, tmp_path
+):
+    info, cause = stream_info(), "overrun " * 1_000
+    with Journal(storage_settings(mariadb_url, tmp_path / "spool"), info):
+        pass
+    many = [{"stream_id": info.id} | gap_record(Gap(k, k + 1, cause)) for k in range(20)]
+    database = Database(mariadb_url)
+    with database.transaction() as connection:
+        upsert(connection, gaps, many)
+    database.close()
+    assert [row["cause"] for row in rows(mariadb_url, gaps)] == [cause] * 20
+
+
+@given(st.binary(max_size=2_000))
+def test_the_size_of_a_value_in_a_statement_is_never_underestimated(value):
+    assert len(b"_binary'" + MySQLConverter.escape(value) + b"'") <= _value_bytes(value)
