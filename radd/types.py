@@ -196,7 +196,22 @@ class Compared:
     candidate_alert: bool
 
 
-Event = Score | Gap | Alert | Sample | Drift | Compared
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Something that was to be stored is gone for good, for want of space."""
+
+    end: int
+    """samples of the stream that were heard when it went"""
+    what: str
+    """sound: of an alert or a sample, whose row stays; alert: all of it; timeline: rows of
+    seconds, told once a run
+    """
+    id: str | None
+    """of the alert or sample; None for the timeline"""
+    cause: str
+
+
+Event = Score | Gap | Alert | Sample | Drift | Compared | Lost
 
 
 @dataclass(frozen=True, slots=True)

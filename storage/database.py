@@ -132,6 +132,8 @@ class Database:
             ) from None
         except (sa.exc.StatementError, sa.exc.CompileError) as error:
             raise EntryRefused(f"rows do not fit the tables: {error}") from None
+        except sa.exc.InvalidRequestError as error:  # what follows on a connection that broke
+            raise StorageUnreachable(f"the connection to the database broke: {error}") from None
 
     def close(self) -> None:
         self._engine.dispose()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 
 from radd.errors import EntryRefused, StorageError, StorageUnreachable
 from storage.database import Database
+from storage.records import MISFIT
 from storage.retention import Retention
 from storage.rows import store
 from storage.spool.directory import Spool
@@ -31,7 +33,7 @@ class Delivery:
         self._database = Database(url)
         self._retention = retention
         self._prepared = False
-        self._tidied = time.monotonic()
+        self._tidied = -math.inf
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
@@ -99,15 +101,16 @@ class Delivery:
         with self._database.transaction() as connection:
             try:
                 store(connection, entry)
-            except (KeyError, TypeError, ValueError, OverflowError) as error:
+            except MISFIT as error:
                 raise EntryRefused(
                     f"spool entry {entry.name} does not fit the tables: {error!r}"
                 ) from None
-            tidy = (
-                entry.kind is not EntryKind.ROWS or time.monotonic() - self._tidied > TIDY_EVERY_S
-            )
+            due = time.monotonic() - self._tidied > TIDY_EVERY_S
+            tidy = due or entry.kind is not EntryKind.ROWS
             evicted = self._retention.apply(connection) if tidy else 0
-        self._tidied = time.monotonic() if tidy else self._tidied
+            if due:
+                self._retention.forget_timeline(connection)
+        self._tidied = time.monotonic() if due else self._tidied
         self.delivered += 1
         self.problem = None
         self.evicted += evicted

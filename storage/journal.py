@@ -4,6 +4,7 @@ database.
 
 from __future__ import annotations
 
+import logging
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,8 +13,8 @@ from typing import Any
 from radd.errors import StorageError
 from radd.flac import flac_bytes
 from radd.ranges import check
-from radd.types import Alert, AlertState, Compared, Event, Gap, Sample, Score
-from storage.aggregates import Drifts, Shadows
+from radd.types import Alert, AlertState, Compared, Event, Gap, Lost, Sample, Score
+from storage.book import Book
 from storage.database import parse_url
 from storage.delivery import Delivery
 from storage.records import (
@@ -26,9 +27,10 @@ from storage.records import (
     stream_record,
 )
 from storage.retention import Retention
-from storage.spool.directory import Spool
-from storage.spool.entry import EntryKind
-from storage.timeline import Timeline
+from storage.spool.directory import GivenUp, Spool
+from storage.spool.entry import Entry, EntryKind
+
+log = logging.getLogger(__name__)
 
 MEGABYTE = 1_000_000
 ROWS_TOGETHER = 10
@@ -48,6 +50,7 @@ class StorageSettings:
     sample_per_hour: float
     keep_days_pending: int
     keep_days_labelled: int
+    keep_days_timeline: int
 
     def __post_init__(self):
         parse_url(self.url)
@@ -59,6 +62,7 @@ class StorageSettings:
             sample_per_hour=(0, 400),
             keep_days_pending=(0, 36_500),
             keep_days_labelled=(0, 36_500),
+            keep_days_timeline=(0, 36_500),
         )
 
     @property
@@ -75,27 +79,6 @@ class StorageSettings:
         return Path("radd-spool")
 
 
-class _Book:
-    """What is written of one stream."""
-
-    def __init__(self, info: StreamInfo):
-        self.info = self.judge = info
-        self.timeline = Timeline()
-        self.drifts, self.shadows = Drifts(info), Shadows(info)
-        self.gaps: list[dict[str, Any]] = []
-        self.open: dict[str, str] = {}
-        self.entry = ""
-        self.totals = {
-            "length_samples": 0,
-            "lost_samples": 0,
-            "scores": 0,
-            "judged": 0,
-            "alerts": 0,
-            "gaps": 0,
-        }
-        self.ended = False
-
-
 class Journal:
     """Keeps the events of a daemon's streams; a Sink, to be entered before listening begins.
 
@@ -107,16 +90,19 @@ class Journal:
 
     def __init__(self, settings: StorageSettings, *streams: StreamInfo):
         self._settings = settings
-        self._books = {info.id: _Book(info) for info in streams}
+        self._books = {info.id: Book(info) for info in streams}
         self._live_rows = min(ROWS_TOGETHER, -(-len(streams) // STREAMS_A_SECOND))
         self._spool = Spool(settings.spool_directory, settings.spool_quota_mb * MEGABYTE)
         retention = Retention(
             settings.clip_quota_mb * MEGABYTE,
             settings.keep_days_pending,
             settings.keep_days_labelled,
+            settings.keep_days_timeline,
         )
         self._delivery = Delivery(self._spool, settings.url, retention)
         self._spool_problem: str | None = None
+        self._timeline_told = False
+        self._left: dict[str, Entry] = {}
         self.recovered: tuple[Alert, ...] = ()
 
     def __enter__(self) -> Journal:
@@ -128,7 +114,7 @@ class Journal:
             for book in self._books.values():
                 book.entry = self._spool.put(EntryKind.STREAM, stream_record(book.info), live=True)
             self._delivery.wake()
-            self.recovered = tuple(interrupted_alert(entry) for entry in left)
+            self.recovered = tuple(filter(None, map(self._recover, left)))
             undo.pop_all()
         return self
 
@@ -183,7 +169,9 @@ class Journal:
             self._keep(
                 EntryKind.ROWS, {"stream_id": book.info.id, "shadows": [book.shadows.add(event)]}
             )
-        elif isinstance(event, Alert) and event.state is not AlertState.INTERRUPTED:
+        elif isinstance(event, Alert) and event.state is AlertState.INTERRUPTED:
+            self._settle(event.id)
+        elif isinstance(event, Alert):
             self._keep_alert(book, event)
 
     def judged_by(self, bundle: str) -> None:
@@ -201,6 +189,21 @@ class Journal:
         does.
         """
         return self._spool_problem or self._delivery.problem or self._delivery.refusal
+
+    def take_losses(self) -> list[tuple[str, Lost]]:
+        """What was given up since the last call for want of space, each with the stream to tell it
+        of.
+        """
+        losses = []
+        while self._spool.given_up:
+            gone = self._spool.given_up.popleft()
+            if gone.what is EntryKind.ROWS:
+                self._timeline_told, told = True, self._timeline_told
+                losses += [] if told else [self._loss("timeline", {}, gone.cause)]
+            elif gone.what in (EntryKind.ALERT, None) and not self._is_to_come(gone):
+                what = "sound" if gone.what is None else "alert"
+                losses.append(self._loss(what, gone.record["alert"], gone.cause))
+        return losses
 
     def queue_depths(self) -> dict[str, int]:
         """What the database has not taken yet, in entries of the spool."""
@@ -224,7 +227,36 @@ class Journal:
             "damaged": self._spool.damaged,
         }
 
-    def _keep_alert(self, book: _Book, alert: Alert) -> None:
+    def _is_to_come(self, gone: GivenUp) -> bool:
+        """Whether the final version of an alert that goes on will bring the whole sound again."""
+        return any(gone.name in book.open.values() for book in self._books.values())
+
+    def _loss(self, what: str, alert: dict[str, Any], cause: str) -> tuple[str, Lost]:
+        """Told of the stream that it was heard in, or of another where that is over."""
+        stream = alert.get("stream_id")
+        stream = stream if stream in self._books else next(iter(self._books))
+        end = self._books[stream].totals["length_samples"]
+        return stream, Lost(end, what, alert.get("id"), cause)
+
+    def _recover(self, entry: Entry) -> Alert | None:
+        alert = interrupted_alert(entry)
+        if alert is None:
+            log.warning(
+                "spool entry %s is an alert that another version of this program left open: it "
+                "goes to the database as it is, or is set aside",
+                entry.name,
+            )
+        else:
+            self._left[alert.id] = entry
+        return alert
+
+    def _settle(self, alert_id: str) -> None:
+        """It has been told that this alert was interrupted: no later start tells it again."""
+        if entry := self._left.pop(alert_id, None):
+            state = {"alert": entry.record["alert"] | {"state": "interrupted"}}
+            self._spool.finish(entry.name, entry.record | state)
+
+    def _keep_alert(self, book: Book, alert: Alert) -> None:
         opening = alert.state is AlertState.OPEN
         book.totals["alerts"] += opening
         name = book.open.pop(alert.id, None)
@@ -234,7 +266,7 @@ class Journal:
         if opening and name:
             book.open[alert.id] = name
 
-    def _keep_rows(self, book: _Book, to_the_end: bool = False) -> None:
+    def _keep_rows(self, book: Book, to_the_end: bool = False) -> None:
         heard = book.timeline.take(to_the_end)
         record = {
             "stream_id": book.info.id,

@@ -5,6 +5,7 @@ cannot.
 from __future__ import annotations
 
 import math
+import uuid
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -95,22 +96,33 @@ def gap_record(gap: Gap) -> dict[str, Any]:
     return {"start_samples": gap.start, "end_samples": gap.end, "cause": storable(gap.cause)}
 
 
-def interrupted_alert(entry: Entry) -> Alert:
+# what a record of another version's shape raises where it is read
+MISFIT = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+
+
+def interrupted_alert(entry: Entry) -> Alert | None:
     """The alert that a daemon left open, as far as it had come; its clip is empty if it was given
-    up.
+    up. None where another version of this program wrote it in a shape that this one cannot read.
     """
-    said, row = entry.record, entry.record["alert"]
     try:
-        clip = flac_samples(entry.clip) if entry.clip else np.zeros(0, np.float32)
+        return _left_open(entry.record, entry.clip)
+    except MISFIT:
+        return None
+
+
+def _left_open(said: dict[str, Any], flac: bytes | None) -> Alert:
+    row = said["alert"]
+    try:
+        clip = flac_samples(flac) if flac else np.zeros(0, np.float32)
     except AudioError:
         clip = np.zeros(0, np.float32)
     return Alert(
-        id=row["id"],
+        id=str(uuid.UUID(row["id"])),
         state=AlertState.INTERRUPTED,
-        began=row["began_samples"],
-        end=row["end_samples"],
-        peak_p_spoof=row["peak_p_spoof"],
-        min_llr=row["min_llr"],
+        began=int(row["began_samples"]),
+        end=int(row["end_samples"]),
+        peak_p_spoof=float(row["peak_p_spoof"]),
+        min_llr=float(row["min_llr"]),
         clip=clip,
         clip_start=row["clip_start_samples"],
         trace=tuple((end, llr) for end, llr in said["trace"]),

@@ -1,5 +1,6 @@
-"""How much sound the database keeps, and for how long. Rows stay and say that their sound is
-gone.
+"""How much sound the database keeps, and for how long; and for how long the verdicts of seconds.
+
+Rows of alerts and streams stay, and say that their sound is gone.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from storage.tables import alerts, clips
+from radd.types import SAMPLE_RATE_HZ
+from storage.tables import alerts, clips, gaps, streams, timeline
 
 AT_ONCE = 64
+HOURS_AT_ONCE = 48
 UNANSWERED = ("pending", "expired")
 
 
@@ -26,6 +29,8 @@ class Retention:
     """of clips that nobody has reviewed; 0: for ever"""
     keep_days_labelled: int
     """of clips that somebody has reviewed; 0: for ever"""
+    keep_days_timeline: int
+    """of the rows of seconds and gaps; 0: for ever"""
 
     def apply(self, connection: sa.Connection) -> int:
         """Empty the clips that are too old, then the oldest, unreviewed first, until the rest fits;
@@ -33,7 +38,7 @@ class Retention:
 
         A clip that was still waiting for an answer is `expired` then.
         """
-        now = datetime.now(UTC).replace(tzinfo=None)
+        now = utc_now()
         stored = clips.c.state == "stored"
         reviewed = sa.exists().where(
             alerts.c.clip_sha256 == clips.c.sha256, alerts.c.review.not_in(UNANSWERED)
@@ -65,6 +70,38 @@ class Retention:
                     total -= size_bytes
                 evicted += _empty(connection, too_many, now)
         return evicted
+
+    def forget_timeline(self, connection: sa.Connection) -> int:
+        """Delete the rows of seconds and gaps that are too old, of each stream HOURS_AT_ONCE hours
+        at most; returns how many seconds.
+        """
+        if not self.keep_days_timeline:
+            return 0
+        before = utc_now() - timedelta(days=self.keep_days_timeline)
+        forgotten = 0
+        for id, started, first in connection.execute(_older_streams(before)).all():
+            age_s = int((before - started).total_seconds())
+            end = min(age_s, first + HOURS_AT_ONCE * 3_600)
+            old = timeline.c.stream_id == id, timeline.c.second < end
+            forgotten += connection.execute(timeline.delete().where(*old)).rowcount
+            over = gaps.c.stream_id == id, gaps.c.end_samples <= end * SAMPLE_RATE_HZ
+            connection.execute(gaps.delete().where(*over))
+        return forgotten
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def _older_streams(before: datetime) -> sa.Select:
+    """Streams that began before a time and have rows, with the first second that they still
+    have.
+    """
+    first = sa.func.min(timeline.c.second)
+    mine = sa.select(first).where(timeline.c.stream_id == streams.c.id).scalar_subquery()
+    return sa.select(streams.c.id, streams.c.started_utc, mine.label("first")).where(
+        streams.c.started_utc < before, mine.is_not(None)
+    )
 
 
 def _empty(connection: sa.Connection, sha256s: Sequence[str], now: datetime) -> int:

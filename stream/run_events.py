@@ -58,6 +58,10 @@ class Stats:
     """that were not scored, because the stream was late"""
     brief_hops: int = 0
     """that were judged without what Shed.BLOCKS leaves out, because the stream was very late"""
+    sounds_lost: int = 0
+    """alerts and samples of all streams whose sound could not be stored"""
+    alerts_lost: int = 0
+    """alerts and samples of all streams that could not be stored at all"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Protocol
 
-from radd.errors import RaddError
+from radd.errors import RaddError, StorageError
 from radd.types import (
     SAMPLE_RATE_HZ,
     Alert,
     AudioChunk,
     Detector,
     Event,
+    Lost,
     Shed,
     Sink,
     Source,
@@ -29,7 +30,7 @@ from stream.hot_reload import HotReload, NoReload
 from stream.multiplexer import Arrival, Multiplexer
 from stream.run_events import Display, IndexChanged, ModelChanged, Started, Stats, Stopped
 from stream.service import Service
-from stream.sinks import Fanout, Totals
+from stream.sinks import Fanout, Totals, describe_loss
 
 STATS_EVERY_SAMPLES = 60 * SAMPLE_RATE_HZ
 CALM_S = 5.0  # without a late stream, until the machine counts as fast enough
@@ -51,6 +52,12 @@ class EventJournal(Sink, Protocol):
 
     def end(self, stream: str, interrupted: bool) -> None:
         """The stream with this id is over, `interrupted` by an error or not."""
+        ...
+
+    def take_losses(self) -> Sequence[tuple[str, Lost]]:
+        """What has been lost for good since the last call, each with the id of a stream to tell it
+        of.
+        """
         ...
 
     def stats(self) -> dict[str, int]:
@@ -78,6 +85,9 @@ class NoJournal:
 
     def end(self, stream: str, interrupted: bool) -> None:
         pass
+
+    def take_losses(self) -> Sequence[tuple[str, Lost]]:
+        return ()
 
     def stats(self) -> dict[str, int]:
         return {}
@@ -132,7 +142,7 @@ class Run:
 
     `open_journal` is called when the sources are open. Every event reaches the journal before the
     display. A source that fails ends its own stream; the others go on, and what it raised is raised
-    at the end.
+    at the end, as is StorageError where the journal lost sound or alerts for good.
     """
 
     def __init__(
@@ -159,6 +169,8 @@ class Run:
         self.problem: str | None = None
         self.error: Exception | None = None
         self.untold: list[Stream] = []
+        self.lost: set[tuple[str, str | None]] = set()
+        """what and of which alert"""
         self.shedding, self.shed_until = False, 0.0
 
     def listen(self) -> None:
@@ -176,6 +188,12 @@ class Run:
                 self._carry()
         if self.error is not None:
             raise self.error
+        alerts, sounds = self._lost("alert"), self._lost("sound")
+        if alerts or sounds:
+            raise StorageError(
+                f"{alerts} alerts and the sound of {sounds} others are lost for good, see above: "
+                "free space, and look after the database that did not take them"
+            )
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
@@ -185,6 +203,7 @@ class Run:
             self.ending.ask("error")
             raise
         finally:
+            self._tell_losses()
             for stream in self.untold:
                 self._tell_end(stream)
 
@@ -208,6 +227,7 @@ class Run:
             )
         for alert in self.journal.recovered:
             self.display.write(alert)
+            self.journal.write(alert)  # only now, so that it is told again if this one is killed
         names = [stream.source.name for stream in self.streams]
         self.service.ready(
             f"listening to {names[0] if len(names) == 1 else f'{len(names)} sources'}"
@@ -224,6 +244,7 @@ class Run:
                 self._feed(inlet.take(self.engine.streams_at_once))
                 self.service.alive()
                 self._warn(self.journal.problem)
+                self._tell_losses()
         if self.display.closed:
             self.ending.ask("output_closed")
 
@@ -312,6 +333,16 @@ class Run:
             log.warning("storage: %s", problem or "all is well again")
             self.problem = problem
 
+    def _tell_losses(self) -> None:
+        for stream, lost in self.journal.take_losses() if self.journal else ():
+            if (lost.what, lost.id) not in self.lost:
+                self.lost.add((lost.what, lost.id))
+                self.display.write(lost, stream)
+                log.warning("storage: %s", describe_loss(lost))
+
+    def _lost(self, what: str) -> int:
+        return sum(each == what for each, _ in self.lost)
+
     def _within_duration(self, chunk: AudioChunk) -> AudioChunk:
         if self.duration_samples is None or chunk.end < self.duration_samples:
             return chunk
@@ -336,6 +367,8 @@ class Run:
             round(resident_mb(), 1),
             stream.totals.shed,
             stream.brief_hops,
+            self._lost("sound"),
+            self._lost("alert"),
         )
 
     def _totals(self, stream: Stream) -> dict[str, int | float | dict[str, int]]:

@@ -23,6 +23,7 @@ from radd.types import (
     Drift,
     Event,
     Gap,
+    Lost,
     Sample,
     Score,
     Sink,
@@ -153,6 +154,9 @@ def as_json(event: Event | Notice) -> dict:
                 champion_alert=event.champion_alert,
                 candidate_alert=event.candidate_alert,
             )
+        case Lost():
+            of = {} if event.id is None else {"id": event.id}
+            return _named("lost", event.end, what=event.what, cause=event.cause, **of)
         case Started():
             return _named(
                 "started",
@@ -242,6 +246,8 @@ class ConsoleLines(Lines):
                 )
             case Drift():
                 self._say(event.end, describe_drift(event), stream)
+            case Lost():
+                self._say(event.end, describe_loss(event), stream)
             case Started():
                 self.paces[stream] = Pace(event.length_samples, self.clock)
                 self.labels.add(stream, event.source)
@@ -339,10 +345,24 @@ def describe_drift(drift: Drift) -> str:
     )
 
 
+def describe_loss(lost: Lost) -> str:
+    """What was given up for want of space in a line for people."""
+    match lost.what:
+        case "sound":
+            gone = f"the sound of alert {lost.id} is lost, its row stays"
+        case "alert":
+            gone = f"alert {lost.id} is lost"
+        case _:
+            gone = "rows of the timeline are lost from here on, the oldest first"
+    return f"{gone}: {lost.cause}; free space, or raise [storage] spool_quota_mb"
+
+
 def describe_stats(stats: Stats) -> str:
     """How the run does in a line for people."""
     queues = "".join(f", {depth} in the {name} queue" for name, depth in stats.queue_depths.items())
     shed = f", {stats.shed_hops} hops shed" if stats.shed_hops else ""
+    if stats.sounds_lost or stats.alerts_lost:
+        shed += f", {stats.alerts_lost} alerts and the sound of {stats.sounds_lost} others lost"
     return (
         f"{stats.chunks} chunks, {stats.drops} dropped, {stats.overruns} overruns{shed}{queues}, "
         f"{stats.real_time_factor:.3f} of real time, {stats.memory_mb:.0f} MB"

@@ -32,6 +32,7 @@ def storage_settings(url, spool, **changes):
         "sample_per_hour": 0.0,
         "keep_days_pending": 0,
         "keep_days_labelled": 0,
+        "keep_days_timeline": 0,
     }
     return StorageSettings(url, str(spool), **roomy | changes)
 

@@ -4,10 +4,11 @@ out.
 
 import hashlib
 import signal
+import socket
 
 import pytest
 import soundfile
-from fixtures_detect import of_type, wait_for
+from fixtures_detect import of_type, read_event, wait_for
 from fixtures_patience import PATIENCE_S
 from fixtures_storage import rows
 
@@ -232,3 +233,26 @@ def test_a_microphone_ends_as_an_alert_with_its_clip_in_the_database(
 def test_without_a_microphone_the_demo_is_played(command, no_microphone):
     started, *_ = command.events("--no-store", "--duration", "0.2")
     assert started["source"].startswith("demo recording (")
+
+
+def test_sound_that_cannot_be_kept_is_told_at_once_and_by_the_exit_code(
+    command, suspicious_bundle, speech_pcm
+):
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+        command.environ |= {
+            "RADD_STORAGE_URL": f"mysql+mysqlconnector://radd:x@127.0.0.1:{port}/radd",
+            "RADD_STORAGE_SPOOL_QUOTA_MB": "1",
+            "RADD_STORAGE_FLUSH_S": "0",
+            "RADD_ALERTS_MAX_CLIP_S": "120",
+        }
+        arguments = ["--json", "--bundle", suspicious_bundle, "--source", "-"]
+        done = command.run(*arguments, stdin=speech_pcm * 12)
+    events = [read_event(line) for line in done.stdout.splitlines()]
+    closed = next(event for event in of_type(events, "alert") if event["state"] == "close")
+    lost = next(event for event in of_type(events, "lost") if event["what"] == "sound")
+    assert lost["id"] == closed["id"] and events.index(lost) < len(events) - 1
+    assert done.returncode == 5 and f"the sound of alert {closed['id']} is lost" in done.stderr
+    assert "the sound of 1 others are lost for good" in done.stderr.splitlines()[-1]
+    assert of_type(events, "stats")[-1]["alerts_lost"] == 0

@@ -1,7 +1,8 @@
 import json
 import sqlite3
+import uuid
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -477,3 +478,121 @@ def test_many_rows_that_exceed_the_limit_together_are_sent_in_parts(
 @given(st.binary(max_size=2_000))
 def test_the_size_of_a_value_in_a_statement_is_never_underestimated(value):
     assert len(b"_binary'" + MySQLConverter.escape(value) + b"'") <= _value_bytes(value)
+
+
+def test_what_a_full_spool_costs_is_told_with_the_id_of_each_alert(mariadb, mariadb_url, tmp_path):
+    settings = storage_settings(mariadb_url, tmp_path / "spool", spool_quota_mb=1, flush_s=0)
+    info = stream_info()
+    heard = [alert(AlertState.CLOSE, seed=seed, length=180_000) for seed in range(5)]
+    mariadb.stop()
+    try:
+        with Journal(settings, info) as journal:
+            for closed in heard:
+                journal.write(closed)
+            told = journal.take_losses()
+            assert journal.take_losses() == []
+        kept = sum(path.stat().st_size > 100_000 for path in (tmp_path / "spool").glob("*-alert"))
+    finally:
+        mariadb.start()
+    assert [(stream, lost.what, lost.id) for stream, lost in told] == [
+        (info.id, "sound", closed.id) for closed in heard[: len(told)]
+    ]
+    assert len(told) == len(heard) - kept == journal.stats()["clips_dropped"] > 0
+    assert all("quota is used up" in lost.cause for _, lost in told)
+
+
+def test_an_alert_that_is_lost_as_a_whole_is_told_with_its_id(local, tmp_path):
+    with Journal(local, stream_info()) as journal:
+        until(lambda: journal.queue_depths() == {"spool": 0})
+        (tmp_path / "spool").rename(tmp_path / "elsewhere")
+        opened = alert()
+        journal.write(opened)
+        ((_, lost),) = journal.take_losses()
+        (tmp_path / "elsewhere").rename(tmp_path / "spool")
+    assert (lost.what, lost.id, lost.cause) == ("alert", opened.id, "No such file or directory")
+
+
+def test_an_interrupted_alert_is_told_once_while_the_database_is_away(
+    mariadb, mariadb_url, tmp_path, killed_after
+):
+    settings = storage_settings(mariadb_url, tmp_path / "spool", flush_s=0)
+    opened = alert()
+    mariadb.stop()
+    try:
+        killed_after(hear_an_alert_unstored, settings, opened)
+        told = []
+        for _ in range(3):
+            with Journal(settings, stream_info()) as journal:
+                for one in journal.recovered:
+                    told.append(one.id)
+                    journal.write(one)
+    finally:
+        mariadb.start()
+    assert told == [opened.id]
+    with Journal(storage_settings(mariadb_url, tmp_path / "spool"), stream_info()) as journal:
+        assert journal.recovered == ()
+    (kept,) = rows(mariadb_url, alerts)
+    assert (kept["id"], kept["state"], kept["clip_sha256"]) == (
+        opened.id,
+        "interrupted",
+        clip_sha256(opened.clip),
+    )
+    assert stored_clip(settings, kept["clip_sha256"])["flac"] == flac_bytes(opened.clip)
+
+
+def hear_an_alert_unstored(settings, opened):
+    Journal(settings, stream_info()).__enter__().write(opened)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {},
+        [],
+        {"alert": []},
+        {"alert": {"id": "x", "state": "open"}},
+        {"alert": {"id": str(uuid.UUID(int=1)), "state": "open", "began_samples": "long ago"}},
+    ],
+)
+def test_an_open_alert_in_another_versions_shape_stops_no_start(settings, record, caplog):
+    with Spool(settings.spool_directory, 1_000_000) as spool:
+        spool.put(EntryKind.ALERT, record, b"sound", live=True)
+    with Journal(settings, stream_info()) as journal:
+        assert journal.recovered == ()
+        journal.write(alert())
+    assert journal.stats()["refused"] == 1 and "does not fit" in journal.problem
+    assert len(rows(settings.url, alerts)) == 1
+    assert "another version of this program" in caplog.text
+
+
+def test_the_verdicts_of_seconds_go_after_their_days_and_the_alerts_stay(settings):
+    day, now = timedelta(days=1), datetime.now(UTC)
+    old, young = stream_info(started=now - 40 * day), stream_info(started=now - 1 * day)
+    long = stream_info(started=now - 31 * day)
+    with Journal(settings, old, young, long) as journal:
+        for info in (old, young, long):
+            journal.write(score(2_048), info.id)
+            journal.write(Gap(2_048, 4_096, "overrun"), info.id)
+        two_days = 2 * 86_400 * 16_000
+        journal.write(score(two_days), long.id)
+        journal.write(Gap(two_days, two_days + 1, "overrun"), long.id)
+        journal.write(alert(AlertState.CLOSE), old.id)
+    with Journal(replace(settings, keep_days_timeline=30), stream_info()) as journal:
+        pass
+    left = {(row["stream_id"], row["second"]) for row in rows(settings.url, timeline)}
+    assert left == {(young.id, 0), (long.id, 2 * 86_400 - 1)}
+    assert {(row["stream_id"], row["start_samples"]) for row in rows(settings.url, gaps)} == {
+        (young.id, 2_048),
+        (long.id, two_days),
+    }
+    assert len(rows(settings.url, alerts)) == 1 and len(rows(settings.url, streams)) == 4
+
+
+def test_sound_that_was_given_up_while_it_went_on_and_came_at_the_end_is_no_loss(local):
+    with Journal(replace(local, spool_quota_mb=1), stream_info()) as journal:
+        opened = alert(length=900_000)
+        journal.write(opened)
+        assert journal.stats()["clips_dropped"] == 1 and journal.take_losses() == []
+        journal.write(alert(AlertState.CLOSE, of=opened))
+        assert journal.take_losses() == []
+    assert [row["state"] for row in rows(local.url, clips) if row["flac"]] == ["stored"]

@@ -9,21 +9,35 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import re
 import threading
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass
 from pathlib import Path
 
 from radd.errors import StorageError
 from storage.spool.durable import take_lock, write_whole
-from storage.spool.entry import Entry, EntryKind, decode, encode_head
+from storage.spool.entry import Entry, EntryKind, decode, encode_final, encode_head
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 BLOCK_BYTES = 4_096
 RESERVE_BYTES = 1 << 20
+GIVEN_UP = 10_000  # that wait to be taken; what is older is only counted
 ENTRY_NAME = re.compile(rf"(\d{{12}})-({'|'.join(EntryKind)})")
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """What was let go for want of space."""
+
+    name: str
+    """of its entry"""
+    what: EntryKind | None
+    """None: of an entry that stays, its clip"""
+    record: dict
+    cause: str
 
 
 @dataclass(slots=True)
@@ -42,8 +56,8 @@ class Spool:
     across threads.
 
     Entering raises StorageError if another process has the directory (naming its pid) or it cannot
-    be written. `dropped` counts what was given up for want of space, by kind and "clip"; `damaged`
-    and `refused` what is set aside.
+    be written. `dropped` counts what was given up for want of space, by kind and "clip", and
+    `given_up` names it until somebody takes it; `damaged` and `refused` count what is set aside.
     """
 
     def __init__(self, directory: Path, quota_bytes: int):
@@ -56,6 +70,7 @@ class Spool:
         self._number = 0
         self.bytes = 0
         self.dropped: Counter[str] = Counter()
+        self.given_up: deque[GivenUp] = deque(maxlen=GIVEN_UP)
         self.damaged = 0
         self.refused = 0
 
@@ -109,24 +124,41 @@ class Spool:
             head = encode_head(record, clip, live)
             while True:
                 try:
-                    self._write(name, kind, head, clip)
+                    self._write(name, kind, head + clip, bool(clip))
+                    if clip:
+                        self._regain(name)
                     return name
                 except OSError as error:
                     failure = error
+                cause = failure.strerror
                 if failure.errno not in FULL:
                     break
-                if self._give_up_rows() or (kind is not EntryKind.ROWS and self._give_up_clip()):
+                if self._give_up_rows(cause) or (
+                    kind is not EntryKind.ROWS and self._give_up_clip(cause)
+                ):
                     continue
                 if clip:
                     clip = b""
-                    self.dropped["clip"] += 1
+                    self._count(name, "clip", record, cause)
                 elif kind is EntryKind.ROWS or not self._release_reserve():
                     break
-            self.dropped[kind] += 1
+            self._count(name, kind, record, cause)
             raise StorageError(
-                f"the spool {self._directory} took no more: {failure.strerror}; free space on its "
+                f"the spool {self._directory} took no more: {cause}; free space on its "
                 "disk or raise [storage] spool_quota_mb"
             )
+
+    def finish(self, name: str, record: dict) -> None:
+        """Put the final version of an entry whose sound stays as it is; the next start tries again
+        where there is no space.
+        """
+        with self._mutex:
+            entry = self._read(name) if name in self._held else None
+            if entry is None:
+                return
+            with contextlib.suppress(OSError):
+                self._write(name, entry.kind, encode_final(entry, record), bool(entry.clip))
+                self._left.discard(name)
 
     def oldest(self) -> Entry | None:
         """The first entry that is not delivered yet, None if there is none; damaged files are set
@@ -195,15 +227,26 @@ class Spool:
             if entry.live:
                 self._left.add(path.name)
 
-    def _write(self, name: str, kind: EntryKind, head: bytes, clip: bytes) -> None:
+    def _write(self, name: str, kind: EntryKind, data: bytes, has_clip: bool) -> None:
         before = self._held.get(name)
-        size = _blocks(len(head) + len(clip))
+        size = _blocks(len(data))
         if self.bytes - (before.size if before else 0) + size > self._quota_bytes:
             raise OSError(errno.EDQUOT, "its quota is used up")
-        write_whole(self._path(name), head + clip, synced=kind is not EntryKind.ROWS)
-        self._hold(name, Held(kind, size, bool(clip), before.version + 1 if before else 0))
+        write_whole(self._path(name), data, synced=kind is not EntryKind.ROWS)
+        self._hold(name, Held(kind, size, has_clip, before.version + 1 if before else 0))
 
-    def _give_up_rows(self) -> bool:
+    def _count(self, name: str, what: str, record: dict, cause: str) -> None:
+        self.dropped[what] += 1
+        kind = None if what == "clip" else EntryKind(what)
+        self.given_up.append(GivenUp(name, kind, record, cause))
+
+    def _regain(self, name: str) -> None:
+        """A clip that an earlier version of this entry gave up has come after all."""
+        for gone in [gone for gone in self.given_up if gone.name == name]:
+            self.given_up.remove(gone)
+            self.dropped["clip"] -= 1
+
+    def _give_up_rows(self, cause: str) -> bool:
         name = next(
             (name for name, held in self._held.items() if held.kind is EntryKind.ROWS), None
         )
@@ -212,21 +255,21 @@ class Spool:
         with contextlib.suppress(OSError):
             self._path(name).unlink()
         self._forget(name)
-        self.dropped[EntryKind.ROWS] += 1
+        self._count(name, EntryKind.ROWS, {}, cause)
         return True
 
-    def _give_up_clip(self) -> bool:
+    def _give_up_clip(self, cause: str) -> bool:
         name = next((name for name, held in self._held.items() if held.has_clip), None)
         if name is None:
             return False
         held = self._held[name]
         held.has_clip = False
         with contextlib.suppress(OSError), open(self._path(name), "rb+") as file:
-            head_bytes = len(file.readline())
-            file.truncate(head_bytes)
-            self.bytes += _blocks(head_bytes) - held.size
-            held.size = _blocks(head_bytes)
-            self.dropped["clip"] += 1
+            head = file.readline()
+            file.truncate(len(head))
+            self.bytes += _blocks(len(head)) - held.size
+            held.size = _blocks(len(head))
+            self._count(name, "clip", json.loads(head)["record"], cause)
         return True
 
     def _read(self, name: str) -> Entry | None:

@@ -37,8 +37,16 @@ class Entry:
 
 def encode_head(record: dict, clip: bytes, live: bool) -> bytes:
     """The first line, which stays true when the clip after it is cut off."""
-    sha256 = hashlib.sha256(clip).hexdigest()
-    said = {"live": live, "clip_sha256": sha256, "clip_bytes": len(clip), "record": record}
+    return _head(record, hashlib.sha256(clip).hexdigest(), len(clip), live)
+
+
+def encode_final(entry: Entry, record: dict) -> bytes:
+    """The bytes of its final version, with the same sound or what is known of it."""
+    return _head(record, entry.clip_sha256, entry.clip_bytes, False) + (entry.clip or b"")
+
+
+def _head(record: dict, clip_sha256: str, clip_bytes: int, live: bool) -> bytes:
+    said = {"live": live, "clip_sha256": clip_sha256, "clip_bytes": clip_bytes, "record": record}
     return json.dumps(said, allow_nan=False).encode() + b"\n"
 
 
