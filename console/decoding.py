@@ -7,6 +7,7 @@ it stays there.
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import multiprocessing.forkserver
 import os
@@ -21,13 +22,15 @@ from pathlib import Path
 
 import numpy as np
 
+from radd.channels import Lane, columns
+from radd.containers import open_stream
 from radd.errors import AudioError
-from radd.files import open_audio, open_stream
-from radd.resampling import Converter
-from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, seconds
+from radd.files import open_audio
+from radd.resampling import Piece, convert
+from radd.types import HOP_SAMPLES, AudioChunk
 
 NAME = "recording"  # what a file is called here, whatever the client called it
-SOUND, PROBLEM, FAILURE, END = b"s", b"p", b"f", b"."
+HEADER, SOUND, GAP, PROBLEM, FAILURE, END = b"h", b"s", b"g", b"p", b"f", b"."
 AT_ONCE_SAMPLES = 64 * HOP_SAMPLES
 OPEN_FILES = 32
 PATIENCE = 5  # a busy machine needs more time than its processor takes
@@ -59,12 +62,38 @@ class DecodedSound:
         self.problem: str | None = None
         """what is wrong with the sound, known once its blocks have been read; None if nothing is"""
 
-    def blocks(self) -> Iterator[np.ndarray]:
-        """The decoded sound in order, float32 (n,), mono, 16 kHz.
+    def chunks(self) -> Iterator[AudioChunk]:
+        """The decoded sound in order, mono, 16 kHz; what is missing in it is a gap.
 
         Raises AudioError for what is no sound, is too long, or takes the decoder too much time or
         memory.
         """
+        end, cause = 0, None
+        for tag, body in self._messages():
+            if tag == GAP:
+                gap = json.loads(body)
+                end, cause = gap["start"], gap["cause"]
+            if tag == SOUND:
+                chunk = AudioChunk(np.frombuffer(body, np.float32), end, cause)
+                end, cause = chunk.end, None
+                yield chunk
+
+    def columns(self) -> Iterator[np.ndarray]:
+        """Every channel of what Decoders.channels decodes, float32 (n, channels), 16 kHz; as
+        chunks().
+        """
+        channels = 1
+        for tag, body in self._messages():
+            if tag == HEADER:
+                channels = json.loads(body)["channels"]
+            if tag == SOUND:
+                yield np.frombuffer(body, np.float32).reshape(-1, channels)
+
+    def track_channels(self) -> list[int]:
+        """The channels of every track with sound; raises as chunks()."""
+        return next(json.loads(body)["tracks"] for tag, body in self._messages() if tag == HEADER)
+
+    def _messages(self) -> Iterator[tuple[bytes, bytes]]:
         while True:
             if not self._pipe.poll(self._silence_s):
                 raise AudioError(self._too_slow())
@@ -79,8 +108,7 @@ class DecodedSound:
                 raise AudioError(body.decode(errors="replace"))
             if tag == PROBLEM:
                 self.problem = body.decode(errors="replace")
-            else:
-                yield np.frombuffer(body, np.float32)
+            yield tag, body
 
     def _died(self) -> str:
         self._process.join(PATIENCE)
@@ -125,15 +153,25 @@ class Decoders:
         pass
 
     @contextmanager
-    def file(self, directory: Path) -> Iterator[DecodedSound]:
-        """The sound of the file NAME in `directory`."""
-        with self._run(_decode_file, str(directory), self.limits) as (pipe, process):
+    def file(self, directory: Path, lane: Lane | None = None) -> Iterator[DecodedSound]:
+        """The sound of one lane of the file NAME in `directory`; None: the mean of the channels of
+        its first track.
+        """
+        source = str(directory), lane or Lane()
+        with self._run(_decode_lane, source, self.limits) as (pipe, process):
+            yield DecodedSound(pipe, process, self.limits, float(PATIENCE * self.limits.cpu_s))
+
+    @contextmanager
+    def channels(self, directory: Path, track: int) -> Iterator[DecodedSound]:
+        """All channels of a track, from 0, of the file NAME in `directory`: for columns()."""
+        source = str(directory), track
+        with self._run(_decode_channels, source, self.limits) as (pipe, process):
             yield DecodedSound(pipe, process, self.limits, float(PATIENCE * self.limits.cpu_s))
 
     @contextmanager
     def stream(self) -> Iterator[tuple[Connection, DecodedSound]]:
-        """A pipe for the bytes of an Ogg or WebM stream in pieces of any size, closed at their end,
-        and its sound.
+        """A pipe for the bytes of a stream in a container in pieces of any size, closed at their
+        end, and its sound.
         """
         ours, theirs = self._context.Pipe()
         try:
@@ -161,15 +199,23 @@ class Decoders:
             process.close()
 
 
-def _decode_file(directory: str, pipe: Connection, limits: Limits) -> None:
+def _decode_lane(source: tuple[str, Lane], pipe: Connection, limits: Limits) -> None:
+    directory, lane = source
     os.chdir(directory)
     _confine(limits)
-    _send(pipe, limits, lambda: open_audio(NAME))
+    _send(pipe, limits, lambda: open_audio(NAME, lane.track), _Lane(lane.channel, AT_ONCE_SAMPLES))
+
+
+def _decode_channels(source: tuple[str, int], pipe: Connection, limits: Limits) -> None:
+    directory, track = source
+    os.chdir(directory)
+    _confine(limits)
+    _send(pipe, limits, lambda: open_audio(NAME, track), _send_columns)
 
 
 def _decode_stream(source: Connection, pipe: Connection, limits: Limits) -> None:
     _confine(limits)
-    _send(pipe, limits, lambda: open_stream(Incoming(source)), at_once=1)
+    _send(pipe, limits, lambda: open_stream(Incoming(source)), _Lane(None, 1))
 
 
 def _confine(limits: Limits) -> None:
@@ -186,14 +232,14 @@ def _confine(limits: Limits) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
 
 
-def _send(
-    pipe: Connection, limits: Limits, open_sound: Callable, at_once: int = AT_ONCE_SAMPLES
-) -> None:
+def _send(pipe: Connection, limits: Limits, open_sound: Callable, send_sound: Callable) -> None:
     try:
         with open_sound() as file:
             if (file.frames or 0) > limits.length_s * file.rate_hz:
                 raise AudioError(_too_long(file.frames / file.rate_hz, limits))
-            _send_sound(pipe, limits, file, at_once)
+            header = {"tracks": file.track_channels, "channels": file.channels}
+            pipe.send_bytes(HEADER + json.dumps(header).encode())
+            send_sound(pipe, _bounded(file.pieces(), limits), file.channels)
             if file.problem:
                 pipe.send_bytes(PROBLEM + file.problem.encode())
         pipe.send_bytes(END)
@@ -207,22 +253,46 @@ def _send(
         pass  # nobody wants the sound any more
 
 
-def _send_sound(pipe: Connection, limits: Limits, file, at_once: int) -> None:
-    converter, waiting, size = Converter(file.rate_hz, file.channels), [], 0
+def _bounded(pieces: Iterator[Piece], limits: Limits) -> Iterator[Piece]:
+    """The pieces; raises AudioError where they last too long, what is missing included."""
+    length_s = 0.0
+    for piece in pieces:
+        length_s += piece.lost_s + len(piece.frames) / piece.rate_hz
+        if length_s > limits.length_s:
+            raise AudioError(_too_long(length_s, limits))
+        yield piece
 
-    def send(samples: np.ndarray, least: int) -> None:
-        nonlocal waiting, size
-        waiting.append(samples)
-        size += len(samples)
-        if size >= least:
-            pipe.send_bytes(SOUND + np.concatenate(waiting).tobytes())
-            waiting, size = [], 0
-        if converter.end > limits.length_s * SAMPLE_RATE_HZ:
-            raise AudioError(_too_long(seconds(converter.end), limits))
 
-    for block in file.blocks():
-        send(converter.push(block).samples, at_once)
-    send(converter.flush().samples, 1)
+class _Lane:
+    """Sends one channel, or the mean of all, in parts of at least `at_once` samples."""
+
+    def __init__(self, channel: int | None, at_once: int):
+        self._channel, self._at_once = channel, at_once
+
+    def __call__(self, pipe: Connection, pieces: Iterator[Piece], channels: int) -> None:
+        waiting, end = [], 0
+        for chunk in convert(pieces, self._channel):
+            if chunk.start > end:
+                _send_sound(pipe, waiting)
+                gap = {"start": chunk.start, "cause": chunk.cause}
+                pipe.send_bytes(GAP + json.dumps(gap).encode())
+            waiting.append(chunk.samples)
+            end = chunk.end
+            if sum(map(len, waiting)) >= self._at_once:
+                _send_sound(pipe, waiting)
+        _send_sound(pipe, waiting)
+
+
+def _send_sound(pipe: Connection, waiting: list[np.ndarray]) -> None:
+    if waiting:
+        pipe.send_bytes(SOUND + np.concatenate(waiting).tobytes())
+        waiting.clear()
+
+
+def _send_columns(pipe: Connection, pieces: Iterator[Piece], channels: int) -> None:
+    for sound in columns(pieces, channels):
+        if len(sound):
+            pipe.send_bytes(SOUND + np.ascontiguousarray(sound, np.float32).tobytes())
 
 
 def _too_long(found_s: float, limits: Limits) -> str:

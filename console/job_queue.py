@@ -23,6 +23,8 @@ from console.decoding import NAME, Decoders
 from console.prediction import Predictor
 from console.schemas import Prediction
 from console.settings import ServeSettings
+from radd.channels import ChannelChoice, Lane, Plan, plan
+from radd.types import AudioChunk
 
 BLOCK_BYTES = 1 << 20
 STREAM_RETRY_S = 5
@@ -104,7 +106,9 @@ class JobQueue:
         for threads in (self._workers, self.listeners, self.pipes):
             threads.shutdown(wait=False, cancel_futures=True)
 
-    async def judge(self, upload: UploadFile, client: str) -> Prediction:
+    async def judge(
+        self, upload: UploadFile, client: str, choice: ChannelChoice | None = None
+    ) -> Prediction:
         """The judgement of an uploaded file; raises AudioError, and Refused where too many wait
         already or this client has had its share of sound.
         """
@@ -112,7 +116,11 @@ class JobQueue:
         with self._recordings.place(client, wait_s):
             async with self._turns.place(client):
                 return await asyncio.get_running_loop().run_in_executor(
-                    self._workers, self._work, upload, self.quota.meter(client)
+                    self._workers,
+                    self._work,
+                    upload,
+                    self.quota.meter(client),
+                    choice or ChannelChoice(),
                 )
 
     @contextmanager
@@ -121,21 +129,55 @@ class JobQueue:
         with self._streams.place(client, STREAM_RETRY_S):
             yield
 
-    def _work(self, upload: UploadFile, meter: SoundMeter) -> Prediction:
+    def _judge_lanes(
+        self, directory: Path, sha256: str, choice: ChannelChoice, meter: SoundMeter
+    ) -> Prediction:
+        """The judgement of the channel or track that sounds most synthetic, of those in which
+        somebody speaks.
+        """
+        found = self._plan(directory, choice)
+        judged = [self._judge_lane(directory, sha256, lane, meter) for lane in found.lanes]
+        worst = min(judged, key=lambda one: float("inf") if one.llr is None else one.llr)
+        worst.warnings += [found.note] if found.note else []
+        if len(judged) > 1:
+            verdicts = (
+                f"{lane.name}: {one.verdict}" for lane, one in zip(found.lanes, judged, strict=True)
+            )
+            worst.warnings.append(
+                f"{', '.join(verdicts)}; told here: {found.lanes[judged.index(worst)].name}"
+            )
+        return worst
+
+    def _plan(self, directory: Path, choice: ChannelChoice) -> Plan:
+        def heard(track: int) -> Iterator[np.ndarray]:
+            with self.decoders.channels(directory, track) as sound:
+                yield from sound.columns()
+
+        with self.decoders.file(directory) as sound:
+            track_channels = sound.track_channels()
+        return plan("this file", track_channels, heard, choice)
+
+    def _judge_lane(
+        self, directory: Path, sha256: str, lane: Lane, meter: SoundMeter
+    ) -> Prediction:
+        with self.decoders.file(directory, lane) as sound:
+            prediction = self._judge.judge(_metered(sound.chunks(), meter), sha256)
+            prediction.warnings += [sound.problem] if sound.problem else []
+        return prediction
+
+    def _work(self, upload: UploadFile, meter: SoundMeter, choice: ChannelChoice) -> Prediction:
         began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="radd-") as directory:
             sha256 = _copy(upload, Path(directory) / NAME)
-            with self.decoders.file(Path(directory)) as sound:
-                prediction = self._judge.judge(_metered(sound.blocks(), meter), sha256)
-                prediction.warnings += [sound.problem] if sound.problem else []
+            prediction = self._judge_lanes(Path(directory), sha256, choice, meter)
         self._mean_s += 0.1 * (time.monotonic() - began - self._mean_s)
         return prediction
 
 
-def _metered(blocks: Iterator[np.ndarray], meter: SoundMeter) -> Iterator[np.ndarray]:
-    for samples in blocks:
-        meter.add(len(samples))
-        yield samples
+def _metered(chunks: Iterator[AudioChunk], meter: SoundMeter) -> Iterator[AudioChunk]:
+    for chunk in chunks:
+        meter.add(len(chunk.samples))
+        yield chunk
 
 
 def _copy(upload: UploadFile, path: Path) -> str:

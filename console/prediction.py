@@ -29,9 +29,8 @@ class Predictor:
         """
         self._champion, self._monitor, self._decider = champion, monitor, decider
 
-    def judge(self, blocks: Iterable[np.ndarray], sha256: str) -> Prediction:
-        """The judgement of sound in blocks, float32 (n,), mono, 16 kHz, out of the file of this
-        digest.
+    def judge(self, chunks: Iterable[AudioChunk], sha256: str) -> Prediction:
+        """The judgement of sound out of the file of this digest.
 
         Its LLR is that of `evaluate.py score`: the mean over the longest windows that the speech
         gate lets pass. Where it lets none pass nothing is measured, while evaluate.py leaves the
@@ -39,9 +38,9 @@ class Predictor:
         """
         model = self._champion.now
         monitor, events, end = self._monitor(model.detector), [], 0
-        for samples in blocks:
-            events += monitor.feed(AudioChunk(samples, end))
-            end += len(samples)
+        for chunk in chunks:
+            events += monitor.feed(chunk)
+            end = chunk.end
         events += monitor.flush()
         scores = [event for event in events if isinstance(event, Score)]
         if not scores:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, File, Request, Response, UploadFile
+from fastapi import APIRouter, File, Query, Request, Response, UploadFile
 from starlette.concurrency import run_in_threadpool
 
 from console.champion import Champion
@@ -15,10 +15,13 @@ from console.job_queue import JobQueue
 from console.metrics import Metrics
 from console.schemas import Batch, BatchItem, Prediction, Problem
 from console.settings import ServeSettings
+from radd.channels import AUTO, ChannelChoice
 from radd.errors import RaddError
 
 LONGEST_NAME = 1000
 REFUSALS = {code: {"model": Problem} for code in (400, 401, 408, 413, 422, 429, 503)}
+Channel = Annotated[str, Query(description="auto, mix, split, left, right or a number from 1 on")]
+Track = Annotated[int | None, Query(description="track with sound, from 1 on", ge=1, le=1000)]
 
 
 def routes(
@@ -27,23 +30,32 @@ def routes(
     router = APIRouter(prefix="/v1", tags=["recordings"], responses=REFUSALS)
     most_bytes = settings.max_upload_mb * 1_000_000
 
-    async def judge(request: Request, file: UploadFile) -> Prediction:
+    async def judge(
+        request: Request, file: UploadFile, use_channel: str = AUTO, track: int | None = None
+    ) -> Prediction:
         if (file.size or 0) > most_bytes:
             raise Refused(
                 413,
                 f"the file has {file.size} bytes, at most {settings.max_upload_mb} MB are taken",
             )
-        prediction = await desk.judge(file, client_of(request.scope))
+        choice = ChannelChoice(use_channel, track)
+        prediction = await desk.judge(file, client_of(request.scope), choice)
         meters.judged(prediction)
         return prediction
 
     @router.post("/predict")
     async def predict(
         request: Request,
-        file: Annotated[UploadFile, File(description="WAV, FLAC, MP3, OGG, Opus or M4A")],
+        file: Annotated[
+            UploadFile, File(description="WAV, FLAC, MP3, OGG, Opus, M4A or a video with sound")
+        ],
+        use_channel: Channel = AUTO,
+        track: Track = None,
     ) -> Prediction:
-        """Judge one recording."""
-        return await judge(request, file)
+        """Judge one recording: of several channels or tracks, the one that sounds most synthetic
+        of those in which somebody speaks.
+        """
+        return await judge(request, file, use_channel, track)
 
     @router.post(
         "/report", response_class=Response, responses={200: {"content": {"application/pdf": {}}}}
@@ -51,6 +63,8 @@ def routes(
     async def make_report(
         request: Request,
         file: Annotated[UploadFile, File(description="as for /v1/predict")],
+        use_channel: Channel = AUTO,
+        track: Track = None,
     ) -> Response:
         """Judge one recording, as a PDF to print or to keep: what was found, second by second, and
         what that does not say.
@@ -58,7 +72,7 @@ def routes(
         from console.report import report  # 40 MB of memory, from the first report on
 
         before = champion.now
-        prediction = await judge(request, file)
+        prediction = await judge(request, file, use_channel, track)
         model = before if before.name == prediction.model else champion.now
         name = (file.filename or "without a name")[:LONGEST_NAME]
         pdf = await run_in_threadpool(report, name, prediction, model.manifest["metrics"])

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Annotated
 
-import numpy as np
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 from starlette.types import Message
 
@@ -19,6 +18,7 @@ from console.http_errors import Refused
 from console.job_queue import JobQueue
 from console.metrics import Metrics
 from radd.errors import AudioError, ConfigError, RaddError
+from radd.recognition import is_container
 from radd.resampling import Converter
 from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, AudioChunk, Detector, seconds
 from stream.capture.pcm import PcmFrames
@@ -47,19 +47,19 @@ class StreamSession:
         self._monitor = monitor(self._detector)
         self.end = 0
 
-    def hear(
-        self, samples: np.ndarray, damaged: int = 0, arrived: float | None = None
-    ) -> list[dict]:
-        """What float32 (n,), mono, 16 kHz brings; the last two as AudioChunk has them."""
-        self._meter.add(len(samples))
-        events = []
-        for at in range(0, len(samples), AT_ONCE_SAMPLES):
-            part, model = samples[at : at + AT_ONCE_SAMPLES], self._detector.name
-            heard = self._monitor.feed(AudioChunk(part, self.end, None, damaged, arrived))
+    def hear(self, chunk: AudioChunk) -> list[dict]:
+        """What a chunk brings."""
+        self._meter.add(len(chunk.samples))
+        events, start, cause = [], chunk.start, chunk.cause
+        for at in range(0, len(chunk.samples), AT_ONCE_SAMPLES):
+            part, model = chunk.samples[at : at + AT_ONCE_SAMPLES], self._detector.name
+            heard = self._monitor.feed(
+                AudioChunk(part, start + at, cause, chunk.damaged, chunk.arrived)
+            )
             if self._detector.name != model:
-                events.append(ModelChanged(self.end, self._detector.name))
+                events.append(ModelChanged(start + at, self._detector.name))
             events += heard
-            self.end += len(part)
+            self.end, cause = start + at + len(part), None
         return [as_json(event) for event in events]
 
     def flush(self) -> list[dict]:
@@ -72,7 +72,7 @@ class PcmSession:
     """
 
     def __init__(self, ear: StreamSession, pcm_format: str, rate_hz: int, channels: int):
-        self._ear, self._frames, self._converter = (
+        self.ear, self._frames, self._converter = (
             ear,
             PcmFrames(pcm_format, channels),
             Converter(rate_hz, channels),
@@ -82,11 +82,10 @@ class PcmSession:
         """What raw PCM brings; `arrived` is when the first of it came, as time.monotonic() has
         it.
         """
-        chunk = self._converter.push(self._frames.push(data), arrived)
-        return self._ear.hear(chunk.samples, chunk.damaged, arrived)
+        return self.ear.hear(self._converter.push(self._frames.push(data), arrived))
 
     def flush(self) -> list[dict]:
-        return self._ear.hear(self._converter.flush().samples) + self._ear.flush()
+        return self.ear.hear(self._converter.flush()) + self.ear.flush()
 
 
 class Packets:
@@ -127,7 +126,11 @@ def routes(
     async def stream(
         socket: WebSocket,
         format: Annotated[
-            str, Query(description="s16le, f32le ..., or opus: Opus in Ogg or WebM")
+            str,
+            Query(
+                description="of raw PCM: s16le, f32le ...; opus: a container. Containers such as "
+                "Ogg, WebM, WAV, MP3 and FLAC are also recognised by their first bytes"
+            ),
         ] = "s16le",
         rate: int = SAMPLE_RATE_HZ,
         channels: int = 1,
@@ -139,11 +142,12 @@ def routes(
         packets = Packets(socket, ear, idle_s)
         try:
             with desk.stream(client):
-                if format == OPUS:
-                    await _opus(packets, socket, ear, desk)
+                pcm = None if format == OPUS else PcmSession(ear, format, rate, channels)
+                head = b"" if pcm is None else await _head(packets)
+                if pcm is None or is_container(head, is_all=True):
+                    await _contained(packets, head, socket, ear, desk)
                 else:
-                    pcm = PcmSession(ear, format, rate, channels)
-                    await _pcm(packets, socket, pcm, desk)
+                    await _pcm(packets, head, socket, pcm, desk)
                 await socket.close(NORMAL)
         except (RaddError, Refused) as error:
             await _refuse(socket, error)
@@ -155,7 +159,17 @@ def routes(
     return router
 
 
-async def _pcm(incoming: Packets, socket: WebSocket, ear: PcmSession, desk: JobQueue) -> None:
+async def _head(packets: Packets) -> bytes:
+    """What came first, as much of it as tells a container from raw PCM; less where it ends."""
+    head = b""
+    while is_container(head) is None and (data := await packets.next()) is not None:
+        head += data
+    return head
+
+
+async def _pcm(
+    incoming: Packets, head: bytes, socket: WebSocket, session: PcmSession, desk: JobQueue
+) -> None:
     """Judge what has come by now at once: a stream that is late costs less, and so catches up."""
     loop, packets = asyncio.get_running_loop(), asyncio.Queue(PACKETS)
 
@@ -168,6 +182,7 @@ async def _pcm(incoming: Packets, socket: WebSocket, ear: PcmSession, desk: JobQ
             raise
         await packets.put(None)
 
+    packets.put_nowait((head, time.monotonic()))
     receiving = asyncio.create_task(receive())
     try:
         while (packet := await packets.get()) is not None:
@@ -176,29 +191,38 @@ async def _pcm(incoming: Packets, socket: WebSocket, ear: PcmSession, desk: JobQ
                 more = packets.get_nowait()
                 ended = more is None
                 data += b"" if ended else more[0]
-            await _tell(socket, await loop.run_in_executor(desk.listeners, ear.push, data, arrived))
+            await _tell(
+                socket, await loop.run_in_executor(desk.listeners, session.push, data, arrived)
+            )
             if ended:
                 break
         await receiving
-        await _tell(socket, await loop.run_in_executor(desk.listeners, ear.flush))
+        await _tell(socket, await loop.run_in_executor(desk.listeners, session.flush))
     finally:
         receiving.cancel()
 
 
-async def _opus(packets: Packets, socket: WebSocket, ear: StreamSession, desk: JobQueue) -> None:
+async def _contained(
+    packets: Packets, head: bytes, socket: WebSocket, ear: StreamSession, desk: JobQueue
+) -> None:
+    """Judge a container as it comes."""
     loop = asyncio.get_running_loop()
 
     def listen() -> None:
-        for samples in sound.blocks():
-            asyncio.run_coroutine_threadsafe(_tell(socket, ear.hear(samples)), loop).result()
+        for chunk in sound.chunks():
+            asyncio.run_coroutine_threadsafe(_tell(socket, ear.hear(chunk)), loop).result()
         asyncio.run_coroutine_threadsafe(_tell(socket, ear.flush()), loop).result()
+        if sound.problem:
+            raise AudioError(sound.problem)
 
     with desk.decoders.stream() as (pipe, sound):
         listening = loop.run_in_executor(desk.pipes, listen)
         try:
-            while not listening.done() and (data := await packets.next()) is not None:
+            data = head
+            while not listening.done() and data is not None:
                 with suppress(OSError):  # the decoder has ended; it has told why
                     await loop.run_in_executor(desk.pipes, pipe.send_bytes, data)
+                data = await packets.next()
             pipe.close()
             await listening
         except BaseException:

@@ -4,13 +4,14 @@ figures compare.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 
 from evaluation.telephone import a_law, mu_law, telephone
-from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ
+from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, AudioChunk
 
 NOISE_SNR_DB = 10.0
 NOISE_CORNER_HZ = 500.0
@@ -55,10 +56,36 @@ class ChannelCondition:
         sound = through(self.condition, np.concatenate([*blocks]), name)
         return iter(np.split(sound, range(HOP_SAMPLES, len(sound), HOP_SAMPLES)))
 
+    def parts(self, chunks: Iterable[AudioChunk], name: str) -> Iterator[Iterator[np.ndarray]]:
+        """What is heard of a clip, as of() gives it, apart where sound is missing in the file;
+        under a condition, and of the beginning alone, what is there is joined.
+
+        Each part has to be read before the next is asked for.
+        """
+        if self == ChannelCondition():
+            return (map(_samples, part) for _, part in groupby(chunks, _PartNumber()))
+        return iter([self.of(map(_samples, chunks), name)])
+
     def __str__(self) -> str:
         return f"condition {self.condition}" + (
             "" if self.seconds is None else f", first {self.seconds:g} s"
         )
+
+
+class _PartNumber:
+    """Counts the losses before the chunks that it is shown in order."""
+
+    def __init__(self) -> None:
+        self._number, self._end = 0, 0
+
+    def __call__(self, chunk: AudioChunk) -> int:
+        self._number += chunk.start > self._end
+        self._end = chunk.end
+        return self._number
+
+
+def _samples(chunk: AudioChunk) -> np.ndarray:
+    return chunk.samples
 
 
 def _first(blocks: Iterator[np.ndarray], n: int) -> Iterator[np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,9 @@ import numpy as np
 
 from evaluation.audio_folder import AudioFolder
 from evaluation.conditions import ChannelCondition
+from radd.channels import ChannelChoice, Lane
 from radd.errors import AudioError
-from radd.files import open_audio
-from radd.resampling import Converter
+from radd.files import chunks, lanes
 from radd.types import HOP_SAMPLES, Detector, Judgement
 
 HOPS_AT_ONCE = (
@@ -32,6 +33,9 @@ class OfflineDetector(Detector, Protocol):
     def push(
         self, state: object, samples: np.ndarray, gated: bool = True, longest: bool = False
     ) -> list[Judgement]: ...
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,54 +59,69 @@ class ClipScorer:
         detector: OfflineDetector,
         folder: AudioFolder,
         hearing: ChannelCondition | None = None,
+        choice: ChannelChoice | None = None,
     ):
+        """`choice` is what is judged of several channels or tracks."""
         self._detector, self._folder, self._hearing = (
             detector,
             folder,
             hearing or ChannelCondition(),
         )
+        self._choice = choice
 
     def score_all(self, utts: list[str]) -> list[ClipScore]:
         return [self.score(utt) for utt in utts]
 
     def score(self, utt: str) -> ClipScore:
-        """The mean LLR over the full windows of a clip, one a hop, that the gate lets pass.
+        """The mean LLR over the full windows of a clip, one a hop, that the gate lets pass; the
+        lowest one of the channels or tracks in which somebody speaks, where they are not one sound.
 
         A clip without a full window has the LLR of its longest one. Where the gate lets none of
         these pass, it is left open. A rest of less than a hop is not heard; a clip that is all rest
-        is filled up with silence.
+        is filled up with silence. No window reaches over a loss inside a file.
         """
         path = self._folder.find(utt)
         if path is None:
             return ClipScore(utt, None, "no file of this name")
         try:
-            judged = self._longest(utt, path, gated=True)
-            llrs = [judgement.llr for judgement in judged if judgement.llr is not None]
-            if llrs:
-                return ClipScore(utt, float(np.mean(llrs)))
-            llrs = [judgement.llr for judgement in self._longest(utt, path, gated=False)]
+            scores = [self._score_lane(utt, path, lane) for lane in self._lanes(path)]
         except AudioError as error:
             return ClipScore(utt, None, str(error))
+        return min(scores, key=lambda score: score.llr)
+
+    def _lanes(self, path: Path) -> tuple[Lane, ...]:
+        found = lanes(path, self._choice)
+        if found.note:
+            log.warning(found.note)
+        return found.lanes
+
+    def _score_lane(self, utt: str, path: Path, lane: Lane) -> ClipScore:
+        judged = self._longest(utt, path, lane, gated=True)
+        llrs = [judgement.llr for judgement in judged if judgement.llr is not None]
+        if llrs:
+            return ClipScore(utt, float(np.mean(llrs)))
+        llrs = [judgement.llr for judgement in self._longest(utt, path, lane, gated=False)]
         return ClipScore(
             utt, float(np.mean(llrs)), refusal=f"{judged[-1].refusal}: {judged[-1].reason}"
         )
 
-    def _longest(self, utt: str, path: Path, gated: bool) -> list[Judgement]:
-        """The judgements of all full windows, or of the last and longest one; raises AudioError as
+    def _longest(self, utt: str, path: Path, lane: Lane, gated: bool) -> list[Judgement]:
+        """The judgements of all full windows, or of the last and longest ones; raises AudioError as
         open_audio.
         """
         at_once = max(HOPS_AT_ONCE, self._detector.window_hops)
-        state, hops = self._detector.start(), _hops(self._hearing.of(blocks(path), utt), at_once)
-        return [
-            one
-            for samples in hops
-            for one in self._detector.push(state, samples, gated=gated, longest=True)
-        ]
+        judged: list[Judgement] = []
+        for sound in self._hearing.parts(chunks(path, lane), utt):
+            state = self._detector.start()
+            for samples in _hops(sound, at_once, fill=not judged):
+                judged += self._detector.push(state, samples, gated=gated, longest=True)
+        longest = max(judgement.window_samples for judgement in judged)
+        return [judgement for judgement in judged if judgement.window_samples == longest]
 
 
-def _hops(sound: Iterator[np.ndarray], at_once: int) -> Iterator[np.ndarray]:
+def _hops(sound: Iterator[np.ndarray], at_once: int, fill: bool) -> Iterator[np.ndarray]:
     """Blocks of any length as whole hops, `at_once` or more but never all of a long clip; at least
-    one hop.
+    one hop with `fill`.
     """
     heard, waiting, size = 0, [], 0
     for samples in sound:
@@ -114,19 +133,8 @@ def _hops(sound: Iterator[np.ndarray], at_once: int) -> Iterator[np.ndarray]:
             yield sound[:whole]
             heard, waiting, size = heard + whole, [sound[whole:]], size - whole
     sound = np.concatenate([*waiting, np.zeros(0, np.float32)])
-    if not heard and size < HOP_SAMPLES:
+    if fill and not heard and size < HOP_SAMPLES:
         sound = np.pad(sound, (0, HOP_SAMPLES - size))
     whole = len(sound) - len(sound) % HOP_SAMPLES
     if whole:
         yield sound[:whole]
-
-
-def blocks(path: Path) -> Iterator[np.ndarray]:
-    """The sound of a file in blocks of about 128 ms, float32 (n,), mono, 16 kHz; raises AudioError
-    as open_audio.
-    """
-    with open_audio(path) as file:
-        converter = Converter(file.rate_hz, file.channels)
-        for block in file.blocks():
-            yield converter.push(block).samples
-        yield converter.flush().samples

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
-
-import numpy as np
 
 from evaluation.audio_folder import AudioFolder
 from evaluation.conditions import through
 from evaluation.outcome import Alarm, StreamResult
 from evaluation.recordings import LongRecording, join
-from evaluation.scoring import blocks
 from radd.errors import AudioError
-from radd.files import load_speech, open_audio
+from radd.files import chunks, lanes, load_speech, open_audio
 from radd.types import HOP_SAMPLES, Alert, AlertState, AudioChunk, Event, Score, seconds
+
+log = logging.getLogger(__name__)
 
 
 class ChunkListener(Protocol):
@@ -30,7 +30,9 @@ def clip_length_s(folder: AudioFolder, utt: str) -> float:
     path = folder.find(utt)
     try:
         with open_audio(path or utt) as file:
-            return (file.frames or 0) / file.rate_hz
+            if file.frames is not None:
+                return file.frames / file.rate_hz
+            return sum(len(piece.frames) / piece.rate_hz for piece in file.pieces())
     except AudioError:
         return 0.0
 
@@ -43,25 +45,26 @@ class Listening:
 
     def hear(self, recording: LongRecording) -> StreamResult:
         """Raises AudioError for sound that is missing or cannot be read."""
-        listener, end = self._listener(), 0
-        heard = StreamResult([], [])
-        for samples in self._sound(recording):
-            _keep(heard, listener.feed(AudioChunk(samples, end)))
-            end += len(samples)
+        listener, heard = self._listener(), StreamResult([], [])
+        for chunk in self._sound(recording):
+            _keep(heard, listener.feed(chunk))
         _keep(heard, listener.flush())
         return heard
 
-    def _sound(self, recording: LongRecording) -> Iterator[np.ndarray]:
+    def _sound(self, recording: LongRecording) -> Iterator[AudioChunk]:
         paths = [self._path(name) for name in recording.clips]
         if len(paths) == 1 and self._condition == "clean":
-            yield from blocks(paths[0])
+            found = lanes(paths[0])
+            if found.note:
+                log.warning("%s; used: %s", found.note, found.lanes[0].name)
+            yield from chunks(paths[0], found.lanes[0])
             return
         clips = [load_speech(path) for path in paths]
         sound = through(
             self._condition, join(clips) if len(clips) > 1 else clips[0], recording.name
         )
         for start in range(0, len(sound), HOP_SAMPLES):
-            yield sound[start : start + HOP_SAMPLES]
+            yield AudioChunk(sound[start : start + HOP_SAMPLES], start)
 
     def _path(self, name: str) -> Path:
         path = self._folder.find(name)

@@ -1,35 +1,35 @@
-"""Audio files, read in blocks with constant memory. The only module that imports soundfile and
-PyAV.
+"""Files of sound, read in pieces with constant memory.
 
-PyAV is optional. It is imported only for files that libsndfile cannot read: M4A, AAC and video
-sound tracks.
+Plain WAV and its kin are read by soundfile, whose one door this is, all others by PyAV.
 """
 
 from __future__ import annotations
 
 import io
 import logging
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import soundfile
 
+from radd.channels import ChannelChoice, Lane, Plan, columns, plan
+from radd.containers import ContainerFile, NotSound, open_container, problem
 from radd.errors import AudioError
-from radd.resampling import Converter
+from radd.resampling import Piece, convert
+from radd.types import AudioChunk
 
 BLOCK_S = 0.128
-CONTAINERS = (
-    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,eac3,flac,flv,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpeg,mpegts,"
-    "ogg,rm,tta,w64,wav,wv"
-    # formats that FFmpeg may open; formats that refer to other files, such as playlists, are out
-)
+PLAIN = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU")
+UNCODED = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")
+PLAIN_HEADS = (b"RIFF", b"RIFX", b"RF64", b"FORM", b".snd", b"riff")
+RAW_SUFFIXES = (".raw", ".pcm")
 UNKNOWN_BYTES = (
-    # programs that write to a pipe do not know the length and write about this value or more
-    0x7FFF_0000
+    0x7FFF_0000  # programs that write to a pipe do not know the length and write about this or more
 )
+LOUD, LOUD_SHARE = 8.0, 0.05  # +18 dB over full scale: no sound that is scaled to it is so loud
 _SHORT = re.compile(
     r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE
 )
@@ -38,27 +38,25 @@ log = logging.getLogger(__name__)
 
 
 class _Forward(soundfile.SoundFile):
-    """Reads sequentially only. For seekable files soundfile seeks after each block, and MP3
-    decoding does not survive that.
-    """
+    """Reads straight on: soundfile makes a file that can seek do so after each block."""
 
     def seekable(self) -> bool:
         return False
 
 
 class AudioFile:
-    """An open audio file that libsndfile reads: WAV, FLAC, MP3, OGG, Opus, AIFF and more. A context
-    manager.
-    """
+    """An open file of sound that libsndfile reads. A context manager."""
 
-    def __init__(self, path: Path, sound: soundfile.SoundFile):
-        self.path, self._sound = path, sound
+    def __init__(self, name: str, sound: soundfile.SoundFile):
+        self.name, self._sound = name, sound
         self.rate_hz: int = sound.samplerate
         self.channels: int = sound.channels
+        self.track_channels = [sound.channels]
+        """of every track with sound, in order"""
         self.frames: int | None = sound.frames
-        """number of frames according to the header; None if unknown"""
+        """how many frames it says it holds; None if it does not say"""
         self.problem: str | None = None
-        """what is wrong with the file, known once its blocks have been read; None if nothing is"""
+        """what is wrong with the file, known once its pieces have been read; None if nothing is"""
 
     def __enter__(self) -> AudioFile:
         return self
@@ -66,198 +64,179 @@ class AudioFile:
     def __exit__(self, *exc) -> None:
         self._sound.close()
 
-    def blocks(self) -> Iterator[np.ndarray]:
-        """All frames that can be decoded, in order: float32 (n, channels), about 128 ms each, full
-        scale +-1.
+    def pieces(self) -> Iterator[Piece]:
+        """All frames that can be decoded, in order, about 128 ms each.
 
-        A truncated or damaged file ends early; `problem` then describes it.
+        A file that is cut off ends early, and `problem` then says so.
         """
-        done, broken = 0, False
-        while not broken:
-            block = np.full(
-                (max(1, round(self.rate_hz * BLOCK_S)), self.channels), np.nan, np.float32
-            )
-            try:
-                count = len(self._sound.read(out=block))
-            except soundfile.LibsndfileError:
-                broken = True
-                count = int(
-                    np.isfinite(block).all(axis=1).sum()
-                )  # frames decoded before the error are in the block
-            if count == 0:
-                break
-            done += count
-            yield block[:count]
-        if broken or self._cut_off(done):
-            self.problem = _problem(self, done)
+        done, scale = 0, self._scale()
+        while len(block := self._read()):
+            done += len(block)
+            yield Piece(block * scale if scale != 1 else block, self.rate_hz)
+        if self._cut_off(done):
+            self.problem = problem(self.name, done / self.rate_hz, self.frames / self.rate_hz)
+
+    def _read(self) -> np.ndarray:
+        size = max(1, round(self.rate_hz * BLOCK_S)), self.channels
+        try:
+            return self._sound.read(out=np.empty(size, np.float32))
+        except soundfile.LibsndfileError:
+            return np.empty((0, self.channels), np.float32)
+
+    def _scale(self) -> np.float32:
+        """What the samples are to be multiplied with: floating-point files may hold the numbers of
+        16 bits.
+        """
+        if self._sound.subtype not in ("FLOAT", "DOUBLE"):
+            return np.float32(1)
+        loud = heard = 0
+        peak = 0.0
+        while len(block := self._read()):
+            size = np.abs(np.where(np.isfinite(block), block, 0))
+            loud, heard = loud + int((size > LOUD).sum()), heard + int((size > 1e-3).sum())
+            peak = max(peak, float(size.max()))
+        self._sound.seek(0)
+        if loud <= LOUD_SHARE * heard:
+            return np.float32(1)
+        bits = next((bits for bits in (16, 24, 32) if peak <= 1.01 * 2 ** (bits - 1)), 32)
+        log.warning(
+            "%s holds samples up to %.0f where 1 is full scale: read as the numbers of %d bits",
+            self.name,
+            peak,
+            bits,
+        )
+        return np.float32(2.0 ** (1 - bits))
 
     def _cut_off(self, done: int) -> bool:
-        if self._sound.format == "OGG":
-            return not _ogg_ended(self.path)
-        if self._sound.format == "MP3" and not _mp3_counted(self.path):
-            return False
         short = [(int(said), int(found)) for said, found in _SHORT.findall(self._sound.extra_info)]
         return done < self.frames or any(found < said < UNKNOWN_BYTES for said, found in short)
 
 
-class ContainerFile:
-    """An open audio file that only PyAV reads; same interface as AudioFile."""
+def open_audio(path: Path | str, track: int = 0) -> AudioFile | ContainerFile:
+    """Open a file of sound of any rate and channel count; `track` counts from 0.
 
-    def __init__(self, path: Path, av, container):
-        self.path, self._av, self._container = path, av, container
-        self._stream = container.streams.audio[0]
-        self.rate_hz: int = self._stream.codec_context.sample_rate
-        self.channels: int = self._stream.codec_context.channels
-        span = self._stream.duration
-        self.frames = None if span is None else int(span * self._stream.time_base * self.rate_hz)
-        self.problem: str | None = None
-
-    def __enter__(self) -> ContainerFile:
-        return self
-
-    def __exit__(self, *exc) -> None:
-        self._container.close()
-
-    def blocks(self) -> Iterator[np.ndarray]:
-        """Like AudioFile.blocks; the codec determines the block length."""
-        packed = self._av.AudioResampler(
-            "flt", self._stream.codec_context.layout.name, self.rate_hz
-        )
-        done, broken = 0, False
-        try:
-            for frame in self._container.decode(self._stream):
-                for part in packed.resample(frame):
-                    done += part.samples
-                    yield part.to_ndarray().reshape(-1, self.channels)
-        except self._av.FFmpegError:
-            broken = True
-        if (
-            broken or done < (self.frames or 0) - self.rate_hz
-        ):  # the stated length is rounded, so a missing second is tolerated
-            self.problem = _problem(self, done)
-
-
-def open_audio(path: Path | str) -> AudioFile | ContainerFile:
-    """Open an audio file of any sample rate and channel count.
-
-    Raises AudioError if it is missing, empty, not a file, not readable, not audio or has no
-    samples.
+    Raises AudioError for one that is missing, empty, no file, not readable, not audio or without
+    sound.
     """
     path = Path(path)
-    if path.is_fifo() or path.is_char_device():
-        raise AudioError(f"{path} is not a regular file; send raw PCM to --source - instead")
+    name = printable(path)
+    _check_file(path, name)
+    head, sound = _head(path, name), None
+    if head in PLAIN_HEADS:
+        sound = _plain(path)
+    if sound and sound.frames and _is_plain(sound):
+        _check_one_track(name, track)
+        return AudioFile(name, sound)
     try:
-        with path.open("rb") as file:
-            empty = not file.read(1)
-    except FileNotFoundError:
-        raise AudioError(f"{path} does not exist") from None
-    except IsADirectoryError:
-        raise AudioError(f"{path} is a directory; name an audio file inside it") from None
-    except OSError as error:
-        raise AudioError(f"cannot read {path}: {error.strerror}") from None
-    if empty:
-        raise AudioError(f"{path} is empty (0 bytes); expected an audio file")
-    try:
-        sound = _Forward(path)
-    except TypeError:
-        raise AudioError(
-            f"{path} is raw PCM without a header; send it to --source - and give --rate, "
-            "--channels and --format"
-        ) from None
-    except soundfile.LibsndfileError as error:
-        return _open_container(path, error.error_string.rstrip("."))
-    if sound.frames == 0:
-        sound.close()
-        raise AudioError(f"{path} has a header but no samples; expected audio")
-    return AudioFile(path, sound)
+        file = open_container(path, name, track)
+    except NotSound:
+        return _last_resort(path, name, sound or _plain(path), track)
+    if sound and not sound.frames and not file.has_sound():
+        file.__exit__()
+        raise AudioError(f"{name} has a header but no samples; expected audio")
+    return file
+
+
+def printable(path: Path | str) -> str:
+    """The name of a file as text that can be stored anywhere, where it is not UTF-8 too."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def lanes(path: Path | str, choice: ChannelChoice | None = None) -> Plan:
+    """Which tracks and channels of a file are judged; raises AudioError as open_audio and plan."""
+    with open_audio(path) as file:
+        channels, name = file.track_channels, file.name
+
+    def heard(track: int) -> Iterator[np.ndarray]:
+        with open_audio(path, track) as file:
+            yield from columns(file.pieces(), channels[track])
+
+    return plan(name, channels, heard, choice or ChannelChoice())
+
+
+def chunks(path: Path | str, lane: Lane) -> Iterator[AudioChunk]:
+    """The sound of one lane of a file, mono, 16 kHz; what is wrong with the file is logged at the
+    end.
+
+    Raises AudioError as open_audio, and where nothing can be decoded.
+    """
+    chunk = None
+    with open_audio(path, lane.track) as file:
+        for chunk in convert(file.pieces(), lane.channel):
+            yield chunk
+    if chunk is None:
+        raise AudioError(file.problem or f"{file.name} is too short: it holds no sound")
+    if file.problem:
+        log.warning(file.problem)
 
 
 def load_speech(path: Path | str) -> np.ndarray:
-    """Read a whole file as float32 (n,), mono, 16 kHz; a problem with a truncated file is logged.
+    """The whole file as float32 (n,), mono, 16 kHz: the mean of its channels or, where they are not
+    one sound, the first in which somebody speaks. What is missing is left out.
 
-    Raises AudioError like open_audio.
+    What the file holds beside that and what is wrong with it is logged. Raises AudioError as
+    open_audio.
     """
-    with open_audio(path) as file:
-        converter = Converter(file.rate_hz, file.channels)
-        parts = [converter.push(block).samples for block in file.blocks()]
-        parts.append(converter.flush().samples)
-    if file.problem:
-        log.warning(file.problem)
-    return np.concatenate(parts)
+    found = lanes(path)
+    if found.note:
+        log.warning("%s; used: %s", found.note, found.lanes[0].name)
+    return np.concatenate([chunk.samples for chunk in chunks(path, found.lanes[0])])
 
 
-def _open_container(path: Path, found: str) -> ContainerFile:
+def _check_file(path: Path, name: str) -> None:
+    if path.is_fifo() or path.is_char_device():
+        raise AudioError(f"{name} is not a regular file; send raw PCM to --source - instead")
+
+
+def _head(path: Path, name: str) -> bytes:
     try:
-        import av
-    except ImportError:
+        with path.open("rb") as file:
+            head = file.read(4)
+    except FileNotFoundError:
+        raise AudioError(f"{name} does not exist") from None
+    except IsADirectoryError:
+        raise AudioError(f"{name} is a directory; name an audio file inside it") from None
+    except OSError as error:
+        raise AudioError(f"cannot read {name}: {error.strerror}") from None
+    if not head:
+        raise AudioError(f"{name} is empty (0 bytes); expected an audio file")
+    return head
+
+
+def _plain(path: Path) -> soundfile.SoundFile | None:
+    """The file as libsndfile reads it; None where it does not."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return _Forward(descriptor, closefd=True)
+    except soundfile.LibsndfileError:
+        return None
+
+
+def _is_plain(sound: soundfile.SoundFile) -> bool:
+    return sound.format in PLAIN and sound.subtype.startswith(UNCODED)
+
+
+def _check_one_track(name: str, track: int) -> None:
+    if track:
+        raise AudioError(f"{name} has one track of sound, not {track + 1}: choose --track 1")
+
+
+def _last_resort(path: Path, name: str, sound: soundfile.SoundFile | None, track: int) -> AudioFile:
+    """What only libsndfile reads; raises AudioError where it does not either."""
+    if sound and sound.frames and not sound.subtype.startswith("MPEG"):
+        _check_one_track(name, track)
+        return AudioFile(name, sound)
+    if sound and not sound.frames:
+        raise AudioError(f"{name} has a header but no samples; expected audio")
+    if path.suffix.lower() in RAW_SUFFIXES:
         raise AudioError(
-            f"{path} cannot be read as audio ({found}); expected WAV, FLAC, MP3, OGG or "
-            "Opus; for M4A and video, pip install -e '.[video]'"
-        ) from None
-    unreadable = AudioError(
-        f"{path} cannot be read as audio ({found}); expected WAV, FLAC, MP3, OGG, Opus, M4A "
-        "or a video with a sound track"
-    )
-    try:
-        container = av.open(
-            str(path), options={"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
+            f"{name} is raw PCM without a header; send it to --source - and give --rate, "
+            "--channels and --format"
         )
-    except (av.FFmpegError, UnicodeDecodeError):  # PyAV decodes the file's metadata as UTF-8
-        raise unreadable from None
-    return _sounding(path, av, container, unreadable)
-
-
-def open_stream(file: BinaryIO) -> ContainerFile:
-    """Open an Ogg or WebM stream that is still being written, from any object with read(size).
-
-    Raises AudioError for any other content, and if PyAV is missing.
-    """
-    try:
-        import av
-    except ImportError:
-        raise AudioError("Opus streams need PyAV: pip install -e '.[video]'") from None
-    unreadable = AudioError(
-        "the stream cannot be read as audio; expected Opus or Vorbis in Ogg or WebM"
+    raise AudioError(
+        f"{name} cannot be read as audio; expected WAV, FLAC, MP3, OGG, Opus, M4A or a "
+        "video with a sound track"
     )
-    try:
-        container = av.open(
-            file, options={"protocol_whitelist": "", "format_whitelist": "ogg,matroska,webm"}
-        )
-    except (av.FFmpegError, UnicodeDecodeError):
-        raise unreadable from None
-    return _sounding(Path("the stream"), av, container, unreadable)
-
-
-def _sounding(path: Path, av, container, unreadable: AudioError) -> ContainerFile:
-    codec = container.streams.audio[0].codec_context if container.streams.audio else None
-    if codec is None or not codec.sample_rate or not codec.channels:
-        container.close()
-        raise unreadable
-    return ContainerFile(path, av, container)
-
-
-def _problem(file: AudioFile | ContainerFile, done: int) -> str:
-    of = f" of {file.frames / file.rate_hz:.2f} s" if (file.frames or 0) > done else ""
-    return (
-        f"{file.path} is truncated or damaged: {done / file.rate_hz:.2f} s{of} could be decoded "
-        "and were used; obtain the complete file for the rest"
-    )
-
-
-def _ogg_ended(path: Path) -> bool:
-    """Whether the last page of an Ogg file is marked as the end of its stream."""
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - 2 * 65_307))  # a page has at most 65,307 bytes
-        tail = file.read()
-    flags = tail.rfind(b"OggS") + 5
-    return flags < len(tail) and bool(tail[flags] & 4)
-
-
-def _mp3_counted(path: Path) -> bool:
-    """Whether an MP3 file states its number of frames; otherwise its length is an estimate."""
-    with path.open("rb") as file:
-        head = file.read(4096)
-    return b"Xing" in head or b"Info" in head
 
 
 def encoded(

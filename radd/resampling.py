@@ -4,6 +4,10 @@ that imports soxr.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
 import numpy as np
 import soxr
 
@@ -14,22 +18,48 @@ LOWEST_RATE_HZ, HIGHEST_RATE_HZ, MOST_CHANNELS = 1_000, 1_536_000, 1_024
 LOUDEST = (
     1e6  # a float file may contain 16-bit values, but 120 dB over full scale is always an error
 )
+CANCELLED_DB, CANCELLED_S = 20.0, 5.0
+AUDIBLE = 1e-6  # mean square, -60 dBFS
+
+log = logging.getLogger(__name__)
+
+
+class Piece(NamedTuple):
+    """Sound as a file holds it; its format may differ from that of the piece before."""
+
+    frames: np.ndarray
+    """float32 (n, channels), full scale +-1"""
+    rate_hz: int
+    lost_s: float = 0.0
+    """seconds of sound that are missing before it"""
+    cause: str | None = None
+    """why they are; None where none is missing"""
 
 
 class Converter:
     """State of one conversion: blocks of native frames in, AudioChunks out.
 
-    Channels are averaged. After n frames and a flush, exactly floor(n * 16000 / rate + 1/2) samples
-    have been returned, independent of how the frames were grouped; mono 16 kHz passes bit for bit.
-    Sample i is the sound i / 16000 s after the first frame: the filter delays when a sample is
-    returned, but not its number.
+    Channels are averaged, or one is selected; the log says if they cancel each other. After n
+    frames and a flush, exactly floor(n * 16000 / rate + 1/2) samples have been returned,
+    independent of how the frames were grouped; mono 16 kHz passes bit for bit. Sample i is the
+    sound i / 16000 s after the first frame: the filter delays when a sample is returned, but not
+    its number.
 
     Raises AudioError for an impossible rate or channel count.
     """
 
-    def __init__(self, rate_hz: int, channels: int, start: int = 0, cause: str | None = None):
+    def __init__(
+        self,
+        rate_hz: int,
+        channels: int,
+        start: int = 0,
+        cause: str | None = None,
+        channel: int | None = None,
+    ):
         """`cause` says why audio was lost before `start`; it is attached to the first chunk with
         samples.
+
+        `channel` counts from 0; None averages all.
         """
         if not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ or not 1 <= channels <= MOST_CHANNELS:
             raise AudioError(
@@ -40,6 +70,8 @@ class Converter:
         self.end = start
         """in samples, start of the next chunk"""
         self._cause, self._damaged = cause, 0
+        self._channel = 0 if channels == 1 else channel
+        self._mix = MixLevels(rate_hz)
         same = rate_hz == SAMPLE_RATE_HZ
         self._stream = (
             None if same else soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32")
@@ -55,7 +87,11 @@ class Converter:
         if bad.any():
             self._damaged += int(bad.any(axis=1).sum())
             frames = np.where(bad, np.float32(0), frames)
-        mono = frames[:, 0] if self.channels == 1 else frames.mean(axis=1)
+        if self._channel is not None:
+            mono = frames[:, self._channel]
+        else:
+            mono = frames.mean(axis=1)
+            self._mix.heard(frames, mono)
         return self._chunk(np.ascontiguousarray(mono, np.float32), False, arrived)
 
     def flush(self, arrived: float | None = None) -> AudioChunk:
@@ -69,6 +105,73 @@ class Converter:
         chunk = AudioChunk(samples, self.end, self._cause, self._damaged, arrived)
         self._cause, self._damaged, self.end = None, 0, chunk.end
         return chunk
+
+
+class MixLevels:
+    """Whether channels cancel each other in their mean; said once."""
+
+    def __init__(self, rate_hz: int):
+        self._wait = round(CANCELLED_S * rate_hz)
+        self._frames, self._mixed, self._apart = 0, 0.0, 0.0
+
+    def heard(self, frames: np.ndarray, mono: np.ndarray) -> None:
+        """Frames (n, channels) and their mean (n,)."""
+        if self._frames >= self._wait:
+            return
+        apart = float(np.square(frames, dtype=np.float64).mean(axis=1).sum())
+        if apart <= AUDIBLE * len(frames):
+            return
+        self._frames += len(frames)
+        self._apart += apart
+        self._mixed += float(np.square(mono, dtype=np.float64).sum())
+        if self._frames >= self._wait and self._mixed * 10 ** (CANCELLED_DB / 10) < self._apart:
+            log.warning(
+                "the channels cancel each other: their mean is at least %.0f dB fainter than they "
+                "are; judge one of them with --use-channel left",
+                CANCELLED_DB,
+            )
+
+
+class PieceConverter:
+    """Pieces of any format in, AudioChunks out: one Converter for each format and each part between
+    two losses.
+    """
+
+    def __init__(self, channel: int | None = None):
+        """`channel` counts from 0; None averages all; a piece of one channel has only that."""
+        self._channel, self._format, self._converter = channel, (0, 0), None
+        self.end = 0
+        """samples, where the next chunk starts"""
+
+    def push(self, piece: Piece, arrived: float | None = None) -> list[AudioChunk]:
+        """The chunks that a piece brings, those with samples."""
+        chunks, form = [], (piece.rate_hz, piece.frames.shape[1])
+        if self._converter is None or piece.lost_s or form != self._format:
+            chunks += self.flush(arrived)
+            start = self.end + round(piece.lost_s * SAMPLE_RATE_HZ)
+            channel = None if self._channel is None else min(self._channel, form[1] - 1)
+            self._converter = Converter(*form, start, piece.cause, channel)
+            self._format = form
+        return chunks + self._kept(self._converter.push(piece.frames, arrived))
+
+    def flush(self, arrived: float | None = None) -> list[AudioChunk]:
+        """What the filter still holds; a piece that follows begins a new conversion."""
+        if self._converter is None:
+            return []
+        last, self._converter = self._converter.flush(arrived), None
+        return self._kept(last)
+
+    def _kept(self, chunk: AudioChunk) -> list[AudioChunk]:
+        self.end = max(self.end, chunk.end) if len(chunk.samples) else self.end
+        return [chunk] if len(chunk.samples) else []
+
+
+def convert(pieces: Iterable[Piece], channel: int | None = None) -> Iterator[AudioChunk]:
+    """All chunks of the pieces of one track; `channel` as PieceConverter has it."""
+    converter = PieceConverter(channel)
+    for piece in pieces:
+        yield from converter.push(piece)
+    yield from converter.flush()
 
 
 def resample(samples: np.ndarray, from_hz: int, to_hz: int, quality: str = "HQ") -> np.ndarray:

@@ -169,7 +169,7 @@ def test_a_decoder_has_its_memory_and_its_time_and_no_more(tmp_path):
         (tmp_path / NAME).write_bytes(data)
         os.truncate(tmp_path / NAME, length or len(data))
         with Decoders(limits) as decoders, decoders.file(tmp_path) as sound:
-            return sum(len(block) for block in sound.blocks())
+            return sum(len(chunk.samples) for chunk in sound.chunks())
 
     wide = io.BytesIO()
     soundfile.write(wide, np.zeros((1000, 500), np.int16), 768_000, format="WAV")

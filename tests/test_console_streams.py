@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from test_console_recordings import as_file
 
-from radd.files import open_stream
-from radd.resampling import Converter
+from radd.containers import open_stream
+from radd.resampling import convert
 from stream.sinks import as_json
 
 pytest.importorskip(
@@ -55,13 +55,9 @@ def test_law_a_stream_is_judged_as_detect_judges_it_whatever_the_packets(
 
 
 def test_opus_is_heard_as_it_comes_whatever_the_packets(console, events_of, speech_pcm):
-    pytest.importorskip("av", reason="PyAV is not installed: pip install -e '.[video]'")
     data = as_file(np.frombuffer(speech_pcm, "<i2").astype(np.float32) / 32768, "opus")
     with open_stream(io.BytesIO(data)) as file:
-        converter = Converter(file.rate_hz, file.channels)
-        parts = [converter.push(block).samples for block in file.blocks()] + [
-            converter.flush().samples
-        ]
+        parts = [chunk.samples for chunk in convert(file.pieces())]
     expected = [as_json(event) for event in events_of(np.concatenate(parts))]
     objects = told(console(), data, 777, "?format=opus")
     assert [one["llr"] for one in objects if one["type"] == "score"] == [

@@ -279,9 +279,9 @@ def run(script, **environ):
 OPEN_AUTO = """
 import json
 from stream.capture.portaudio import CaptureSettings
-from stream.capture.sources import DEMO, open_source
+from stream.capture.sources import DEMO, SourceOptions, open_sources
 capture = CaptureSettings("{backend}", 0, 0, 64, 1.75, 200)
-with open_source("auto", capture) as source:
+with open_sources("auto", capture, SourceOptions())[0] as source:
     print(json.dumps([type(source).__name__, source.name, getattr(source, "realtime", None)]))
 """
 NO_LIBRARY = """
@@ -362,8 +362,9 @@ def test_portaudio_is_not_touched_for_a_file():
     script = """
 import json, sys
 from stream.capture.portaudio import CaptureSettings
-from stream.capture.sources import DEMO, open_source
-with open_source(str(DEMO), CaptureSettings("sounddevice", 0, 0, 64, 1.75, 200)) as source:
+from stream.capture.sources import DEMO, SourceOptions, open_sources
+capture = CaptureSettings("sounddevice", 0, 0, 64, 1.75, 200)
+with open_sources(str(DEMO), capture, SourceOptions())[0] as source:
     count = sum(len(chunk.samples) for chunk in source)
 print(json.dumps([count, sorted({"sounddevice", "_sounddevice", "pyaudio"} & set(sys.modules))]))
 """

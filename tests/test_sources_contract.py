@@ -23,7 +23,7 @@ from radd.types import SAMPLE_RATE_HZ
 from stream.capture.microphone import MicrophoneSource
 from stream.capture.pcm import PCM_FORMATS
 from stream.capture.portaudio import CaptureSettings
-from stream.capture.sources import DEMO, FileSource, PcmSource, open_source
+from stream.capture.sources import DEMO, FileSource, PcmSource, SourceOptions, open_sources
 
 CAPTURE = CaptureSettings("sounddevice", 0, 0, 64, 1.75, 200)
 
@@ -307,15 +307,19 @@ def test_a_terminal_is_refused():
 
 
 def test_a_specification_names_its_source(tmp_path):
-    file = open_source(str(tmp_path / "a.wav"), CAPTURE, realtime=True)
+    def open_source(spec, **options):
+        (source,) = open_sources(spec, CAPTURE, SourceOptions(**options))
+        return source
+
+    file = open_source(str(wav(tmp_path / "a.wav", 0.5)), realtime=True)
     assert isinstance(file, FileSource) and file.realtime
-    assert open_source("mic", CAPTURE).wanted is None
-    assert open_source("mic:3", CAPTURE).wanted == 3
-    assert open_source("mic:USB Audio", CAPTURE).wanted == "USB Audio"
+    assert open_source("mic").wanted is None
+    assert open_source("mic:3").wanted == 3
+    assert open_source("mic:USB Audio").wanted == "USB Audio"
     with pytest.raises(ConfigError, match="lacks the name or index"):
-        open_source("mic:", CAPTURE)
+        open_source("mic:")
     with pytest.raises(AudioError, match="does not exist"):
-        open_source(str(tmp_path / "missing.wav"), CAPTURE).__enter__()
+        open_source(str(tmp_path / "missing.wav"))
 
 
 def test_the_demo_recording_is_short_and_holds_a_voice_among_pauses():

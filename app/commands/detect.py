@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import logging
 import platform
 import sys
 import uuid
@@ -17,12 +18,13 @@ from app.installation import Installation, installation
 from app.settings import Settings
 from app.shadow import shadow_run
 from radd.bundle import BundledDetector
+from radd.channels import ChannelChoice
 from radd.errors import ConfigError
 from radd.types import SAMPLE_RATE_HZ, Source
 from storage.journal import Journal, StreamInfo
 from stream.capture.microphone import MicrophoneSource
 from stream.capture.portaudio import list_devices
-from stream.capture.sources import open_source
+from stream.capture.sources import SourceOptions, open_sources
 from stream.drift import DriftWatch
 from stream.engine import Listener
 from stream.hot_reload import HotReload, follow
@@ -33,12 +35,14 @@ from stream.runtime import Ending, EventJournal, NoJournal, Run, Stream
 from stream.sampling import Sampler
 from stream.sinks import ConsoleLines, JsonLines
 
+log = logging.getLogger(__name__)
+
 
 def detect(arguments: argparse.Namespace, ending: Ending) -> None:
     """Listen to the sources until their sound ends or `ending` is asked for."""
     here = installation(arguments.config, arguments.bundle)
     settings = here.settings
-    sources = open_sources(arguments, settings)
+    sources = all_sources(arguments, settings)
     bundle = here.bundle()
     detector = here.load(bundle)
     wrappers = [drift_watch(detector, settings), shadow_run(here, not arguments.no_store)]
@@ -47,25 +51,33 @@ def detect(arguments: argparse.Namespace, ending: Ending) -> None:
         listen(streams, detector, here, bundle, display, ending, arguments)
 
 
-def open_sources(arguments: argparse.Namespace, settings: Settings) -> list[Source]:
-    """One for each --source; raises ConfigError where two would read the same stdin."""
+def all_sources(arguments: argparse.Namespace, settings: Settings) -> list[Source]:
+    """One or more for each --source; raises ConfigError where two would read the same stdin."""
     specs = arguments.source or ["auto"]
     if specs.count("-") > 1:
         raise ConfigError(
             "--source - stands there more than once, but there is one stdin; give the others as "
             "files"
         )
-    return [
-        open_source(
-            spec,
-            settings.capture,
-            arguments.realtime,
-            arguments.rate,
-            arguments.channels,
-            arguments.format,
+    options = source_options(arguments, specs)
+    return [source for spec in specs for source in open_sources(spec, settings.capture, options)]
+
+
+def source_options(arguments: argparse.Namespace, specs: list[str]) -> SourceOptions:
+    """How the sources are read; options that have no effect are named."""
+    raw = {
+        "rate_hz": arguments.rate,
+        "channels": arguments.channels,
+        "pcm_format": arguments.format,
+    }
+    given = {name: value for name, value in raw.items() if value is not None}
+    if given and "-" not in specs:
+        log.warning(
+            "--rate, --channels and --format are those of raw PCM on stdin (--source -): they have "
+            "no effect here"
         )
-        for spec in specs
-    ]
+    choice = ChannelChoice(arguments.use_channel, arguments.track)
+    return SourceOptions(arguments.realtime, choice=choice, **given)
 
 
 def stream_of(

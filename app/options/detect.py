@@ -22,8 +22,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         "--source",
         action="append",
         metavar="auto|mic|mic:NAME_OR_INDEX|PATH|-",
-        help="auto: the default microphone, or a demo recording where there is none; -: raw PCM on "
-        "stdin; may be given many times, each is a stream of its own",
+        help="auto: the default microphone, or a demo recording where there is none; -: stdin, raw "
+        "PCM or a file of sound; may be given many times, each is a stream of its own",
     )
     add("--config", type=Path, metavar="FILE", help="settings that override config.toml")
     add(
@@ -50,20 +50,31 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     )
     add("--list-devices", action="store_true", help="show the microphones and end")
     add("--no-store", action="store_true", help="keep nothing: no database, no spool")
+    add(
+        "--use-channel",
+        default="auto",
+        metavar="mix|split|left|right|N",
+        help="of several channels: their mean, each as a stream (of a file), or one, N from 1 on; "
+        "by default the mean where they are alike, else each channel in which somebody speaks",
+    )
+    add(
+        "--track",
+        type=within(1, 1_000, int),
+        metavar="N",
+        help="of a file with several tracks of sound, from 1 on; by default those with speech",
+    )
     raw = parser.add_argument_group("raw PCM on stdin (--source -)")
     raw.add_argument(
         "--rate",
         type=within(1_000, 384_000, int),
-        default=16_000,
         metavar="HZ",
         help="default 16000",
     )
     raw.add_argument(
-        "--channels", type=within(1, 64, int), default=1, metavar="N", help="interleaved; default 1"
+        "--channels", type=within(1, 64, int), metavar="N", help="interleaved; default 1"
     )
     raw.add_argument(
         "--format",
-        default="s16le",
         help="of a sample, default s16le; also u8, s32le, f32le and others",
     )
     return parser.parse_args(argv)

@@ -35,8 +35,14 @@ class MicrophoneSource:
     then stands.
     """
 
-    def __init__(self, settings: CaptureSettings, wanted: str | int | None = None):
-        self.settings, self.wanted = settings, wanted
+    def __init__(
+        self,
+        settings: CaptureSettings,
+        wanted: str | int | None = None,
+        channel: int | None = None,
+    ):
+        """`channel` is the one that is heard, from 0; None: the mean of all."""
+        self.settings, self.wanted, self.channel = settings, wanted, channel
         self.name = "microphone" if wanted is None else f"microphone {wanted}"
         self.native_rate_hz = self.native_channels = 0
         self._inbox = CaptureQueue(settings.queue_chunks)
@@ -51,7 +57,7 @@ class MicrophoneSource:
             0,
             time.monotonic(),
         )  # where the sound stopped: in samples, and by the clock
-        self._converter: Converter | None = Converter(self.native_rate_hz, self.native_channels)
+        self._converter: Converter | None = self._new_converter(0)
         return self
 
     def __exit__(self, *exc) -> None:
@@ -108,7 +114,7 @@ class MicrophoneSource:
                 (dropped + lost) * SAMPLE_RATE_HZ / self.native_rate_hz
             )
             cause = OVERLOADED if dropped else UNTOLD
-            self._converter = Converter(self.native_rate_hz, self.native_channels, start, cause)
+            self._converter = self._new_converter(start, cause)
         frames = np.frombuffer(block.data, np.float32).reshape(-1, self.native_channels)
         self._end_time = block.arrived
         yield self._converter.push(frames, block.arrived)
@@ -118,7 +124,11 @@ class MicrophoneSource:
         does.
         """
         start = max(self._told, self._now(block.arrived - block.frames / self.native_rate_hz))
-        return Converter(self.native_rate_hz, self.native_channels, start, self._cause)
+        return self._new_converter(start, self._cause)
+
+    def _new_converter(self, start: int, cause: str | None = None) -> Converter:
+        channel = None if self.channel is None else min(self.channel, self.native_channels - 1)
+        return Converter(self.native_rate_hz, self.native_channels, start, cause, channel)
 
     def _now(self, time_s: float) -> int:
         """The sample at a time after the sound stopped."""
@@ -156,6 +166,12 @@ class MicrophoneSource:
             device = find_device(self._binding.devices(), wanted)
             rate_hz = self.settings.rate_hz or device.rate_hz
             channels = self.settings.channels or min(device.channels, 2)
+            if self.channel is not None and self.channel >= channels:
+                raise DeviceError(
+                    f"{device.name} is opened with {channels} channels, and channel "
+                    f"{self.channel + 1} was asked for: choose --use-channel 1 to {channels}, or "
+                    "set [capture] channels"
+                )
             self._receive(rate_hz, channels)
             self._stream = self._binding.listen(
                 device, rate_hz, channels, round(rate_hz * BLOCK_S), self._deliver

@@ -1,0 +1,307 @@
+"""Sound in containers: FLAC, MP3, Ogg, M4A, the sound of a video, and streams of them; the one door
+of PyAV.
+
+FFmpeg finds the format and decodes. What it cannot decode is left out and marked as lost, and what
+comes after it is read; what changes inside a file, such as its rate, is passed on as it is.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import av
+import numpy as np
+
+from radd.errors import AudioError
+from radd.loss_clock import LossClock
+from radd.ogg import OggLinks
+from radd.resampling import Piece
+
+FORMATS = (
+    "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,eac3,flac,flv,matroska,webm,mov,mp4,m4a,3gp,3g2,"
+    "mj2,mp3,mpeg,mpegts,ogg,rm,tta,w64,wav,wv"
+)  # what FFmpeg may open: formats that name other files, such as playlists, are not here
+MOST_BAD = 2_000  # packets in a row that cannot be decoded: then the rest is given up
+DECODERS = {
+    "amrnb": "libopencore_amrnb",
+    "amr_nb": "libopencore_amrnb",
+    "amrwb": "libopencore_amrwb",
+    "amr_wb": "libopencore_amrwb",
+}  # FFmpeg's own do not know silence descriptors
+STREAM_OPTIONS = {"probesize": "1000000", "analyzeduration": "1000000"}  # what opening waits for
+FORGIVEN_S = {"mov": 1.0, "matroska": 1.0, "asf": 1.0, "flac": 0.01, "mp3": 0.2}
+"""by how much the length that a format states may exceed its sound; other formats state none"""
+
+
+class NotSound(AudioError):
+    """What FFmpeg does not read, or what has no sound in it."""
+
+
+class ContainerFile:
+    """An open file or stream of sound that PyAV reads; a context manager."""
+
+    def __init__(self, source: BinaryIO, name: str, is_stream: bool, track: int = 0):
+        """Takes over `source`, which has read(size) and, unless `is_stream`, seek too.
+
+        Raises AudioError for what is no sound, and for a track that it does not have.
+        """
+        self.name, self._source, self._is_stream, self._track = name, source, is_stream, track
+        self._links: OggLinks | None = None
+        head = _head(source)
+        whole = Prefixed(head, source) if is_stream else source
+        if head == b"OggS":
+            whole = self._links = OggLinks(whole)
+        mp3_s = None if is_stream else _mp3_stated_s(source)  # before FFmpeg reads on from there
+        self._container = self._open(whole)
+        self.form: str = self._container.format.name.split(",")[0]
+        """the format's name, such as wav"""
+        context = self._stream(self._container).codec_context
+        self.rate_hz: int = context.sample_rate
+        self.channels: int = context.channels
+        self.track_channels = [one.codec_context.channels for one in self._sounds(self._container)]
+        """of every track with sound, in order"""
+        self._said_s = None if is_stream else self._stated_s(mp3_s)
+        self.frames = None if self._said_s is None else round(self._said_s * self.rate_hz)
+        """how many frames it says it holds; None if it does not say"""
+        self.problem: str | None = None
+        """what is wrong with it, known once its pieces have been read; None if nothing is"""
+
+    def __enter__(self) -> ContainerFile:
+        return self
+
+    def __exit__(self, *exc) -> None:
+        self._container.close()
+        if not self._is_stream:
+            self._source.close()
+
+    def pieces(self) -> Iterator[Piece]:
+        """All sound that can be decoded, in order, in pieces as long as the codec makes them.
+
+        What cannot be decoded is skipped and named as lost before the piece after it; `problem`
+        then says so.
+        """
+        clock = LossClock(self.form)
+        yield from self._decoded(clock)
+        while self._links and self._links.next_link():
+            clock.restart()
+            if self._reopen(clock):
+                yield from self._decoded(clock)
+        self.problem = self._told(clock)
+
+    def has_sound(self) -> bool:
+        """Whether there is anything to decode, by its length."""
+        return bool(self._container.duration)
+
+    def _open(self, source):
+        options = {"protocol_whitelist": "", "format_whitelist": FORMATS}
+        try:
+            container = av.open(
+                source, options=options | (STREAM_OPTIONS if self._is_stream else {})
+            )
+        except (av.FFmpegError, UnicodeDecodeError):  # PyAV takes the file's own texts for UTF-8
+            raise NotSound(self._unreadable()) from None
+        if not self._sounds(container):
+            container.close()
+            raise NotSound(self._unreadable())
+        return container
+
+    def _reopen(self, clock: LossClock) -> bool:
+        """Go on with the next link of a chain; what of it is no sound is lost."""
+        try:
+            self._container.close()
+            self._container = self._open(self._links)
+        except NotSound:
+            clock.lose_link()
+            return False
+        return True
+
+    def _sounds(self, container) -> list:
+        return [
+            stream
+            for stream in container.streams.audio
+            if stream.codec_context and stream.codec_context.sample_rate
+        ]
+
+    def _stream(self, container):
+        sounds = self._sounds(container)
+        if self._links and self._track >= len(sounds):
+            return sounds[-1]
+        if self._track >= len(sounds):
+            raise AudioError(
+                f"{self.name} has {len(sounds)} tracks of sound, not {self._track + 1}: choose "
+                f"--track 1 to {len(sounds)}"
+            )
+        return sounds[self._track]
+
+    def _decoded(self, clock: LossClock) -> Iterator[Piece]:
+        stream = self._stream(self._container)
+        decoder = _decoder(stream)
+        self._codec = decoder.name
+        for packet in _packets(self._container, stream, clock):
+            try:
+                frames = decoder.decode(packet)
+            except av.FFmpegError:
+                clock.lose(packet)
+                if clock.bad_in_row >= MOST_BAD:
+                    return
+                continue
+            for frame in frames:
+                if frame.samples:
+                    lost = clock.lost_before(frame)
+                    yield Piece(_floats(frame)[: self._kept(frame, clock)], frame.rate, *lost)
+            clock.took(packet)
+
+    def _kept(self, frame: av.AudioFrame, clock: LossClock) -> int:
+        """How many samples of a frame are sound: FFmpeg does not always cut off the padding at the
+        end of Vorbis.
+        """
+        if not self._links or self._links.end_frames is None or self._codec != "vorbis":
+            return frame.samples
+        return max(0, frame.samples - max(0, clock.link_frames - self._links.end_frames))
+
+    def _stated_s(self, mp3_s: float | None) -> float | None:
+        """The length that the file states; None where FFmpeg would only estimate it."""
+        if self.form == "mp3":
+            return mp3_s
+        if self.form not in FORGIVEN_S:
+            return None
+        stream = self._stream(self._container)
+        if stream.duration is not None:
+            return float(stream.duration * stream.time_base)
+        if self._container.duration is None or self._container.streams.video:
+            return None
+        return self._container.duration / av.time_base
+
+    def _told(self, clock: LossClock) -> str | None:
+        if not clock.done_s:
+            return f"{self.name} holds no sound that can be decoded: it is damaged"
+        forgiven_s = FORGIVEN_S.get(self.form, 0.0)
+        is_short = clock.done_s + clock.lost_s < (self._said_s or 0.0) - forgiven_s
+        is_open = self._links is not None and not self._is_stream and not self._links.is_closed
+        if not (is_short or is_open or clock.gaps or clock.broken):
+            return None
+        return problem(self.name, clock.done_s, self._said_s, clock.gaps, clock.lost_s)
+
+    def _unreadable(self) -> str:
+        return (
+            f"{self.name} cannot be read as audio; expected WAV, FLAC, MP3, OGG, Opus, M4A "
+            "or a video with a sound track"
+        )
+
+
+def open_container(path: Path, name: str, track: int = 0) -> ContainerFile:
+    """Open a file; raises AudioError as ContainerFile, and OSError where it cannot be read."""
+    file = path.open("rb")  # by Python: FFmpeg takes no names that are not UTF-8
+    try:
+        return ContainerFile(file, name, False, track)
+    except BaseException:
+        file.close()
+        raise
+
+
+def open_stream(file: BinaryIO, name: str = "the stream", track: int = 0) -> ContainerFile:
+    """Open sound that is still being written, from anything that has read(size), which gives what
+    is there and nothing at the end; raises AudioError as ContainerFile.
+    """
+    return ContainerFile(file, name, True, track)
+
+
+def problem(
+    name: str, done_s: float, said_s: float | None, gaps: int = 0, lost_s: float = 0
+) -> str:
+    """What is wrong with sound of which `done_s` could be decoded."""
+    of = f" of {said_s:.2f} s" if said_s is not None and said_s > done_s else ""
+    places = f", {lost_s:.2f} s in {gaps} places are missing" if gaps else ""
+    return (
+        f"{name} is truncated or damaged: {done_s:.2f} s{of} could be decoded and were used"
+        f"{places}; obtain the complete file for the rest"
+    )
+
+
+class Prefixed:
+    """A stream whose beginning was read already, from its beginning."""
+
+    def __init__(self, head: bytes, file: BinaryIO):
+        self._head, self._file = head, file
+
+    def read(self, size: int) -> bytes:
+        if not self._head:
+            return self._file.read(size)
+        data, self._head = self._head[:size], self._head[size:]
+        return data
+
+
+def _head(source: BinaryIO) -> bytes:
+    """The first four bytes; a file is then read from its beginning again."""
+    head = b""
+    while len(head) < 4 and (more := source.read(4 - len(head))):
+        head += more
+    if hasattr(source, "seek"):
+        source.seek(0)
+    return head
+
+
+def _decoder(stream):
+    """What decodes a track: FFmpeg's own choice but for AMR; FLAC frames must bear their
+    checksum.
+    """
+    own = stream.codec_context
+    name = DECODERS.get(own.name)
+    if name is None:
+        if own.name == "flac":
+            own.options = {"err_detect": "crccheck+explode"}
+        return own
+    decoder = av.CodecContext.create(name, "r")
+    decoder.sample_rate, decoder.layout = own.sample_rate, own.layout.name
+    return decoder
+
+
+def _packets(container, stream, clock: LossClock) -> Iterator[av.Packet]:
+    """The packets of a track; what FFmpeg cannot cut into packets is skipped."""
+    failures = 0
+    while failures < MOST_BAD:
+        try:
+            for packet in container.demux(stream):
+                failures = 0
+                yield packet
+            return
+        except av.FFmpegError:
+            failures += 1
+    clock.broken = True
+
+
+def _floats(frame: av.AudioFrame) -> np.ndarray:
+    """The samples of a frame, float32 (n, channels), full scale +-1."""
+    channels = len(frame.layout.channels) or frame.layout.nb_channels
+    values = frame.to_ndarray()
+    values = values.T if frame.format.is_planar else values.reshape(-1, channels)
+    if values.dtype.kind == "f":
+        return np.ascontiguousarray(values, np.float32)
+    full_scale = 2.0 ** (8 * values.dtype.itemsize - 1)
+    middle = full_scale if values.dtype.kind == "u" else 0.0
+    return ((values - middle) / full_scale).astype(np.float32)
+
+
+def _mp3_stated_s(file: BinaryIO) -> float | None:
+    """The length that the first frame of an MP3 file states (Xing, Info); FFmpeg does not tell that
+    from its own estimate.
+    """
+    head = file.read(10)
+    while head[:3] == b"ID3":
+        size = sum(byte << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+        file.seek(size, io.SEEK_CUR)
+        head = file.read(10)
+    frame = head + file.read(64)
+    file.seek(0)
+    for at in (13, 15, 21, 23, 36, 38):  # after the side information, with a checksum or without
+        if frame[at : at + 4] in (b"Xing", b"Info") and frame[at + 7] & 1:
+            version, rate = (frame[1] >> 3) & 3, (frame[2] >> 2) & 3
+            rates = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000)}
+            rate_hz = (*rates.get(version, (11_025, 12_000, 8_000)), 0)[rate]
+            samples = 1152 if version == 3 else 576
+            count = int.from_bytes(frame[at + 8 : at + 12], "big")
+            return samples * count / rate_hz if rate_hz else None
+    return None
