@@ -51,6 +51,8 @@ class ContainerFile:
         self.name, self._source, self._is_stream, self._track = name, source, is_stream, track
         self._links: OggLinks | None = None
         head = _head(source)
+        if not is_stream:
+            source.seek(0)
         whole = Prefixed(head, source) if is_stream else source
         if head == b"OggS":
             whole = self._links = OggLinks(whole)
@@ -235,12 +237,10 @@ class Prefixed:
 
 
 def _head(source: BinaryIO) -> bytes:
-    """The first four bytes; a file is then read from its beginning again."""
+    """The first four bytes."""
     head = b""
     while len(head) < 4 and (more := source.read(4 - len(head))):
         head += more
-    if hasattr(source, "seek"):
-        source.seek(0)
     return head
 
 

@@ -121,7 +121,7 @@ def test_what_holds_no_speech_has_a_reason_and_no_number(console, length_s):
     [
         (b"", "empty"),
         (b"not a sound at all, but a text", "cannot be read as audio"),
-        (b"RIFF\x24\x00\x00\x00WAVEfmt ", "not audio"),
+        (b"RIFF\x24\x00\x00\x00WAVEfmt ", "cannot be read as audio"),
         (b"ffconcat version 1.0\nfile /etc/passwd\n", "cannot be read as audio"),
         (b"#EXTM3U\n#EXTINF:10,\nfile:///etc/passwd\n", "cannot be read as audio"),
     ],

@@ -73,7 +73,7 @@ def test_a_damaged_bundle_is_told(call, name):
 
 
 def test_a_missing_file_is_told(call):
-    assert refused(call.run("--no-store", "--source", "no.wav"), 3, "no.wav: there is no such file")
+    assert refused(call.run("--no-store", "--source", "no.wav"), 3, "no.wav does not exist")
 
 
 @pytest.mark.parametrize("content", [b"", b"hello, I am no sound at all"])
