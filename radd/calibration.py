@@ -62,11 +62,10 @@ class Calibration:
         retrieval: float | None = None,
     ) -> float:
         """The log-likelihood ratio of a window with `speech_s` seconds of speech."""
-        rows, scores = (
-            (self.alone, (spectrum,))
-            if encoder is None
-            else (self.fused, (spectrum, encoder, retrieval))
-        )
+        rows: Sequence[Sequence[float]] = self.alone
+        scores: tuple[float, ...] = (spectrum,)
+        if encoder is not None and retrieval is not None:
+            rows, scores = self.fused, (spectrum, encoder, retrieval)
         row = [np.interp(speech_s, self.speech_s, column) for column in zip(*rows, strict=True)]
         return float(np.dot(row[:-1], scores) + row[-1])
 

@@ -85,7 +85,9 @@ class Side(Protocol):
     kind: str
     """exact or clustered"""
     width: int
-    references: References
+
+    @property
+    def references(self) -> References: ...
 
     def __len__(self) -> int: ...
 
@@ -203,9 +205,12 @@ class ClusteredSide:
 
     def _scan(self, embedding: np.ndarray, n: int, probed: int) -> np.ndarray:
         """Rows of the base that look nearest in the nearest clusters."""
-        settings = faiss.SearchParametersIVF(nprobe=probed)
+        settings = faiss.SearchParametersIVF()
+        settings.nprobe = probed
         if self._stays is not None:
-            settings.sel = faiss.IDSelectorBitmap(np.packbits(self._stays, bitorder="little"))
+            kept = np.packbits(self._stays, bitorder="little")
+            # FAISS's stub describes the C++ constructor, its Python wrapper takes the bits alone
+            settings.sel = faiss.IDSelectorBitmap(kept)  # type: ignore[call-arg, arg-type]
         found = self._clusters.search(embedding[None], max(n, self._compared), params=settings)[1][
             0
         ]
@@ -304,6 +309,10 @@ def read_clusters(path: Path, n: int) -> faiss.IndexIVF:
         raise ModelError(
             f"the clusters {path} cannot be read ({error}); restore the bundle"
         ) from None
+    if not isinstance(clusters, faiss.IndexIVF):
+        raise ModelError(
+            f"{path} holds no clusters but {type(clusters).__name__}; restore the bundle"
+        )
     if clusters.ntotal != n:
         raise ModelError(
             f"the clusters {path} hold {clusters.ntotal} vectors, the index {n}; restore the bundle"
@@ -351,7 +360,8 @@ class BundleIndex:
             vectors, "the index holds vectors that are not of unit length; rebuild the bundle"
         )
         known = references if isinstance(references, References) else References(references)
-        labels, sides = known.labels, []
+        labels = known.labels
+        sides: list[Side] = []
         for label, made in zip(LABELS, clusters, strict=True):
             rows = np.flatnonzero(labels == label)
             if _kind(len(rows), len(known)) == ClusteredSide.kind:

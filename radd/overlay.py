@@ -212,7 +212,10 @@ class OverlaidIndex:
         return SearchResult(margin(*known), nearest(both[0] + both[1], n))
 
     def closeness(self, embeddings: np.ndarray) -> tuple[float, float]:
-        return tuple(FAR if known is None else known.closeness(embeddings) for known in self._known)
+        real, fake = (
+            FAR if known is None else known.closeness(embeddings) for known in self._known
+        )
+        return real, fake
 
 
 class ConfirmedSide:
@@ -268,9 +271,8 @@ class Spread:
     def __init__(self, label: np.ndarray, other: np.ndarray) -> None:
         """Vectors float32 (n, width) and (m, width)."""
         self._middle = other.mean(axis=0)
-        within = sum(np.cov(side.T) * len(side) for side in (label, other)) / (
-            len(label) + len(other)
-        )
+        scatter = [np.cov(side.T) * len(side) for side in (label, other)]
+        within = (scatter[0] + scatter[1]) / (len(label) + len(other))
         even = SHRINKAGE * np.trace(within) / len(within) * np.eye(len(within))
         self._even_out = np.linalg.cholesky(np.linalg.inv(within + even)).astype(np.float32)
 

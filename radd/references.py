@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 import numpy as np
 
@@ -59,10 +59,15 @@ class References(Sequence[Reference]):
     def __len__(self) -> int:
         return len(self._ids)
 
-    def __getitem__(self, row: int) -> Reference:
-        return Reference(
-            self._ids[row].decode(), *self._known[self._origins[row]], float(self._starts[row])
-        )
+    @overload
+    def __getitem__(self, row: int) -> Reference: ...
+    @overload
+    def __getitem__(self, row: slice) -> References: ...
+    def __getitem__(self, row: int | slice) -> Reference | References:
+        if isinstance(row, slice):
+            return self.part(np.arange(len(self))[row])
+        origin = self._known[int(self._origins[row])]
+        return Reference(self._ids[row].decode(), *origin, float(self._starts[row]))
 
     def __iter__(self) -> Iterator[Reference]:
         return (self[row] for row in range(len(self)))
@@ -144,4 +149,6 @@ def read_references(path: Path) -> References:
         lines = csv.reader(file)
         if (header := tuple(next(lines, ()))) != COLUMNS:
             raise ValueError(f"found columns {header}, expected {COLUMNS}")
-        return References(Reference(id, *origin, float(start_s)) for id, *origin, start_s in lines)
+        return References(
+            Reference(id, *Origin(*origin), float(start_s)) for id, *origin, start_s in lines
+        )

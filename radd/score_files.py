@@ -193,7 +193,10 @@ def _read_columns(path: Path, first: list[str]) -> ScoreFile:
             "UTT ATTACK KEY SCORE"
         )
     header = first[0].lower() == "filename"
-    utts, scores, attacks, keys = [], [], [], []
+    utts: list[str] = []
+    scores: list[float] = []
+    attacks: list[str] = []
+    keys: list[bool] = []
     for number, line in lines(path):
         row = line.split()
         if header and not scores and row == first:
@@ -221,7 +224,11 @@ def _read_csv(path: Path) -> ScoreFile:
     parts = csv_parts(header, path, ("score",))
     # ASVspoof 5's sasv_label is 1 for bona fide; any other numeric label is ambiguous and rejected.
     sasv = "sasv_label" if "key" not in parts and "sasv_label" in header else None
-    utts, scores, keys, speakers, attacks = [], [], [], [], []
+    utts: list[str] = []
+    scores: list[float] = []
+    keys: list[bool] = []
+    speakers: list[str] = []
+    attacks: list[str] = []
     conditions: dict[str, list[str]] = {
         name: []
         for name in header

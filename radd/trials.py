@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -144,8 +145,7 @@ def refuse_doubles(utts: list[str], path: Path) -> None:
     """Raise ProtocolError if a trial is named twice."""
     if len(set(utts)) == len(utts):
         return
-    seen: set[str] = set()
-    doubled = [utt for utt in utts if utt in seen or seen.add(utt)]
+    doubled = [utt for utt, count in Counter(utts).items() if count > 1]
     raise ProtocolError(
         f"{path}: {len(doubled)} trials appear more than once ({', '.join(doubled[:3])} ...); "
         "keep one line for each"
@@ -245,7 +245,8 @@ def csv_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     for row in rows:
         if None in row or None in row.values():
             raise ProtocolError(
-                f"{path}:{rows.line_num}: expected {len(rows.fieldnames)} columns as in the header"
+                f"{path}:{rows.line_num}: expected {len(rows.fieldnames or ())} columns as in the "
+                "header"
             )
         yield rows.line_num, row
 

@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import NamedTuple, Protocol
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
+
+S = TypeVar("S")
+"""what a detector keeps of one stream"""
 
 SAMPLE_RATE_HZ = 16_000
 HOP_SAMPLES = 2_048  # 128 ms, one chunk, one score
@@ -243,16 +246,16 @@ class Shed(IntEnum):
     """also anything else a detector can do without: RaddDetector encodes and looks up no block"""
 
 
-class Part(NamedTuple):
+class Part(NamedTuple, Generic[S]):
     """Audio of one stream for Detector.push_many."""
 
-    state: object
+    state: S
     samples: np.ndarray
     """whole hops, float32 (n * HOP_SAMPLES,), n >= 1"""
     shed: Shed = Shed.NOTHING
 
 
-class Detector(Protocol):
+class Detector(Protocol[S]):
     """Stateless weights, shared by any number of streams; start() creates the state of one stream.
 
     A detector that gains nothing from batching streams inherits push_many.
@@ -261,18 +264,18 @@ class Detector(Protocol):
     name: str
     """bundle name and version for display"""
 
-    def start(self) -> object:
+    def start(self) -> S:
         """The initial state of a stream; also used after a gap."""
         ...
 
-    def push(self, state: object, samples: np.ndarray) -> list[Judgement]:
+    def push(self, state: S, samples: np.ndarray) -> list[Judgement]:
         """Score the next n whole hops, float32 (n * HOP_SAMPLES,): n judgements, in order.
 
         Results do not depend on how the hops are grouped into calls, up to rounding (1e-4).
         """
         ...
 
-    def push_many(self, parts: Sequence[Part]) -> list[list[Judgement]]:
+    def push_many(self, parts: Sequence[Part[S]]) -> list[list[Judgement]]:
         """push() for parts of different streams, with the same results within 1e-4; may skip what
         Part.shed names.
         """

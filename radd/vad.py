@@ -48,10 +48,9 @@ class SpeechNetwork:
     def __init__(self, runtime: str = AUTO) -> None:
         """Load the network. Raises ModelError if the file does not load."""
         self._model = open_network(NETWORK, runtime)
-        sizes = self._model.inputs["blocks"][:2]
-        self._fixed = (
-            tuple(sizes) if all(type(n) is int for n in sizes) else None
-        )  # rows and blocks of one run
+        rows, blocks, *_ = self._model.inputs["blocks"]
+        self._fixed = (rows, blocks) if type(rows) is int and type(blocks) is int else None
+        """rows and blocks of one run; None if the network takes any number"""
 
     def probability(self, state: SpeechState, samples: np.ndarray) -> np.ndarray:
         """Speech probability, 0 to 1, float32 (batch, n), of samples float32 (batch, n *
@@ -62,7 +61,7 @@ class SpeechNetwork:
             heard, CONTEXT_SAMPLES + BLOCK_SAMPLES, axis=1
         )
         blocks = blocks[:, ::BLOCK_SAMPLES]
-        out = np.empty(blocks.shape[:2], np.float32)
+        out: np.ndarray = np.empty(blocks.shape[:2], np.float32)
         rows, step = self._fixed or (len(samples), max(1, _BLOCKS_AT_ONCE // len(samples)))
         after = state.hidden.copy()
         for first in range(0, len(samples), rows):

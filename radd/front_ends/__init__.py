@@ -6,8 +6,8 @@ A front end uses numpy only, is stateless, and is built from the settings in the
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any, Protocol
+from dataclasses import Field, asdict
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from radd.front_ends.waveform import Waveform
 
 class FrontEnd(Protocol):
     """A frozen dataclass. Its fields are its settings, with defaults; the manifest stores them."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     def shape(self, samples: int) -> tuple[int, ...]:
         """Shape of one row for a window of this many samples. Raises ModelError for an unsuitable
