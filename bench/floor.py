@@ -9,8 +9,11 @@ from __future__ import annotations
 import os
 
 os.environ.update(
-    OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1"
-)  # read when numpy is imported
+    OMP_NUM_THREADS="1",
+    OPENBLAS_NUM_THREADS="1",
+    MKL_NUM_THREADS="1",
+    ORT_DISABLE_TELEMETRY="1",
+)  # read when numpy and onnxruntime are imported
 
 import argparse
 import json

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import tempfile
 import time
 from collections import OrderedDict, deque
@@ -24,6 +23,7 @@ from console.prediction import Predictor
 from console.schemas import Prediction
 from console.settings import ServeSettings
 from radd.channels import ChannelChoice, Lane, Plan, plan
+from radd.private_files import opener
 from radd.types import AudioChunk
 
 BLOCK_BYTES = 1 << 20
@@ -183,7 +183,7 @@ def _metered(chunks: Iterator[AudioChunk], meter: SoundMeter) -> Iterator[AudioC
 def _copy(upload: UploadFile, path: Path) -> str:
     """The SHA-256 of what was copied."""
     digest = hashlib.sha256()
-    with open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+    with open(path, "xb", opener=opener) as file:
         upload.file.seek(0)
         while block := upload.file.read(BLOCK_BYTES):
             file.write(block)

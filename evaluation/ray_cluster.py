@@ -20,6 +20,7 @@ def in_order(prepare: Callable[[], Work], items: Iterable[Item], jobs: int) -> I
     needs the project and the sound under the same paths. Raises ConfigError where ray is not
     installed, else what the work raises.
     """
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # it would report to its vendor
     try:
         import ray
     except ImportError:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 
 from radd.errors import ModelError
 
+# Read at the import: else the wheel looks up its vendor's host and writes a device id below HOME.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 try:
     import onnxruntime
 except ModuleNotFoundError:  # a small device may have only LiteRT, see radd/inference.py

@@ -12,6 +12,7 @@ import numpy as np
 from radd.bundle import load_known_voices, read_manifest
 from radd.dataset import DecodedClips, read_corpus
 from radd.errors import ConfigError
+from radd.private_files import make_directory
 from radd.types import SAMPLE_RATE_HZ
 from radd.vad import BLOCK_SAMPLES, SpeechNetwork, SpeechState
 from retraining.context import RetrainContext
@@ -45,7 +46,8 @@ class Scorer:
         self._networks = load_networks(means.champion)
         self.index = load_known_voices(means.champion)[1]
         self._kept = means.work / read_manifest(means.champion)["version"]
-        self._kept.mkdir(parents=True, exist_ok=True)
+        make_directory(means.work)
+        make_directory(self._kept)
 
     @property
     def width(self) -> int:

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from radd.errors import AudioError, ConfigError
 from radd.flac import flac_samples
+from radd.private_files import make_directory, opener, write_bytes
 from storage.records import TEXT_CHARACTERS
 from storage.review import STATES, Label, Reviews
 from storage.rows import upsert
@@ -46,17 +47,18 @@ def export_clips(reviews: Reviews, directory: Path, states: list[str]) -> int:
     with reviews.database.transaction() as connection:
         wanted = connection.scalars(whole.order_by(alerts.c.clip_sha256)).all()
     try:
-        (directory / SOUNDS).mkdir(parents=True, exist_ok=True)
+        make_directory(directory)
+        make_directory(directory / SOUNDS)
         unfinished = directory / f"{LINES}.new"
         count = 0
-        with unfinished.open("w", encoding="utf-8") as lines:
+        with open(unfinished, "w", encoding="utf-8", opener=opener) as lines:
             for sha256 in wanted:
                 with reviews.database.transaction() as connection:
                     said, flac = _read(connection, sha256)
                 if said is None:
                     continue
                 if flac is not None:
-                    _sound(directory, sha256).write_bytes(flac)
+                    write_bytes(_sound(directory, sha256), flac)
                 lines.write(json.dumps(said, default=_iso) + "\n")
                 count += 1
         unfinished.replace(directory / LINES)

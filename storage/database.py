@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,8 +11,11 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from radd.errors import ConfigError, EntryRefused, StorageError, StorageUnreachable
+from radd.private_files import make_file
 from storage.packet_limit import PacketLimit
 from storage.tables import METADATA, SCHEMA
+
+log = logging.getLogger(__name__)
 
 DRIVERS = ("sqlite", "mysql+mysqlconnector", "mariadb+mysqlconnector")
 CONNECT_S = 3
@@ -61,6 +65,7 @@ def _open_engine(text: str, reads_only: bool) -> sa.Engine:
     if url.drivername == "sqlite":
         begin = "BEGIN" if reads_only else "BEGIN IMMEDIATE"
         engine = sa.create_engine(url, **pool)
+        sa.event.listen(engine, "do_connect", _make_private)
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
         if reads_only:
@@ -83,6 +88,15 @@ def _open_engine(text: str, reads_only: bool) -> sa.Engine:
     engine = sa.create_engine(url, **pool, pool_pre_ping=True, connect_args=arguments)
     PacketLimit(engine)
     return engine
+
+
+def _make_private(dialect, record, arguments, options) -> None:
+    """SQLite gives a database's companions the mode that the database has."""
+    file = Path(arguments[0])
+    with suppress(OSError):  # then it says itself why it does not open
+        make_file(file)
+        if file.stat().st_mode & 0o007:
+            log.warning("everyone on this machine can read %s, which holds voices: chmod 600", file)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record) -> None:

@@ -12,4 +12,5 @@ pytest_plugins = [
     "fixtures_console",
     "fixtures_fuzz",
     "fixtures_window_bundle",
+    "fixtures_watch",
 ]

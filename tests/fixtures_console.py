@@ -30,9 +30,10 @@ VIEWER, REVIEWER, ADMIN = "viewer-0123456789", "reviewer-0123456789", "admin-012
 class Serve:
     """serve.py in an empty directory; `url` is where it answers."""
 
-    def __init__(self, directory: Path, *arguments, **environ):
+    def __init__(self, directory: Path, *arguments, prefix=(), **environ):
         kept = {name: value for name, value in os.environ.items() if not name.startswith("RADD_")}
         command = [sys.executable, str(ROOT / "serve.py"), "--port", "0", *map(str, arguments)]
+        command = [*prefix, *command]
         self._process = subprocess.Popen(
             command, cwd=directory, env=kept | environ, text=True, stdout=subprocess.PIPE
         )

@@ -37,11 +37,12 @@ class DetectCommand:
         # However busy the machine is that runs the tests, nothing is shed and the database gets
         # everything.
         self.environ = {"RADD_ENGINE_LATE_MS": "0", "RADD_STORAGE_FLUSH_S": str(PATIENCE_S)}
+        self.prefix = []
         self.processes = []
 
     def start(self, *arguments) -> subprocess.Popen:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("RADD_")}
-        command = [sys.executable, str(ROOT / "detect.py"), *map(str, arguments)]
+        command = [*self.prefix, sys.executable, str(ROOT / "detect.py"), *map(str, arguments)]
         pipe = subprocess.PIPE
         self.processes.append(
             subprocess.Popen(

@@ -1,3 +1,7 @@
 """Where weights come from: networks in torch, their training and their export. Never imported by
 what listens.
 """
+
+import os
+
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"  # read when transformers is imported

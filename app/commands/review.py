@@ -14,6 +14,7 @@ from console.clip_lines import as_json, counted, details, line, shown
 from radd.bundle import RADD, load_known_voices, read_manifest
 from radd.errors import ConfigError, DeviceError, silence_broken_pipe
 from radd.flac import flac_samples
+from radd.private_files import write_bytes
 from storage.clip_archive import export_clips as write_archive
 from storage.clip_archive import import_clips as read_archive
 from storage.deletion import delete as delete_for_good
@@ -68,7 +69,7 @@ def play(reviews: Reviews, arguments: argparse.Namespace, here: Installation) ->
             print(f"{error}; the sound goes into a file", file=sys.stderr)
     out = arguments.out or Path(f"{id}.flac")
     try:
-        out.write_bytes(flac)
+        write_bytes(out, flac)
     except OSError as error:
         raise ConfigError(
             f"cannot write {out}: {error.strerror}; name another file with --out"

@@ -9,7 +9,7 @@ run)
     ;;
 test)
     apt="libportaudio2 mariadb-server pulseaudio pulseaudio-utils libasound2-plugins portaudio19-dev espeak-ng
-         pocketsphinx-testdata alsa-utils g++ python3-dev"
+         pocketsphinx-testdata alsa-utils strace g++ python3-dev"
     brew="mariadb portaudio espeak-ng"
     goes_without="the tests that need it are left out"
     ;;

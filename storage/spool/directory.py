@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from radd.errors import StorageError
+from radd.private_files import make_directory, write_bytes
 from storage.spool.durable import take_lock, write_whole
 from storage.spool.entry import Entry, EntryKind, decode, encode_final, encode_head
 
@@ -76,7 +77,7 @@ class Spool:
 
     def __enter__(self) -> Spool:
         try:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_directory(self._directory)
             self._lock = take_lock(self._directory)
             self._survey()
         except OSError as error:
@@ -302,7 +303,7 @@ class Spool:
         reserve = self._path("reserve")
         try:
             if not reserve.exists():
-                reserve.write_bytes(os.urandom(RESERVE_BYTES))
+                write_bytes(reserve, os.urandom(RESERVE_BYTES))
         except OSError:
             self._release_reserve()
 

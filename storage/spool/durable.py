@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from radd.errors import StorageError
+from radd.private_files import opener
 
 
 def write_whole(path: Path, data: bytes, synced: bool) -> None:
@@ -20,7 +21,7 @@ def write_whole(path: Path, data: bytes, synced: bool) -> None:
     """
     aside = path.with_name("new.tmp")
     try:
-        with open(aside, "wb", opener=_private) as file:
+        with open(aside, "wb", opener=opener) as file:
             file.write(data)
             if synced:
                 file.flush()
@@ -39,7 +40,7 @@ def take_lock(directory: Path) -> int:
 
     Raises StorageError with the owner's pid if another process has it.
     """
-    lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = opener(str(directory / "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -52,10 +53,6 @@ def take_lock(directory: Path) -> int:
     with contextlib.suppress(OSError):  # a full disk; the lock holds without the number
         os.pwrite(lock, f"{os.getpid():<20}".encode(), 0)
     return lock
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _sync_directory(directory: Path) -> None:
