@@ -3,13 +3,14 @@
 # make test     run the tests; make test ARGS="-k monitor"; TRAIN=no leaves out those of training, which need PyTorch
 # make fuzz     try the console with made-up requests and damaged files: make fuzz INPUTS=2000
 # make bench    one table of speed and size with targets and peers; bench/README.md says what ARGS adds
+# make lock     write requirements.lock and deploy/services.lock anew; needs uv
 # make clean    remove what make has made
 
 VENV := .venv
 PYTHON_HERE := $(VENV)/bin/python
 INSTALL := $(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run console test fuzz bench clean
+.PHONY: help run console test fuzz bench lock clean
 
 help:
 	@sed -n '/^# make/s/^# //p' Makefile
@@ -29,6 +30,12 @@ fuzz: $(VENV)/test.stamp
 bench: $(VENV)/test.stamp
 	@$(PYTHON_HERE) bench/summary.py $(ARGS)
 
+LOCK := uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header --no-emit-index-url --no-config
+
+lock:
+	@$(LOCK) --output-file requirements.lock pyproject.toml
+	@$(LOCK) --output-file deploy/services.lock --constraints requirements.lock --extra serve --extra retrain pyproject.toml
+
 clean:
 	rm -rf $(VENV) .pytest_cache .hypothesis .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -37,16 +44,16 @@ $(VENV)/venv.stamp:
 	@deploy/install/venv.sh $(VENV)
 	@touch $@
 
-$(VENV)/run.stamp: requirements.txt pyproject.toml $(VENV)/venv.stamp
+$(VENV)/run.stamp: requirements.lock pyproject.toml $(VENV)/venv.stamp
 	@deploy/install/system.sh run
-	@echo "installing the packages of requirements.txt into $(VENV)"
-	@$(INSTALL) -r requirements.txt
+	@echo "installing the packages of requirements.lock into $(VENV)"
+	@$(INSTALL) --require-hashes -r requirements.lock
 	@$(INSTALL) --no-deps -e .
 	@touch $@
 
-$(VENV)/console.stamp: $(VENV)/run.stamp
+$(VENV)/console.stamp: deploy/services.lock $(VENV)/run.stamp
 	@echo "installing the console's packages into $(VENV)"
-	@$(INSTALL) -e '.[serve]'
+	@$(INSTALL) --require-hashes -r deploy/services.lock
 	@touch $@
 
 $(VENV)/test.stamp: $(VENV)/run.stamp
