@@ -206,7 +206,7 @@ def _chosen(name: str, surveys: list[TrackSurvey], track_channels: Sequence[int]
         lane
         for lane, survey, speech_s, power in found
         if (speech_s >= least_s or (not survey.is_whole and power))
-        and not (survey.is_inverted and power < survey.power.max())
+        and not (survey.is_inverted and lane.channel != int(survey.power.argmax()))
     ]
     if not judged:
         judged = [max(found, key=lambda one: (one[2], one[3]))[0]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-LONGEST_JITTER_S = 0.1  # timestamps are rounded; a step that is no longer is no loss
+LONGEST_JITTER_S = 0.05  # timestamps are rounded; a step that is no longer is no loss
 LONGEST_GAP_S = 3_600.0  # a longer step is another timeline
 START_FORGIVEN_S = 0.5  # a stream that was joined late begins in the middle of a packet
 UNTIMED = {"mp3", "aac", "amr", "amrnb", "amrwb", "ac3", "eac3", "wav"}

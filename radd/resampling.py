@@ -111,20 +111,22 @@ class MixLevels:
     """Whether channels cancel each other in their mean; said once."""
 
     def __init__(self, rate_hz: int):
-        self._wait = round(CANCELLED_S * rate_hz)
+        self._wait, self._said = round(CANCELLED_S * rate_hz), False
         self._frames, self._mixed, self._apart = 0, 0.0, 0.0
 
     def heard(self, frames: np.ndarray, mono: np.ndarray) -> None:
         """Frames (n, channels) and their mean (n,)."""
-        if self._frames >= self._wait:
-            return
-        apart = float(np.square(frames, dtype=np.float64).mean(axis=1).sum())
-        if apart <= AUDIBLE * len(frames):
+        if self._said:
             return
         self._frames += len(frames)
-        self._apart += apart
+        self._apart += float(np.square(frames, dtype=np.float64).mean(axis=1).sum())
         self._mixed += float(np.square(mono, dtype=np.float64).sum())
-        if self._frames >= self._wait and self._mixed * 10 ** (CANCELLED_DB / 10) < self._apart:
+        if self._frames < self._wait:
+            return
+        is_audible = self._apart > AUDIBLE * self._frames
+        self._said = is_audible and self._mixed * 10 ** (CANCELLED_DB / 10) < self._apart
+        self._frames, self._mixed, self._apart = 0, 0.0, 0.0
+        if self._said:
             log.warning(
                 "the channels cancel each other: their mean is at least %.0f dB fainter than they "
                 "are; judge one of them with --use-channel left",
