@@ -12,6 +12,8 @@ from radd.vad import BLOCK_SAMPLES
 
 QUIETEST_DBFS = -120.0
 _CLIPPED = 0.985  # of full scale
+_FLAT = 0.03  # clipped samples are all alike to this share: loud sound that is not clipped is not
+_QUIETEST_PERCENT = 10  # of the blocks: they are the noise where there are no pauses
 _PAUSE_BLOCKS = 6  # fewer pauses say too little about the noise
 
 
@@ -47,13 +49,13 @@ class SpeechLevels:
     power: np.ndarray
     """mean square about the mean, so that a constant offset does not count as sound"""
     clipped: np.ndarray
-    """share of samples at full scale, 0 to 1"""
+    """share of samples at one and the same extreme, at full scale or beyond, 0 to 1"""
 
     @classmethod
     def measure(cls, samples: np.ndarray, speech: np.ndarray) -> SpeechLevels:
         """Measure samples (..., n * BLOCK_SAMPLES) with speech probabilities (..., n)."""
         blocks = samples.reshape(*speech.shape, BLOCK_SAMPLES)
-        return cls(speech, blocks.var(axis=-1), (np.abs(blocks) >= _CLIPPED).mean(axis=-1))
+        return cls(speech, blocks.var(axis=-1), _clipped_share(blocks))
 
     def join(self, later: SpeechLevels) -> SpeechLevels:
         return SpeechLevels(
@@ -105,12 +107,37 @@ def refuse(window: SpeechLevels, settings: GateSettings) -> tuple[Verdict, str] 
             f"{clipped:.0f} % of samples clipped, at most {settings.max_clipped_percent:.0f} % "
             "allowed",
         )
-    pauses = window.power[window.speech < settings.speech_threshold / 2]
-    if len(pauses) >= _PAUSE_BLOCKS:
-        snr = level - 10 * np.log10(pauses.mean() + 1e-12)
-        if snr < settings.min_snr_db:
-            return (
-                Verdict.TOO_NOISY,
-                f"speech only {snr:.0f} dB above the noise, {settings.min_snr_db:.0f} dB needed",
-            )
+    snr = _snr_db(window, spoken, settings.speech_threshold)
+    if snr < settings.min_snr_db:
+        return (
+            Verdict.TOO_NOISY,
+            f"speech only {snr:.0f} dB above the noise, {settings.min_snr_db:.0f} dB needed",
+        )
     return None
+
+
+def _snr_db(window: SpeechLevels, spoken: np.ndarray, threshold: float) -> float:
+    """How far speech is above the noise of the pauses or, where there are too few of them, above
+    the quietest blocks: even dense speech falls silent for a tenth of the time.
+    """
+    pauses = window.power[window.speech < threshold / 2]
+    if len(pauses) >= _PAUSE_BLOCKS:
+        noise = float(pauses.mean())
+    else:
+        noise = float(np.percentile(window.power, _QUIETEST_PERCENT))
+    both = float(window.power[spoken].mean())
+    return 10 * float(np.log10(max(both - noise, 1e-3 * both) + 1e-12) - np.log10(noise + 1e-12))
+
+
+def _clipped_share(blocks: np.ndarray) -> np.ndarray:
+    """Share of samples (..., n) of each block that are clipped, (...): at full scale or beyond, and
+    near the median of all that are.
+    """
+    size = np.abs(blocks)
+    loud = size >= _CLIPPED
+    share = np.zeros(blocks.shape[:-1])
+    rows = loud.any(axis=-1)
+    if rows.any():
+        extreme = np.nanmedian(np.where(loud[rows], size[rows], np.nan), axis=-1, keepdims=True)
+        share[rows] = (loud[rows] & (np.abs(size[rows] - extreme) <= _FLAT * extreme)).mean(axis=-1)
+    return share

@@ -240,3 +240,46 @@ def test_the_longest_windows_alone_are_judged_as_they_are_among_all(shipped, hop
 def test_what_is_no_voice_gets_no_number(shipped, samples):
     for judgement in shipped.push(shipped.start(), samples):
         assert judgement.llr is None and judgement.refusal is Verdict.NO_SPEECH and judgement.reason
+
+
+def levels(samples):
+    """What the gate knows of samples, all of it taken for speech."""
+    samples = samples[: len(samples) // 512 * 512].astype(np.float32)
+    return SpeechLevels.measure(samples, np.ones(len(samples) // 512))
+
+
+def speech_like(seconds=4, seed=0):
+    """Noise that rises and falls as syllables do, peak 1."""
+    rng = np.random.default_rng(seed)
+    n = seconds * 16_000
+    syllables = np.abs(np.sin(np.arange(n) * 2 * np.pi * 2 / 16_000)) ** 3
+    sound = rng.normal(size=n) * syllables
+    return sound / np.abs(sound).max()
+
+
+@pytest.mark.parametrize("gain", [1.5, 4, 12])
+def test_sound_beyond_full_scale_is_not_clipped_but_flat_tops_are(gain):
+    loud = gain * speech_like()
+    assert refuse(levels(loud), GATE) is None
+    for top in (1.0, 1.3):
+        flat = np.clip(1.3 * 12 * speech_like(), -top, top)
+        verdict, reason = refuse(levels(flat), GATE)
+        assert verdict is Verdict.TOO_NOISY and "clipped" in reason
+
+
+@pytest.mark.parametrize("snr_db", [-6, 0, 1])
+def test_noise_is_measured_where_there_are_no_pauses(snr_db):
+    sound = 0.2 * speech_like()
+    noise = np.random.default_rng(1).normal(size=len(sound))
+    noise *= np.sqrt(np.mean(sound**2) / np.mean(noise**2)) * 10 ** (-snr_db / 20)
+    verdict, reason = refuse(levels(sound + noise), GATE)
+    assert verdict is Verdict.TOO_NOISY and "above the noise" in reason
+    assert refuse(levels(sound + noise / 10), GATE) is None
+    assert refuse(levels(sound), GATE) is None
+
+
+def test_speech_as_loud_as_the_noise_of_the_pauses_is_refused():
+    speech = np.array([1.0] * 40 + [0.0] * 20)
+    power = np.array([2e-3] * 40 + [1e-3] * 20)  # speech and noise together, 0 dB
+    verdict, reason = refuse(SpeechLevels(speech, power, np.zeros(60)), GATE)
+    assert verdict is Verdict.TOO_NOISY and "0 dB above the noise" in reason
