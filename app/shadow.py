@@ -44,8 +44,8 @@ class Candidate:
         detector, overlays = self._loaded
         try:
             if (overlay := overlays.changed(self._version)) is not None:
-                detector.adopt(detector.prepare(overlay))
-                self._version = overlay.version
+                detector = detector.with_overlay(overlay)
+                self._loaded, self._version = (detector, overlays), overlay.version
         except StorageUnreachable:
             pass  # the confirmations that it knows are those of the last segment
         return detector

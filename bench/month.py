@@ -33,6 +33,7 @@ from evaluation.days import draw_days
 from radd.bundle import load_detector, load_known_voices, read_manifest, write_manifest
 from radd.dataset import Clip, DecodedClips
 from radd.encoder import BLOCK_SAMPLES, corrected, speech_blocks
+from radd.hot_swap import HotSwapDetector
 from radd.index import BundleIndex
 from radd.metrics import eer_of_sorted
 from radd.overlay import OverlaidIndex
@@ -137,7 +138,7 @@ class World:
         retraining = replace(chosen.retrain, min_labels=MIN_LABELS, shadow_hours=0.0)
         self.settings: Settings = replace(chosen, storage=storage, retrain=retraining)
         self.judging = self.champion
-        self.detector = load_detector(self.judging, chosen.model, chosen.gate)
+        self.detector = HotSwapDetector(load_detector(self.judging, chosen.model, chosen.gate))
         self.truth: dict[str, Call] = {}
         self.reviewed: dict[str, int] = defaultdict(int)
         self.alerts_on_real = 0
@@ -170,7 +171,7 @@ class World:
             return load_detector(self.judging, settings.model, settings.gate)
 
         with HotReload(
-            OverlayStore(url, self.detector.encoder_id), self.detector, 3600, newest
+            self.detector, lambda now: OverlayStore(url, now.encoder_id), 3600, newest
         ) as index:
             index.take_model()
             index.take()

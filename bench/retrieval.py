@@ -187,7 +187,7 @@ def cached(bundle: Path, settings) -> Iterator[str]:
                 1000 * (time.perf_counter() - begun) / seconds(sum(len(sound) for sound in streams))
             )
             llrs.append([j.llr for j in judged if j.llr is not None])
-        cache = detector.retrieval.cache
+        cache = detector.cache
         hits = 100 * cache.hits / (cache.hits + cache.misses)
         change = np.abs(np.subtract(*llrs)).max()
         yield f"| {name} | {hits:.0f} | {costs[0]:.1f} | {costs[1]:.1f} | {change:.0e} |"

@@ -17,24 +17,25 @@ from starlette.concurrency import run_in_threadpool
 from console import http_errors, live, model_routes, recordings, reviewing, streams
 from console.auth import COOKIE, AuthMiddleware, session_of
 from console.body_limits import BodyLimits
-from console.champion import Champion, Loaded
 from console.decoding import Decoders, Limits
 from console.http_errors import Refused
 from console.job_queue import JobQueue
 from console.keys import Identity, Keys
 from console.metrics import CONTENT_TYPE, Metrics, MetricsMiddleware
 from console.prediction import Predictor
+from console.report_text import limits
 from console.schemas import Health, Model, Ready, Session, Token
 from console.settings import ServeSettings
+from radd.bundle import REFERENCES, BundledDetector
 from radd.errors import StorageError
+from radd.hot_swap import HotSwapDetector
 from radd.types import Detector
 from storage.journal import StorageSettings
-from storage.overlay import OverlayStore
 from storage.queries import Reader
 from storage.review import Reviews, ReviewSettings
 from stream.alerts import AlertSettings
 from stream.decision import Decider, DecisionSettings
-from stream.hot_reload import HotReload, NoOverlays
+from stream.hot_reload import HotReload, Overlays
 from stream.monitor import Monitor
 from training.config import RetrainSettings
 
@@ -48,10 +49,12 @@ log = logging.getLogger(__name__)
 class Parts:
     """What the console is made of."""
 
-    loaded: Loaded
-    """the bundle that judges at first"""
-    newest: Callable[[], Loaded | None]
-    """another bundle once it is in use; None where that has not changed"""
+    detector: BundledDetector
+    """of the bundle in use at the start"""
+    newest: Callable[[], BundledDetector | None]
+    """the detector of another bundle once that is in use; None if that has not changed"""
+    overlays: Callable[[BundledDetector], Overlays]
+    """the confirmed references of a detector"""
     configured: Path | None
     """the bundle beside which others may be put to use; None where that must not be"""
     retrain_command: Sequence[str]
@@ -71,7 +74,7 @@ def make_app(parts: Parts) -> FastAPI:
     """The application, on a database that has its tables; nothing runs and nothing is opened before
     it is started.
     """
-    serve, champion = parts.serve, Champion(parts.loaded)
+    serve, champion = parts.serve, HotSwapDetector(parts.detector)
 
     def monitor(detector: Detector) -> Monitor:
         return Monitor(detector, parts.decision, parts.alerts, str(uuid.uuid4()))
@@ -127,16 +130,11 @@ def make_app(parts: Parts) -> FastAPI:
     return app
 
 
-async def _follow(champion: Champion, parts: Parts) -> None:
+async def _follow(champion: HotSwapDetector, parts: Parts) -> None:
     """Judge with what people confirm and with the bundle in use, as the daemons do."""
     if not parts.overlay_s:
         return
-    overlays = (
-        OverlayStore(parts.storage.url, champion.encoder_id)
-        if champion.encoder_id
-        else NoOverlays()
-    )
-    index = HotReload(overlays, champion, parts.overlay_s, parts.newest)
+    index = HotReload(champion, parts.overlays, parts.overlay_s, parts.newest)
     entering = asyncio.create_task(run_in_threadpool(index.__enter__))
     try:
         await asyncio.shield(entering)
@@ -150,7 +148,7 @@ async def _follow(champion: Champion, parts: Parts) -> None:
         index.__exit__()
 
 
-def _add_state(app: FastAPI, champion: Champion, reader: Reader, meters: Metrics) -> None:
+def _add_state(app: FastAPI, champion: HotSwapDetector, reader: Reader, meters: Metrics) -> None:
     @app.head("/health", include_in_schema=False)
     @app.get("/health", tags=["state"])
     async def health() -> Health:
@@ -193,13 +191,21 @@ def _add_state(app: FastAPI, champion: Champion, reader: Reader, meters: Metrics
         """The bundle that judges here, with its card and its measured numbers."""
         now, same = champion.now, ("name", "version", "training", "metrics", "calibration")
         return Model(
-            **{name: now.manifest[name] for name in same},
+            **{name: now.bundle.manifest[name] for name in same},
             encoder_id=now.encoder_id,
-            card=now.card,
-            limits=now.limits,
-            references=now.references,
+            card=now.bundle.card,
+            limits=limits(now.bundle.card),
+            references=_references(now),
             reviews=reader.reviews(),
         )
+
+
+def _references(detector: BundledDetector) -> int:
+    """The number of references that the bundle came with."""
+    if detector.encoder is None:
+        return 0
+    rows = (detector.bundle.directory / REFERENCES).read_text(encoding="utf-8").splitlines()
+    return len(rows) - 1
 
 
 def _database(reader: Reader) -> str:

@@ -15,7 +15,6 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi import Path as InPath
 
 from console.auth import require
-from console.champion import Champion
 from console.http_errors import Refused
 from console.keys import ADMIN
 from console.retraining import CONFLICT, Retrainer
@@ -34,8 +33,8 @@ from console.schemas import (
     Waiting,
     Wish,
 )
-from radd.bundle import usual_distance
 from radd.errors import ModelError
+from radd.hot_swap import HotSwapDetector
 from radd.registry import BundleEntry, in_use, list_entries, manifests
 from storage.learning import Learning
 from storage.queries import Reader
@@ -125,7 +124,7 @@ class ModelControl:
             )
 
 
-def routes(loop: ModelControl, champion: Champion, reader: Reader) -> APIRouter:
+def routes(loop: ModelControl, champion: HotSwapDetector, reader: Reader) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["the loop that learns"], responses=REFUSALS)
 
     @router.get("/models")
@@ -137,10 +136,10 @@ def routes(loop: ModelControl, champion: Champion, reader: Reader) -> APIRouter:
         decided, tried = loop.history.decisions(), loop.history.retrainings()
         _, fresh, told = loop.actions.eligible_clips(loop.history, loop.settings)
         return Models(
-            in_use=judging.directory.name if loop.configured is None else used,
+            in_use=judging.bundle.directory.name if loop.configured is None else used,
             judging=judging.name,
             follows=loop.configured is not None,
-            bundles=[_bundle(one, used) for one in loop.bundles(judging.directory)],
+            bundles=[_bundle(one, used) for one in loop.bundles(judging.bundle.directory)],
             labels=Waiting(
                 new=len(fresh),
                 needed=loop.settings.min_labels,
@@ -170,7 +169,7 @@ def routes(loop: ModelControl, champion: Champion, reader: Reader) -> APIRouter:
         loop.expect(choice.instead_of)
         names = [
             one.directory.name
-            for one in loop.bundles(champion.now.directory)
+            for one in loop.bundles(champion.now.bundle.directory)
             if version in (one.directory.name, one.manifest.get("version"))
         ]
         if version not in names and len(names) != 1:
@@ -217,7 +216,7 @@ def routes(loop: ModelControl, champion: Champion, reader: Reader) -> APIRouter:
         """How far the sound of each source was from all known voices, day by day."""
         today = datetime.now(UTC).date()
         first = today - timedelta(days=days - 1)
-        usual = usual_distance(champion.now.directory)
+        usual = champion.now.usual_distance
         bound = None if usual is None else loop.settings.drift_factor * usual
         by_source: dict[str, dict[date, list[dict[str, Any]]]] = defaultdict(
             lambda: defaultdict(list)

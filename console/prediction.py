@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from console.champion import Champion
-from console.report_text import in_words
+from console.report_text import in_words, limits
 from console.schemas import Neighbour, Prediction, Segment, Span
 from radd.errors import AudioError
+from radd.hot_swap import HotSwapDetector
 from radd.types import SAMPLE_RATE_HZ, Alert, AlertState, AudioChunk, Detector, Score, seconds
 from stream.decision import Decider
 from stream.monitor import Monitor
@@ -22,7 +22,7 @@ class Predictor:
     """Judges whole recordings, each with a fresh monitor; any number at once."""
 
     def __init__(
-        self, champion: Champion, monitor: Callable[[Detector], Monitor], decider: Decider
+        self, champion: HotSwapDetector, monitor: Callable[[Detector], Monitor], decider: Decider
     ):
         """A recording is judged by what is champion when it begins; `decider` only tells what a
         score means.
@@ -37,7 +37,7 @@ class Predictor:
         gate open and gives a number. Raises AudioError where there is no sound at all.
         """
         model = self._champion.now
-        monitor, events, end = self._monitor(model.detector), [], 0
+        monitor, events, end = self._monitor(model), [], 0
         for chunk in chunks:
             events += monitor.feed(chunk)
             end = chunk.end
@@ -79,7 +79,7 @@ class Predictor:
             sha256=sha256,
             judged_utc=datetime.now(UTC),
             warnings=[],
-            limits=model.limits,
+            limits=limits(model.bundle.card),
         )
 
     def p_spoof(self, llr: float | None) -> float | None:

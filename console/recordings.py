@@ -8,7 +8,6 @@ from typing import Annotated
 from fastapi import APIRouter, File, Query, Request, Response, UploadFile
 from starlette.concurrency import run_in_threadpool
 
-from console.champion import Champion
 from console.clients import client_of
 from console.http_errors import Refused, refusal
 from console.job_queue import JobQueue
@@ -17,6 +16,7 @@ from console.schemas import Batch, BatchItem, Prediction, Problem
 from console.settings import ServeSettings
 from radd.channels import AUTO, ChannelChoice
 from radd.errors import RaddError
+from radd.hot_swap import HotSwapDetector
 
 LONGEST_NAME = 1000
 REFUSALS = {code: {"model": Problem} for code in (400, 401, 408, 413, 422, 429, 503)}
@@ -25,7 +25,7 @@ Track = Annotated[int | None, Query(description="track with sound, from 1 on", g
 
 
 def routes(
-    desk: JobQueue, champion: Champion, meters: Metrics, settings: ServeSettings
+    desk: JobQueue, champion: HotSwapDetector, meters: Metrics, settings: ServeSettings
 ) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["recordings"], responses=REFUSALS)
     most_bytes = settings.max_upload_mb * 1_000_000
@@ -75,7 +75,7 @@ def routes(
         prediction = await judge(request, file, use_channel, track)
         model = before if before.name == prediction.model else champion.now
         name = (file.filename or "without a name")[:LONGEST_NAME]
-        pdf = await run_in_threadpool(report, name, prediction, model.manifest["metrics"])
+        pdf = await run_in_threadpool(report, name, prediction, model.bundle.manifest["metrics"])
         named = {"Content-Disposition": f'attachment; filename="radd-{prediction.sha256[:12]}.pdf"'}
         return Response(pdf, media_type="application/pdf", headers=named)
 

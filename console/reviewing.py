@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, BackgroundTasks, Path, Query, Request, Response
 
 from console.auth import require
-from console.champion import Champion
 from console.http_errors import Refused
 from console.keys import REVIEWER
 from console.metrics import Metrics
@@ -27,6 +26,7 @@ from console.schemas import (
 )
 from radd.encoder import Encoder
 from radd.errors import StorageError
+from radd.hot_swap import HotSwapDetector
 from radd.types import seconds
 from storage.queries import Chosen, Reader, Row
 from storage.review import STATES, Reviews
@@ -43,7 +43,7 @@ REFUSALS = {code: {"model": Problem} for code in (400, 401, 403, 404, 422, 429, 
 
 
 def routes(
-    reader: Reader, reviews: Reviews, judge: Predictor, champion: Champion, meters: Metrics
+    reader: Reader, reviews: Reviews, judge: Predictor, champion: HotSwapDetector, meters: Metrics
 ) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["review"], responses=REFUSALS)
 
@@ -94,7 +94,9 @@ def routes(
                 Said(**{name: said[name] for name in Said.model_fields}) for said in row["labels"]
             ],
             blocks_in_index=sum(
-                one["blocks"] for one in row["index"] if one["encoder_id"] == champion.encoder_id
+                one["blocks"]
+                for one in row["index"]
+                if one["encoder_id"] == champion.now.encoder_id
             ),
         )
 

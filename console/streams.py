@@ -12,18 +12,18 @@ from typing import Annotated
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 from starlette.types import Message
 
-from console.champion import Champion, Follower
 from console.clients import SoundMeter, client_of
 from console.http_errors import Refused
 from console.job_queue import JobQueue
 from console.metrics import Metrics
 from radd.errors import AudioError, ConfigError, RaddError
+from radd.hot_swap import HotSwapDetector
 from radd.recognition import is_container
 from radd.resampling import Converter
-from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, AudioChunk, Detector, seconds
+from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, AudioChunk, Detector, Event, seconds
 from stream.capture.pcm import PcmFrames
 from stream.monitor import Monitor
-from stream.run_events import ModelChanged
+from stream.run_events import ModelChanged, Notice
 from stream.sinks import as_json
 
 AT_ONCE_SAMPLES = 64 * HOP_SAMPLES
@@ -40,11 +40,10 @@ class StreamSession:
     """
 
     def __init__(
-        self, champion: Champion, monitor: Callable[[Detector], Monitor], meter: SoundMeter
+        self, champion: HotSwapDetector, monitor: Callable[[Detector], Monitor], meter: SoundMeter
     ):
         self._meter = meter
-        self._detector = Follower(champion)
-        self._monitor = monitor(self._detector)
+        self._detector, self._monitor, self._model = champion, monitor(champion), champion.name
         self.end = 0
 
     def hear(self, chunk: AudioChunk) -> list[dict]:
@@ -52,15 +51,19 @@ class StreamSession:
         self._meter.add(len(chunk.samples))
         events, start, cause = [], chunk.start, chunk.cause
         for at in range(0, len(chunk.samples), AT_ONCE_SAMPLES):
-            part, model = chunk.samples[at : at + AT_ONCE_SAMPLES], self._detector.name
-            heard = self._monitor.feed(
-                AudioChunk(part, start + at, cause, chunk.damaged, chunk.arrived)
-            )
-            if self._detector.name != model:
-                events.append(ModelChanged(start + at, self._detector.name))
-            events += heard
+            part = chunk.samples[at : at + AT_ONCE_SAMPLES]
+            events += self._feed(AudioChunk(part, start + at, cause, chunk.damaged, chunk.arrived))
             self.end, cause = start + at + len(part), None
         return [as_json(event) for event in events]
+
+    def _feed(self, chunk: AudioChunk) -> list[Event | Notice]:
+        batch = self._monitor.hear(chunk)
+        scored = self._detector.push(batch.state, batch.samples) if len(batch.samples) else []
+        notices: list[Notice] = []
+        if scored and batch.state.name != self._model:
+            self._model = batch.state.name
+            notices = [ModelChanged(chunk.start, self._model)]
+        return [*notices, *self._monitor.judged(batch, scored)]
 
     def flush(self) -> list[dict]:
         return [as_json(event) for event in self._monitor.flush()]

@@ -27,8 +27,10 @@ class OfflineDetector(Detector, Protocol):
     only.
     """
 
-    window_hops: int
-    """of its longest window"""
+    @property
+    def window_hops(self) -> int:
+        """The length of its longest window."""
+        ...
 
     def push(
         self, state: object, samples: np.ndarray, gated: bool = True, longest: bool = False

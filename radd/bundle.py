@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,13 +14,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from radd import features
+from radd.bundle_info import BundleInfo
 from radd.calibration import Calibration
 from radd.cnn import SpectralCnn
 from radd.detector import ModelSettings, RaddDetector
 from radd.encoder import CorrectedEncoder, Encoder, OnnxEncoder
 from radd.errors import ModelError
 from radd.gate import GateSettings
-from radd.index import BundleIndex, ReferenceIndex
+from radd.index import BundleIndex
 from radd.overlay import Overlay
 from radd.types import Detector, Judgement
 from radd.window_detector import WindowDetector, WindowModel, WindowNetwork
@@ -171,22 +173,39 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     return manifest
 
 
-class BundledDetector(Detector, Protocol):
-    """A Detector that was loaded from a bundle, of any kind."""
+class BundledDetector(Detector[Any], Protocol):
+    """A Detector that was loaded from a bundle, of any kind. Immutable."""
 
-    kind: str
-    """one of KINDS"""
-    encoder: Encoder | None
-    """queries the index; None for a detector without an index"""
-    encoder_id: str | None
-    """of `encoder`"""
-    window_hops: int
-    """longest stretch of audio that a score depends on, in hops"""
-    usual_distance: float | None
-    """of the bundle, see usual_distance()"""
+    @property
+    def kind(self) -> str:
+        """One of KINDS."""
+        ...
+
+    @property
+    def bundle(self) -> BundleInfo: ...
+
+    @property
+    def encoder(self) -> Encoder | None:
+        """Queries the index; None for a detector without an index."""
+        ...
+
+    @property
+    def encoder_id(self) -> str | None:
+        """The id of `encoder`."""
+        ...
+
+    @property
+    def window_hops(self) -> int:
+        """The longest segment of audio that a score depends on, in hops."""
+        ...
+
+    @property
+    def usual_distance(self) -> float | None:
+        """The usual distance of the bundle, see usual_distance()."""
+        ...
 
     def push(
-        self, state: object, samples: np.ndarray, gated: bool = True, longest: bool = False
+        self, state: Any, samples: np.ndarray, gated: bool = True, longest: bool = False
     ) -> list[Judgement]:
         """Like Detector.push. If `gated` is False, every hop gets a score, even where the gate
         would reject it. With `longest`, only hops whose window has the greatest length in this call
@@ -194,9 +213,11 @@ class BundledDetector(Detector, Protocol):
         """
         ...
 
-    def become(self, other: BundledDetector) -> None: ...
-    def prepare(self, overlay: Overlay) -> ReferenceIndex: ...
-    def adopt(self, index: ReferenceIndex) -> None: ...
+    def with_overlay(self, overlay: Overlay) -> BundledDetector:
+        """The same detector with this overlay, in place of any other; it continues the streams of
+        this one. Raises ModelError for an overlay that does not fit.
+        """
+        ...
 
 
 def load_detector(
@@ -210,9 +231,7 @@ def load_detector(
     manifest = read_manifest(directory)
     name = f"{manifest['name']} {manifest['version']}"
     detector = _DETECTORS[manifest.get("kind", RADD)](directory, manifest, name, model, gate)
-    if overlay is not None:
-        detector.adopt(detector.prepare(overlay))
-    return detector
+    return detector if overlay is None else detector.with_overlay(overlay)
 
 
 def _radd_detector(
@@ -220,9 +239,8 @@ def _radd_detector(
 ) -> RaddDetector:
     encoder, index, calibration = _known_voices(directory, manifest)
     cnn = SpectralCnn(directory / FRAMES, directory / SCORE)
-    detector = RaddDetector(name, cnn, encoder, index, calibration, model, gate)
-    detector.usual_distance = usual_distance(directory)
-    return detector
+    info = _info(directory, manifest, usual_distance(directory))
+    return RaddDetector(name, cnn, encoder, index, calibration, model, gate, info)
 
 
 def _window_detector(
@@ -230,10 +248,19 @@ def _window_detector(
 ) -> WindowDetector:
     described = WindowModel.read(manifest.get("model"))
     network = WindowNetwork(directory / NETWORK, described, model.runtime)
-    return WindowDetector(name, network, described, _calibration(directory, manifest), gate)
+    calibration, info = _calibration(directory, manifest), _info(directory, manifest)
+    return WindowDetector(name, network, described, calibration, gate, info)
 
 
-_DETECTORS = {RADD: _radd_detector, WINDOW: _window_detector}
+def _info(directory: Path, manifest: dict[str, Any], distance: float | None = None) -> BundleInfo:
+    card = (directory / CARD).read_text(encoding="utf-8")
+    return BundleInfo(directory, manifest, card, distance)
+
+
+_DETECTORS: dict[str, Callable[..., BundledDetector]] = {
+    RADD: _radd_detector,
+    WINDOW: _window_detector,
+}
 
 
 def load_known_voices(directory: Path) -> tuple[Encoder, BundleIndex, Calibration]:

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 
+from radd.bundle_info import UNSEALED, BundleInfo
 from radd.cache import RetrievalCache
 from radd.calibration import Calibration
 from radd.cnn import SpectralCnn
@@ -58,15 +60,6 @@ class EncodedBlock:
     """embedding, float32 (width,), unit length"""
 
 
-class Retrieval(NamedTuple):
-    """An index and its cached results. They are replaced together, so that no result outlives its
-    index.
-    """
-
-    index: ReferenceIndex
-    cache: RetrievalCache[EncodedBlock]
-
-
 @dataclass(slots=True)
 class DetectorState:
     """State of one stream."""
@@ -74,8 +67,6 @@ class DetectorState:
     past: dict[str, np.ndarray]
     frames: np.ndarray
     """of the latest window except its last hop, float32 (at most (WINDOW_HOPS - 1) * 4, width)"""
-    cnn: SpectralCnn
-    """the network that computed them"""
     vad: SpeechState = field(default_factory=SpeechState)
     spectrum: SpectrumState = field(default_factory=SpectrumState)
     sound: SpeechLevels = NO_SOUND
@@ -105,64 +96,57 @@ class _PendingBatch:
     scores: list[float | None]
 
 
-class RaddDetector(Detector):
+@dataclass(frozen=True, eq=False)
+class RaddDetector(Detector[DetectorState]):
     """The Detector of a bundle: CNN at every hop, encoder and index once per block, fused and
-    calibrated.
+    calibrated. Immutable but for its cache.
     """
 
-    kind = "radd"
-    window_hops = WINDOW_HOPS
-    usual_distance: float | None = None
-    """of the bundle's own clips from its references, 1 - cosine, 0 to 2; None if unknown"""
+    name: str
+    cnn: SpectralCnn
+    encoder: Encoder
+    bundled: BundleIndex
+    calibration: Calibration
+    model: ModelSettings
+    gate: GateSettings
+    bundle: BundleInfo = UNSEALED
+    overlaid: ReferenceIndex | None = None
+    """the bundle's index with an overlay; None without one"""
+    vad: SpeechNetwork = field(default_factory=SpeechNetwork)
 
-    def __init__(
-        self,
-        name: str,
-        cnn: SpectralCnn,
-        encoder: Encoder,
-        index: BundleIndex,
-        calibration: Calibration,
-        model: ModelSettings,
-        gate: GateSettings,
-    ) -> None:
-        self.name, self.encoder_id = name, encoder.id
-        self._cnn, self.encoder, self._bundled, self._calibration = cnn, encoder, index, calibration
-        self._model, self._gate = model, gate
-        self._vad = SpeechNetwork()
-        self._no_frames = cnn.frames(cnn.start(), np.zeros((2, BINS), np.float32))[:0]
-        self.adopt(index)
+    kind: ClassVar[str] = "radd"
+    window_hops: ClassVar[int] = WINDOW_HOPS
 
-    def prepare(self, overlay: Overlay) -> ReferenceIndex:
-        """Build the index of the bundle plus an overlay, for `adopt`. Raises ModelError for an
-        overlay that does not fit.
+    @property
+    def encoder_id(self) -> str:
+        return self.encoder.id
+
+    @property
+    def usual_distance(self) -> float | None:
+        return self.bundle.usual_distance
+
+    @property
+    def index(self) -> ReferenceIndex:
+        """The index that is searched: the bundle's, with the overlay if there is one."""
+        return self.bundled if self.overlaid is None else self.overlaid
+
+    @cached_property
+    def cache(self) -> RetrievalCache[EncodedBlock]:
+        """The latest results of encoder and index."""
+        return RetrievalCache(self.model.cache_blocks)
+
+    @cached_property
+    def _no_frames(self) -> np.ndarray:
+        return self.cnn.frames(self.cnn.start(), np.zeros((2, BINS), np.float32))[:0]
+
+    def with_overlay(self, overlay: Overlay) -> RaddDetector:
+        """The same detector with this overlay, in place of any other; it continues the streams of
+        this one. Raises ModelError for an overlay that does not fit.
         """
-        return OverlaidIndex(self._bundled, overlay)
-
-    def adopt(self, index: ReferenceIndex) -> None:
-        """Use this index from the next hop on. May be called between two pushes, from any
-        thread.
-        """
-        self.retrieval = Retrieval(index, RetrievalCache(self._model.cache_blocks))
-
-    def become(self, other: RaddDetector) -> None:
-        """Score like another detector, with its index, from the next push on; a stream then
-        starts with a fresh state.
-        """
-        for name in (
-            "encoder_id",
-            "_cnn",
-            "encoder",
-            "_bundled",
-            "_calibration",
-            "_no_frames",
-            "retrieval",
-            "usual_distance",
-            "name",
-        ):
-            setattr(self, name, getattr(other, name))
+        return replace(self, overlaid=OverlaidIndex(self.bundled, overlay))
 
     def start(self) -> DetectorState:
-        return DetectorState(self._cnn.start(), self._no_frames, self._cnn)
+        return DetectorState(self.cnn.start(), self._no_frames)
 
     def push(
         self, state: DetectorState, samples: np.ndarray, gated: bool = True, longest: bool = False
@@ -184,18 +168,12 @@ class RaddDetector(Detector):
         The CNN's convolutions are not batched: batching does not speed them up, see
         bench/streams.md.
         """
-        for state, *_ in parts:
-            if state.cnn is not self._cnn:
-                fresh = self.start()
-                for name in DetectorState.__slots__:
-                    setattr(state, name, getattr(fresh, name))
         for length in {len(part.samples) for part in parts}:
             self._hear([part for part in parts if len(part.samples) == length])
         heard = [self._gate_part(part, gated, longest) for part in parts]
         self._score(heard)
-        retrieval = self.retrieval
-        self._listen(heard, retrieval)
-        return [self._judge_part(one, retrieval.index) for one in heard]
+        self._listen(heard)
+        return [self._judge_part(one) for one in heard]
 
     def _hear(self, parts: Sequence[Part]) -> None:
         """Compute frames and speech probabilities of parts of equal length."""
@@ -204,7 +182,7 @@ class RaddDetector(Detector):
             SpeechState.together([s.vad for s in states]),
             SpectrumState.together([s.spectrum for s in states]),
         )
-        speech = self._vad.probability(vad, samples)
+        speech = self.vad.probability(vad, samples)
         spectra = log_spectra(spectrum, samples)
         flat = remove_channel(
             spectrum, spectra, speech.repeat(SPEECH_SAMPLES // STEP_SAMPLES, axis=1)
@@ -212,7 +190,7 @@ class RaddDetector(Detector):
         sound = SpeechLevels.measure(samples, speech)
         for k, state in enumerate(states):
             state.vad, state.spectrum = vad.row(k), spectrum.row(k)
-            state.frames = np.concatenate([state.frames, self._cnn.frames(state.past, flat[k])])
+            state.frames = np.concatenate([state.frames, self.cnn.frames(state.past, flat[k])])
             state.sound = state.sound.join(sound.row(k))
 
     def _gate_part(self, part: Part, gated: bool, longest: bool) -> _PendingBatch:
@@ -224,7 +202,7 @@ class RaddDetector(Detector):
         skipped = sum(_length(w) < _length(windows[-1]) for w in windows) if longest else 0
         first = hops - 1 if part.shed else skipped
         refusals = [
-            refuse(part.state.sound.part(w), self._gate) if gated else None for w in windows[first:]
+            refuse(part.state.sound.part(w), self.gate) if gated else None for w in windows[first:]
         ]
         return _PendingBatch(part, windows, skipped, first, refusals, [None] * len(refusals))
 
@@ -242,11 +220,11 @@ class RaddDetector(Detector):
             frames = np.stack([one.part.state.frames[window] for one, _, window in group])
             speech = np.stack([one.part.state.sound.speech[window] for one, _, window in group])
             for (one, k, _), score in zip(
-                group, self._cnn.score(frames, speech).tolist(), strict=True
+                group, self.cnn.score(frames, speech).tolist(), strict=True
             ):
                 one.scores[k] = score
 
-    def _listen(self, heard: list[_PendingBatch], retrieval: Retrieval) -> None:
+    def _listen(self, heard: list[_PendingBatch]) -> None:
         """Encode and look up the completed blocks that contain speech."""
         filled = []
         for state, samples, shed in (one.part for one in heard):
@@ -259,25 +237,25 @@ class RaddDetector(Detector):
                 at = first + (k + 1) * BLOCK_HOPS
                 end = len(state.sound.speech) - (state.hops - at) * _FRAMES
                 speech = state.sound.speech[end - BLOCK_HOPS * _FRAMES : end]
-                if (speech >= self._gate.speech_threshold).mean() >= BLOCK_SPEECH:
+                if (speech >= self.gate.speech_threshold).mean() >= BLOCK_SPEECH:
                     filled.append((state, at, sound[k * BLOCK_SAMPLES : (k + 1) * BLOCK_SAMPLES]))
-        found = self._look_up([block for _, _, block in filled], retrieval)
+        found = self._look_up([block for _, _, block in filled])
         for (state, at, _), block in zip(filled, found, strict=True):
             state.blocks.append((at, block))
 
-    def _look_up(self, blocks: list[np.ndarray], retrieval: Retrieval) -> list[EncodedBlock]:
-        index, cache = retrieval
-
+    def _look_up(self, blocks: list[np.ndarray]) -> list[EncodedBlock]:
         def compute(blocks: list[np.ndarray]) -> list[EncodedBlock]:
             vectors, scores = self.encoder.embed_many(np.stack(blocks))
             return [
-                EncodedBlock(float(score), *index.search(vector, self._model.neighbours), vector)
+                EncodedBlock(
+                    float(score), *self.index.search(vector, self.model.neighbours), vector
+                )
                 for vector, score in zip(vectors, scores, strict=True)
             ]
 
-        return cache.get(blocks, compute)
+        return self.cache.get(blocks, compute)
 
-    def _judge_part(self, heard: _PendingBatch, index: ReferenceIndex) -> list[Judgement]:
+    def _judge_part(self, heard: _PendingBatch) -> list[Judgement]:
         state, windows = heard.part.state, heard.windows
         begin = state.hops - len(windows) + 1
         out = []
@@ -289,7 +267,7 @@ class RaddDetector(Detector):
             shed = scored < 0
             refusal = _SHED if shed else heard.refusals[scored]
             score = None if shed else heard.scores[scored]
-            out.append(self._judge(state.sound.part(windows[k]), blocks, refusal, score, index))
+            out.append(self._judge(state.sound.part(windows[k]), blocks, refusal, score))
         keep = (WINDOW_HOPS - 1) * _FRAMES
         state.frames = state.frames[-keep:].copy()
         state.sound = state.sound.part(slice(max(0, len(state.sound.speech) - keep), None))
@@ -304,9 +282,8 @@ class RaddDetector(Detector):
         blocks: list[EncodedBlock],
         refusal: tuple | None,
         score: float | None,
-        index: ReferenceIndex,
     ) -> Judgement:
-        speech_s = speech_seconds(sound, self._gate.speech_threshold)
+        speech_s = speech_seconds(sound, self.gate.speech_threshold)
         llr = None
         if score is not None:
             n = len(blocks)
@@ -315,10 +292,10 @@ class RaddDetector(Detector):
                 if blocks
                 else []
             )
-            llr = self._calibration.llr(speech_s, score, *parts)
-            if blocks and self._calibration.closeness:
-                llr = self._calibration.overrule(
-                    llr, index.closeness(np.array([b.vector for b in blocks]))
+            llr = self.calibration.llr(speech_s, score, *parts)
+            if blocks and self.calibration.closeness:
+                llr = self.calibration.overrule(
+                    llr, self.index.closeness(np.array([b.vector for b in blocks]))
                 )
         return Judgement(
             llr=llr,

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from radd.bundle_info import UNSEALED, BundleInfo
 from radd.calibration import Calibration
 from radd.errors import ModelError
 from radd.front_ends import FrontEnd, front_end
@@ -140,8 +141,6 @@ def _told(shape) -> str:
 class WindowState:
     """State of one stream."""
 
-    network: WindowNetwork
-    """the network that scores it"""
     vad: SpeechState = field(default_factory=SpeechState)
     samples: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
     """the latest hops"""
@@ -153,63 +152,47 @@ class WindowState:
     """scores of windows by the hop at which they end"""
 
 
-class WindowDetector(Detector):
+@dataclass(frozen=True, eq=False)
+class WindowDetector(Detector[WindowState]):
     """The Detector of a bundle of kind window. It has no index, therefore no neighbours and no
-    confirmed references.
+    confirmed references. Immutable.
     """
 
-    kind = "window"
-    encoder = encoder_id = usual_distance = None
+    name: str
+    network: WindowNetwork
+    model: WindowModel
+    calibration: Calibration
+    gate: GateSettings
+    bundle: BundleInfo = UNSEALED
+    vad: SpeechNetwork = field(default_factory=SpeechNetwork)
 
-    def __init__(
-        self,
-        name: str,
-        network: WindowNetwork,
-        model: WindowModel,
-        calibration: Calibration,
-        gate: GateSettings,
-    ) -> None:
-        self.name = name
-        self._network, self._model, self._calibration, self._gate = (
-            network,
-            model,
-            calibration,
-            gate,
-        )
-        self._vad = SpeechNetwork()
-        self._settle()
+    kind: ClassVar[str] = "window"
+    encoder: ClassVar[None] = None
+    encoder_id: ClassVar[None] = None
+    usual_distance: ClassVar[None] = None
 
-    def _settle(self) -> None:
-        window, stride = self._model.window_hops, self._model.stride_hops
-        self._latest_hops = max(
-            stride, GATE_HOPS - window + 1
-        )  # range in which the counting windows end
-        self.window_hops = window + self._latest_hops - 1
-        """longest stretch of audio that a score depends on, in hops"""
+    @property
+    def _latest_hops(self) -> int:
+        """The range of hops in which the windows end that count."""
+        return max(self.model.stride_hops, GATE_HOPS - self.model.window_hops + 1)
 
-    def prepare(self, overlay: object) -> None:
+    @property
+    def window_hops(self) -> int:
+        """The longest segment of audio that a score depends on, in hops."""
+        return self.model.window_hops + self._latest_hops - 1
+
+    def with_overlay(self, overlay: object) -> WindowDetector:
+        """Raises ModelError: there is no index."""
         raise ModelError(f"{self.name} has no index of known voices, so nothing can be added to it")
 
-    adopt = prepare
-
-    def become(self, other: WindowDetector) -> None:
-        """Score like another detector of this kind from the next push on; streams start again."""
-        for name in ("name", "_network", "_model", "_calibration"):
-            setattr(self, name, getattr(other, name))
-        self._settle()
-
     def start(self) -> WindowState:
-        return WindowState(self._network)
+        return WindowState()
 
     def push(
         self, state: WindowState, samples: np.ndarray, gated: bool = True, longest: bool = False
     ) -> list[Judgement]:
         """Score whole hops, one judgement each; `gated` and `longest` as in RaddDetector.push."""
-        if state.network is not self._network:
-            fresh = self.start()
-            for name in WindowState.__slots__:
-                setattr(state, name, getattr(fresh, name))
-        speech = self._vad.probability(state.vad, samples[None])[0]
+        speech = self.vad.probability(state.vad, samples[None])[0]
         state.samples = np.concatenate([state.samples, samples])
         state.sound = state.sound.join(SpeechLevels.measure(samples, speech))
         first, state.hops = state.hops + 1, state.hops + len(samples) // HOP_SAMPLES
@@ -231,10 +214,10 @@ class WindowDetector(Detector):
 
     def _judge(self, state: WindowState, end: int, gated: bool) -> Judgement:
         sound = state.sound.part(self._blocks(state, max(0, end - GATE_HOPS), end))
-        refusal = refuse(sound, self._gate) if gated else None
-        speech_s = speech_seconds(sound, self._gate.speech_threshold)
+        refusal = refuse(sound, self.gate) if gated else None
+        speech_s = speech_seconds(sound, self.gate.speech_threshold)
         return Judgement(
-            llr=self._calibration.llr(speech_s, self._score(state, end))
+            llr=self.calibration.llr(speech_s, self._score(state, end))
             if refusal is None
             else None,
             refusal=refusal[0] if refusal else None,
@@ -261,7 +244,7 @@ class WindowDetector(Detector):
         """The hops at which the windows end that count at hop `end`: complete ones, or the longest
         if none is complete.
         """
-        window, stride = self._model.window_hops, self._model.stride_hops
+        window, stride = self.model.window_hops, self.model.stride_hops
         ends = [
             at
             for at in range(max(1, end - self._latest_hops + 1), end + 1)
@@ -271,14 +254,14 @@ class WindowDetector(Detector):
 
     def _score_of(self, state: WindowState, at: int) -> float:
         if at not in state.scored:
-            part = self._blocks(state, max(0, at - self._model.window_hops), at)
+            part = self._blocks(state, max(0, at - self.model.window_hops), at)
             samples = state.samples[part.start * SPEECH_SAMPLES : part.stop * SPEECH_SAMPLES]
-            state.scored[at] = self._network.score(samples)
+            state.scored[at] = self.network.score(samples)
         return state.scored[at]
 
     def _speech_s(self, state: WindowState, at: int) -> float:
-        part = self._blocks(state, max(0, at - self._model.window_hops), at)
-        return speech_seconds(state.sound.part(part), self._gate.speech_threshold)
+        part = self._blocks(state, max(0, at - self.model.window_hops), at)
+        return speech_seconds(state.sound.part(part), self.gate.speech_threshold)
 
     def _blocks(self, state: WindowState, begin: int, end: int) -> slice:
         """The hops from `begin` to `end`, counted from the start of the stream, as blocks of the

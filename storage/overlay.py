@@ -70,10 +70,6 @@ class OverlayStore:
     def close(self) -> None:
         self._database.close()
 
-    def turn_to(self, encoder_id: str) -> None:
-        """From now on the overlay of this encoder."""
-        self._encoder_id, self._latest = encoder_id, Overlay.empty(encoder_id)
-
     def read(self) -> Overlay:
         """The overlay as it is now."""
         return self.changed(-1)

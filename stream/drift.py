@@ -19,9 +19,13 @@ FEWEST = 60 * SAMPLE_RATE_HZ // HOP_SAMPLES  # a minute; before that nothing is 
 class Knowing(Protocol):
     """A detector that says how far from its references is usual; radd/bundle.py loads such ones."""
 
-    name: str
-    usual_distance: float | None
-    """1 - cosine, 0 to 2; None where it does not know: then nothing is said"""
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def usual_distance(self) -> float | None:
+        """1 - cosine, 0 to 2; None if unknown, then drift is not reported."""
+        ...
 
 
 class DriftWatch:

@@ -1,18 +1,18 @@
-"""A daemon follows what people confirm, and which bundle is in use: asked for beside the audio
-path, changed between two chunks.
+"""Hot reload: a running detector follows the confirmed references and the bundle in use. Both are
+looked up off the audio path and replaced between two chunks.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol
 
-from radd.errors import ModelError, RaddError, StorageUnreachable
-from radd.index import ReferenceIndex
+from radd.bundle import BundledDetector
+from radd.errors import RaddError, StorageUnreachable
+from radd.hot_swap import HotSwapDetector
 from radd.overlay import Overlay
 
 log = logging.getLogger(__name__)
@@ -27,56 +27,25 @@ class Overlays(Protocol):
         """
         ...
 
-    def turn_to(self, encoder_id: str) -> None:
-        """From now on the overlay of this encoder."""
-        ...
-
     def close(self) -> None: ...
 
 
-class ReloadTarget(Protocol):
-    """A detector that can be changed while it listens; radd/bundle.py loads such ones."""
-
-    name: str
-    encoder_id: str | None
-
-    def become(self, other: ReloadTarget) -> None: ...
-    def prepare(self, overlay: Overlay) -> ReferenceIndex: ...
-    def adopt(self, index: ReferenceIndex) -> None: ...
-
-
-class HasKind(Protocol):
-    """What is loaded from a bundle, and of which kind that is."""
-
-    kind: str
-
-
-Loaded = TypeVar("Loaded", bound=HasKind)
-
-
 def follow(
-    in_use: Callable[[], Path], load: Callable[[Path], Loaded], known: Path, kind: str
-) -> Callable[[], Loaded | None]:
-    """`newest` of a HotReload: what `load` makes of the bundle in use, once that is another than
-    `known`.
+    in_use: Callable[[], Path], load: Callable[[Path], BundledDetector], known: Path
+) -> Callable[[], BundledDetector | None]:
+    """`newest` of a HotReload: the detector of the bundle in use, once that differs from `known`.
 
-    One that does not load is tried again at the next look; one of another kind than `kind` raises
-    ModelError, once.
+    A bundle that does not load is tried again at the next look.
     """
     latest = known
 
-    def newest() -> Loaded | None:
+    def newest() -> BundledDetector | None:
         nonlocal latest
         now = in_use()
         if now == latest:
             return None
         fresh = load(now)
         latest = now
-        if fresh.kind != kind:
-            raise ModelError(
-                f"{now} is a bundle of kind {fresh.kind}, the one in use is of kind {kind}; a "
-                "restart takes it over"
-            )
         return fresh
 
     return newest
@@ -87,9 +56,6 @@ class NoOverlays:
 
     def changed(self, version: int) -> None:
         return None
-
-    def turn_to(self, encoder_id: None) -> None:
-        pass
 
     def close(self) -> None:
         pass
@@ -111,40 +77,41 @@ class NoReload:
         return None
 
 
-class HotReload:
-    """Asks for the overlay's version when entered and every `every_s` seconds in a thread of its
-    own.
+class _Fresh(NamedTuple):
+    """A detector and the overlay that it has. They are replaced together."""
 
-    The thread makes the new index; `take`, called between two chunks, only puts it in place.
-    `newest` gives a detector where another bundle is in use now; `take_model` puts that in place.
-    Overlays that are away change nothing. An overlay or bundle that is refused is told in the log
-    once, and all stays what it was.
+    detector: BundledDetector
+    overlay: Overlay | None
+
+
+class HotReload:
+    """Looks for a new overlay and another bundle when entered and every `every_s` seconds, in its
+    own thread.
+
+    The thread builds the detector; `take_model` and `take`, called between two chunks, only put it
+    to use. An unreachable database changes nothing. A refused overlay or bundle is logged once, and
+    the detector stays what it was.
     """
 
     def __init__(
         self,
-        overlays: Overlays,
-        detector: ReloadTarget,
+        detector: HotSwapDetector,
+        overlays_of: Callable[[BundledDetector], Overlays],
         every_s: float,
-        newest: Callable[[], ReloadTarget | None] = lambda: None,
+        newest: Callable[[], BundledDetector | None] = lambda: None,
     ):
-        self._overlays, self._detector, self._every_s, self._newest = (
-            overlays,
-            detector,
-            every_s,
-            newest,
-        )
-        self._latest = detector
-        self._coming: ReloadTarget | None = None
-        self._models: deque[ReloadTarget] = deque(maxlen=1)
+        """`overlays_of` gives the overlays of a detector; `newest` a detector once another bundle
+        is in use, else None.
+        """
+        self._detector, self._overlays_of = detector, overlays_of
+        self._every_s, self._newest = every_s, newest
+        self._overlays = overlays_of(detector.now)
+        self._fresh = self._taken = _Fresh(detector.now, None)
+        self._coming: BundledDetector | None = None
         self._version = 0
-        self._ready: deque[tuple[Overlay, ReferenceIndex]] = deque(
-            maxlen=1
-        )  # popping and appending need no lock
-        self._adopted: Overlay | None = None
         self._problem: str | None = None
         self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="living index", daemon=True)
+        self._thread = threading.Thread(target=self._follow, name="hot reload", daemon=True)
 
     def __enter__(self) -> HotReload:
         self._look()
@@ -156,28 +123,30 @@ class HotReload:
         self._thread.join()
         self._overlays.close()
 
-    def take(self) -> tuple[int, int, int] | None:
-        """Use what is ready: the version and how many references came and went; None where nothing
-        has changed.
-        """
-        try:
-            overlay, index = self._ready.pop()
-        except (
-            IndexError
-        ):  # nothing, or what was ready was made for a model that has just been replaced
-            return None
-        self._detector.adopt(index)
-        before, self._adopted = self._adopted, overlay
-        return overlay.version, *overlay.since(before)
-
     def take_model(self) -> str | None:
-        """Judge with the bundle that is in use now: its name; None where that has not changed. To
-        be called before take.
+        """Score with the bundle in use: its name; None if that has not changed. Call it before
+        `take`.
         """
-        if not self._models:
+        fresh = self._fresh
+        if fresh.detector.bundle is self._taken.detector.bundle:
             return None
-        self._detector.become(self._models.pop())
-        return self._detector.name
+        self._put_to_use(fresh)
+        return fresh.detector.name
+
+    def take(self) -> tuple[int, int, int] | None:
+        """Use the latest overlay: its version and how many references were added and removed; None
+        if that has not changed.
+        """
+        fresh, before = self._fresh, self._taken
+        if fresh is before or fresh.detector.bundle is not before.detector.bundle:
+            return None
+        self._put_to_use(fresh)
+        assert fresh.overlay is not None  # the same bundle is fresh only with another overlay
+        return fresh.overlay.version, *fresh.overlay.since(before.overlay)
+
+    def _put_to_use(self, fresh: _Fresh) -> None:
+        self._detector.swap(fresh.detector)
+        self._taken = fresh
 
     def _follow(self) -> None:
         while not self._ending.wait(self._every_s):
@@ -193,7 +162,7 @@ class HotReload:
             overlay = self._overlays.changed(self._version)
             if overlay is not None:
                 self._version = overlay.version
-                self._ready.append((overlay, self._latest.prepare(overlay)))
+                self._fresh = _Fresh(self._fresh.detector.with_overlay(overlay), overlay)
         except StorageUnreachable:
             return
         except RaddError as error:
@@ -202,15 +171,15 @@ class HotReload:
             log.warning("the index stays as it is, and so does the model: %s", problem)
         self._problem = problem
 
-    def _change_model(self, fresh: ReloadTarget) -> None:
-        """Have `fresh` ready with its own encoder's overlay; an index that waits was made for the
-        one before.
-        """
-        self._overlays.turn_to(fresh.encoder_id)
-        overlay = self._overlays.changed(-1)
-        if overlay is not None:
-            fresh.adopt(fresh.prepare(overlay))
-            self._version = overlay.version
-        self._ready.clear()
-        self._latest = fresh
-        self._models.append(fresh)
+    def _change_model(self, detector: BundledDetector) -> None:
+        """Have a detector of another bundle ready, with the overlay of its own encoder."""
+        overlays = self._overlays_of(detector)
+        try:
+            overlay = overlays.changed(-1)
+            made = detector if overlay is None else detector.with_overlay(overlay)
+        except RaddError:
+            overlays.close()
+            raise
+        self._overlays.close()
+        self._overlays, self._version = overlays, 0 if overlay is None else overlay.version
+        self._fresh = _Fresh(made, overlay)

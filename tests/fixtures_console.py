@@ -16,7 +16,7 @@ import pytest
 from fixtures_detector import STREAM_ID
 from fixtures_patience import PATIENCE_S
 
-from app.installation import make_tables
+from app.installation import installation, make_tables
 from app.settings import load
 from radd.bundle import MANIFEST, load_detector, read_manifest, write_manifest
 from radd.calibration import Calibration
@@ -58,10 +58,8 @@ def loaded():
         "fastapi",
         reason="the console's packages are missing: pip install -e '.[serve]'",
     )
-    from console.champion import Loaded
-
     shipped = load(environ={})
-    return Loaded(BUNDLE, load_detector(BUNDLE, shipped.model, shipped.gate))
+    return load_detector(BUNDLE, shipped.model, shipped.gate)
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +69,7 @@ def events_of(loaded):
 
     def listen(samples: np.ndarray) -> list[Event]:
         shipped = load(environ={})
-        monitor = Monitor(loaded.detector, shipped.decision, shipped.alerts, STREAM_ID)
+        monitor = Monitor(loaded, shipped.decision, shipped.alerts, STREAM_ID)
         return monitor.feed(AudioChunk(samples, 0)) + monitor.flush()
 
     return listen
@@ -95,8 +93,9 @@ def console(loaded, tmp_path):
             shipped, url = load(environ={}), url or f"sqlite:///{tmp_path}/console.db"
             make_tables(url)
             of_the_bundle = {
-                "loaded": loaded,
+                "detector": loaded,
                 "newest": lambda: None,
+                "overlays": installation(environ={"RADD_STORAGE_URL": url}).overlays,
                 "configured": None,
                 "retrain_command": ["false"],
                 "learning": RetrainingActions(),

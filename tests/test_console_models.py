@@ -2,7 +2,6 @@
 judges.
 """
 
-import copy
 import os
 import shutil
 import sys
@@ -45,22 +44,19 @@ def looped(console, models, loaded):
     """A client of a console that follows the bundle in use below `models`; its command to retrain
     may be given.
     """
-    from console.champion import Loaded
 
     def make(url: str | None = None, command=("false",), **changes):
         shipped = load(environ={})
         newest = follow(
             lambda: in_use(models / "default"),
-            lambda now: Loaded(now, load_detector(now, shipped.model, shipped.gate)),
+            lambda now: load_detector(now, shipped.model, shipped.gate),
             models / "default",
-            loaded.kind,
         )
-        mine = copy.copy(loaded)
-        mine.directory = models / "default"
+        mine = replace(loaded, bundle=replace(loaded.bundle, directory=models / "default"))
         return console(
             url,
             parts={
-                "loaded": mine,
+                "detector": mine,
                 "newest": newest,
                 "configured": models / "default",
                 "retrain_command": command,

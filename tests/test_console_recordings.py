@@ -79,7 +79,7 @@ def test_law_predict_gives_the_score_of_evaluate_and_the_alerts_of_detect(
     path.write_bytes(data)
     found = predict(console(), data, path.name).json()
 
-    scored = ClipScorer(loaded.detector, AudioFolder(tmp_path)).score("clip")
+    scored = ClipScorer(loaded, AudioFolder(tmp_path)).score("clip")
     assert found["llr"] == pytest.approx(scored.llr, abs=1e-4)
 
     events = events_of(load_speech(path))
@@ -89,7 +89,7 @@ def test_law_predict_gives_the_score_of_evaluate_and_the_alerts_of_detect(
     assert [(alert["began"], alert["ended"]) for alert in found["alerts"]] == [
         (event.began / SAMPLE_RATE_HZ, event.end / SAMPLE_RATE_HZ) for event in closed
     ]
-    assert closed and found["model"] == loaded.detector.name and found["warnings"] == []
+    assert closed and found["model"] == loaded.name and found["warnings"] == []
 
 
 def test_segments_are_one_a_second_without_gaps_and_say_which_part_is_synthetic(console, takeover):

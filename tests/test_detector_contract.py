@@ -18,6 +18,7 @@ from app.settings import load
 from radd.bundle import MANIFEST, NETWORK, encoder_of, load_detector, load_known_voices
 from radd.errors import ModelError
 from radd.files import load_speech
+from radd.hot_swap import HotSwapDetector
 from radd.types import HOP_SAMPLES, Score, Verdict
 from stream.hot_reload import HotReload, NoOverlays
 
@@ -103,13 +104,25 @@ def test_chunk_size_does_not_matter_to_a_stream(detector, sound, size):
 
 
 def test_a_stream_begins_anew_when_the_detector_becomes_another(bundle, sound):
-    detector, other = loaded(bundle), loaded(bundle)
-    other.name = "another"
+    detector, other = HotSwapDetector(loaded(bundle)), replace(loaded(bundle), name="another")
     state = detector.start()
     first = detector.push(state, sound[: 40 * HOP_SAMPLES])
-    detector.become(other)
+    detector.swap(other)
     same(detector.push(state, sound[: 40 * HOP_SAMPLES]), first)
-    assert detector.name == "another"
+    assert detector.name == state.name == "another"
+
+
+def test_a_detector_of_another_kind_takes_over_and_gives_back(sound):
+    detectors = [loaded(ROOT / "models" / "default"), loaded(ROOT / "models" / "student")]
+    assert {one.kind for one in detectors} == {"radd", "window"}
+    expected = [one.push(one.start(), sound[: 40 * HOP_SAMPLES]) for one in detectors]
+    detector = HotSwapDetector(detectors[0])
+    state = detector.start()
+    for k in (0, 1, 0):
+        detector.swap(detectors[k])
+        if k == 0:
+            detector.swap(loaded(ROOT / "models" / "default"))
+        same(detector.push(state, sound[: 40 * HOP_SAMPLES]), expected[k])
 
 
 def test_the_score_of_a_window_holds_until_the_next_one_and_tells_dull_from_bright(tmp_path):
@@ -188,11 +201,10 @@ def test_a_detector_without_an_index_says_so_where_somebody_asks_for_one(window_
         with pytest.raises(ModelError, match="of kind window: it has no index of known voices"):
             ask(window_bundle)
     with pytest.raises(ModelError, match="no index of known voices"):
-        detector.prepare(None)
-    coming = [loaded(window_bundle)]
-    coming[0].name = "newer"
+        detector.with_overlay(None)
+    coming, in_use = [replace(loaded(window_bundle), name="newer")], HotSwapDetector(detector)
     with HotReload(
-        NoOverlays(), detector, 3600, lambda: coming.pop() if coming else None
+        in_use, lambda _: NoOverlays(), 3600, lambda: coming.pop() if coming else None
     ) as living:
         assert living.take_model() == "newer" and living.take() is None
 

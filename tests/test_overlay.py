@@ -5,7 +5,7 @@ follows, the daemon.
 import json
 import shutil
 import socket
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -24,6 +24,7 @@ from radd.bundle import load_detector, load_known_voices
 from radd.calibration import Calibration
 from radd.errors import ConfigError, ModelError, StorageError, StorageUnreachable
 from radd.files import load_speech
+from radd.hot_swap import HotSwapDetector
 from radd.index import FAR, BundleIndex
 from radd.overlay import OverlaidIndex, Overlay, Provenance, references_in
 from radd.references import Reference, References
@@ -255,12 +256,10 @@ def test_a_detector_that_adopts_an_index_forgets_what_the_one_before_had_found(
 ):
     detector = heeding()
     first = detector.push(detector.start(), hops(speech))
-    assert (
-        detector.push(detector.start(), hops(speech)) == first and detector.retrieval.cache.hits > 0
-    )
-    detector.adopt(detector.prepare(confirmed(heeding_bundle, hops(speech), "spoof")))
+    assert detector.push(detector.start(), hops(speech)) == first and detector.cache.hits > 0
+    detector = detector.with_overlay(confirmed(heeding_bundle, hops(speech), "spoof"))
     assert detector.push(detector.start(), hops(speech))[-1].llr < 0 < first[-1].llr
-    assert detector.retrieval.cache.hits == 0
+    assert detector.cache.hits == 0
 
 
 def test_the_store_keeps_what_it_is_given(database_url):
@@ -347,27 +346,25 @@ class Shelf:
         pass
 
 
+@dataclass(frozen=True)
 class Learning:
-    """Adopts indexes and keeps them."""
+    """A detector that is nothing but its index."""
 
-    def __init__(self):
-        self.adopted = []
+    index: OverlaidIndex | None = None
+    name = bundle = "learning"
 
-    def prepare(self, known):
-        return OverlaidIndex(bundled(), known)
-
-    def adopt(self, index):
-        self.adopted.append(index)
+    def with_overlay(self, known):
+        return Learning(OverlaidIndex(bundled(), known))
 
 
 def test_a_living_index_follows_and_outlasts_a_database_that_is_away(caplog):
-    shelf, detector = Shelf(), Learning()
+    shelf, detector = Shelf(), HotSwapDetector(Learning())
     shelf.away = True
-    with HotReload(shelf, detector, 0.01) as living:
+    with HotReload(detector, lambda _: shelf, 0.01) as living:
         until(lambda: shelf.asked > 3)
         assert living.take() is None and not caplog.records
         shelf.now, shelf.away = overlay(("spoof", unit(1, 3)), version=4), False
-        assert until(living.take) == (4, 3, 0) and len(detector.adopted) == 1
+        assert until(living.take) == (4, 3, 0) and detector.now.index is not None
         shelf.now = replace(overlay(version=5), encoder_id="other")
         until(lambda: caplog.records)
         assert "stays as it is" in caplog.text and living.take() is None
@@ -382,7 +379,9 @@ def test_a_database_that_is_away_at_the_start_is_no_error(caplog):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"mysql+mysqlconnector://radd:x@127.0.0.1:{closed.getsockname()[1]}/radd"
-        with HotReload(OverlayStore(url, "e"), Learning(), 3600) as living:
+        with HotReload(
+            HotSwapDetector(Learning()), lambda _: OverlayStore(url, "e"), 3600
+        ) as living:
             assert living.take() is None and not caplog.records
 
 

@@ -20,6 +20,7 @@ from fixtures_storage import rows, score, stream_info
 from app.settings import load
 from radd.bundle import load_detector, usual_distance
 from radd.errors import ModelError
+from radd.hot_swap import HotSwapDetector
 from radd.types import Compared, Drift, Neighbour
 from storage import tables
 from storage.journal import Journal
@@ -86,10 +87,11 @@ def test_after_a_change_of_model_the_bound_is_that_of_the_model_in_use(shipped_b
     detector, other = (load_detector(shipped_bundle, shipped.model, shipped.gate) for _ in range(2))
     usual = detector.usual_distance
     assert usual == usual_distance(shipped_bundle)
-    other.name, other.usual_distance = "radd 2", 2 * usual
-    watch = DriftWatch(Told(), detector, 1.5)
+    other = replace(other, name="radd 2", bundle=replace(other.bundle, usual_distance=2 * usual))
+    in_use = HotSwapDetector(detector)
+    watch = DriftWatch(Told(), in_use, 1.5)
     assert [drift.bound for drift in watched(watch, 1, [4 * usual] * LATEST)] == [1.5 * usual]
-    detector.become(other)
+    in_use.swap(other)
     assert watched(watch, 1, [2.9 * usual] * FEWEST) == [], (
         "neither the bound nor the distances of the model before"
     )

@@ -17,9 +17,9 @@ from pathlib import Path
 from app.installation import Installation, installation
 from app.settings import Settings
 from app.shadow import shadow_run
-from radd.bundle import BundledDetector
 from radd.channels import ChannelChoice
 from radd.errors import ConfigError
+from radd.hot_swap import HotSwapDetector
 from radd.types import SAMPLE_RATE_HZ, Source
 from storage.journal import Journal, StreamInfo
 from stream.capture.microphone import MicrophoneSource
@@ -44,7 +44,7 @@ def detect(arguments: argparse.Namespace, ending: Ending) -> None:
     settings = here.settings
     sources = all_sources(arguments, settings)
     bundle = here.bundle()
-    detector = here.load(bundle)
+    detector = HotSwapDetector(here.load(bundle))
     wrappers = [drift_watch(detector, settings), shadow_run(here, not arguments.no_store)]
     streams = [stream_of(source, detector, settings, arguments, wrappers) for source in sources]
     with choose_display(arguments.json, streams) as display:
@@ -82,7 +82,7 @@ def source_options(arguments: argparse.Namespace, specs: list[str]) -> SourceOpt
 
 def stream_of(
     source: Source,
-    detector: BundledDetector,
+    detector: HotSwapDetector,
     settings: Settings,
     arguments: argparse.Namespace,
     wrappers: list[Callable[[Listener], Listener]],
@@ -98,14 +98,14 @@ def stream_of(
     return Stream(stream_id, source, listener)
 
 
-def drift_watch(detector: BundledDetector, settings: Settings) -> Callable[[Listener], Listener]:
+def drift_watch(detector: HotSwapDetector, settings: Settings) -> Callable[[Listener], Listener]:
     """What tells of sound that is far from all voices that the model in use knows."""
     return lambda listener: DriftWatch(listener, detector, settings.retrain.drift_factor)
 
 
 def listen(
     streams: list[Stream],
-    detector: BundledDetector,
+    detector: HotSwapDetector,
     here: Installation,
     bundle: Path,
     display: Display,
@@ -130,17 +130,17 @@ def listen(
     ).listen()
 
 
-def hot_reload(detector: BundledDetector, bundle: Path, here: Installation) -> HotReload | None:
+def hot_reload(detector: HotSwapDetector, bundle: Path, here: Installation) -> HotReload | None:
     """What tells the detector of confirmed references and of another bundle; None where it is
     off.
     """
     if not here.settings.model.overlay_s:
         return None
-    newest = follow(here.bundle, here.load, bundle, detector.kind)
-    return HotReload(here.overlays(detector), detector, here.settings.model.overlay_s, newest)
+    newest = follow(here.bundle, here.load, bundle)
+    return HotReload(detector, here.overlays, here.settings.model.overlay_s, newest)
 
 
-def journal_of(streams: list[Stream], detector: BundledDetector, settings: Settings) -> Journal:
+def journal_of(streams: list[Stream], detector: HotSwapDetector, settings: Settings) -> Journal:
     """The journal of streams whose sources are open."""
     aside = ("storage", "review", "serve", "retrain", "training")
     judging = {name: section for name, section in asdict(settings).items() if name not in aside}

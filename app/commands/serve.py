@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from app.console import RetrainingActions, retrain_command
 from app.installation import installation, make_tables
 from console.app import Parts, make_app
-from console.champion import Loaded
 from console.server import serve as serve_app
 from stream.hot_reload import follow
 
@@ -20,14 +18,13 @@ def serve(arguments: argparse.Namespace) -> None:
     here = installation(arguments.config, arguments.bundle, options=options)
     settings = here.settings
 
-    def load_bundle(bundle: Path) -> Loaded:
-        return Loaded(bundle, here.load(bundle))
-
-    loaded = load_bundle(here.bundle())
+    bundle = here.bundle()
+    detector = here.load(bundle)
     make_tables(settings.storage.url)
     parts = Parts(
-        loaded=loaded,
-        newest=follow(here.bundle, load_bundle, loaded.directory, loaded.kind),
+        detector=detector,
+        newest=follow(here.bundle, here.load, bundle),
+        overlays=here.overlays,
         configured=here.configured if here.follows else None,
         retrain_command=retrain_command(arguments.config, settings.serve.retrain_work),
         learning=RetrainingActions(),

@@ -1,0 +1,23 @@
+"""What a bundle says of itself: its directory, its manifest and its card."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class BundleInfo:
+    """The description of a bundle, as it was when its detector was loaded."""
+
+    directory: Path
+    manifest: dict[str, Any]
+    card: str
+    """Markdown"""
+    usual_distance: float | None = None
+    """of its own clips from its references, 1 - cosine, 0 to 2; None if unknown"""
+
+
+UNSEALED = BundleInfo(Path(), {}, "")
+"""of a detector that is not from a bundle, such as one that is still being fitted"""
