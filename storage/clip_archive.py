@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -248,7 +248,7 @@ def _label(said: Any) -> Row:
     return {name: row[name] for name in ("label", "reviewer", "reason", "labelled_utc")}
 
 
-def _row(table: sa.Table, said: Any, without: set[str] = frozenset()) -> Row:
+def _row(table: sa.Table, said: Any, without: Set[str] = frozenset()) -> Row:
     """The row of a table that an object says, its times parsed; exactly the table's columns, each
     of its type.
     """
@@ -262,7 +262,7 @@ def _value(column: sa.Column, value: Any) -> Any:
     fits = False
     match column.type:
         case _ if value is None:
-            fits = column.nullable
+            fits = bool(column.nullable)
         case sa.DateTime():
             value = _moment(value)
             fits = value is not None

@@ -190,7 +190,11 @@ def _migrate(connection: sa.Connection) -> None:
             connection.execute(sa.text("SELECT RELEASE_LOCK(:name)"), lock)
 
 
-def _check(connection: sa.Connection, version: str) -> None:
+def _check(connection: sa.Connection, version: str | None) -> None:
+    if version is None:
+        raise StorageError(
+            "the tables of the database have no schema version; use another database"
+        )
     if version != SCHEMA:
         age = "older" if version < SCHEMA else "newer"
         todo = (
@@ -215,7 +219,7 @@ def _check(connection: sa.Connection, version: str) -> None:
 
 def _told_apart(error: sa.exc.DBAPIError, url: sa.URL) -> StorageError:
     if isinstance(error.orig, sqlite3.Error):
-        return _sqlite_error(error, url.database)
+        return _sqlite_error(error, url.database or "the database")
     code, server = (
         getattr(error.orig, "errno", None),
         f"{url.host or 'localhost'}:{url.port or 3306}",

@@ -86,7 +86,7 @@ def _alerts(connection: sa.Connection, ids: Sequence[str]) -> dict[str, int]:
     stored = sa.select(sa.func.coalesce(sa.func.sum(clips.c.size_bytes), 0)).where(
         mine, clips.c.state == "stored"
     )
-    removed["clip_bytes"] = int(connection.scalar(stored))
+    removed["clip_bytes"] = int(connection.scalar(stored) or 0)
     removed["labels"] = connection.execute(
         labels.delete().where(labels.c.clip_sha256.in_(unused))
     ).rowcount

@@ -73,7 +73,7 @@ class StorageSettings:
         url = parse_url(self.url)
         if self.spool:
             return Path(self.spool)
-        if url.drivername == "sqlite":
+        if url.drivername == "sqlite" and url.database:
             file = Path(url.database)
             return file.with_name(f"{file.stem}-spool")
         return Path("radd-spool")

@@ -76,7 +76,7 @@ class Learning:
         before = (alerts.c.began_samples - alerts.c.clip_start_samples).label("before")
         chosen = (
             sa.select(
-                alerts.c["clip_sha256", "review", "stream_id", "began_utc"],
+                *alerts.c["clip_sha256", "review", "stream_id", "began_utc"],
                 before,
                 streams.c.source,
             )
@@ -176,7 +176,7 @@ class Learning:
                 "candidate": candidate,
             }
             said = connection.scalar(sa.select(retrainings.c.why).where(mine)) if asked else None
-            if said is not None:
+            if asked is not None and said is not None:
                 connection.execute(
                     retrainings.update().where(mine).values(**row, why=f"{said}; {why}")
                 )
@@ -244,10 +244,9 @@ class Learning:
                     timeline.c.second.between(begin, end),
                     timeline.c.llr.is_not(None),
                 )
-                judged += connection.scalar(
-                    sa.select(sa.func.count()).select_from(timeline).where(*within)
-                )
-        return count, judged / 3600
+                counted = sa.select(sa.func.count()).select_from(timeline).where(*within)
+                judged += connection.scalar(counted) or 0
+        return count or 0, judged / 3600
 
     def shadow(self, candidate: str) -> tuple[float, float, int, int]:
         """What daemons have stored of a candidate (name and version): the seconds of speech that it
@@ -281,7 +280,7 @@ class Learning:
     def _answers(self, connection: sa.Connection) -> dict[str, dict[str, tuple[str, datetime]]]:
         """By clip and reviewer the latest label and when it was given."""
         found: dict[str, dict[str, tuple[str, datetime]]] = {}
-        rows = sa.select(labels.c["clip_sha256", "reviewer", "label", "labelled_utc"])
+        rows = sa.select(*labels.c["clip_sha256", "reviewer", "label", "labelled_utc"])
         for sha256, reviewer, label, when in connection.execute(
             rows.order_by(labels.c.clip_sha256, labels.c.number)
         ):

@@ -29,7 +29,7 @@ class Lease:
         with self._database.transaction() as connection:
             mine = sa.select(leases).where(leases.c.name == self._name).with_for_update()
             row = connection.execute(mine).one_or_none()
-            if _is_held(row):
+            if row is not None and _is_held(row):
                 raise StorageError(
                     f"process {row.holder} is at it already: {self._name} goes one at a time; "
                     "wait until it has ended"
@@ -49,7 +49,7 @@ class Lease:
             row = connection.execute(
                 sa.select(leases).where(leases.c.name == self._name)
             ).one_or_none()
-        return row.holder if _is_held(row) else None
+        return row.holder if row is not None and _is_held(row) else None
 
     def renew(self) -> None:
         """Hold it for longer; raises StorageError where somebody else took it, because this process
@@ -69,8 +69,8 @@ class Lease:
             connection.execute(leases.delete().where(mine))
 
 
-def _is_held(row: sa.Row | None) -> bool:
-    return row is not None and row.until_utc > utc_now() and not _is_gone(row.holder)
+def _is_held(row: sa.Row) -> bool:
+    return row.until_utc > utc_now() and not _is_gone(row.holder)
 
 
 def _is_gone(holder: str) -> bool:

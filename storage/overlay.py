@@ -15,7 +15,7 @@ from sqlalchemy.dialects import mysql, sqlite
 
 from radd.errors import ConfigError, StorageError
 from radd.overlay import Overlay, RecordingKey
-from radd.references import Reference, References
+from radd.references import Origin, Reference, References
 from radd.types import SAMPLE_RATE_HZ, seconds
 from storage.database import Database
 from storage.tables import overlay_references as added
@@ -72,7 +72,7 @@ class OverlayStore:
 
     def read(self) -> Overlay:
         """The overlay as it is now."""
-        return self.changed(-1)
+        return self.changed(-1) or self._latest
 
     def changed(self, version: int) -> Overlay | None:
         """The overlay as it is now; None where it still has this version. Only what is new is
@@ -108,12 +108,12 @@ class OverlayStore:
             for begin in range(0, len(ids), TOGETHER):
                 mine = self._mine(added), added.c.id.in_(ids[begin : begin + TOGETHER])
                 chosen = sa.select(*(added.c[name] for name in names)).where(*mine)
-                for *told, start_samples, embedding in connection.execute(
+                for id, *origin, start_samples, embedding in connection.execute(
                     chosen.order_by(added.c.id, added.c.start_samples)
                 ):
                     read.extend(embedding)
                     widths.add(len(embedding))
-                    yield Reference(*told, seconds(start_samples))
+                    yield Reference(id, *Origin(*origin), seconds(start_samples))
 
         known = References(rows())
         if len(widths) > 1:

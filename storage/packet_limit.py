@@ -52,7 +52,8 @@ class PacketLimit:
 
 
 def _parts(rows: Sequence, statement_bytes: int, most_bytes: int) -> Iterator[list]:
-    part, filled = [], statement_bytes
+    part: list = []
+    filled = statement_bytes
     for row in rows:
         size = _row_bytes(row)
         if statement_bytes + size > most_bytes:

@@ -57,9 +57,7 @@ class Retention:
             expired = oldest.where(whose, clips.c.stored_utc < now - timedelta(days=days))
             while days and (found := connection.execute(expired).all()):
                 evicted += _empty(connection, [row.sha256 for row in found], now)
-        total = connection.scalar(
-            sa.select(sa.func.coalesce(sa.func.sum(clips.c.size_bytes), 0)).where(stored)
-        )
+        total = connection.scalar(sa.select(sa.func.sum(clips.c.size_bytes)).where(stored)) or 0
         for candidates in (oldest.where(~reviewed), oldest):
             while total > self.quota_bytes and (found := connection.execute(candidates).all()):
                 too_many = []

@@ -114,6 +114,9 @@ def person(reviewer: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", reviewer).casefold().split())
 
 
+Rows = list[dict[str, Any]]  # an alias, because the class has a method called list
+
+
 class Reviews:
     """The review of a database; a context manager that makes the tables where there are none.
 
@@ -132,7 +135,7 @@ class Reviews:
     def __exit__(self, *exc) -> None:
         self.database.close()
 
-    def list(self, question: Question) -> list[dict[str, Any]]:
+    def list(self, question: Question) -> Rows:
         """The most informative clips that fit, at most `limit`."""
         with self.database.transaction() as connection:
             ids = connection.scalars(self._queue(connection, question)).all()
@@ -152,7 +155,7 @@ class Reviews:
             for row in found
         ]
 
-    def explain(self, question: Question) -> list[dict[str, Any]]:
+    def explain(self, question: Question) -> Rows:
         """How MySQL and MariaDB look for them: the rows of EXPLAIN."""
         with self.database.transaction() as connection:
             query = self._queue(connection, question).compile(
@@ -211,7 +214,7 @@ class Reviews:
                 .mappings()
                 .one()
             )
-            lost = sa.select(gaps.c["start_samples", "end_samples", "cause"]).where(
+            lost = sa.select(*gaps.c["start_samples", "end_samples", "cause"]).where(
                 gaps.c.stream_id == alert["stream_id"], gaps.c.start_samples < alert["end_samples"]
             )
             blocks = sa.select(
@@ -292,9 +295,7 @@ class Reviews:
             alert["id"]: now[alert["clip_sha256"]] for alert in found if alert["clip_sha256"] in now
         }
 
-    def lock(
-        self, connection: sa.Connection, sha256s: Collection[str]
-    ) -> dict[str, list[dict[str, Any]]]:
+    def lock(self, connection: sa.Connection, sha256s: Collection[str]) -> dict[str, Rows]:
         """The labels of clips that are there; until the transaction ends nobody else adds one."""
         mine = sa.select(clips.c.sha256).where(clips.c.sha256.in_(sha256s)).order_by(clips.c.sha256)
         locked = connection.scalars(mine.with_for_update()).all()
@@ -305,9 +306,9 @@ class Reviews:
         self,
         connection: sa.Connection,
         sha256: str,
-        history: list[dict[str, Any]],
-        said: list[dict[str, Any]],
-    ) -> list[dict[str, Any]]:
+        history: Rows,
+        said: Rows,
+    ) -> Rows:
         """Add labels to those that `lock` gave, and draw the conclusion; all labels."""
         first = max((row["number"] for row in history), default=0) + 1
         rows = [row | {"number": number} for number, row in enumerate(said, first)]
@@ -409,16 +410,13 @@ class Reviews:
             for name, state, count in connection.execute(counted):
                 by_kind[name][state] = count
             said = connection.execute(
-                sa.select(labels.c["clip_sha256", "reviewer", "label"]).order_by(
+                sa.select(*labels.c["clip_sha256", "reviewer", "label"]).order_by(
                     labels.c.clip_sha256, labels.c.number
                 )
             ).all()
             answered = sa.exists().where(labels.c.clip_sha256 == alerts.c.clip_sha256)
-            state_of = dict(
-                connection.execute(
-                    sa.select(alerts.c["clip_sha256", "review"]).where(answered)
-                ).all()
-            )
+            states = sa.select(*alerts.c["clip_sha256", "review"]).where(answered)
+            state_of = {sha: state for sha, state in connection.execute(states)}
             learnt = connection.execute(
                 sa.select(
                     indexed_clips.c.encoder_id,

@@ -36,7 +36,7 @@ def _store_alert(connection: sa.Connection, entry: Entry) -> None:
     if entry.interrupted:
         row["state"] = "interrupted"
     row["informative"] = review_priority(entry.record)
-    known = sa.select(alerts.c["clip_sha256", "clip_start_samples", "review"]).where(
+    known = sa.select(*alerts.c["clip_sha256", "clip_start_samples", "review"]).where(
         alerts.c.id == row["id"]
     )
     before = connection.execute(known).one_or_none()
@@ -45,7 +45,9 @@ def _store_alert(connection: sa.Connection, entry: Entry) -> None:
         row["clip_sha256"] = entry.clip_sha256
     else:  # the sound that an earlier version brought is better than none
         row |= before._mapping
-    row["review"] = _review(connection, row, before and before.review, entry.clip is not None)
+    row["review"] = _review(
+        connection, row, before.review if before else None, entry.clip is not None
+    )
     upsert(connection, alerts, [row])
     if before is not None:
         _drop_unused_clip(connection, before.clip_sha256)
@@ -107,14 +109,13 @@ def upsert(
     keys = table.primary_key.columns.keys()
     names = update or [name for name in rows[0] if name not in keys]
     if connection.dialect.name == "sqlite":
-        insert = sqlite.insert(table)
-        insert = insert.on_conflict_do_update(
-            keys, set_={name: insert.excluded[name] for name in names}
-        )
+        added = sqlite.insert(table)
+        replaced = {name: added.excluded[name] for name in names}
+        connection.execute(added.on_conflict_do_update(keys, set_=replaced), rows)
     else:
         insert = mysql.insert(table)
         insert = insert.on_duplicate_key_update({name: insert.inserted[name] for name in names})
-    connection.execute(insert, rows)
+        connection.execute(insert, rows)
 
 
 def _value(column: sa.Column, value: Any) -> Any:

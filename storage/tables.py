@@ -4,6 +4,8 @@ Wall clock is UTC without a zone, to the millisecond; `_samples` count 16 kHz sa
 stream began.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
@@ -11,7 +13,7 @@ SCHEMA = "0005"
 """the newest migration; four digits, so that old and new can be told apart"""
 
 METADATA = sa.MetaData()
-MYSQL = {
+MYSQL: dict[str, Any] = {
     "mysql_engine": "InnoDB",
     "mysql_charset": "utf8mb4",
     "mysql_collate": "utf8mb4_unicode_ci",

@@ -131,7 +131,7 @@ class Spool:
                     return name
                 except OSError as error:
                     failure = error
-                cause = failure.strerror
+                cause = failure.strerror or str(failure)
                 if failure.errno not in FULL:
                     break
                 if self._give_up_rows(cause) or (
