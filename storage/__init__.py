@@ -1,1 +1,1 @@
-"""The database and what waits for it: spool, delivery, tables, queries, labels, overlays."""
+"""The database and everything around it: spool, delivery, tables, queries, labels, overlays."""

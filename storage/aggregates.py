@@ -1,6 +1,4 @@
-"""Rows of a stream that grow: each is written anew, with all that came so far, so that writing it
-twice does no harm.
-"""
+"""Running per-stream aggregates. Every write is an idempotent upsert of the full value."""
 
 from __future__ import annotations
 
@@ -22,14 +20,14 @@ class _Sum:
 
 
 class Drifts:
-    """The rows of `drift` of one stream, a day each, from its rows of `timeline`."""
+    """The rows of `drift` of one stream, one per day, from its rows of `timeline`."""
 
     def __init__(self, info: StreamInfo):
         self._started = datetime.fromisoformat(moment(info, 0))
         self._days: dict[str, _Sum] = {}
 
     def add(self, timeline: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The rows that have changed."""
+        """The changed rows."""
         changed = {}
         for row in timeline:
             if row["distance"] is not None:
@@ -43,19 +41,21 @@ class Drifts:
         ]
 
     def restart(self) -> None:
-        """Another model measures from here on: what was measured before does not compare."""
+        """Another model measures from here on, and its distances are not comparable with earlier
+        ones.
+        """
         self._days.clear()
 
 
 class Shadows:
-    """The rows of `shadows` of one stream, one an hour and candidate."""
+    """The rows of `shadows` of one stream, one per hour and candidate."""
 
     def __init__(self, info: StreamInfo):
         self._info = info
         self._hours: dict[tuple[str, str], _Sum] = {}
 
     def add(self, event: Compared) -> dict[str, Any]:
-        """The row that has changed."""
+        """The changed row."""
         hour = (
             datetime.fromisoformat(moment(self._info, event.end))
             .replace(minute=0, second=0, microsecond=0)

@@ -1,7 +1,7 @@
-"""Clips with all that is known of them as a directory: clips.jsonl, a line a clip, and
-flac/SHA256.flac, its sound.
+"""Clips with all their data as a directory: clips.jsonl, one line per clip, and flac/SHA256.flac,
+its audio.
 
-A line is {"clip", "labels", "alerts"}: rows as schema.sql explains them, times in ISO 8601, and in
+A line is {"clip", "labels", "alerts"}: rows as schema.sql documents them, times in ISO 8601, and in
 each alert its "stream", "trace" and "neighbours".
 """
 
@@ -32,13 +32,13 @@ Row = dict[str, Any]
 
 
 def export_clips(reviews: Reviews, directory: Path, states: list[str]) -> int:
-    """Write the clips whose review has one of these states, but for alerts that are open, to a
-    directory; how many.
+    """Write the clips whose review has one of these states, except open alerts, to a directory.
+    Returns their number.
 
-    Raises ConfigError where the directory holds an export already or cannot be written.
+    Raises ConfigError if the directory already contains an export or cannot be written.
     """
     if (directory / LINES).exists():
-        raise ConfigError(f"{directory / LINES} is there already: name another directory")
+        raise ConfigError(f"{directory / LINES} already exists; name another directory")
     whole = (
         sa.select(alerts.c.clip_sha256)
         .distinct()
@@ -68,11 +68,11 @@ def export_clips(reviews: Reviews, directory: Path, states: list[str]) -> int:
 
 
 def import_clips(reviews: Reviews, directory: Path) -> dict[str, int]:
-    """Add what an export holds and the database lacks, all or nothing; returns how many `clips`,
-    `alerts`, `labels`.
+    """Add what an export contains and the database lacks, all or nothing. Returns the numbers of
+    `clips`, `alerts`, `labels`.
 
-    What is there stays as it is; labels join those that are there, by this database's own quorum.
-    Raises ConfigError, with file and line, for what does not fit.
+    Existing rows are unchanged. Labels are added to the existing ones and counted by this
+    database's own quorum. Raises ConfigError, with file and line, for invalid content.
     """
     added = {"clips": 0, "alerts": 0, "labels": 0}
     with reviews.database.transaction() as connection:
@@ -87,7 +87,7 @@ def import_clips(reviews: Reviews, directory: Path) -> dict[str, int]:
 
 
 class _Unfit(Exception):
-    """What does not fit, in words."""
+    """What is invalid, in words."""
 
 
 def _read(connection: sa.Connection, sha256: str) -> tuple[Row | None, bytes | None]:
@@ -140,14 +140,14 @@ def _lines(file: Path) -> Iterator[tuple[str, Any]]:
                     ) from None
     except OSError as error:
         raise ConfigError(
-            f"cannot read {file}: {error.strerror}; expected what review.py export has written"
+            f"cannot read {file}: {error.strerror}; expected the output of review.py export"
         ) from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file} is not UTF-8 text: {error}; nothing was imported") from None
 
 
 def _clip(said: Any, directory: Path) -> Row:
-    """The row of a line's clip, with its sound."""
+    """The row of a line's clip, with its audio."""
     if not isinstance(said, dict) or said.keys() != {"clip", "labels", "alerts"}:
         raise _Unfit('expected an object with "clip", "labels" and "alerts"')
     row = _row(clips, said["clip"], {"flac"})
@@ -162,7 +162,7 @@ def _clip(said: Any, directory: Path) -> Row:
     try:
         flac = file.read_bytes()
         if hashlib.sha256(flac).hexdigest() != row["sha256"]:
-            raise _Unfit(f"{file} is not the sound of that name: its SHA-256 differs")
+            raise _Unfit(f"{file} has other audio than its name says (SHA-256 mismatch)")
         samples = flac_samples(flac)
     except OSError as error:
         raise _Unfit(f"cannot read {file}: {error.strerror}") from None
@@ -170,7 +170,7 @@ def _clip(said: Any, directory: Path) -> Row:
         raise _Unfit(f"{file}: {error}") from None
     if (row["size_bytes"], row["length_samples"]) != (len(flac), len(samples)):
         raise _Unfit(
-            f"{file} has {len(flac)} bytes, {len(samples)} samples, the line says otherwise"
+            f"{file} has {len(flac)} bytes and {len(samples)} samples, but the line says otherwise"
         )
     return row | {"flac": flac}
 
@@ -200,7 +200,7 @@ def _add(reviews: Reviews, connection: sa.Connection, clip: Row, said: Row) -> d
             connection.scalar(sa.select(alerts.c.clip_sha256).where(alerts.c.id == alert["id"]))
             != sha256
         ):
-            raise _Unfit(f"alert {alert['id']} is in the database with other sound")
+            raise _Unfit(f"alert {alert['id']} is in the database with other audio")
     history = reviews.lock(connection, [sha256])[sha256]
     known = [{name: row[name] for name in row if name != "number"} for row in history]
     new = [row for row in map(_label, said["labels"]) if row not in known]
@@ -228,12 +228,10 @@ def _alert(said: Any, sha256: str) -> tuple[Row, Row, Row]:
         raise _Unfit(
             f"alert {alert['id']} is {alert['state']!r}: expected close, interrupted or sample"
         )
-    if stream["state"] == "running":  # elsewhere, and nobody here will tell when it has ended
+    if stream["state"] == "running":  # in the exporting database; nobody here will report its end
         stream["state"] = "interrupted"
     if not _is_trace(said["trace"]) or not _are_neighbours(said["neighbours"]):
-        raise _Unfit(
-            f"the trace or the neighbours of alert {alert['id']} are not what schema.sql says"
-        )
+        raise _Unfit(f"the trace or the neighbours of alert {alert['id']} do not match schema.sql")
     texts = {name: json.dumps(said[name]) for name in ("trace", "neighbours")}
     return alert, stream, {"alert_id": alert["id"], **texts}
 
@@ -249,8 +247,8 @@ def _label(said: Any) -> Row:
 
 
 def _row(table: sa.Table, said: Any, without: Set[str] = frozenset()) -> Row:
-    """The row of a table that an object says, its times parsed; exactly the table's columns, each
-    of its type.
+    """The row of a table described by an object, with parsed times; exactly the table's columns,
+    each of its type.
     """
     names = [column.name for column in table.columns if column.name not in without]
     if not isinstance(said, dict) or said.keys() != set(names):
@@ -296,7 +294,7 @@ def _has(connection: sa.Connection, table: sa.Table, key: str) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    """That a database can hold, or None where nothing was measured."""
+    """Whether a database can store it as a number, or it is None because nothing was measured."""
     return value is None or (type(value) in (int, float) and -LARGEST < value < LARGEST)
 
 

@@ -1,4 +1,4 @@
-"""The database behind a URL: reached, its schema made or checked, its errors told apart."""
+"""The database behind a URL: connecting, creating or checking the schema, translating errors."""
 
 from __future__ import annotations
 
@@ -34,9 +34,7 @@ UPGRADE = "RADD_STORAGE_URL=... python -m alembic -c storage/alembic.ini upgrade
 
 
 def parse_url(text: str) -> sa.URL:
-    """The parts of a database URL; raises ConfigError for one that names no usable database,
-    without its password.
-    """
+    """Parse a database URL. Raises ConfigError, without the password, if it is not usable."""
     try:
         url = sa.make_url(text)
     except (sa.exc.ArgumentError, ValueError):
@@ -57,8 +55,8 @@ def parse_url(text: str) -> sa.URL:
 
 
 def _open_engine(text: str, reads_only: bool) -> sa.Engine:
-    """An engine for one writer (one connection, every commit durable) or for readers; connects to
-    nothing yet.
+    """An engine for one writer (one connection, every commit durable) or for readers. Does not
+    connect yet.
     """
     url = parse_url(text)
     pool = {"hide_parameters": True, "pool_size": READERS if reads_only else 1, "max_overflow": 0}
@@ -101,7 +99,7 @@ def _make_private(dialect, record, arguments, options) -> None:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record) -> None:
     connection.isolation_level = (
-        None  # SQLAlchemy begins transactions; Python's own would leave out tables
+        None  # SQLAlchemy begins transactions; Python's own would exclude DDL
     )
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
@@ -109,11 +107,11 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record) -> None:
 
 
 class Database:
-    """One database and the one connection to it, or with `reads_only` a few that can change
-    nothing.
+    """One database and the only connection to it, or with `reads_only` several that cannot change
+    anything.
 
-    Errors of every method: StorageUnreachable if it cannot be reached now, EntryRefused if it takes
-    a row never, StorageError with what to do otherwise. No message holds a password.
+    Errors of every method: StorageUnreachable if it cannot be reached now, EntryRefused if it
+    rejects a row permanently, StorageError with a remedy otherwise. No message contains a password.
     """
 
     def __init__(self, url: str, reads_only: bool = False):
@@ -173,13 +171,14 @@ def _migrate(connection: sa.Connection) -> None:
 
     config = alembic.config.Config(ALEMBIC)
     config.attributes["connection"] = connection
-    if connection.dialect.name == "sqlite":  # its transaction already keeps others out
+    if connection.dialect.name == "sqlite":  # its transaction already locks out others
         alembic.command.upgrade(config, "head")
         return
     lock = {"name": f"radd {connection.engine.url.database}"[:64], "seconds": MIGRATE_S}
     if connection.execute(sa.text("SELECT GET_LOCK(:name, :seconds)"), lock).scalar() != 1:
         raise StorageUnreachable(
-            "another program has been making the tables of this database for too long"
+            "another program has been creating the tables of this database for too long; stop it "
+            "and try again"
         )
     try:
         connection.exec_driver_sql("COMMIT")  # else it sees what was there before the lock
@@ -226,7 +225,7 @@ def _told_apart(error: sa.exc.DBAPIError, url: sa.URL) -> StorageError:
     )
     if code in WRONG_ACCOUNT:
         return StorageError(
-            f"{server} refused user {url.username}: check user name and password in [storage] url"
+            f"{server} rejected user {url.username}: check user name and password in [storage] url"
         )
     if code in UNKNOWN_DATABASE:
         return StorageError(
@@ -234,18 +233,18 @@ def _told_apart(error: sa.exc.DBAPIError, url: sa.URL) -> StorageError:
         )
     if code in NO_RIGHT:
         return StorageError(
-            f"{server} does not let user {url.username} do this in {url.database} ({error.orig}):"
+            f"user {url.username} lacks rights in {url.database} on {server} ({error.orig}):"
             " grant that user all rights on that database"
         )
     if code in TOO_LARGE:
         return EntryRefused(
-            f"{server} refuses a clip of this size: raise max_allowed_packet on the server"
+            f"{server} rejects a clip of this size: raise max_allowed_packet on the server"
         )
     if isinstance(error, sa.exc.IntegrityError | sa.exc.DataError):
-        return EntryRefused(f"{server} refuses rows: {error.orig}")
+        return EntryRefused(f"{server} rejects rows: {error.orig}")
     if isinstance(error, sa.exc.ProgrammingError):
         return StorageError(
-            f"the tables in {url.database} on {server} do not fit this program: {error.orig}"
+            f"the tables in {url.database} on {server} do not match this program: {error.orig}"
         )
     return StorageUnreachable(f"the database at {server} cannot be used now: {error.orig}")
 
@@ -253,7 +252,7 @@ def _told_apart(error: sa.exc.DBAPIError, url: sa.URL) -> StorageError:
 def _sqlite_error(error: sa.exc.DBAPIError, file: str) -> StorageError:
     name = getattr(error.orig, "sqlite_errorname", None) or ""
     if isinstance(error, sa.exc.IntegrityError | sa.exc.DataError):
-        return EntryRefused(f"{file} refuses rows: {error.orig}")
+        return EntryRefused(f"{file} rejects rows: {error.orig}")
     if name.startswith(SQLITE_PASSING):
         return StorageUnreachable(f"{file} cannot be used now: {error.orig}")
     if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM")):

@@ -1,6 +1,4 @@
-"""What goes for good when people ask for it: sound, rows, labels and what the indices learnt of
-it.
-"""
+"""Permanent deletion on request: audio, rows, labels and index entries."""
 
 from __future__ import annotations
 
@@ -33,12 +31,12 @@ def delete(
     stream: str | None = None,
     before: datetime | None = None,
 ) -> dict[str, int]:
-    """Delete all of it or nothing: clips by the ids of their alerts, a stream with all that was
-    heard in it, or the alerts that began before a time (UTC) and the streams that ended before it.
-    Returns how many rows went, by what.
+    """Delete all of it or nothing: clips by the ids of their alerts, a stream with all its data, or
+    the alerts that began before a time (UTC) and the streams that ended before it. Returns the
+    numbers of deleted rows.
 
-    A clip stays as long as an alert that stays has the same sound. The row of a running stream
-    stays, so that its daemon can go on. Raises ConfigError for an id that fits none or several.
+    A clip stays while a remaining alert has the same audio. The row of a running stream stays, so
+    that its daemon can continue. Raises ConfigError for an id that matches none or several.
     """
     with database.transaction() as connection:
         chosen = {find(connection, alerts, id)["id"] for id in ids}

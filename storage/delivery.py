@@ -1,4 +1,4 @@
-"""The thread that carries the spool into the database."""
+"""The thread that delivers the spool to the database."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from storage.spool.directory import Spool
 from storage.spool.entry import Entry, EntryKind
 
 PATIENCE_S = (0.5, 1, 2, 4, 8)
-"""waits after the first, second ... failure in a row"""
+"""waiting times after the first, second ... failure in a row"""
 TIDY_EVERY_S = 3_600
-"""how often old clips are looked for where no new ones come"""
+"""how often old clips are evicted when no new ones arrive"""
 
 
 class Delivery:
-    """Brings entry after entry from the spool into the database, each in one transaction, and waits
-    while it is away.
+    """Delivers the spool entry by entry to the database, each in one transaction, and retries while
+    it is unreachable.
 
-    It owns the only connection. `problem` says what is wrong now, `refusal` what the database would
-    not take; None if there is no such thing.
+    It owns the only connection. `problem` is the current error, `refusal` what the database
+    rejected; None if there is none.
     """
 
     def __init__(self, spool: Spool, url: str, retention: Retention):
@@ -44,10 +44,10 @@ class Delivery:
         self.refusal: str | None = None
 
     def start(self) -> None:
-        """Look at the database, then deliver in the background.
+        """Check the database, then deliver in the background.
 
-        Raises StorageError if it is there but not usable; one that is merely away is tried again in
-        the background.
+        Raises StorageError if it is reachable but not usable. An unreachable one is retried in the
+        background.
         """
         try:
             self._prepare()
@@ -56,12 +56,12 @@ class Delivery:
         self._thread.start()
 
     def wake(self) -> None:
-        """The spool has something new."""
+        """The spool has a new entry."""
         self._wake.set()
 
     def close(self, flush_s: float) -> None:
-        """Deliver what waits, at most for `flush_s` seconds and until the first failure; the rest
-        stays spooled.
+        """Deliver pending entries, for at most `flush_s` seconds and until the first failure; the
+        rest stays in the spool.
         """
         self._closing.set()
         self._wake.set()
@@ -103,7 +103,7 @@ class Delivery:
                 store(connection, entry)
             except MISFIT as error:
                 raise EntryRefused(
-                    f"spool entry {entry.name} does not fit the tables: {error!r}"
+                    f"spool entry {entry.name} does not match the tables: {error!r}"
                 ) from None
             due = time.monotonic() - self._tidied > TIDY_EVERY_S
             tidy = due or entry.kind is not EntryKind.ROWS

@@ -1,6 +1,4 @@
-"""The sink that forgets nothing: events go into a durable spool first and from there into the
-database.
-"""
+"""The durable sink: events go to a spool on disk first and from there to the database."""
 
 from __future__ import annotations
 
@@ -34,7 +32,7 @@ log = logging.getLogger(__name__)
 
 MEGABYTE = 1_000_000
 ROWS_TOGETHER = 10
-# so many live ones are told of every second; where there are more, each is told of less often
+# up to this many live streams report every second; with more, each reports less often
 STREAMS_A_SECOND = 8
 
 
@@ -67,7 +65,7 @@ class StorageSettings:
 
     @property
     def spool_directory(self) -> Path:
-        """Where the spool lies: as configured, else beside an SQLite file, else in the working
+        """Directory of the spool: as configured, else beside an SQLite file, else in the working
         directory.
         """
         url = parse_url(self.url)
@@ -80,12 +78,12 @@ class StorageSettings:
 
 
 class Journal:
-    """Keeps the events of a daemon's streams; a Sink, to be entered before listening begins.
+    """Stores the events of a daemon's streams; a Sink, to be entered before detection begins.
 
-    An alert is durable when `write` returns. Entering raises StorageError where another daemon has
-    the spool, or the database is there but not usable (password, name, schema); a database that is
-    away is no error. After entering, `recovered` holds the alerts that a killed daemon left open,
-    with state INTERRUPTED.
+    An alert is durable when `write` returns. Entering raises StorageError if another daemon uses
+    the spool, or if the database is reachable but not usable (password, name, schema). A
+    temporarily unreachable database is not an error. After entering, `recovered` holds the alerts
+    that a killed daemon left open, with state INTERRUPTED.
     """
 
     def __init__(self, settings: StorageSettings, *streams: StreamInfo):
@@ -119,8 +117,8 @@ class Journal:
         return self
 
     def __exit__(self, kind, *exc) -> None:
-        """End the streams that go on, then deliver for at most the configured time; the rest stays
-        in the spool.
+        """End the running streams, then deliver for at most the configured time; the rest stays in
+        the spool.
         """
         for stream in self._books:
             self.end(stream, kind is not None)
@@ -128,8 +126,8 @@ class Journal:
         self._spool.__exit__()
 
     def end(self, stream: str, interrupted: bool) -> None:
-        """The stream with this id is over; nothing is written of it any more. Once it has ended
-        this does nothing.
+        """The stream with this id has ended and gets no more rows. Has no effect the second
+        time.
         """
         book = self._books[stream]
         if book.ended:
@@ -143,9 +141,9 @@ class Journal:
         )
 
     def write(self, event: Event, stream: str | None = None) -> None:
-        """Keep one event; an alert is durable on return.
+        """Store one event; an alert is durable on return.
 
-        Never raises for want of space or database: what is lost is counted in `stats` and told by
+        Never raises for lack of space or database: losses are counted in `stats` and described by
         `problem`.
         """
         book = self._books[stream or next(iter(self._books))]
@@ -155,7 +153,7 @@ class Journal:
             totals["scores"] += 1
             totals["judged"] += event.llr is not None
             book.timeline.push(event)
-            live = event.latency_ms is not None  # somebody may watch
+            live = event.latency_ms is not None  # somebody may be watching
             if len(book.timeline) >= (self._live_rows if live else ROWS_TOGETHER):
                 self._keep_rows(book)
         elif isinstance(event, Gap):
@@ -175,7 +173,7 @@ class Journal:
             self._keep_alert(book, event)
 
     def judged_by(self, bundle: str) -> None:
-        """Alerts and samples from now on are of this bundle; a stream's row keeps the one that it
+        """Alerts and samples from now on belong to this bundle; a stream's row keeps the one it
         began with.
         """
         for book in self._books.values():
@@ -206,13 +204,11 @@ class Journal:
         return losses
 
     def queue_depths(self) -> dict[str, int]:
-        """What the database has not taken yet, in entries of the spool."""
+        """Spool entries that are not in the database yet."""
         return {"spool": self._spool.waiting}
 
     def stats(self) -> dict[str, int]:
-        """Counts since the start: what waits, what was delivered, and everything that was given
-        up.
-        """
+        """Counts since the start: pending, delivered, and everything that was dropped."""
         dropped = self._spool.dropped
         return {
             "spool_entries": self._spool.waiting,

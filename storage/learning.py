@@ -1,6 +1,4 @@
-"""What retraining asks of the database and leaves in it: confirmed clips, retrainings, decisions,
-alert rates, drift.
-"""
+"""Storage for retraining: confirmed clips, retrainings, decisions, alert rates, drift."""
 
 from __future__ import annotations
 
@@ -35,7 +33,7 @@ RETRAINING = "retraining"
 
 @dataclass(frozen=True, slots=True)
 class ConfirmedClip:
-    """A clip whose label is agreed and whose sound is there."""
+    """A clip with an agreed label and stored audio."""
 
     sha256: str
     label: str
@@ -45,16 +43,15 @@ class ConfirmedClip:
     began_utc: datetime
     labelled_utc: datetime
     reviewers: frozenset[str]
-    """who said so"""
+    """who labelled it so"""
     first: int
-    """sample of the clip from which on that is so: of a fake only what the alert is about"""
+    """sample of the clip from which the label holds: for a fake, the start of the alert"""
 
 
 class Learning:
-    """The loop's side of a database; a context manager that makes the tables where there are none.
+    """The retraining view of a database; a context manager that creates missing tables.
 
-    With `reads_only` what would change something is refused. Errors of every method are those of
-    Database.
+    With `reads_only` every change is rejected. Errors of every method are those of Database.
     """
 
     def __init__(self, url: str, reads_only: bool = False):
@@ -72,7 +69,7 @@ class Learning:
         self._database.close()
 
     def confirmed(self) -> list[ConfirmedClip]:
-        """The clips that may be learned from, in the order of their labels."""
+        """The clips eligible for training, in the order of their labels."""
         before = (alerts.c.began_samples - alerts.c.clip_start_samples).label("before")
         chosen = (
             sa.select(
@@ -122,7 +119,7 @@ class Learning:
         return found
 
     def unlabelled(self, limit: int) -> list[str]:
-        """The newest clips that nobody has agreed on, by SHA-256."""
+        """The newest clips without an agreed label, by SHA-256."""
         waiting = sa.select(clips.c.sha256).where(
             clips.c.state == "stored",
             ~sa.exists().where(
@@ -137,12 +134,12 @@ class Learning:
             )
 
     def sound(self, sha256: str) -> bytes | None:
-        """The FLAC bytes of a clip; None where they are gone."""
+        """The FLAC bytes of a clip; None if they are gone."""
         with self._database.transaction() as connection:
             return connection.scalar(sa.select(clips.c.flac).where(clips.c.sha256 == sha256))
 
     def ask(self, why: str, champion: str) -> str:
-        """The id of a retraining that somebody asks for; a process that is given it finds out
+        """Record a requested retraining and return its id; the process that receives the id decides
         whether it is due.
         """
         id, now = str(uuid.uuid4()), utc_now()
@@ -159,9 +156,9 @@ class Learning:
         return id
 
     def begin(self, why: str, champion: str, candidate: str, asked: str | None = None) -> str:
-        """The id of a new retraining, or of the one that was asked for, which then goes on.
+        """The id of a new retraining, or of the requested one, which then continues.
 
-        Others that were left running are interrupted, as only one goes at a time.
+        Others still marked as running become interrupted, because only one runs at a time.
         """
         mine = retrainings.c.id == asked
         with self._database.transaction() as connection:
@@ -188,7 +185,7 @@ class Learning:
         return id
 
     def change(self, id: str, **values: Any) -> None:
-        """Write down how a retraining goes."""
+        """Record the progress of a retraining."""
         with self._database.transaction() as connection:
             connection.execute(retrainings.update().where(retrainings.c.id == id).values(**values))
 
@@ -196,7 +193,7 @@ class Learning:
         self.change(id, state=state, outcome=outcome, report=report, ended_utc=utc_now())
 
     def retraining(self, id: str) -> dict[str, Any] | None:
-        """The retraining of this id; None where there is none."""
+        """The retraining with this id, or None."""
         found = self._all(sa.select(retrainings).where(retrainings.c.id == id))
         return found[0] if found else None
 
@@ -207,7 +204,7 @@ class Learning:
     def decide(
         self, action: str, model: str, version: str, before: str, reason: str, numbers: Any = None
     ) -> None:
-        """Write down a decision: promote, rollback or refuse."""
+        """Record a decision: promote, rollback or refuse."""
         row = {
             "id": str(uuid.uuid4()),
             "action": action,
@@ -227,9 +224,7 @@ class Learning:
         return [row | {"numbers": json.loads(row["numbers"])} for row in found]
 
     def alert_rate(self, since: datetime, until: datetime) -> tuple[int, float]:
-        """How many alerts began in a span of time (UTC), and in how many hours of speech that was
-        judged.
-        """
+        """How many alerts began in a time span (UTC), and in how many hours of scored speech."""
         with self._database.transaction() as connection:
             began = (
                 alerts.c.began_utc >= since,
@@ -249,9 +244,9 @@ class Learning:
         return count or 0, judged / 3600
 
     def shadow(self, candidate: str) -> tuple[float, float, int, int]:
-        """What daemons have stored of a candidate (name and version): the seconds of speech that it
-        judged beside the champion, the mean difference of the LLRs, and the alerts of the champion
-        and of the candidate in them.
+        """Stored shadow results of a candidate (name and version): seconds of speech that it scored
+        in shadow mode, mean difference of the LLRs, and the alerts of the champion and of the
+        candidate in it.
         """
         heard = sa.func.sum(shadows.c.seconds)
         weighted = sa.func.sum(shadows.c.seconds * shadows.c.difference)
@@ -278,7 +273,7 @@ class Learning:
             return [dict(row) for row in connection.execute(query).mappings()]
 
     def _answers(self, connection: sa.Connection) -> dict[str, dict[str, tuple[str, datetime]]]:
-        """By clip and reviewer the latest label and when it was given."""
+        """The latest label and its time, by clip and reviewer."""
         found: dict[str, dict[str, tuple[str, datetime]]] = {}
         rows = sa.select(*labels.c["clip_sha256", "reviewer", "label", "labelled_utc"])
         for sha256, reviewer, label, when in connection.execute(
@@ -290,9 +285,7 @@ class Learning:
     def _spans(
         self, connection: sa.Connection, since: datetime, until: datetime
     ) -> Iterable[tuple[str, int, int]]:
-        """The streams that ran in a span of time: id, first and last second of the timeline in
-        it.
-        """
+        """The streams that ran in a time span: id, first and last second of the timeline in it."""
         ran = (
             streams.c.started_utc < until,
             sa.or_(streams.c.ended_utc.is_(None), streams.c.ended_utc >= since),

@@ -1,6 +1,4 @@
-"""One at a time, across processes and machines: a row of the database that its holder renews while
-it lives.
-"""
+"""Mutual exclusion across processes and machines: a database row that its holder renews."""
 
 from __future__ import annotations
 
@@ -19,7 +17,7 @@ LASTS = timedelta(minutes=10)
 
 
 class Lease:
-    """A context manager; entering raises StorageError where another process that lives holds it."""
+    """A context manager; entering raises StorageError if another live process holds the lease."""
 
     def __init__(self, database: Database, name: str):
         self._database, self._name = database, name
@@ -31,8 +29,9 @@ class Lease:
             row = connection.execute(mine).one_or_none()
             if row is not None and _is_held(row):
                 raise StorageError(
-                    f"process {row.holder} is at it already: {self._name} goes one at a time; "
-                    "wait until it has ended"
+                    f"another {self._name} is running (process {row.holder}); only one may run at "
+                    "a "
+                    "time, so wait until it has ended"
                 )
             if row is not None:
                 connection.execute(leases.delete().where(leases.c.name == self._name))
@@ -44,7 +43,7 @@ class Lease:
         return self
 
     def holder(self) -> str | None:
-        """The process that holds it, as number and machine; None where none does."""
+        """The process that holds it, as number and machine, or None."""
         with self._database.transaction() as connection:
             row = connection.execute(
                 sa.select(leases).where(leases.c.name == self._name)
@@ -52,8 +51,8 @@ class Lease:
         return row.holder if row is not None and _is_held(row) else None
 
     def renew(self) -> None:
-        """Hold it for longer; raises StorageError where somebody else took it, because this process
-        had stood still.
+        """Extend the lease. Raises StorageError if another process took it because this one was
+        suspended.
         """
         mine = (leases.c.name == self._name) & (leases.c.holder == self._holder)
         with self._database.transaction() as connection:
@@ -74,8 +73,8 @@ def _is_held(row: sa.Row) -> bool:
 
 
 def _is_gone(holder: str) -> bool:
-    """Whether it was a process of this machine that has ended; one of our own number was another
-    that has.
+    """Whether it was a process of this machine that has ended. A process with our own number was an
+    earlier one.
     """
     pid, _, machine = holder.partition(" ")
     if machine != platform.node():

@@ -1,5 +1,5 @@
-"""The overlay of the index in the database: what people add and remove, and the version that tells
-a daemon of it.
+"""The index overlay in the database: additions, removals, and the version that announces them to
+daemons.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from storage.tables import overlay_removals as removals
 from storage.tables import overlay_versions as versions
 
 FLOAT32 = np.dtype("<f4")
-TOGETHER = 200  # recordings whose blocks are read at once
+TOGETHER = 200  # recordings whose blocks are read in one query
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Review:
 
 @dataclass(frozen=True, slots=True)
 class OverlayRecording:
-    """A recording of the overlay."""
+    """A recording in the overlay."""
 
     id: str
     label: str
@@ -50,7 +50,7 @@ class OverlayRecording:
 
 
 class OverlayStore:
-    """The overlay of one encoder. A change and the version that tells of it are one transaction.
+    """The overlay of one encoder. A change and its version number are written in one transaction.
 
     Errors of every method are those of Database.
     """
@@ -71,13 +71,11 @@ class OverlayStore:
         self._database.close()
 
     def read(self) -> Overlay:
-        """The overlay as it is now."""
+        """The current overlay."""
         return self.changed(-1) or self._latest
 
     def changed(self, version: int) -> Overlay | None:
-        """The overlay as it is now; None where it still has this version. Only what is new is
-        read.
-        """
+        """The current overlay; None if it still has this version. Only new parts are read."""
         with self._transaction() as connection:
             now = connection.scalar(sa.select(versions.c.version).where(self._mine(versions))) or 0
             if now == version:
@@ -100,7 +98,7 @@ class OverlayStore:
     def _blocks(
         self, connection: sa.Connection, ids: Sequence[str]
     ) -> tuple[References, np.ndarray]:
-        """Of these recordings, with vectors float32 (n, width)."""
+        """Blocks of these recordings, with vectors float32 (n, width)."""
         names = "id", "label", "system", "source", "licence", "start_samples", "embedding"
         read, widths = bytearray(), set()
 
@@ -119,12 +117,12 @@ class OverlayStore:
         if len(widths) > 1:
             raise StorageError(
                 f"the confirmed references have embeddings of {sorted(widths)} bytes, expected one "
-                "length; remove and add them anew with train.py index"
+                "length; remove and add them again with train.py index"
             )
         return known, np.frombuffer(read, FLOAT32).reshape(len(known), -1 if len(known) else 0)
 
     def recordings(self) -> list[OverlayRecording]:
-        """What was added, in the order of time."""
+        """Added recordings, oldest first."""
         columns = [added.c[name] for name in OverlayRecording.__slots__ if name != "blocks"]
         chosen = sa.select(*columns, sa.func.count().label("blocks")).where(self._mine(added))
         with self._transaction() as connection:
@@ -140,19 +138,18 @@ class OverlayStore:
         review: Review,
         clip_sha256: str | None = None,
     ) -> bool:
-        """Add the blocks of one recording, vectors float32 (n, width); False where it is there
-        already.
+        """Add the blocks of one recording, vectors float32 (n, width); False if it exists already.
 
-        Raises ConfigError where it is there under the other label.
+        Raises ConfigError if it exists with the other label.
         """
         with self._transaction() as connection:
             return enter(connection, self._encoder_id, references, vectors, review, clip_sha256)
 
     def remove(self, ids: Collection[str], bundled: Collection[str], review: Review) -> None:
-        """Delete recordings that were added, and hide references of the bundle, whose ids are
-        `bundled`; all or none.
+        """Delete added recordings, and hide references of the bundle, whose ids are `bundled`; all
+        or none.
 
-        Raises ConfigError for an id that is neither, or is hidden already.
+        Raises ConfigError for an id that is neither, or is already hidden.
         """
         with self._transaction() as connection:
             _grow(connection, self._encoder_id)
@@ -164,7 +161,7 @@ class OverlayStore:
                 hidden = sa.exists().where(self._mine(removals), removals.c.reference_id == id)
                 if id not in bundled or connection.scalar(sa.select(hidden)):
                     raise ConfigError(
-                        f"the index has no reference {id}; train.py index list shows what was added"
+                        f"the index has no reference {id}; train.py index list shows the added ones"
                     )
                 connection.execute(
                     removals.insert().values(
@@ -177,19 +174,19 @@ class OverlayStore:
                 )
 
     def restore(self, ids: Collection[str]) -> None:
-        """Show references of the bundle again; raises ConfigError for one that is not hidden."""
+        """Show references of the bundle again. Raises ConfigError for one that is not hidden."""
         with self._transaction() as connection:
             _grow(connection, self._encoder_id)
             for id in ids:
                 shown = removals.delete().where(self._mine(removals), removals.c.reference_id == id)
                 if not connection.execute(shown).rowcount:
                     raise ConfigError(
-                        f"no reference {id} of the bundle was removed; there is nothing to restore"
+                        f"reference {id} of the bundle is not removed, so it cannot be restored"
                     )
 
     @contextmanager
     def _transaction(self) -> Iterator[sa.Connection]:
-        """As Database.transaction, with the tables made where there are none."""
+        """Like Database.transaction; creates missing tables."""
         if not self._prepared:
             self._database.prepare()
             self._prepared = True
@@ -208,7 +205,7 @@ def enter(
     review: Review,
     clip_sha256: str | None = None,
 ) -> bool:
-    """As OverlayStore.add, inside the transaction of `connection`."""
+    """Like OverlayStore.add, inside the transaction of `connection`."""
     id, label = references[0].id, references[0].label
     mine = added.c.encoder_id == encoder_id, added.c.id == id
     known = connection.scalar(sa.select(added.c.label).where(*mine).limit(1))
@@ -245,8 +242,8 @@ def enter(
 
 
 def leave(connection: sa.Connection, clip_sha256: str) -> int:
-    """Take a clip's blocks out of the overlay of every encoder, inside the transaction; returns how
-    many they were.
+    """Remove a clip's blocks from the overlay of every encoder, inside the transaction. Returns
+    their number.
     """
     mine = added.c.clip_sha256 == clip_sha256
     for encoder_id in connection.scalars(
@@ -257,7 +254,7 @@ def leave(connection: sa.Connection, clip_sha256: str) -> int:
 
 
 def _grow(connection: sa.Connection, encoder_id: str) -> None:
-    """The next version; whoever else changes this overlay waits here until this transaction has
+    """Increment the version. Other writers of this overlay block here until this transaction has
     ended.
     """
     first, grown = {"encoder_id": encoder_id, "version": 1}, {"version": versions.c.version + 1}

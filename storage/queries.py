@@ -1,4 +1,4 @@
-"""What a page or a report wants to know of the database; nothing here writes."""
+"""Read-only queries for pages and reports."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ORDERS = ("informative", "newest")
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Which alerts and samples are asked for; None: all."""
+    """Filter for alerts and samples; None: all."""
 
     review: str | None = None
     """one of storage.review.STATES"""
@@ -47,7 +47,7 @@ class Reader:
     """The stored streams, alerts and clips; safe across threads. Errors of every method are those
     of Database.
 
-    Rows are dictionaries of the columns that schema.sql explains.
+    Rows are dictionaries of the columns documented in schema.sql.
     """
 
     def __init__(self, url: str):
@@ -57,12 +57,12 @@ class Reader:
         self._database.close()
 
     def check(self) -> None:
-        """Raises what is wrong with the database; nothing if it can be read."""
+        """Raise the database's error, if it cannot be read."""
         self._all(sa.select(streams.c.id).limit(1))
 
     def streams(self, since: datetime) -> list[Row]:
-        """The streams that run, or ended since, the newest first; each with its losses, alerts and
-        latest second.
+        """Streams that are running or ended since then, newest first; each with its losses, alerts
+        and latest second.
         """
 
         def of_stream(name: str, value, table: sa.Table, *conditions):
@@ -86,7 +86,7 @@ class Reader:
         return self._all(chosen.where(recent).order_by(streams.c.started_utc.desc(), streams.c.id))
 
     def seconds(self, first: dict[str, int]) -> dict[str, list[Row]]:
-        """What was heard in each stream, by its id, from a second on."""
+        """Timeline rows of each stream, by its id, from a second on."""
         found: dict[str, list[Row]] = {}
         for id, second in first.items():
             chosen = sa.select(timeline).where(
@@ -98,11 +98,11 @@ class Reader:
     def alerts(
         self, chosen: Chosen, order: str, limit: int, after: str | None
     ) -> tuple[list[Row], str | None]:
-        """A page of alerts and samples with their streams and clips, and where the next page
-        begins; None at the end.
+        """A page of alerts and samples with their streams and clips, and the start of the next
+        page; None at the end.
 
-        The most informative or the newest come first. Raises ConfigError for an `after` that was
-        not given out so.
+        Sorted by review priority or newest first. Raises ConfigError for an `after` that no page
+        returned.
         """
         column, parse = (
             (alerts.c.informative, float)
@@ -122,10 +122,10 @@ class Reader:
         return self._page(query, column, alerts.c.id, parse, limit, after)
 
     def alert(self, id: str) -> Row | None:
-        """An alert or sample as `alerts` has it, with `trace`, `neighbours`, `labels` and `index`;
-        None for another id.
+        """An alert or sample like in `alerts`, with `trace`, `neighbours`, `labels` and `index`;
+        None for an unknown id.
 
-        `index` has the encoders whose index has learnt it, and of how many blocks.
+        `index` lists the encoders whose index contains it, with the number of blocks.
         """
         columns = evidence.c.trace, evidence.c.neighbours
         found = self._all(_with_clip(*columns).outerjoin(evidence).where(alerts.c.id == id))
@@ -143,14 +143,12 @@ class Reader:
         )
 
     def sound(self, id: str) -> bytes | None:
-        """The FLAC bytes of an alert's or a sample's clip; None where there are none."""
+        """The FLAC bytes of an alert's or a sample's clip; None if there are none."""
         found = self._all(sa.select(clips.c.flac).join(alerts).where(alerts.c.id == id))
         return found[0]["flac"] if found else None
 
     def clips_of_references(self, ids: Sequence[str]) -> dict[str, str]:
-        """Of references that were confirmed from a clip which is still stored, the alerts or
-        samples that it is of.
-        """
+        """For references confirmed from a clip that is still stored: its alerts or samples."""
         query = sa.select(overlay_references.c.id, sa.func.min(alerts.c.id).label("clip"))
         query = (
             query.select_from(overlay_references)
@@ -163,7 +161,7 @@ class Reader:
         }
 
     def reviews(self) -> dict[str, int]:
-        """How many alerts and samples there are of each state of review."""
+        """Number of alerts and samples by review state."""
         found = self._all(
             sa.select(alerts.c.review, sa.func.count().label("n")).group_by(alerts.c.review)
         )
@@ -172,14 +170,14 @@ class Reader:
     def _page(
         self, query, column, id, parse, limit: int, after: str | None
     ) -> tuple[list[Row], str | None]:
-        """By `column` downwards; rows that are equal there by `id` downwards."""
+        """Sorted by `column` descending; ties by `id` descending."""
         if after is not None:
             value, _, last = after.rpartition("~")
             try:
                 value = parse(value)
             except ValueError:
                 raise ConfigError(
-                    f"after = {after[:80]!r}: expected what the page before gave as `next`"
+                    f"after = {after[:80]!r}: expected the `next` of the previous page"
                 ) from None
             query = query.where(sa.or_(column < value, sa.and_(column == value, id < last)))
         rows = self._all(query.order_by(column.desc(), id.desc()).limit(limit + 1))

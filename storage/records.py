@@ -1,6 +1,4 @@
-"""Events as the records that the spool keeps: what JSON can hold, cleaned of what a database
-cannot.
-"""
+"""Events as spool records: JSON, without anything a database cannot store."""
 
 from __future__ import annotations
 
@@ -18,26 +16,26 @@ from radd.types import Alert, AlertState, Gap, Neighbour, Sample, seconds
 from storage.spool.entry import Entry
 
 TEXT_CHARACTERS = 10_000
-SAMPLE = "sample"  # the state of an alert that is none: speech that was drawn for review
+SAMPLE = "sample"  # alert state of rows that are not alerts: speech drawn for review
 
 
 @dataclass(frozen=True, slots=True)
 class StreamInfo:
-    """What is known of a stream once its source is open."""
+    """A stream's data once its source is open."""
 
     id: str
     """UUID"""
     source: str
-    """what a person calls the source"""
+    """display name of the source"""
     device: str | None
     """the device's own name; None if the source is not a device"""
     native_rate_hz: int
     host: str
-    """the machine that listens"""
+    """the machine that runs the daemon"""
     bundle: str
     """name and version of the model bundle"""
     config_hash: str
-    """SHA-256 of the settings in force, hexadecimal"""
+    """SHA-256 of the effective settings, hexadecimal"""
     started: datetime
     """wall clock with its zone, read once when the source opened; sample 0"""
 
@@ -62,7 +60,7 @@ def alert_record(alert: Alert, info: StreamInfo) -> dict[str, Any]:
 
 
 def sample_record(sample: Sample, info: StreamInfo) -> dict[str, Any]:
-    """As `alert_record`, so that people review both the same way."""
+    """Like `alert_record`, so that both are reviewed the same way."""
     return _flagged(sample, info, SAMPLE, sample.start, sample.start, ended=True)
 
 
@@ -132,7 +130,7 @@ def _left_open(said: dict[str, Any], flac: bytes | None) -> Alert:
 
 
 def moment(info: StreamInfo, samples: int) -> str:
-    """The wall clock at a sample of the stream, as `utc`."""
+    """The wall-clock time of a sample of the stream, as `utc`."""
     return utc(info.started + timedelta(seconds=seconds(samples)))
 
 
@@ -142,12 +140,12 @@ def utc(when: datetime) -> str:
 
 
 def measured(value: float | None) -> float | None:
-    """The value if it is a number a database can hold, else None."""
+    """The value if a database can store it as a number, else None."""
     return None if value is None or not math.isfinite(value) else float(value)
 
 
 def storable(text: str) -> str:
-    """The text in characters that UTF-8 can hold, file names of unknown encoding included; at most
-    10,000 of them.
+    """The text in characters that UTF-8 can encode, including file names of unknown encoding; at
+    most 10,000 characters.
     """
     return text.encode("utf-8", "backslashreplace").decode()[:TEXT_CHARACTERS]

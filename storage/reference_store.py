@@ -1,4 +1,4 @@
-"""What people say of recordings, as references of a bundle's index: add, remove, restore, list,
+"""Recordings confirmed by people, as references of a bundle's index: add, remove, restore, list,
 count.
 """
 
@@ -16,14 +16,14 @@ from storage.overlay import OverlayRecording, OverlayStore, Review
 
 
 class ReferenceStore:
-    """The living index of one bundle: its own references, which never change, and the overlay in a
-    database.
+    """The index of one bundle plus the overlay in a database. The bundle's own references never
+    change.
     """
 
     def __init__(self, bundle: Path, url: str):
         self._encoder, self._index, calibration = load_known_voices(bundle)
         self.weighs = bool(calibration.closeness)
-        """whether this bundle knows how much a confirmed reference says; if not, they are only
+        """whether the bundle has a measured weight for confirmed references; if not, they are only
         shown
         """
         self._store = OverlayStore(url, self._encoder.id)
@@ -35,24 +35,24 @@ class ReferenceStore:
         self._store.close()
 
     def add(self, file: Path, known: Provenance, review: Review) -> tuple[str, int]:
-        """Add the blocks of speech of a recording; its id, and how many there are, 0 where it is
-        there already.
+        """Add the speech blocks of a recording. Returns its id and their number, 0 if it exists
+        already.
 
-        Raises AudioError where it cannot be read or holds no speech, ConfigError where it has the
+        Raises AudioError if it cannot be read or contains no speech, ConfigError if it has the
         other label.
         """
         references, vectors = references_in(load_speech(file), self._encoder, known)
         if not references:
             raise AudioError(
-                f"{file} holds no second of speech, so there is nothing to compare voices with"
+                f"{file} has less than a second of speech, too little to compare voices with"
             )
         return references[0].id, len(references) * self._store.add(references, vectors, review)
 
     def remove(self, ids: list[str], review: Review) -> None:
-        """Delete what was added; hide what is of the bundle. All of it or nothing.
+        """Delete added recordings; hide references of the bundle. All of it or nothing.
 
-        Raises ConfigError for an unknown id, ModelError where too few of the bundle's references
-        would be left.
+        Raises ConfigError for an unknown id, ModelError if too few of the bundle's references would
+        remain.
         """
         self._index.without(set(ids) | self._store.read().removed)
         self._store.remove(ids, self._index.ids(), review)
@@ -63,7 +63,9 @@ class ReferenceStore:
     def recordings(
         self, label: str | None = None, source: str | None = None
     ) -> list[OverlayRecording]:
-        """What was added, oldest first, of this label and of sources whose name holds `source`."""
+        """Added recordings, oldest first, with this label and with `source` in the name of their
+        source.
+        """
         return [
             recording
             for recording in self._store.recordings()
@@ -71,7 +73,7 @@ class ReferenceStore:
         ]
 
     def stats(self) -> dict[str, int]:
-        """Counts of the index, and how each of its parts is searched, by what is counted."""
+        """Counts of the index, and how each of its parts is searched."""
         overlay = self._store.read()
         real, fake = map(len, overlay.sides)
         return {
@@ -87,7 +89,7 @@ class ReferenceStore:
 
 
 def _memory(whose: str, sides: Sequence[Side]) -> dict[str, int]:
-    """Megabytes of those sides that hold something, by how they are searched."""
+    """Megabytes of the sides that are not empty, by how they are searched."""
     found = {}
     for label, side in zip(("real", "fake"), sides, strict=True):
         held, mapped = (round(n / 1e6) for n in side.memory())

@@ -21,22 +21,22 @@ UNANSWERED = ("pending", "expired")
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """What [storage] says of it."""
+    """Retention settings from [storage]."""
 
     quota_bytes: int
     """of all clips together"""
     keep_days_pending: int
-    """of clips that nobody has reviewed; 0: for ever"""
+    """for clips that nobody has reviewed; 0: forever"""
     keep_days_labelled: int
-    """of clips that somebody has reviewed; 0: for ever"""
+    """for clips that somebody has reviewed; 0: forever"""
     keep_days_timeline: int
     """of the rows of seconds and gaps; 0: for ever"""
 
     def apply(self, connection: sa.Connection) -> int:
-        """Empty the clips that are too old, then the oldest, unreviewed first, until the rest fits;
-        returns how many.
+        """Evict the audio of clips that are too old, then of the oldest, unreviewed first, until
+        the rest fits. Returns their number.
 
-        A clip that was still waiting for an answer is `expired` then.
+        A clip still waiting for a label becomes `expired`.
         """
         now = utc_now()
         stored = clips.c.state == "stored"

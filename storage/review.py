@@ -1,6 +1,4 @@
-"""What people say of clips: the queue of what to ask them, their labels, and what the labels come
-to.
-"""
+"""Review of clips: the queue, the labels, and what they add up to."""
 
 from __future__ import annotations
 
@@ -39,7 +37,7 @@ LONGEST_ID = 36
 ID = re.compile(rf"[0-9a-f-]{{4,{LONGEST_ID}}}")
 STATES = ("pending", "fake", "real", "unsure", "conflict", "expired")
 IN_INDEX = {"fake": "spoof", "real": "bonafide"}
-"""the agreed labels, as the index calls them"""
+"""the agreed labels in the terms of the index"""
 SHOWN = (
     "id",
     "stream_id",
@@ -71,31 +69,31 @@ class ReviewSettings:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Which clips to list; None: any."""
+    """Filter for clips; None: any."""
 
     state: str = "pending"
     """one of STATES"""
     kind: str | None = None
     """alert or sample"""
     stream: str | None = None
-    """the id of a stream or how it begins"""
+    """id of a stream, or its first characters"""
     label: Label | None = None
-    """somebody has said so"""
+    """somebody gave this label"""
     unlabelled_by: str | None = None
-    """a reviewer who has not answered yet"""
+    """a reviewer who has not labelled it yet"""
     since: datetime | None = None
     """UTC; began at that time or later"""
     after: str | None = None
-    """the last clip of the page before"""
+    """the last clip of the previous page"""
     limit: int = 20
 
 
 def agreed(history: Iterable[tuple[str, str]], quorum: int) -> str:
-    """What labels (reviewer, label), in the order in which they came, come to: one of STATES but
+    """The state that labels (reviewer, label), in order of arrival, add up to: one of STATES except
     expired.
 
-    Of each reviewer the latest counts. `fake` or `real` is agreed where it leads the other by
-    `quorum` reviewers; with answers on both sides and no such lead it is a conflict.
+    The latest label of each reviewer counts. `fake` or `real` is agreed if it leads the other by
+    `quorum` reviewers. With labels on both sides and no such lead it is a conflict.
     """
     latest = {person(reviewer): label for reviewer, label in history}
     votes = Counter(latest.values())
@@ -108,8 +106,8 @@ def agreed(history: Iterable[tuple[str, str]], quorum: int) -> str:
 
 
 def person(reviewer: str) -> str:
-    """A reviewer's name as it is compared: case, spaces and the ways to write one character make no
-    second person.
+    """A reviewer's name for comparison: case, spaces and Unicode forms do not make a second
+    person.
     """
     return " ".join(unicodedata.normalize("NFKC", reviewer).casefold().split())
 
@@ -118,10 +116,10 @@ Rows = list[dict[str, Any]]  # an alias, because the class has a method called l
 
 
 class Reviews:
-    """The review of a database; a context manager that makes the tables where there are none.
+    """The review of a database; a context manager that creates missing tables.
 
-    A clip goes by the id of its alert or sample, or by how that begins. Every method raises
-    ConfigError for an id that fits none or several, and the errors of Database.
+    A clip is identified by the id of its alert or sample, or by its first characters. Every method
+    raises ConfigError for an id that matches none or several, and the errors of Database.
     """
 
     def __init__(self, url: str, quorum: int):
@@ -136,7 +134,7 @@ class Reviews:
         self.database.close()
 
     def list(self, question: Question) -> Rows:
-        """The most informative clips that fit, at most `limit`."""
+        """The matching clips with the highest review priority, at most `limit`."""
         with self.database.transaction() as connection:
             ids = connection.scalars(self._queue(connection, question)).all()
             columns = *(alerts.c[name] for name in SHOWN), clips.c.length_samples, streams.c.source
@@ -156,7 +154,7 @@ class Reviews:
         ]
 
     def explain(self, question: Question) -> Rows:
-        """How MySQL and MariaDB look for them: the rows of EXPLAIN."""
+        """The query plan in MySQL and MariaDB: the rows of EXPLAIN."""
         with self.database.transaction() as connection:
             query = self._queue(connection, question).compile(
                 connection, compile_kwargs={"literal_binds": True}
@@ -164,7 +162,7 @@ class Reviews:
             return [dict(row) for row in connection.execute(sa.text(f"EXPLAIN {query}")).mappings()]
 
     def _queue(self, connection: sa.Connection, question: Question) -> sa.Select:
-        """The ids alone, so that an index answers without a look at the rows."""
+        """Only the ids, so that an index answers without reading the rows."""
         chosen = sa.select(alerts.c.id).where(alerts.c.review == question.state)
         if question.kind is not None:
             chosen = chosen.where((alerts.c.state == SAMPLE) == (question.kind == SAMPLE))
@@ -179,7 +177,7 @@ class Reviews:
             chosen = chosen.where(sa.exists().where(of_clip, labels.c.label == question.label))
         if (
             question.unlabelled_by is not None
-        ):  # by a join: MariaDB would gather all labels for NOT EXISTS
+        ):  # by a join: for NOT EXISTS MariaDB would materialise all labels
             mine = labels.alias("mine")
             by = mine.c.reviewer == storable(question.unlabelled_by)
             chosen = chosen.outerjoin(mine, sa.and_(mine.c.clip_sha256 == alerts.c.clip_sha256, by))
@@ -193,7 +191,7 @@ class Reviews:
         )
 
     def show(self, id: str) -> dict[str, Any]:
-        """Everything that is kept of one clip but its sound: rows of alert, stream and clip,
+        """Everything stored about one clip except its audio: rows of alert, stream and clip,
         evidence, labels.
         """
         with self.database.transaction() as connection:
@@ -240,7 +238,7 @@ class Reviews:
             }
 
     def sound(self, id: str) -> tuple[str, bytes]:
-        """The whole id of a clip and its FLAC bytes; raises ConfigError where its sound is gone."""
+        """The full id of a clip and its FLAC bytes. Raises ConfigError if its audio is gone."""
         with self.database.transaction() as connection:
             alert = find(connection, alerts, id)
             flac = connection.scalar(
@@ -248,16 +246,16 @@ class Reviews:
             )
         if flac is None:
             raise ConfigError(
-                f"the sound of {alert['id']} is gone: its time or the quota of clips was over"
+                f"the audio of {alert['id']} is gone: it expired or exceeded the clip quota"
             )
         return alert["id"], flac
 
     def label(self, ids: Sequence[str], label: Label, reviewer: str, reason: str) -> dict[str, str]:
-        """Add one reviewer's answer to clips, all or none; what is agreed now, by whole id.
+        """Add one reviewer's label to clips, all or none. Returns the resulting states, by full id.
 
-        A repeated answer changes nothing. A clip whose agreed label changes leaves the index in the
-        same transaction. Raises ConfigError for a reviewer without a name and for an alert that is
-        still open.
+        Repeating a label has no effect. If a clip's agreed label changes, it leaves the index in
+        the same transaction. Raises ConfigError for a reviewer without a name and for an alert that
+        is still open.
         """
         reviewer, reason = storable(reviewer), storable(reason)
         if not person(reviewer):
@@ -266,9 +264,7 @@ class Reviews:
             found = [find(connection, alerts, id) for id in ids]
         for alert in found:
             if alert["state"] == "open":
-                raise ConfigError(
-                    f"alert {alert['id']} is still going on; label it when it is over"
-                )
+                raise ConfigError(f"alert {alert['id']} is still open; label it once it has closed")
         said = {
             "label": label.value,
             "reviewer": reviewer,
@@ -278,7 +274,7 @@ class Reviews:
         now = {}
         with (
             self.database.transaction() as connection
-        ):  # its own, so that it sees no labels older than its lock
+        ):  # separate, so that it sees no labels older than its lock
             for sha256, history in self.lock(
                 connection, {alert["clip_sha256"] for alert in found}
             ).items():
@@ -296,7 +292,7 @@ class Reviews:
         }
 
     def lock(self, connection: sa.Connection, sha256s: Collection[str]) -> dict[str, Rows]:
-        """The labels of clips that are there; until the transaction ends nobody else adds one."""
+        """The labels of existing clips; until the transaction ends nobody else can add one."""
         mine = sa.select(clips.c.sha256).where(clips.c.sha256.in_(sha256s)).order_by(clips.c.sha256)
         locked = connection.scalars(mine.with_for_update()).all()
         said = _labels(connection, locked)
@@ -309,7 +305,7 @@ class Reviews:
         history: Rows,
         said: Rows,
     ) -> Rows:
-        """Add labels to those that `lock` gave, and draw the conclusion; all labels."""
+        """Add labels to those that `lock` returned, and update the state. Returns all labels."""
         first = max((row["number"] for row in history), default=0) + 1
         rows = [row | {"number": number} for number, row in enumerate(said, first)]
         if rows:
@@ -327,11 +323,10 @@ class Reviews:
         return history + rows
 
     def remember(self, encoder: Encoder) -> dict[str, int | str]:
-        """Enter the clips whose label is agreed, and that this encoder's index does not know, into
-        its overlay.
+        """Add clips with an agreed label that this encoder's index lacks to its overlay.
 
-        By SHA-256 the number of blocks, or in words what is in the way. What a killed run left
-        undone is done now.
+        Returns by SHA-256 the number of blocks, or an error text. Completes what a killed run left
+        undone.
         """
         known = sa.exists().where(
             indexed_clips.c.clip_sha256 == alerts.c.clip_sha256,
@@ -356,8 +351,8 @@ class Reviews:
         return done
 
     def _enter(self, sha256: str, encoder: Encoder) -> int:
-        """Of a fake only what the alert is about: before it, in a call that is taken over, a person
-        speaks.
+        """For a fake only from the start of its alert: before it, in a call that is taken over, a
+        person speaks.
         """
         before = (alerts.c.began_samples - alerts.c.clip_start_samples).label("before")
         clip = (
@@ -398,8 +393,8 @@ class Reviews:
         return len(references)
 
     def stats(self) -> dict[str, Any]:
-        """Counts of clips by kind and state, of answers by reviewer, and of what the indices have
-        learnt.
+        """Counts of clips by kind and state, of labels by reviewer, and of what the indices have
+        learned.
         """
         kind = sa.case((alerts.c.state == SAMPLE, SAMPLE), else_="alert")
         with self.database.transaction() as connection:
@@ -440,29 +435,25 @@ class Reviews:
 
 
 def find(connection: sa.Connection, table: sa.Table, id: str) -> dict[str, Any]:
-    """The row of alerts or streams whose id is this or begins so."""
+    """The row of alerts or streams whose id equals or starts with this."""
     what = "clip" if table is alerts else "stream"
     if not ID.fullmatch(id):
         raise ConfigError(
-            f"{id[:50]!r} is no id of a {what}: expected 4 or more of its first digits, 0-9a-f "
+            f"{id[:50]!r} is not the id of a {what}: expected its first 4 or more digits, 0-9a-f "
             "and -"
         )
     begins_so = table.c.id.between(
         id, id + "g"
-    )  # as no digit follows f; unlike LIKE, every index serves it
+    )  # no digit follows f; unlike LIKE, this can use any index
     found = connection.execute(sa.select(table).where(begins_so).limit(2)).mappings().all()
     if len(found) != 1:
-        problem = (
-            "more than one begins so: give more of its digits"
-            if found
-            else "review.py list shows what there is"
-        )
-        raise ConfigError(f"there is {'not only one' if found else 'no'} {what} {id}; {problem}")
+        problem = "give more of its digits" if found else "review.py list shows the existing ones"
+        raise ConfigError(f"there is {'more than one' if found else 'no'} {what} {id}; {problem}")
     return dict(found[0])
 
 
 def _labels(connection: sa.Connection, sha256s: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-    """The labels of clips, each one's in the order in which they came."""
+    """The labels of clips, in order of arrival."""
     found: dict[str, list[dict[str, Any]]] = {}
     rows = (
         sa.select(labels)

@@ -1,4 +1,4 @@
-"""Which clips are worth a person's time: how much a label of each would teach."""
+"""Review priority: how much a label of each clip would teach the model."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from storage.records import SAMPLE
 
 
 def review_priority(record: dict[str, Any]) -> float:
-    """Of an alert's record, 0 to 1, higher = more: the mean of how uncertain, how novel and how
-    disputed it is.
+    """Priority of an alert's record, 0 to 1, higher = more: the mean of uncertainty, novelty and
+    dispute.
 
-    Uncertain: the entropy in bits of the posterior that the median LLR gives at equal odds
-    (uncertainty sampling, Lewis and Gale 1994). Novel: 1 less the cosine of the nearest reference.
-    Disputed: the share of the nearest references that bear the other label than that LLR gives. A
-    part that was not measured counts as 1.
+    Uncertainty: entropy in bits of the posterior for the median LLR at equal odds (uncertainty
+    sampling, Lewis and Gale 1994). Novelty: 1 minus the cosine of the nearest reference. Dispute:
+    share of the nearest references whose label differs from the sign of that LLR. A part that was
+    not measured counts as 1.
 
-    The place of a sample is drawn at random, from its id: it is to find what the model is sure of
-    and wrong about.
+    The priority of a sample is random, drawn from its id: samples must find what the model is
+    confidently wrong about.
     """
     if record["alert"]["state"] == SAMPLE:
         return uuid.UUID(record["alert"]["id"]).int / 2**128
@@ -38,6 +38,6 @@ def review_priority(record: dict[str, Any]) -> float:
 
 
 def entropy_bits(llr: float) -> float:
-    """Of the two hypotheses at equal odds, 0 to 1 bit."""
+    """Entropy of the two hypotheses at equal odds, 0 to 1 bit."""
     rare = math.exp(-abs(llr)) / (1 + math.exp(-abs(llr)))
     return -sum(p * math.log2(p) for p in (rare, 1 - rare) if 0 < p < 1)

@@ -1,6 +1,4 @@
-"""Entries of the spool as rows of the database, to the same effect however often they are
-written.
-"""
+"""Writes spool entries as database rows; writing an entry again has no further effect."""
 
 from __future__ import annotations
 
@@ -43,7 +41,7 @@ def _store_alert(connection: sa.Connection, entry: Entry) -> None:
     if entry.clip is not None or before is None:
         _store_clip(connection, entry)
         row["clip_sha256"] = entry.clip_sha256
-    else:  # the sound that an earlier version brought is better than none
+    else:  # audio from an earlier version is better than none
         row |= before._mapping
     row["review"] = _review(
         connection, row, before.review if before else None, entry.clip is not None
@@ -58,9 +56,7 @@ def _store_alert(connection: sa.Connection, entry: Entry) -> None:
 def _review(
     connection: sa.Connection, alert: dict[str, Any], before: str | None, has_sound: bool
 ) -> str:
-    """What people have said of the clip, perhaps as that of another alert; expired where there is
-    nothing to hear.
-    """
+    """Existing labels of the clip, perhaps from another alert; expired if there is no audio."""
     alerts = tables.alerts
     twin = sa.select(alerts.c.review).where(
         alerts.c.clip_sha256 == alert["clip_sha256"], alerts.c.id != alert["id"]
@@ -100,7 +96,7 @@ def upsert(
     rows: list[dict[str, Any]],
     update: list[str] | None = None,
 ) -> None:
-    """Insert rows of equal columns; where the primary key exists, replace those columns, or only
+    """Insert rows with equal columns; where the primary key exists, replace those columns, or only
     `update`.
     """
     if not rows:

@@ -1,7 +1,7 @@
-"""The tables as the program sees them; storage/migrations makes them, schema.sql explains them.
+"""The tables as the program sees them; storage/migrations creates them, schema.sql documents them.
 
-Wall clock is UTC without a zone, to the millisecond; `_samples` count 16 kHz samples since the
-stream began.
+Wall-clock times are UTC without a zone, to the millisecond; `_samples` count 16 kHz samples since
+the stream began.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
 SCHEMA = "0005"
-"""the newest migration; four digits, so that old and new can be told apart"""
+"""the newest migration; four digits, so that older and newer can be compared"""
 
 METADATA = sa.MetaData()
 MYSQL: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Scores, eight a second, as one row a second for later plots."""
+"""Aggregates eight scores a second to one row per second for later plots."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ GRAVITY = (
 
 
 class Timeline:
-    """Gathers the scores of one second after another; belongs to one stream."""
+    """Collects the scores of one second after another; belongs to one stream."""
 
     def __init__(self):
         self._scores: list[Score] = []
         self._rows: list[dict[str, Any]] = []
 
     def __len__(self) -> int:
-        """Finished seconds that were not taken yet."""
+        """Finished seconds that have not been taken yet."""
         return len(self._rows)
 
     def push(self, score: Score) -> None:
@@ -38,8 +38,8 @@ class Timeline:
         self._scores.append(score)
 
     def take(self, to_the_end: bool = False) -> list[dict[str, Any]]:
-        """The rows of the finished seconds, oldest first, and with `to_the_end` of the one that has
-        begun.
+        """The rows of the finished seconds, oldest first; with `to_the_end` also of the current
+        one.
         """
         if to_the_end and self._scores:
             self._finish()
@@ -47,8 +47,8 @@ class Timeline:
         return rows
 
     def _finish(self) -> None:
-        """The gravest verdict, the means of LLR and distance (None if nothing was measured), the
-        mean power.
+        """The most serious verdict, the means of LLR and distance (None if nothing was measured),
+        the mean power.
         """
         llrs = [score.llr for score in self._scores if score.llr is not None]
         compared = (

@@ -1,3 +1,3 @@
-"""The room between a source of sound and its events: capture, windows over time, the decision,
-alerts and sinks.
+"""The live path between an audio source and its events: capture, windows, decision, alerts and
+sinks.
 """

@@ -1,4 +1,4 @@
-"""Alerts and their evidence: the sound, the scores and the references around a synthetic voice."""
+"""Alerts and their evidence: audio, scores and references around a synthetic voice."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class AlertSettings:
 
 
 class _Evidence:
-    """What an open alert keeps: the first max_clip_s of its sound, the scores within, and its worst
-    score.
+    """Evidence of an open alert: the first max_clip_s of its audio, the scores within, and its
+    worst score.
     """
 
     def __init__(self, began: int, clip_start: int, capacity: int):
@@ -62,14 +62,14 @@ class _Evidence:
 
 
 class Recorder:
-    """Keeps the latest sound and scores of one stream, and makes the alerts out of them.
+    """Keeps the latest audio and scores of one stream, and builds alerts from them.
 
     Memory is bounded: an alert longer than max_clip_s keeps its first part.
     """
 
     def __init__(self, settings: AlertSettings, stream_id: str):
-        """`stream_id` is the UUID of the stream; with where an alert began it makes the alert's
-        own.
+        """`stream_id` is the UUID of the stream. The alert's id is derived from it and from the
+        start of the alert.
         """
         self._settings = settings
         self._stream_id = uuid.UUID(stream_id)
@@ -79,15 +79,15 @@ class Recorder:
         self._evidence: _Evidence | None = None
 
     def reset(self) -> None:
-        """Forget sound and scores, so that no clip straddles a gap; an alert must be closed
-        before.
+        """Forget audio and scores, so that no clip straddles a gap. An open alert must be closed
+        first.
         """
         self._sound.reset()
         self._scores.clear()
         self._evidence = None
 
     def record(self, hop: np.ndarray, score: Score) -> None:
-        """Take in one hop, float32 (HOP_SAMPLES,), and its score."""
+        """Add one hop, float32 (HOP_SAMPLES,), and its score."""
         self._sound.write(hop)
         self._scores.append(score)
         if self._evidence is not None:
@@ -95,19 +95,19 @@ class Recorder:
             self._evidence.add_score(score)
 
     def forget(self, end: int, began: int) -> None:
-        """Keep no more of what was heard up to sample `end` than an alert needs whose evidence
-        begins at `began`.
+        """Discard audio before sample `end` that an alert with evidence from `began` would not
+        need.
         """
         first = began - self._pre_roll
-        self._sound.hold(end - first + HOP_SAMPLES)  # the next hop comes before the next look
+        self._sound.hold(end - first + HOP_SAMPLES)  # the next hop arrives before the next call
         while self._scores and self._scores[0].end <= first:
             self._scores.popleft()
 
     def alert(self, decision: Decision, gaps: int) -> Alert:
-        """The event of a decision about the hop recorded last (OPEN) or about any sound since
+        """The event of a decision about the last recorded hop (OPEN) or about any audio since
         (CLOSE).
 
-        `gaps` is how many the stream had so far.
+        `gaps` is the number of gaps in the stream so far.
         """
         if decision.state is AlertState.OPEN:
             self._evidence = self._gather(decision)
@@ -132,7 +132,7 @@ class Recorder:
         )
 
     def _gather(self, opened: Decision) -> _Evidence:
-        """The evidence so far, from the pre-roll on or from the oldest sound still here."""
+        """The evidence so far, from the pre-roll or from the oldest audio still available."""
         wanted = opened.end - (opened.began - self._pre_roll)
         sound = self._sound.last(min(wanted, self._sound.capacity))
         evidence = _Evidence(opened.began, opened.end - len(sound), self._sound.capacity)

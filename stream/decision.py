@@ -1,7 +1,7 @@
-"""From log likelihood ratios to verdicts and to the beginning and end of an alert.
+"""From log-likelihood ratios to verdicts, and to the start and end of an alert.
 
-LLRs are natural logs, higher = bona fide; the evidence that is added up has the other sign, higher
-= spoof.
+LLRs are natural logs, higher = bona fide. Accumulated evidence has the opposite sign, higher =
+spoof.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, AlertState, Verdict
 
 SHORTEST_WINDOW_SAMPLES = (
     8 * HOP_SAMPLES
-)  # shorter windows overlap those that follow: they weigh no more than this one
+)  # shorter windows overlap those that follow, so none weighs more than a window of this length
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +57,23 @@ class DecisionSettings:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """An alert begins or ends."""
+    """An alert opens or closes."""
 
     state: AlertState
     """OPEN or CLOSE"""
     began: int
-    """samples, start of the evidence: the middle of its first window, as a window turns when half
-    of it is synthetic
+    """samples, start of the evidence: the middle of its first window, because a window flips when
+    half of it is synthetic
     """
     end: int
-    """samples, end of the latest hop that spoke for spoof"""
+    """end of the latest hop with evidence for spoof, samples"""
 
 
 class Decider:
     """The sequential test of one stream: a CUSUM over the LLRs (Page 1954), with hysteresis and a
-    refractory time.
+    refractory period.
 
-    It is told where in the stream each hop ends and never reads a clock.
+    Time comes from the hop positions in the stream; no clock is read.
     """
 
     def __init__(self, settings: DecisionSettings):
@@ -84,14 +84,14 @@ class Decider:
     def reset(self) -> None:
         """Forget the stream."""
         self.evidence = 0.0
-        """nats for spoof so far, >= 0, higher = spoof; an alert opens at open_evidence"""
+        """evidence for spoof so far, nats, >= 0, higher = spoof; an alert opens at open_evidence"""
         self.is_open = False
         self._began = self._turned = self._measured = self._bonafide = 0
         self._quiet_until = 0
 
     @property
     def began(self) -> int | None:
-        """Where the evidence begins of which an alert may come, in samples; None without any."""
+        """Start of the current evidence, in samples; None if there is none."""
         return self._began if self.evidence and not self.is_open else None
 
     def p_spoof(self, llr: float) -> float:
@@ -101,18 +101,18 @@ class Decider:
         log_odds = llr + self._prior_log_odds
         unlikely = math.exp(
             -abs(log_odds)
-        )  # of the two hypotheses the less likely one, so that exp never overflows
+        )  # of the less likely hypothesis, so that exp never overflows
         return (1.0 if log_odds < 0 else unlikely) / (1.0 + unlikely)
 
     def verdict(self, llr: float) -> Verdict:
-        """What one measured LLR alone says: BONAFIDE, SUSPECT or SPOOF.
+        """Verdict of a single LLR: BONAFIDE, SUSPECT or SPOOF.
 
-        Raises ModelError for one that is not finite.
+        Raises ModelError if it is not finite.
         """
         if not math.isfinite(llr):
             raise ModelError(
-                f"the model gave the score {llr}, expected a finite number; its bundle must be "
-                "made anew"
+                f"the model returned the score {llr}, expected a finite number; train the bundle "
+                "again"
             )
         p_spoof = self.p_spoof(llr)
         if p_spoof >= self._settings.spoof_p:
@@ -122,12 +122,11 @@ class Decider:
     def update(
         self, end: int, llr: float | None, window_samples: int, hops: int = 1
     ) -> Decision | None:
-        """Take in the hop that ends at sample `end`; the Decision, if an alert begins or ends with
-        it.
+        """Process the hop that ends at sample `end`; return a Decision if an alert opens or closes.
 
-        A hop is worth its share of its window, because windows overlap; `hops` is how many it
-        stands for, itself and those before it that were shed. llr None (nothing measured) only lets
-        time pass; close_silence_s of that ends an alert and forgets the evidence.
+        A hop counts as its share of its window, because windows overlap. `hops` is the number it
+        stands for: itself and those shed before it. An LLR of None (not measured) only advances
+        time; after close_silence_s of that an alert closes and the evidence is discarded.
         """
         if llr is None:
             is_silent = end - self._measured >= self._settings.close_silence_s * SAMPLE_RATE_HZ
@@ -143,8 +142,8 @@ class Decider:
         return self._add(end, step, window_samples)
 
     def close(self, end: int) -> Decision | None:
-        """Forget the evidence at sample `end`, as at a gap or the end of sound; the Decision, if an
-        alert was open.
+        """Discard the evidence at sample `end`, as at a gap or the end of the audio; return a
+        Decision if an alert was open.
         """
         self.evidence = 0.0
         if not self.is_open:
@@ -163,8 +162,8 @@ class Decider:
         return Decision(AlertState.OPEN, self._began, end)
 
     def _listen_on(self, end: int, step: float, hops: int) -> Decision | None:
-        """While an alert is open: evidence for bona fide without a break closes it, anything else
-        keeps it open.
+        """During an alert: uninterrupted evidence for bona fide closes it, anything else keeps it
+        open.
         """
         if step >= 0:
             self._turned, self._bonafide = end, 0

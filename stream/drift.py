@@ -1,5 +1,5 @@
-"""Whether a stream's sound goes away from all voices that the model knows: told once, and again
-after it had come back.
+"""Detects that a stream's audio drifts away from all voices that the model knows. Reported once,
+and again after a recovery.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from stream.engine import Listener
 from stream.monitor import HopBatch
 
 LATEST = 600 * SAMPLE_RATE_HZ // HOP_SAMPLES  # scores whose mean counts: ten minutes of speech
-FEWEST = 60 * SAMPLE_RATE_HZ // HOP_SAMPLES  # a minute; before that nothing is said
+# one minute; with less speech the mean is too noisy to report
+FEWEST = 60 * SAMPLE_RATE_HZ // HOP_SAMPLES
 
 
 class Knowing(Protocol):
-    """A detector that says how far from its references is usual; radd/bundle.py loads such ones."""
+    """A detector with a usual distance from its references; radd/bundle.py loads such detectors."""
 
     @property
     def name(self) -> str: ...

@@ -1,5 +1,5 @@
-"""Chunks of many streams through one detector: what each is to judge goes into one call, what was
-judged goes back.
+"""Batches the chunks of many streams into one detector call and returns the results to their
+streams.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ class EngineSettings:
 
 
 class Listener(Protocol):
-    """What turns the chunks of one stream into events; stream/monitor.py has the one that ships."""
+    """Turns the chunks of one stream into events; the implementation is in stream/monitor.py."""
 
     def hear(self, chunk: AudioChunk) -> HopBatch:
-        """What a detector is to judge of a chunk; judged() has to follow before the next chunk."""
+        """Prepare a chunk for scoring. judged() must follow before the next chunk."""
         ...
 
     def judged(self, heard: HopBatch, judgements: Sequence[Judgement]) -> Iterable[Event]: ...
@@ -37,7 +37,7 @@ class Listener(Protocol):
 
 
 class Fed(NamedTuple):
-    """A chunk for one of several streams."""
+    """A chunk of one of several streams."""
 
     listener: Listener
     chunk: AudioChunk
@@ -45,10 +45,10 @@ class Fed(NamedTuple):
 
 
 def feed(detector: Detector, chunks: Sequence[Fed]) -> list[Iterable[Event] | RaddError]:
-    """The events of the chunks, each of another stream; the error where a stream's own cannot be
-    made.
+    """The events of the chunks, each of a different stream; an error if a stream's own events
+    cannot be computed.
 
-    Raises what the detector raises, as that concerns all.
+    Raises what the detector raises, because that affects all streams.
     """
     heard = [fed.listener.hear(fed.chunk) for fed in chunks]
     asked = [k for k, one in enumerate(heard) if len(one.samples)]

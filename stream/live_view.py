@@ -1,7 +1,6 @@
-"""The live view for a person at a terminal of 80 x 24 or more; the only file that imports rich.
+"""The live view for a terminal of at least 80 x 24. The only file that imports rich.
 
-A thread of its own draws it a few times a second, so that the path of a chunk only notes what
-happened.
+A separate thread draws it a few times a second, so that the audio path only records events.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ WORDS = {
     Verdict.NO_SPEECH: ("nobody is speaking", "bright_black"),
     Verdict.TOO_NOISY: ("too noisy to judge", "bright_black"),
     Verdict.GAP: ("sound was lost", "magenta"),
-    Verdict.WARMING_UP: ("listening, more speech is needed", "cyan"),
+    Verdict.WARMING_UP: ("warming up, more speech is needed", "cyan"),
     Verdict.SHED: ("this machine is too busy", "magenta"),
 }
 LABEL_STYLES = {"bonafide": "green", "spoof": "red"}
@@ -41,7 +40,7 @@ NONE = Text("none", "dim")
 
 
 class Seen:
-    """What is drawn of one stream."""
+    """What is drawn for one stream."""
 
     def __init__(self, started: Started):
         self.started, self.pace = started, Pace(started.length_samples)
@@ -51,8 +50,8 @@ class Seen:
         self.stopped = False
 
     def note(self, score: Score) -> None:
-        """The chart has a column a second: the highest probability in it, None as long as nothing
-        was measured.
+        """Add a score to the chart: one column per second, with the highest probability in it, or
+        None if nothing was measured.
         """
         self.score = score
         column = (score.end - 1) // SAMPLE_RATE_HZ
@@ -64,10 +63,10 @@ class Seen:
 
 
 class LiveView:
-    """A display that draws what happens; `counts` is asked for the drops, overruns and queue of a
-    stream's source.
+    """A display that draws events; `counts` returns the drops, overruns and queue of a stream's
+    source.
 
-    One stream has the whole picture, several have a line each. What follows the end of the run is
+    One stream uses the whole picture, several have a line each. Text after the end of the run is
     printed below the last picture.
     """
 
@@ -152,7 +151,7 @@ class LiveView:
         return line
 
     def _streams(self) -> RenderableType:
-        """A line a stream, those with an open alert first."""
+        """One line per stream, those with an open alert first."""
         opened = {stream for stream, alert in self.alerts if alert.state is AlertState.OPEN}
         order = sorted(
             list(self.seen), key=lambda stream: (stream not in opened, self.seen[stream].stopped)
@@ -271,7 +270,7 @@ def _neighbours(seen: Seen) -> RenderableType:
 
 
 def _in_brief(seen: Seen) -> tuple[Text, Text, Text]:
-    """The latest probability, the voice in words, and what was lost or shed."""
+    """Latest probability, voice in words, and what was lost or shed."""
     score = seen.score
     words, style = (
         ("ended", "dim") if seen.stopped else WORDS[score.verdict if score else Verdict.WARMING_UP]
@@ -299,7 +298,7 @@ def _meter(level_dbfs: float, width: int = 48) -> Text:
 
 
 def _cell(p_spoof: float | None, row: int) -> tuple[str, str]:
-    """One character of the chart; a grey dot where nothing was measured, never an empty bar."""
+    """One character of the chart; a grey dot if nothing was measured, never an empty bar."""
     if p_spoof is None:
         return ("·" if row == 0 else " ", "bright_black")
     eighths = max(math.ceil(p_spoof * CHART_ROWS * 8), 1) - row * 8

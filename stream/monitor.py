@@ -27,7 +27,7 @@ SILENCE_DBFS = -120.0
 DAMAGED = Judgement(
     llr=None,
     refusal=Verdict.TOO_NOISY,
-    reason="samples that are no numbers (NaN or infinite) came with this sound: not judged",
+    reason="this audio contains samples that are NaN or infinite: not scored",
     neighbours=(),
     window_samples=0,
     speech_s=0.0,
@@ -37,29 +37,29 @@ DAMAGED = Judgement(
 
 @dataclass(frozen=True, slots=True)
 class HopBatch:
-    """A chunk on its way through a stream, between what it completed and what is made of it."""
+    """A chunk on its way through a stream, between its complete hops and their events."""
 
     state: object
-    """the detector's memory of the stream"""
+    """the detector's state of the stream"""
     hops: Hops
     events: list[Event]
     """of a loss before the hops"""
     arrived: float | None
-    """as AudioChunk has it"""
+    """as in AudioChunk"""
 
     @property
     def samples(self) -> np.ndarray:
-        """What a detector is to judge, whole hops, float32 (n * HOP_SAMPLES,), n from 0."""
+        """Whole hops to score, float32 (n * HOP_SAMPLES,), n >= 0."""
         return self.hops.samples[self.hops.damaged :].reshape(-1)
 
 
 class Monitor:
-    """The memory of one stream around a shared detector: chunks in, events out, in the order of the
-    sound.
+    """State of one stream around a shared detector: chunks in, events out, in the order of the
+    audio.
 
-    A gap ends an open alert and starts the detector anew. Damaged samples start it anew too, but no
-    sound is missing and the alert goes on: the hops that may hold them are TOO_NOISY, and no later
-    window reaches back to them.
+    A gap closes an open alert and resets the detector. Damaged samples reset it too, but no audio
+    is missing and the alert continues: the hops that may contain them are TOO_NOISY, and no later
+    window includes them.
     """
 
     def __init__(
@@ -70,7 +70,9 @@ class Monitor:
         stream_id: str,
         clock: Callable[[], float] = time.monotonic,
     ):
-        """`stream_id` is a UUID; `clock` tells the seconds that AudioChunk.arrived is told in."""
+        """`stream_id` is a UUID; `clock` returns seconds on the time scale of
+        AudioChunk.arrived.
+        """
         self._detector = detector
         self._state = detector.start()
         self._windower = Windower()
@@ -83,12 +85,12 @@ class Monitor:
         self._shed = 0
 
     def feed(self, chunk: AudioChunk) -> list[Event]:
-        """The events of the hops that `chunk` completes: a Score each, an Alert after the Score
-        that made it.
+        """The events of the hops that `chunk` completes: one Score each, followed by an Alert if
+        the Score caused one.
 
         A loss before the chunk yields the close of an open alert, a Gap, and a Score with the
-        verdict GAP at its end. Raises ValueError for a chunk that begins before the end of the one
-        before.
+        verdict GAP at its end. Raises ValueError for a chunk that begins before the end of the
+        previous one.
         """
         heard = self.hear(chunk)
         return self.judged(
@@ -96,9 +98,7 @@ class Monitor:
         )
 
     def hear(self, chunk: AudioChunk) -> HopBatch:
-        """The first half of feed(): what a detector is to judge of `chunk`; judged() has to follow
-        before the next.
-        """
+        """First half of feed(): the hops to score. judged() must follow before the next chunk."""
         hops = self._windower.push(chunk)
         events = self._lose(hops.gap, hops.unjudged) if hops.gap else []
         if hops.damaged:
@@ -106,7 +106,7 @@ class Monitor:
         return HopBatch(self._state, hops, events, chunk.arrived)
 
     def judged(self, heard: HopBatch, judgements: Sequence[Judgement]) -> list[Event]:
-        """The second half of feed(): the events, once a detector has judged heard.samples."""
+        """Second half of feed(): the events, given the judgements of heard.samples."""
         hops, events = heard.hops, heard.events
         latency_ms = None if heard.arrived is None else 1000.0 * (self._clock() - heard.arrived)
         for hop, judgement in zip(
@@ -130,17 +130,16 @@ class Monitor:
         return events
 
     def flush(self) -> list[Event]:
-        """The events of the end of sound, told once: the close of an open alert.
+        """The events at the end of the audio, returned once: the close of an open alert.
 
-        What is left is shorter than a hop and not judged; where that is all there was, a Score
-        WARMING_UP says so.
+        A rest shorter than a hop is not scored. If the stream is shorter than a hop, a Score
+        WARMING_UP reports that.
         """
         left = self._windower.pending
         if self._end or not left:
             return self._close()
         reason = (
-            f"{seconds(left):.3f} s of sound; a judgement needs at least "
-            f"{seconds(HOP_SAMPLES):.3f} s"
+            f"{seconds(left):.3f} s of audio; a score needs at least {seconds(HOP_SAMPLES):.3f} s"
         )
         return [_unmeasured(left, Verdict.WARMING_UP, reason)]
 
@@ -149,13 +148,11 @@ class Monitor:
         self._recorder.reset()
         self._state = self._detector.start()
         self._shed = 0
-        self._gaps += (
-            gap.start != self._gap_end
-        )  # a loss that is still going on is told in adjoining parts
+        self._gaps += gap.start != self._gap_end  # an ongoing loss is reported in adjoining parts
         self._end = self._gap_end = gap.end
         reason = f"{seconds(gap.end - gap.start):.3f} s lost: {gap.cause}"
         if unjudged:
-            reason += f"; {seconds(unjudged):.3f} s before that were too short to judge"
+            reason += f"; {seconds(unjudged):.3f} s before that were too short to score"
         return [*events, gap, _unmeasured(gap.end, Verdict.GAP, reason)]
 
     def _close(self) -> list[Event]:

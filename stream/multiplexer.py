@@ -1,5 +1,5 @@
-"""Many sources, each read by a thread of its own, as one flow of chunks for the thread that
-judges.
+"""Merges many sources, each read by its own thread, into one flow of chunks for the detector
+thread.
 """
 
 from __future__ import annotations
@@ -16,40 +16,40 @@ import numpy as np
 
 from radd.types import HOP_SAMPLES, AudioChunk, Shed, Source, seconds
 
-AHEAD_SAMPLES = 8 * HOP_SAMPLES  # of one source that wait here
+AHEAD_SAMPLES = 8 * HOP_SAMPLES  # per source, buffered here
 IDLE_S = 1.0
-MUCH = 2  # times as late as `late_s`: then even more is shed
-WAITED_S = 0.005  # from here on the reader of a source has waited for its sound
+MUCH = 2  # times `late_s`: from this delay on even more work is shed
+WAITED_S = 0.005  # above this, the reader of a source has waited for its audio
 
 
 class Arrival(NamedTuple):
-    """What one source has to say next."""
+    """The next item of one source."""
 
     stream: int
-    """its place among the sources"""
+    """its index among the sources"""
     chunk: AudioChunk | None
-    """None at its end"""
+    """None at the end of the source"""
     shed: Shed = Shed.NOTHING
     error: Exception | None = None
-    """why it has ended before its end"""
+    """why it ended early"""
 
 
 class Multiplexer:
-    """Bounded and fair: at most AHEAD_SAMPLES or one chunk of each source wait, and who waits
-    longest comes first.
+    """Bounded and fair: buffers at most AHEAD_SAMPLES or one chunk per source, and serves the
+    longest-waiting source first.
 
-    A source that is not asked for more does what its kind does then: a microphone keeps what comes
-    in its own queue and counts what that drops, a file or pipe waits. A stream with a clock is late
-    by how far it is behind its own pace since its source was last waited for, so a recording that
-    comes through a pipe at once is not late before it is slower than its sound. One that is late by
-    more than `late_s` is taken in one larger part, of which something may be shed.
+    A source that is not read keeps its own behaviour: a microphone buffers in its queue and counts
+    drops, a file or pipe blocks. A stream with a clock is late by how far it lags behind its own
+    pace since its source was last waited for. A recording that arrives through a pipe all at once
+    is therefore not late until it is slower than its audio. A stream that is late by more than
+    `late_s` is returned in one larger part, whose work may be shed in part.
     """
 
     def __init__(
         self, sources: Sequence[Source], late_s: float, clock: Callable[[], float] = time.monotonic
     ):
-        """`late_s` 0: nothing is ever late. `clock` tells the seconds that AudioChunk.arrived is
-        told in.
+        """With `late_s` 0 nothing is ever late. `clock` returns seconds on the time scale of
+        AudioChunk.arrived.
         """
         self._sources, self._late_s, self._clock = sources, late_s, clock
         lock = threading.Lock()
@@ -57,7 +57,7 @@ class Multiplexer:
         self._room = [threading.Condition(lock) for _ in sources]
         self._waiting: list[deque[Arrival]] = [deque() for _ in sources]
         self._turn: deque[int] = deque()
-        self._origin = [0.0] * len(sources)  # when, by that pace, each stream began
+        self._origin = [0.0] * len(sources)  # when, at that pace, each stream began
         self._closed = False
         self._threads = [
             threading.Thread(target=self._read, args=(k,), name=f"source {k}", daemon=True)
@@ -70,7 +70,7 @@ class Multiplexer:
         return self
 
     def __exit__(self, *exc) -> None:
-        """End all sources; what waits is forgotten."""
+        """End all sources and discard buffered chunks."""
         for source in self._sources:
             source.stop()
         with self._arrived:
@@ -81,7 +81,7 @@ class Multiplexer:
             thread.join()
 
     def take(self, most: int) -> list[Arrival]:
-        """What is there of at most so many sources, one Arrival each; waits up to IDLE_S for the
+        """Available items of at most `most` sources, one Arrival each; waits up to IDLE_S for the
         first.
         """
         with self._arrived:
@@ -118,13 +118,13 @@ class Multiplexer:
                 if not self._put(Arrival(stream, chunk), self._clock() - asked > WAITED_S):
                     return
                 asked = self._clock()
-        except Exception as problem:  # of whatever kind: it is raised where the run ends
+        except Exception as problem:  # of any type: it is raised again where the run ends
             error = problem
         self._put(Arrival(stream, None, error=error), waited=False)
 
     def _put(self, arrival: Arrival, waited: bool) -> bool:
-        """Have it wait, once there is room; False where nobody takes any more. `waited`: its source
-        was waited for.
+        """Enqueue once there is room; False if nobody reads any more. `waited`: the reader waited
+        for its source.
         """
         waiting, chunk = self._waiting[arrival.stream], arrival.chunk
         length = 0 if chunk is None else len(chunk.samples)
@@ -146,5 +146,5 @@ def _samples(waiting: deque[Arrival]) -> int:
 
 
 def _follows(before: AudioChunk, chunk: AudioChunk) -> bool:
-    """Whether both can be one chunk."""
+    """Whether both can be merged into one chunk."""
     return chunk.start == before.end and not (chunk.damaged or before.damaged)

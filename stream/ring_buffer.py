@@ -1,4 +1,4 @@
-"""The latest sound of a stream, in memory that never outgrows its capacity."""
+"""The latest audio of a stream, in memory that never exceeds its capacity."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 class RingBuffer:
-    """The last `capacity` samples written, float32, or as many of them as hold() asks for."""
+    """The last `capacity` samples written, float32, or as many of them as hold() requests."""
 
     def __init__(self, capacity: int):
         if capacity < 1:
@@ -22,7 +22,7 @@ class RingBuffer:
         return self._kept
 
     def write(self, samples: np.ndarray) -> None:
-        """Append float32 (n,), n from 0 to any length; the oldest samples give way."""
+        """Append float32 (n,), n >= 0; the oldest samples are overwritten."""
         self.total += len(samples)
         size = len(self._buffer)
         kept = samples[-size:]
@@ -35,7 +35,7 @@ class RingBuffer:
     def last(self, n: int) -> np.ndarray:
         """A copy of the last n samples, oldest first, float32 (min(n, len(self)),).
 
-        Raises ValueError for n outside 0 to capacity: older sound is gone.
+        Raises ValueError for n outside 0 to capacity.
         """
         if not 0 <= n <= self.capacity:
             raise ValueError(f"last({n}) of a ring buffer of {self.capacity} samples")
@@ -46,7 +46,7 @@ class RingBuffer:
         )
 
     def hold(self, n: int) -> None:
-        """Have memory for at least the last n samples from now on, at most for `capacity`, and for
+        """Reserve memory for at least the last n samples from now on, at most `capacity`, and for
         few more.
         """
         n, size = min(max(n, 1), self.capacity), len(self._buffer)

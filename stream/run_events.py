@@ -1,4 +1,4 @@
-"""What is told of the run itself, a stream at a time, and what a display must be to be told it."""
+"""Events about the run itself, per stream, and the interface of a display that receives them."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from radd.types import Event
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """Listening to a source has begun."""
+    """A source was opened."""
 
     source: str
     bundle: str
     native_rate_hz: int
     length_samples: int | None
-    """length of a recording; None where the end is not known"""
+    """length of a recording; None if the end is unknown"""
 
 
 @dataclass(frozen=True, slots=True)
 class IndexChanged:
-    """From here on the sound is compared with other references; what was said before stays said."""
+    """Later audio is compared with other references; past verdicts are not revised."""
 
     end: int
     version: int
-    """of the overlay of the index, grows with every change"""
+    """of the index overlay, incremented by every change"""
     added: int
-    """references that came"""
+    """references added"""
     removed: int
-    """references that went"""
+    """references removed"""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelChanged:
-    """From here on another bundle judges; its windows grow anew."""
+    """Another bundle scores from here on; its windows start again."""
 
     end: int
     bundle: str
@@ -42,22 +42,22 @@ class ModelChanged:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """How a stream does, once a minute of its sound; counts are since its start."""
+    """Health of a stream, once per minute of its audio; counts are since its start."""
 
     end: int
     chunks: int
     drops: int
     overruns: int
     queue_depths: dict[str, int]
-    """what waits now, by the queue's name"""
+    """queued items, by the queue's name"""
     real_time_factor: float
-    """seconds of work for a second of sound in the last minute; below 1 keeps up"""
+    """seconds of work per second of audio in the last minute; below 1 keeps up"""
     memory_mb: float
     """resident memory of the process"""
     shed_hops: int = 0
-    """that were not scored, because the stream was late"""
+    """not scored because the stream was late"""
     brief_hops: int = 0
-    """that were judged without what Shed.BLOCKS leaves out, because the stream was very late"""
+    """scored without what Shed.BLOCKS skips, because the stream was very late"""
     sounds_lost: int = 0
     """alerts and samples of all streams whose sound could not be stored"""
     alerts_lost: int = 0
@@ -66,22 +66,22 @@ class Stats:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """Listening to a source has ended, in order."""
+    """A source was closed, in order."""
 
     end: int
     reason: str
     """end, duration, sigint, sigterm, output_closed or error"""
     totals: dict[str, int | float | dict[str, int]]
-    """counts of the stream; under `storage` those of the journal, of all streams"""
+    """counts of the stream; under `storage` those of the journal, for all streams"""
 
 
 Notice = Started | IndexChanged | ModelChanged | Stats | Stopped
 
 
 class Display(Protocol):
-    """A Sink that takes notices too; `closed` once nobody can read it any more.
+    """A Sink that also receives run events; `closed` once nobody can read it any more.
 
-    Of each stream it is told a Started first, and what its source is called with that.
+    The first event of each stream is a Started, which also names its source.
     """
 
     closed: bool

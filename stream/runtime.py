@@ -1,4 +1,6 @@
-"""The loop that carries sound from sources through the detector to the sinks, and ends in order."""
+"""The main loop: carries audio from sources through the detector to the sinks, and shuts down in
+order.
+"""
 
 from __future__ import annotations
 
@@ -33,25 +35,25 @@ from stream.service import Service
 from stream.sinks import Fanout, Totals, describe_loss
 
 STATS_EVERY_SAMPLES = 60 * SAMPLE_RATE_HZ
-CALM_S = 5.0  # without a late stream, until the machine counts as fast enough
+CALM_S = 5.0  # without a late stream, until the machine counts as fast enough again
 
 log = logging.getLogger(__name__)
 
 
 class EventJournal(Sink, Protocol):
-    """The sink that keeps what happens; storage/journal.py has the one that ships."""
+    """The sink that stores events; the implementation is in storage/journal.py."""
 
     recovered: Iterable[Alert]
-    """alerts that a run which broke off has left open, known once entered"""
+    """alerts that an interrupted run left open, known once entered"""
     problem: str | None
-    """what keeps events from being stored, in words for the user; None if nothing does"""
+    """what prevents events from being stored, in words for the user; None if nothing does"""
 
     def judged_by(self, bundle: str) -> None:
-        """Alerts and samples from now on are of this bundle."""
+        """Alerts and samples from now on belong to this bundle."""
         ...
 
     def end(self, stream: str, interrupted: bool) -> None:
-        """The stream with this id is over, `interrupted` by an error or not."""
+        """The stream with this id has ended, `interrupted` by an error or not."""
         ...
 
     def take_losses(self) -> Sequence[tuple[str, Lost]]:
@@ -61,12 +63,12 @@ class EventJournal(Sink, Protocol):
         ...
 
     def stats(self) -> dict[str, int]:
-        """Counts so far; `spool_entries` is how many wait to be stored."""
+        """Counts so far; `spool_entries` is how many are waiting to be stored."""
         ...
 
 
 class NoJournal:
-    """Keeps nothing."""
+    """Stores nothing."""
 
     recovered = ()
     problem = None
@@ -94,7 +96,7 @@ class NoJournal:
 
 
 class Ending:
-    """Turns the first SIGINT or SIGTERM into an orderly end; a second one breaks off at once."""
+    """Turns the first SIGINT or SIGTERM into a graceful shutdown; a second one stops at once."""
 
     def __init__(self):
         self.reason: str | None = None
@@ -122,14 +124,14 @@ class Ending:
 
 
 class Stream:
-    """One source of a run, what listens to it, and what was counted of it."""
+    """One source of a run, its listener, and its counts."""
 
     def __init__(self, id: str, source: Source, listener: Listener):
-        """`id` is a UUID, by which events, rows and alerts name their stream."""
+        """`id` is a UUID, by which events, rows and alerts refer to their stream."""
         self.id, self.source, self.listener = id, source, listener
         self.totals = Totals()
         self.reason: str | None = None
-        """why it is over, None while it goes on"""
+        """why it ended, None while it runs"""
         self.end = 0
         self.busy_s = 0.0
         self.brief_hops = 0
@@ -174,11 +176,9 @@ class Run:
         self.shedding, self.shed_until = False, 0.0
 
     def listen(self) -> None:
-        """Carry the sound to the sinks; then close the last alerts, flush the journal and tell the
-        totals.
+        """Run until the end; then close the last alerts, flush the journal and print the totals.
 
-        Raises what source, journal and output raise, after everything that can still end in order
-        has ended.
+        Raises what source, journal and output raise, after everything else has been shut down.
         """
         with self._telling(), ExitStack() as sources:
             for stream in self.streams:
@@ -252,7 +252,7 @@ class Run:
         began, fed = time.perf_counter(), []
         for number, chunk, shed, error in arrivals:
             stream = self.streams[number]
-            if stream.reason is not None:  # its duration is over
+            if stream.reason is not None:  # its duration has elapsed
                 continue
             if chunk is None:
                 self._finish(stream, self.ending.reason or "end", error)
@@ -285,7 +285,7 @@ class Run:
         self._write(stream, stream.listener.flush())
 
     def _finish(self, stream: Stream, reason: str, error: Exception | None = None) -> None:
-        """The stream is over; its end is told now where others go on, else when the journal is
+        """End a stream. Its end is reported now if others continue, else when the journal is
         closed.
         """
         stream.reason = "error" if error else reason
@@ -296,7 +296,7 @@ class Run:
         if not self._going_on() or self.ending.reason:
             return
         if error:
-            log.warning("%s: %s; the other streams go on", stream.source.name, error)
+            log.warning("%s: %s; the other streams continue", stream.source.name, error)
         self.untold.remove(stream)
         self._tell_end(stream)
 
@@ -305,13 +305,15 @@ class Run:
         self.display.write(Stopped(stream.end, reason, self._totals(stream)), stream.id)
 
     def _tell_shedding(self, stream: Stream, shed: Shed) -> None:
-        """Say it once when the machine becomes too slow, and once when it is fast enough again."""
+        """Report once when the machine becomes too slow, and once when it keeps up again."""
         if shed and not self.shedding:
-            log.warning("%s is late: this machine is too busy, hops are shed", stream.source.name)
+            log.warning(
+                "%s is late: this machine is too busy; hops are being shed", stream.source.name
+            )
         self.shed_until = time.monotonic() + CALM_S if shed else self.shed_until
         if self.shedding and time.monotonic() > self.shed_until:
             log.warning(
-                "no stream is late any more: %d hops were shed so far",
+                "no stream is late any more; %d hops have been shed so far",
                 sum(s.totals.shed for s in self.streams),
             )
         self.shedding = time.monotonic() <= self.shed_until
@@ -330,7 +332,7 @@ class Run:
 
     def _warn(self, problem: str | None) -> None:
         if problem != self.problem:
-            log.warning("storage: %s", problem or "all is well again")
+            log.warning("storage: %s", problem or "the problem is solved")
             self.problem = problem
 
     def _tell_losses(self) -> None:
@@ -390,7 +392,7 @@ class Run:
 
 
 def resident_mb() -> float:
-    """Resident memory of this process in MB: now on Linux, the highest so far elsewhere."""
+    """Resident memory of this process in MB: current on Linux, the maximum so far elsewhere."""
     try:
         with open("/proc/self/statm", encoding="ascii") as statm:
             return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6

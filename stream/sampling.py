@@ -1,6 +1,4 @@
-"""Samples of speech that raised no alert, drawn at random for people to review: without them a miss
-stays invisible.
-"""
+"""Random samples of speech that raised no alert, for review: without them misses stay invisible."""
 
 from __future__ import annotations
 
@@ -27,7 +25,7 @@ from stream.segment import CurrentSegment
 
 STRETCH_HOPS = 64
 STRETCH_SAMPLES = STRETCH_HOPS * HOP_SAMPLES  # 8.192 s
-MEASURED = 0.5  # share of its scores that a stretch must have a number for, to count as speech
+MEASURED = 0.5  # share of its hops that must have a score for a segment to count as speech
 
 
 class Sampler:
@@ -69,7 +67,7 @@ class Sampler:
                 case Score():
                     if (
                         self._stretch.is_whole
-                    ):  # only now, as an alert may follow the score that opens it
+                    ):  # only now, because an alert may follow the score that opens it
                         told += self._draw()
                         self._stretch.end()
                         self._flagged = self._alert_open

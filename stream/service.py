@@ -1,5 +1,5 @@
-"""What systemd wants to hear from a service of Type=notify (sd_notify(3)); silent where systemd did
-not start us.
+"""Notifies systemd of a service of Type=notify (sd_notify(3)); does nothing if systemd did not
+start it.
 """
 
 from __future__ import annotations
@@ -25,9 +25,7 @@ class Service:
         self._tell(f"READY=1\nSTATUS={status.splitlines()[0]}")
 
     def alive(self) -> None:
-        """Say that the loop turns, at most twice in the time after which systemd would lose
-        patience.
-        """
+        """Report that the loop runs, at most twice per watchdog interval."""
         if self.interval_s and time.monotonic() - self.told >= self.interval_s:
             self.told = time.monotonic()
             self._tell("WATCHDOG=1")

@@ -1,7 +1,7 @@
-"""Where events are shown: JSON lines for programs, plain lines for a log; live_view.py is for
-people at a terminal.
+"""Event output: JSON lines for programs, plain lines for logs; live_view.py is for people at a
+terminal.
 
-A display is a Sink that also takes the notices which speak of the run itself.
+A display is a Sink that also receives events about the run itself.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from stream.run_events import IndexChanged, ModelChanged, Notice, Started, Stats
 
 class Fanout:
     """Several sinks as one, written in order: with the journal first, nothing is announced before
-    it is kept.
+    it is stored.
     """
 
     def __init__(self, *sinks: Sink):
@@ -47,7 +47,7 @@ class Fanout:
 
 
 class Totals:
-    """A sink that counts; a loss that is told in adjoining parts is one gap."""
+    """A sink that counts; a loss reported in adjoining parts is one gap."""
 
     def __init__(self):
         self.scores = self.measured = self.shed = self.alerts = self.gaps = self.lost_samples = 0
@@ -70,7 +70,7 @@ class Totals:
 class Lines:
     """A display that writes lines of text, flushed one by one; a closed pipe ends it quietly.
 
-    Raises StorageError where the output takes no more, say for a full disk.
+    Raises StorageError if the output cannot be written, for example because the disk is full.
     """
 
     def __init__(self, out: TextIO):
@@ -103,7 +103,7 @@ class Lines:
 
 
 class JsonLines(Lines):
-    """One JSON object a line, as docs/events.schema.json describes it."""
+    """One JSON object per line, as docs/events.schema.json describes it."""
 
     def write(self, event: Event | Notice, stream: str | None = None) -> None:
         named = {} if stream is None else {"stream": stream}
@@ -111,7 +111,7 @@ class JsonLines(Lines):
 
 
 def as_json(event: Event | Notice) -> dict:
-    """The event as a JSON object; what was not measured is null."""
+    """The event as a JSON object; unmeasured values are null."""
     match event:
         case Score():
             return _named(
@@ -195,8 +195,8 @@ def _finite(number: float | None) -> float | None:
 
 
 class Labels:
-    """What people call each stream of a run: its source, and where that is not the only one of its
-    name, a number.
+    """Display name of each stream of a run: its source, with a number if the source is not
+    unique.
     """
 
     def __init__(self):
@@ -216,10 +216,9 @@ class Labels:
 
 
 class ConsoleLines(Lines):
-    """A line for each thing that happens, and for a verdict only when it changes; for logs and
-    pipes.
+    """A line for each event, and for a verdict only when it changes; for logs and pipes.
 
-    Where there are several streams each line names its own.
+    With several streams each line names its stream.
     """
 
     def __init__(self, out: TextIO, clock: Callable[[], float] = time.monotonic):
@@ -241,7 +240,8 @@ class ConsoleLines(Lines):
                 since = clock_time(seconds(event.start))
                 self._say(
                     event.end,
-                    f"a sample of the speech since {since} is kept for review; sample {event.id}",
+                    f"a sample of the speech since {since} was stored for review; sample "
+                    f"{event.id}",
                     stream,
                 )
             case Drift():
@@ -259,11 +259,12 @@ class ConsoleLines(Lines):
             case IndexChanged(end, version, added, removed):
                 self._say(
                     end,
-                    f"index: {added} references came, {removed} went; overlay version {version}",
+                    f"index: {added} references added, {removed} removed; overlay version "
+                    f"{version}",
                     stream,
                 )
             case ModelChanged(end, bundle):
-                self._say(end, f"another model judges from here on: {bundle}", stream)
+                self._say(end, f"another model is used from here on: {bundle}", stream)
             case Stats():
                 self._say(event.end, describe_stats(event), stream)
             case Stopped():
@@ -273,7 +274,7 @@ class ConsoleLines(Lines):
         if score.verdict not in (
             self.verdicts.get(stream),
             Verdict.SHED,
-        ):  # what is shed is told in sum
+        ):  # shed hops are reported as a total
             self.verdicts[stream] = score.verdict
             told = (
                 score.reason
@@ -291,7 +292,7 @@ class ConsoleLines(Lines):
 
 
 class Pace:
-    """How far a recording is, and how long the rest will take."""
+    """Progress through a recording, and the remaining time."""
 
     def __init__(self, length_samples: int | None, clock: Callable[[], float] = time.monotonic):
         self.length_samples = length_samples
@@ -301,7 +302,7 @@ class Pace:
 
     def passed_a_tenth(self, end: int) -> bool:
         """Whether another tenth of a recording of a minute or more is done since the last call that
-        said so.
+        returned True.
         """
         if self.length_samples is None or seconds(self.length_samples) < 60:
             return False
@@ -318,7 +319,7 @@ class Pace:
 
 
 def describe_alert(alert: Alert) -> str:
-    """An alert in a line for people."""
+    """An alert as a line of text."""
     since = f"since {clock_time(seconds(alert.began))}, peak p_spoof {alert.peak_p_spoof:.2f}"
     match alert.state:
         case AlertState.OPEN:
@@ -332,14 +333,15 @@ def describe_alert(alert: Alert) -> str:
             return f"alert over, synthetic voice {since}; alert {alert.id}"
         case AlertState.INTERRUPTED:
             return (
-                f"the last run broke off during an alert, synthetic voice {since}; alert {alert.id}"
+                f"the last run was interrupted during an alert, synthetic voice {since}; "
+                f"alert {alert.id}"
             )
 
 
 def describe_drift(drift: Drift) -> str:
-    """A notice of drift in a line for people."""
+    """Drift as a line of text."""
     return (
-        "notice: the voices of the last minutes are unlike those that the model knows: distance "
+        "notice: the voices of the last minutes are unlike those the model knows: distance "
         f"{drift.distance:.3f}, expected up to {drift.bound:.3f}; scores may be wrong, see "
         "train.py drift"
     )
@@ -358,7 +360,7 @@ def describe_loss(lost: Lost) -> str:
 
 
 def describe_stats(stats: Stats) -> str:
-    """How the run does in a line for people."""
+    """Health of the run as a line of text."""
     queues = "".join(f", {depth} in the {name} queue" for name, depth in stats.queue_depths.items())
     shed = f", {stats.shed_hops} hops shed" if stats.shed_hops else ""
     if stats.sounds_lost or stats.alerts_lost:
@@ -370,9 +372,7 @@ def describe_stats(stats: Stats) -> str:
 
 
 def describe_end(stopped: Stopped) -> str:
-    """The end of a run in a line for people; of the journal's counts only those that are not
-    zero.
-    """
+    """The end of a run as a line of text; of the journal's counts only those that are not zero."""
     counts = stopped.totals
     stored = "".join(
         f", {name.replace('_', ' ')} {count}" for name, count in counts["storage"].items() if count

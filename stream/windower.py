@@ -1,4 +1,6 @@
-"""Chunks of any size become whole hops, counted from the stream's start or from its last gap."""
+"""Regroups chunks of any size into whole hops, counted from the start of the stream or from its
+last gap.
+"""
 
 from __future__ import annotations
 
@@ -11,41 +13,39 @@ from radd.types import HOP_SAMPLES, AudioChunk, Gap
 
 @dataclass(frozen=True, slots=True)
 class Hops:
-    """What one chunk completed: first perhaps a gap, then n hops."""
+    """What one chunk completed: possibly a gap, then n hops."""
 
     gap: Gap | None
-    """the sound lost before these hops; None if nothing was"""
+    """audio lost before these hops; None if nothing was lost"""
     unjudged: int
-    """samples received before the gap that were too few for a hop and are dropped, 0 to HOP_SAMPLES
-    - 1
-    """
+    """samples before the gap that were too few for a hop and are dropped, 0 to HOP_SAMPLES - 1"""
     start: int
-    """samples, where the first hop begins"""
+    """samples, start of the first hop"""
     samples: np.ndarray
-    """float32 (n, HOP_SAMPLES), n from 0"""
+    """float32 (n, HOP_SAMPLES), n >= 0"""
     damaged: int
-    """how many of the hops, from the first on, may hold samples that were NaN or Inf"""
+    """how many of the hops, from the first one, may contain samples that were NaN or Inf"""
 
 
 class Windower:
-    """Regroups the chunks of one stream; no hop straddles a gap, and chunk sizes leave no trace in
-    the hops.
+    """Regroups the chunks of one stream. No hop straddles a gap, and hops do not depend on chunk
+    sizes.
     """
 
     def __init__(self):
         self._pending = np.empty(HOP_SAMPLES, np.float32)
         self.pending = 0
-        """samples that wait for the rest of their hop, 0 to HOP_SAMPLES - 1"""
+        """samples of the incomplete hop, 0 to HOP_SAMPLES - 1"""
         self.end = 0
-        """samples since the source opened, received or known to be lost"""
+        """samples since the source opened, received or lost"""
         self._damaged_until = 0
 
     def push(self, chunk: AudioChunk) -> Hops:
         """The hops that `chunk` completes, and the gap before it.
 
-        Which samples of a chunk were damaged is not known, so every hop that a damaged chunk
-        touches counts as damaged. Raises ValueError for a chunk that begins before the end of the
-        one before: a source numbers sound once.
+        A damaged chunk does not say which samples were damaged, so every hop that it touches counts
+        as damaged. Raises ValueError for a chunk that begins before the end of the previous one,
+        because sources number audio once.
         """
         if chunk.start < self.end:
             raise ValueError(f"chunk starts at sample {chunk.start}; expected {self.end} or later")

@@ -277,7 +277,7 @@ def test_a_table_of_somebody_else_is_noticed(database_url, open_database):
 def test_a_wrong_password_is_told_as_such_and_stays_secret(mariadb, mariadb_url, open_database):
     url = mariadb.url(parse_url(mariadb_url).database, password="geheim")
     with pytest.raises(
-        StorageError, match="refused user radd: check user name and password"
+        StorageError, match="rejected user radd: check user name and password"
     ) as told:
         open_database(url).prepare()
     assert not isinstance(told.value, StorageUnreachable)
@@ -291,9 +291,7 @@ def test_an_unknown_database_is_told_as_such(mariadb, open_database):
 
 
 def test_a_missing_right_is_told_as_such(mariadb, open_database):
-    with pytest.raises(
-        StorageError, match="does not let user radd do this in mysql.*grant"
-    ) as told:
+    with pytest.raises(StorageError, match="user radd lacks rights in mysql.*grant") as told:
         open_database(mariadb.url("mysql")).prepare()
     assert not isinstance(told.value, StorageUnreachable)
 

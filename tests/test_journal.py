@@ -296,7 +296,7 @@ def test_rows_that_the_database_refuses_do_not_hold_up_the_rest(settings):
     with Journal(settings, stream_info()) as journal:
         journal.write(alert(gaps=None))
         journal.write(alert(seed=1))
-    assert journal.stats()["refused"] == 1 and "refuses rows" in journal.problem
+    assert journal.stats()["refused"] == 1 and "rejects rows" in journal.problem
     assert len(rows(settings.url, alerts)) == 1
 
 
@@ -560,7 +560,7 @@ def test_an_open_alert_in_another_versions_shape_stops_no_start(settings, record
     with Journal(settings, stream_info()) as journal:
         assert journal.recovered == ()
         journal.write(alert())
-    assert journal.stats()["refused"] == 1 and "does not fit" in journal.problem
+    assert journal.stats()["refused"] == 1 and "does not match" in journal.problem
     assert len(rows(settings.url, alerts)) == 1
     assert "another version of this program" in caplog.text
 

@@ -260,9 +260,9 @@ def test_a_device_keeps_its_name_when_alsa_numbers_it_anew():
 
 
 def test_no_device_and_no_default_say_what_to_do():
-    with pytest.raises(DeviceError, match="no microphone was found; plug one in, or give a file"):
+    with pytest.raises(DeviceError, match="no microphone was found; connect one, or pass a file"):
         find_device([], None)
-    with pytest.raises(DeviceError, match="no device is the default microphone; choose one"):
+    with pytest.raises(DeviceError, match="there is no default microphone; choose one"):
         find_device([USB[0]], None)
 
 

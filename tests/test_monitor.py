@@ -77,7 +77,7 @@ def test_a_gap_closes_the_alert_and_is_told_with_its_cause(brightness):
     assert (score.end, score.verdict, score.llr, score.p_spoof) == (go_on, Verdict.GAP, None, None)
     assert (
         score.reason
-        == "1.000 s lost: device unplugged; 0.016 s before that were too short to judge"
+        == "1.000 s lost: device unplugged; 0.016 s before that were too short to score"
     )
     assert after[0].end == go_on + HOP_SAMPLES and after[0].verdict is Verdict.WARMING_UP
     (again,) = alerts(after)
@@ -130,7 +130,7 @@ def test_damaged_samples_do_not_end_an_alert(brightness):
 def test_sound_shorter_than_a_hop_is_told_as_such(brightness, samples):
     events = listen(brightness, cut(voice(8, 1, synthetic=True)[:samples], 160))
     assert [(e.end, e.verdict, e.llr) for e in events] == [(samples, Verdict.WARMING_UP, None)]
-    assert f"{samples / SAMPLE_RATE_HZ:.3f} s of sound" in events[0].reason
+    assert f"{samples / SAMPLE_RATE_HZ:.3f} s of audio" in events[0].reason
 
 
 def test_no_sound_is_no_event(brightness):

@@ -301,7 +301,7 @@ def test_a_removal_is_all_or_nothing_and_grows_the_version(database_url):
             store.remove(["fake1"], {"fake1"}, ANN)
         store.restore(["fake1"])
         assert (store.read().version, store.read().removed) == (3, frozenset())
-        with pytest.raises(ConfigError, match="nothing to restore"):
+        with pytest.raises(ConfigError, match="cannot be restored"):
             store.restore(["fake1"])
     assert (
         rows(database_url, tables.overlay_references)
@@ -443,7 +443,7 @@ def test_silence_teaches_nothing(capsys, heeding_bundle, tmp_path):
     soundfile.write(tmp_path / "silence.wav", np.zeros(48_000), 16_000)
     there = "--url", f"sqlite:///{tmp_path}/radd.db", "--bundle", heeding_bundle
     code, _, err = index(capsys, "add", tmp_path / "silence.wav", "--label", "fake", *there)
-    assert code == 3 and "no second of speech" in err
+    assert code == 3 and "less than a second of speech" in err
 
 
 def test_evaluation_takes_an_overlay_and_says_which(capsys, heeding_bundle, speech, tmp_path):

@@ -500,7 +500,7 @@ def test_one_at_a_time(database_url):
     with Learning(database_url) as store, Learning(database_url) as other:
         store.lease._holder = "1 another machine"
         with store.lease:
-            with pytest.raises(StorageError, match="one at a time"), other.lease:
+            with pytest.raises(StorageError, match="only one may run at a time"), other.lease:
                 pass
             store.lease.renew()
         with other.lease, pytest.raises(StorageError, match="taken over"):
@@ -542,7 +542,7 @@ def test_promote_and_rollback_are_one_command_each(local, models, tmp_path, caps
     )
     assert (
         train.main(["models", str(models)]) == 0
-        and "every hash holds, in use" in capsys.readouterr().out
+        and "every hash matches, in use" in capsys.readouterr().out
     )
     assert train.main(["rollback", *common]) == 0 and in_use(models / "default").name == "default"
     assert train.main(["rollback", *common]) == 2 and train.main(["promote", "../x", *common]) == 2

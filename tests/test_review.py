@@ -168,12 +168,12 @@ def test_filters_choose(settings, reviews):
 @pytest.mark.parametrize(
     "id, words",
     [
-        ("zzzz", "is no id of a clip"),
-        ("abc", "is no id"),
-        ("%%%%", "is no id"),
+        ("zzzz", "is not the id of a clip"),
+        ("abc", "is not the id"),
+        ("%%%%", "is not the id"),
         ("0" * 36, "there is no clip"),
-        ("' OR 1=1 --", "is no id"),
-        ("", "is no id"),
+        ("' OR 1=1 --", "is not the id"),
+        ("", "is not the id"),
     ],
 )
 def test_an_id_that_fits_none_is_refused(reviews, id, words):
@@ -185,7 +185,7 @@ def test_an_id_that_fits_several_is_refused(settings, reviews):
     ids = ["abcd0000-0000-4000-8000-000000000000", "abcd1111-0000-4000-8000-000000000000"]
     keep(settings, *(flagged(seed, id=id) for seed, id in enumerate(ids)))
     assert reviews.show("abcd0")["alert"]["id"] == ids[0]
-    with pytest.raises(ConfigError, match="not only one clip abcd; more than one begins so"):
+    with pytest.raises(ConfigError, match="more than one clip abcd; give more of its digits"):
         reviews.show("abcd")
 
 
@@ -388,7 +388,7 @@ def test_an_open_alert_is_not_labelled_and_a_reviewer_has_a_name(settings, revie
     going_on, over = alert(), flagged(1)
     keep(settings, going_on, over)
     upsert_state(settings.url, going_on.id, "open")
-    with pytest.raises(ConfigError, match="still going on"):
+    with pytest.raises(ConfigError, match="still open"):
         reviews.label([over.id, going_on.id], Label.FAKE, "ann", "")
     with pytest.raises(ConfigError, match="needs the name of its reviewer"):
         reviews.label([over.id], Label.FAKE, " \n", "")
@@ -691,7 +691,7 @@ def change(*path, to):
         (change("clip", "sha256", to="../../etc/passwd"), "expected a SHA-256"),
         (change("clip", "sha256", to="0" * 64), "cannot read"),
         (change("clip", "state", to="burnt"), "of state 'burnt'"),
-        (change("clip", "length_samples", to=1), "the line says otherwise"),
+        (change("clip", "length_samples", to=1), "but the line says otherwise"),
         (change("clip", "stored_utc", to="yesterday"), "clips stored_utc is"),
         (change("clip", "size_bytes", to=2**40), "clips size_bytes is"),
         (change("clip", "flac", to="x"), "expected a row of clips"),
@@ -734,13 +734,13 @@ def test_a_line_that_is_no_object_is_refused(exported, elsewhere, line):
 def test_changed_sound_and_missing_files_are_refused(exported, elsewhere, tmp_path):
     sound = next((exported / "flac").iterdir())
     sound.write_bytes(sound.read_bytes()[:-1] + b"x")
-    assert "SHA-256 differs" in elsewhere("import", exported, code=2)
+    assert "SHA-256 mismatch" in elsewhere("import", exported, code=2)
     sound.with_stem(hashlib.sha256(b"no sound").hexdigest()).write_bytes(b"no sound")
     first = json.loads((exported / "clips.jsonl").read_text().splitlines()[0])
     first["clip"]["sha256"] = hashlib.sha256(b"no sound").hexdigest()
     (exported / "clips.jsonl").write_text(json.dumps(first))
     assert "cannot be decoded" in elsewhere("import", exported, code=2)
-    assert "expected what review.py export has written" in elsewhere(
+    assert "expected the output of review.py export" in elsewhere(
         "import", tmp_path / "nowhere", code=2
     )
     (exported / "clips.jsonl").write_bytes(b"\xff\xfe")
@@ -752,7 +752,7 @@ def test_an_alert_that_is_known_with_other_sound_is_refused(exported, elsewhere)
     lines = [json.loads(line) for line in (exported / "clips.jsonl").read_text().splitlines()]
     lines[0]["alerts"][0]["id"] = lines[1]["alerts"][0]["id"]
     (exported / "clips.jsonl").write_text(json.dumps(lines[0]) + "\n")
-    assert "is in the database with other sound" in elsewhere("import", exported, code=2)
+    assert "is in the database with other audio" in elsewhere("import", exported, code=2)
 
 
 # What goes
@@ -823,7 +823,7 @@ def test_a_delete_that_fails_half_way_removes_nothing(tmp_path):
     )
     database.commit()
     database.close()
-    with Reviews(local.url, 1) as reviews, pytest.raises(Exception, match="refuses rows"):
+    with Reviews(local.url, 1) as reviews, pytest.raises(Exception, match="rejects rows"):
         delete(reviews.database, [event.id for event in heard])
     assert len(rows(local.url, tables.alerts)) == len(rows(local.url, tables.evidence)) == 3
 

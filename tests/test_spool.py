@@ -115,7 +115,7 @@ def test_what_a_killed_process_left_open_is_interrupted_and_served_by_one_delive
 
 
 def test_a_second_owner_is_refused_with_the_pid_of_the_first(tmp_path):
-    told = pytest.raises(StorageError, match=f"in use by process {os.getpid()}: stop that one")
+    told = pytest.raises(StorageError, match=f"in use by process {os.getpid()}: stop it")
     with Spool(tmp_path, ROOMY), told:
         Spool(tmp_path, ROOMY).__enter__()
     with Spool(tmp_path, ROOMY) as spool:

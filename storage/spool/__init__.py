@@ -1,1 +1,1 @@
-"""Durable storage between the stream and the database: a directory of entries on disk."""
+"""Durable buffer between the stream and the database: a directory of entries on disk."""

@@ -1,8 +1,9 @@
-"""A directory that holds what is not in the database yet, safe against a kill or power cut at any
+"""A directory of events that are not in the database yet, safe against a kill or power cut at any
 moment.
 
-One entry is one file, which appears whole or not at all: written aside, synced, renamed. A clip is
-given up by cutting its file after the first line, which needs no free space.
+Each entry is one file that appears completely or not at all: written under a temporary name,
+synced, renamed. A clip is dropped by truncating its file after the first line, which needs no free
+space.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class GivenUp:
 
 @dataclass(slots=True)
 class Held:
-    """What the spool remembers of a file."""
+    """What the spool remembers about a file."""
 
     kind: EntryKind
     size: int
@@ -102,7 +103,7 @@ class Spool:
             return sum(not held.delivered for held in self._held.values())
 
     def left(self) -> list[Entry]:
-        """The entries for which a daemon that is gone still owed the final version."""
+        """The entries whose final version is missing because their daemon is gone."""
         with self._mutex:
             return [entry for name in sorted(self._left) if (entry := self._read(name))]
 
@@ -114,11 +115,11 @@ class Spool:
         live: bool = False,
         name: str | None = None,
     ) -> str:
-        """Keep a new entry, or the next version of entry `name`; durable on return, except for
+        """Store a new entry, or the next version of entry `name`; durable on return, except for
         rows. Returns its name.
 
-        Where space is short the oldest rows go, then for other kinds the oldest clips, its own, and
-        a small reserve. Raises StorageError if all that was not enough.
+        When space is short, the oldest rows are dropped first; for other kinds also the oldest
+        clips, the entry's own clip, and a small reserve. Raises StorageError if that is not enough.
         """
         with self._mutex:
             name = name or self._new_name(kind)
@@ -162,7 +163,7 @@ class Spool:
                 self._left.discard(name)
 
     def oldest(self) -> Entry | None:
-        """The first entry that is not delivered yet, None if there is none; damaged files are set
+        """The first entry that has not been delivered, None if there is none; damaged files are set
         aside.
 
         Raises StorageError if its file cannot be read.
@@ -178,21 +179,21 @@ class Spool:
             return None
 
     def done(self, entry: Entry) -> None:
-        """The database has this version: forget it, unless a final version is to come or has come
-        meanwhile.
+        """The database has this version: remove it, unless a final version is expected or has
+        arrived.
         """
         with self._mutex:
             if self._settle(entry):
                 with contextlib.suppress(
                     OSError
-                ):  # delivered once more at the next start, to the same effect
+                ):  # delivered again at the next start, to the same effect
                     self._path(entry.name).unlink()
                 if not self._held:
                     self._make_reserve()
 
     def refuse(self, entry: Entry) -> None:
-        """The database will not take this entry: keep it aside until the next start, out of the
-        others' way.
+        """The database rejects this entry: set it aside until the next start, so that it does not
+        block others.
         """
         with self._mutex:
             self.refused += 1
@@ -201,7 +202,7 @@ class Spool:
                     self._path(entry.name).rename(self._path(f"{entry.name}.refused"))
 
     def _settle(self, entry: Entry) -> bool:
-        """True if the file of this entry has served."""
+        """True if the file of this entry is no longer needed."""
         held = self._held.get(entry.name)
         if self._lock is None or held is None or held.version != entry.version:
             return False

@@ -1,6 +1,4 @@
-"""What the spool asks of a file system: files that appear whole or not at all, and one owner for a
-directory.
-"""
+"""File system primitives of the spool: atomic writes, and one owner per directory."""
 
 from __future__ import annotations
 
@@ -14,10 +12,10 @@ from radd.private_files import opener
 
 
 def write_whole(path: Path, data: bytes, synced: bool) -> None:
-    """Put a file there, or replace it, in one step; where `synced`, it also survives a power cut
-    once this returns.
+    """Create or replace a file atomically; if `synced`, it also survives a power cut once this
+    returns.
 
-    Raises OSError; the file is then what it was before.
+    Raises OSError; the file is then unchanged.
     """
     aside = path.with_name("new.tmp")
     try:
@@ -36,9 +34,9 @@ def write_whole(path: Path, data: bytes, synced: bool) -> None:
 
 
 def take_lock(directory: Path) -> int:
-    """Own a directory until the returned file descriptor is closed or this process is gone.
+    """Own a directory until the returned file descriptor is closed or this process ends.
 
-    Raises StorageError with the owner's pid if another process has it.
+    Raises StorageError with the owner's pid if another process owns it.
     """
     lock = opener(str(directory / "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
     try:
@@ -47,8 +45,8 @@ def take_lock(directory: Path) -> int:
         owner = os.read(lock, 20).decode().strip() or "unknown"
         os.close(lock)
         raise StorageError(
-            f"the spool {directory} is in use by process {owner}: stop that one, or give this one "
-            "a directory of its own in [storage] spool"
+            f"the spool {directory} is in use by process {owner}: stop it, or give this process "
+            "another directory in [storage] spool"
         ) from None
     with contextlib.suppress(OSError):  # a full disk; the lock holds without the number
         os.pwrite(lock, f"{os.getpid():<20}".encode(), 0)

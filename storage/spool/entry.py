@@ -1,4 +1,4 @@
-"""One entry of the spool as the bytes of its file: a line of JSON, then the bytes of its clip."""
+"""One spool entry as the bytes of its file: a line of JSON, then the bytes of its clip."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ class EntryKind(StrEnum):
     STREAM = "stream"
     ALERT = "alert"
     ROWS = "rows"
-    """timeline and gaps; not synced, and the first to go where space is short"""
+    """timeline and gaps; not synced, and dropped first when space is short"""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What one file of the spool says."""
+    """The content of one spool file."""
 
     name: str
     kind: EntryKind
     record: dict[str, Any]
     clip_sha256: str
     clip_bytes: int
-    """the size it had"""
+    """original size of the clip"""
     clip: bytes | None
-    """None if it was given up; empty if there never was one"""
+    """None if it was dropped; empty if there never was one"""
     live: bool
-    """a final version is still to come"""
+    """a final version is expected"""
     interrupted: bool
     """the daemon that owed the final version is gone"""
     version: int
 
 
 def encode_head(record: dict, clip: bytes, live: bool) -> bytes:
-    """The first line, which stays true when the clip after it is cut off."""
+    """The first line, which remains valid when the clip after it is truncated."""
     return _head(record, hashlib.sha256(clip).hexdigest(), len(clip), live)
 
 
@@ -53,9 +53,7 @@ def _head(record: dict, clip_sha256: str, clip_bytes: int, live: bool) -> bytes:
 def decode(
     data: bytes, name: str, kind: EntryKind, interrupted: bool, version: int
 ) -> Entry | None:
-    """The entry that a file holds, None if its first line is damaged; a damaged clip counts as
-    given up.
-    """
+    """The entry in a file, None if its first line is damaged; a damaged clip counts as dropped."""
     head, _, clip = data.partition(b"\n")
     try:
         said = json.loads(head)

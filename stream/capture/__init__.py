@@ -1,1 +1,1 @@
-"""Where sound enters: microphones, files and pipes as sources of numbered chunks."""
+"""Audio input: microphones, files and pipes as sources of numbered chunks."""

@@ -1,4 +1,4 @@
-"""The queue between the sound card's callback and the thread that listens."""
+"""The queue between the sound card's callback and the reading thread."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from queue import Empty, SimpleQueue
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What one callback brought."""
+    """The audio of one callback."""
 
     data: bytes
     """float32 frames, channels interleaved"""
     frames: int
     first: int
-    """frames that the callback received before these"""
+    """frames received before this block"""
     arrived: float
     """time.monotonic() in seconds"""
 
@@ -23,8 +23,8 @@ class Block:
 class CaptureQueue:
     """A queue of at most `length` blocks: when it is full, the oldest is dropped and counted.
 
-    put() is for one callback thread at a time, take() for one other thread, wake() for a signal
-    handler as well: a SimpleQueue has no lock that a handler could find taken.
+    put() is for one callback thread at a time, take() for one other thread, wake() also for a
+    signal handler: a SimpleQueue has no lock that a handler could find taken.
     """
 
     def __init__(self, length: int):
@@ -40,14 +40,14 @@ class CaptureQueue:
         self._queue.put(block)
 
     def take(self, timeout_s: float) -> Block | None:
-        """The oldest block; None when none came in time or wake() was called."""
+        """The oldest block; None if none arrived in time or wake() was called."""
         try:
             return self._queue.get(timeout=timeout_s)
         except Empty:
             return None
 
     def wake(self) -> None:
-        """Let a take() that is waiting return."""
+        """Make a waiting take() return."""
         self._queue.put(None)
 
     def clear(self) -> None:

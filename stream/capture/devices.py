@@ -1,4 +1,4 @@
-"""What a microphone is called and how one is found."""
+"""Names of microphones and the search for one."""
 
 from __future__ import annotations
 
@@ -16,33 +16,32 @@ class Device:
     name: str
     index: int
     rate_hz: int
-    """its own rate"""
+    """native sample rate"""
     channels: int
-    """how many it offers"""
+    """number of channels it offers"""
     default: bool
     backend: str
 
     @property
     def lasting_name(self) -> str:
-        """Its name without the number that ALSA gives it anew each time it is plugged in."""
+        """The name without the number that ALSA changes each time the device is connected."""
         return re.sub(r" \(hw:\d+,\d+\)$", "", self.name)
 
 
 def find_device(devices: list[Device], wanted: str | int | None) -> Device:
-    """The default device for None, else the one of that index, that name or of which `wanted` is a
-    part.
+    """The default device for None, else the one with that index or name, or whose name contains
+    `wanted`.
 
-    Raises DeviceError with the closest name where nothing matches, and with all names where several
-    do.
+    Raises DeviceError with the closest name if nothing matches, and with all names if several do.
     """
     if not devices:
-        raise DeviceError("no microphone was found; plug one in, or give a file: --source PATH")
+        raise DeviceError("no microphone was found; connect one, or pass a file: --source PATH")
     listed = "see --list-devices"
     if wanted is None:
         default = next((each for each in devices if each.default), None)
         if default is None:
             raise DeviceError(
-                f"no device is the default microphone; choose one: --source mic:NAME, {listed}"
+                f"there is no default microphone; choose one: --source mic:NAME, {listed}"
             )
         return default
     if isinstance(wanted, int):
@@ -65,7 +64,8 @@ def _named(devices: list[Device], wanted: str, listed: str) -> Device:
     if found:
         names = ", ".join(each.name for each in found)
         raise DeviceError(
-            f"{wanted!r} is part of several names: {names}; give more of the name, or its index"
+            f"{wanted!r} is part of several names: {names}; give a longer part of the name, or "
+            "its index"
         )
     by_name = {each.name.casefold(): each.name for each in devices}
     close = difflib.get_close_matches(part, by_name, 1, 0.3)

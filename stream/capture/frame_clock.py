@@ -1,5 +1,5 @@
-"""Finds lost sound by comparing the frames received with the clock, since drivers lose frames
-without a word.
+"""Detects lost audio by comparing the received frames with the clock, because drivers lose frames
+silently.
 """
 
 from __future__ import annotations
@@ -8,17 +8,18 @@ from typing import Generic, TypeVar
 
 Block = TypeVar("Block")
 
-DRIFT = 1e-3  # crystals differ by up to 2e-4; what grows faster is a loss
+DRIFT = 1e-3  # crystals differ by up to 2e-4; a difference that grows faster is a loss
 CONFIRM_S = 0.5
 
 
 class FrameClock(Generic[Block]):
-    """Tells how many frames were lost before a block, from the times at which the blocks of a
-    stream arrived.
+    """Determines how many frames were lost before a block, from the arrival times of a stream's
+    blocks.
 
-    How late a block is, compared with the earliest ones, is jitter where later blocks catch up, and
-    a loss where none does for CONFIRM_S. Until that is known, late blocks are held back. Lateness
-    up to the tolerance holds nothing, and clocks that drift apart by up to DRIFT never make a loss.
+    A block that is late compared with the earliest ones is jitter if later blocks catch up, and a
+    loss if none does within CONFIRM_S. Until that is decided, late blocks are held back. Lateness
+    up to the tolerance holds nothing back, and clocks that drift apart by up to DRIFT never cause a
+    loss.
     """
 
     def __init__(self, rate_hz: int, tolerance_s: float):
@@ -30,10 +31,10 @@ class FrameClock(Generic[Block]):
         self._held_since = self._least_late = 0.0
 
     def push(self, block: Block, received: int, arrived: float) -> list[tuple[Block, int]]:
-        """Take the next block, with the frames received so far, it included, and the second in
-        which it arrived.
+        """Add the next block; `received` is the number of frames so far, including it, and
+        `arrived` is in seconds.
 
-        Returns the blocks that may go on, in order, each with the frames that were lost before it.
+        Returns the blocks that may pass, in order, each with the number of frames lost before it.
         """
         late_s = self._late(received + self._lost, arrived)
         if late_s <= self.tolerance_s:
@@ -50,12 +51,12 @@ class FrameClock(Generic[Block]):
         return [(first, lost), *others]
 
     def release(self) -> list[tuple[Block, int]]:
-        """The blocks held back, of which no loss is known; for the end of a stream."""
+        """The blocks held back, without a confirmed loss; for the end of a stream."""
         held, self._held = self._held, []
         return [(block, 0) for block in held]
 
     def _late(self, frames: int, arrived: float) -> float:
-        """Seconds by which a block is later than the earliest ones, a mark that follows the
+        """Seconds by which a block is later than the earliest ones, a reference that follows the
         drift.
         """
         offset_s = arrived - frames / self.rate_hz

@@ -18,21 +18,21 @@ from stream.capture.frame_clock import FrameClock
 from stream.capture.portaudio import BINDINGS, Binding, CaptureSettings, InputStream
 
 BLOCK_S = 0.128
-WAITS = 8  # as many in a row that bring nothing make a stall
+WAITS = 8  # this many empty waits in a row are a stall
 BACK_OFF_S = (0.1, 0.2, 0.4, 0.8, 1.6)
-SILENT = "the microphone delivers no sound"
+SILENT = "the microphone delivers no audio"
 OVERLOADED = "the detector was too slow: the capture queue was full"
 UNTOLD = "frames were lost between the microphone and this program"
 
 
 class MicrophoneSource:
-    """A Source that listens to a device: the default one for None, else the one of that index or
+    """A Source that listens to a device: the default one for None, else the one with that index or
     part of a name.
 
-    Entering raises DeviceError where there is no such device, where it does not open, or where
-    PortAudio is missing. A device that goes silent or away later ends nothing: a chunk without
-    samples tells of it, the device is looked for by its name, and listening goes on where the clock
-    then stands.
+    Entering raises DeviceError if there is no such device, if it does not open, or if PortAudio is
+    missing. A device that falls silent or disappears later ends nothing: a chunk without samples
+    reports it, the device is searched by name, and capture continues at the position given by the
+    clock.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class MicrophoneSource:
         self._end, self._end_time = (
             0,
             time.monotonic(),
-        )  # where the sound stopped: in samples, and by the clock
+        )  # where the audio stopped: in samples, and by the clock
         self._converter: Converter | None = self._new_converter(0)
         return self
 
@@ -84,7 +84,8 @@ class MicrophoneSource:
                 yield chunk
 
     def _listen(self) -> Iterator[AudioChunk]:
-        empty_waits = 0  # and not the clock, which also runs while this whole process is paused
+        # counted instead of timed, because the clock also runs while the whole process is paused
+        empty_waits = 0
         while not self._stopped:
             block = self._inbox.take(self.settings.stall_s / WAITS)
             if block is not None:
@@ -120,9 +121,7 @@ class MicrophoneSource:
         yield self._converter.push(frames, block.arrived)
 
     def _resume(self, block: Block) -> Converter:
-        """A converter that starts where the clock says that the first block after an outage
-        does.
-        """
+        """A converter that starts at the clock's position of the first block after an outage."""
         start = max(self._told, self._now(block.arrived - block.frames / self.native_rate_hz))
         return self._new_converter(start, self._cause)
 
@@ -131,11 +130,11 @@ class MicrophoneSource:
         return Converter(self.native_rate_hz, self.native_channels, start, cause, channel)
 
     def _now(self, time_s: float) -> int:
-        """The sample at a time after the sound stopped."""
+        """The sample position at a time after the audio stopped."""
         return self._end + max(0, round((time_s - self._end_time) * SAMPLE_RATE_HZ))
 
     def _finish(self) -> Iterator[AudioChunk]:
-        """All sound that was heard, up to a stop or an outage."""
+        """All received audio, up to a stop or an outage."""
         for each, lost in self._clock.release():
             yield from self._convert(*each, lost)
         if self._converter is not None:
@@ -143,8 +142,8 @@ class MicrophoneSource:
             self._end, self._converter = self._converter.end, None
 
     def _reopen(self) -> Iterator[AudioChunk]:
-        """Look for the device again until it opens or stop() is called, and tell of the loss before
-        each attempt.
+        """Search for the device until it opens or stop() is called, and report the loss before each
+        attempt.
         """
         self._cause = f"{SILENT}: {self.name}"
         attempt = 0
@@ -182,7 +181,7 @@ class MicrophoneSource:
         self._device, self.name = device, device.name
 
     def _receive(self, rate_hz: int, channels: int) -> None:
-        """Get ready for the first block of a stream."""
+        """Prepare for the first block of a stream."""
         self.native_rate_hz, self.native_channels = rate_hz, channels
         self._inbox.clear()
         self._received = self._expected = 0

@@ -1,4 +1,4 @@
-"""Raw PCM: bytes in pieces of any size -> frames of sound."""
+"""Raw PCM: bytes in pieces of any size -> audio frames."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class PcmFrames:
         self._dtype, self._channels = np.dtype(PCM_FORMATS[pcm_format]), channels
         self.frame_bytes = self._dtype.itemsize * channels
         self.rest = b""
-        """of a frame that is not whole yet"""
+        """bytes of the incomplete frame"""
 
     def push(self, data: bytes) -> np.ndarray:
         """The frames that `data` completes, float32 (n, channels), full scale +-1."""

@@ -1,6 +1,7 @@
-"""Microphones as the bindings to PortAudio see them; the one door of sounddevice and of pyaudio.
+"""Microphones through the bindings to PortAudio. The only module that imports sounddevice and
+pyaudio.
 
-PortAudio is touched when a binding is made, not before.
+PortAudio is initialised when a binding is created, not on import.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from radd.types import SAMPLE_RATE_HZ
 from stream.capture.devices import Device
 
 Deliver = Callable[[bytes, int, bool, float], None]
-"""What a callback calls: bytes of float32 frames, their count, whether an overflow was flagged,
-time.monotonic()
+"""Arguments of a capture callback: bytes of float32 frames, their count, whether an overflow was
+flagged, time.monotonic()
 """
 
 
@@ -32,9 +33,9 @@ class CaptureSettings:
 
     backend: str
     rate_hz: int
-    """0: the device's own"""
+    """0: native rate of the device"""
     channels: int
-    """0: the device's own, at most 2"""
+    """0: native channels of the device, at most 2"""
     queue_chunks: int
     stall_s: float
     loss_tolerance_ms: int
@@ -48,20 +49,18 @@ class CaptureSettings:
 
 
 class InputStream(Protocol):
-    """A device that is being listened to."""
+    """An open input device."""
 
     def active(self) -> bool:
-        """Whether callbacks may still come; a device that was unplugged may be active and
-        silent.
-        """
+        """Whether callbacks may still come; an unplugged device may be active and silent."""
         ...
 
     def close(self) -> None: ...
 
 
 class Binding(Protocol):
-    """A library that reaches PortAudio; it is initialised when the binding is made, and finished
-    with close().
+    """A library that accesses PortAudio; it is initialised when the binding is created, and
+    released by close().
     """
 
     def devices(self) -> list[Device]: ...
@@ -74,13 +73,13 @@ class Binding(Protocol):
 class SoundDevice:
     """The sounddevice binding.
 
-    It lists devices anew only while nothing listens in this process: listing would end every stream
-    that is open, so a device that comes back beside others is found only where it has kept its
-    place.
+    It refreshes the device list only while no stream is open in this process, because refreshing
+    would end every open stream. While others are open, a reconnected device is therefore found only
+    if it kept its index.
     """
 
     _listening = 0
-    """streams that are open"""
+    """number of open streams"""
 
     def __init__(self):
         try:
@@ -95,9 +94,7 @@ class SoundDevice:
         if SoundDevice._listening:
             return
         try:
-            while (
-                sounddevice._initialized
-            ):  # PortAudio lists devices when it is initialised, and never again
+            while sounddevice._initialized:  # PortAudio lists devices only when it is initialised
                 sounddevice._terminate()
             sounddevice._initialize()
         except sounddevice.PortAudioError as error:
@@ -246,9 +243,9 @@ BINDINGS: dict[str, Callable[[], Binding]] = {"sounddevice": SoundDevice, "pyaud
 
 
 def list_devices(backend: str) -> list[Device]:
-    """The devices that can be listened to now.
+    """The input devices that are available now.
 
-    Raises DeviceError where the binding or PortAudio is missing.
+    Raises DeviceError if the binding or PortAudio is missing.
     """
     binding = BINDINGS[backend]()
     try:
@@ -258,30 +255,31 @@ def list_devices(backend: str) -> list[Device]:
 
 
 def play(samples: np.ndarray) -> None:
-    """Play float32 (n,), full scale +-1, 16 kHz, mono on the default sound card; returns when it is
-    over.
+    """Play float32 (n,), full scale +-1, 16 kHz, mono on the default sound card; returns at the
+    end.
 
-    Raises DeviceError where there is none or PortAudio is missing.
+    Raises DeviceError if there is no sound card or PortAudio is missing.
     """
     library = SoundDevice()._library
     try:
         library.play(samples, SAMPLE_RATE_HZ, blocking=True)
     except library.PortAudioError as error:
-        raise DeviceError(f"there is no sound card that plays this: {error}") from None
+        raise DeviceError(f"no sound card can play this: {error}") from None
 
 
 def _refused(device: Device, rate_hz: int, channels: int, error: Exception) -> DeviceError:
     return DeviceError(
         f"the microphone {device.name!r} does not open at {rate_hz} Hz with {channels} channels: "
-        f"{error}; close what else uses it, allow this program to record, or set rate_hz and "
+        f"{error}; close other programs that use it, allow this program to record, or set rate_hz "
+        "and "
         "channels in [capture]"
     )
 
 
 @contextlib.contextmanager
 def _quiet():
-    """Sends what ALSA and JACK write to stderr while PortAudio looks for devices, missing ones too,
-    to nowhere.
+    """Discard what ALSA and JACK write to stderr while PortAudio probes devices, including missing
+    ones.
     """
     stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
@@ -294,7 +292,7 @@ def _quiet():
 
 
 def _not_started(error: Exception) -> DeviceError:
-    return DeviceError(f"PortAudio does not start: {error}; check the sound system of this machine")
+    return DeviceError(f"PortAudio does not start: {error}; check the audio system of this machine")
 
 
 _MISSING_LIBRARY = "the PortAudio library is missing; " + (

@@ -63,7 +63,7 @@ class FileSource:
         self.name = name or printable(path) + (f" ({self.lane.name})" if self.lane.name else "")
         self.native_rate_hz = self.native_channels = 0
         self.length_samples: int | None = None
-        """how long the file says it is, in samples of 16 kHz; None if it does not say"""
+        """length according to the file, in samples of 16 kHz; None if unknown"""
         self._stopped = False
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._chunks = 0
@@ -106,8 +106,8 @@ class FileSource:
         yield from converter.flush(due)
 
     def _wait_until(self, due: float) -> None:
-        """Wait until time.monotonic() is `due` or stop() is called; too late is not late: the pace
-        is kept.
+        """Wait until time.monotonic() is `due` or stop() is called. A late call does not wait: the
+        pace is kept.
         """
         while not self._stopped and (left_s := due - time.monotonic()) > 0:
             with contextlib.suppress(Empty):
