@@ -34,6 +34,9 @@ RADD, WINDOW = KINDS = (
 MANIFEST = "manifest.json"
 NETWORK = "network.onnx"  # in a bundle of kind window
 FRAMES, SCORE, ENCODER = "cnn_frames.onnx", "cnn_score.onnx", "encoder.onnx"
+BACKBONE = (
+    "backbone.onnx"  # pretrained and frozen; where it is, the encoder is a head on its features
+)
 VECTORS, REFERENCES, CARD = "index.npy", "references.csv", "card.md"
 # of the encoder's score; only in bundles that were retrained from labels
 CORRECTION = "correction.npy"
@@ -68,9 +71,24 @@ def write_manifest(
     """Seal all files of `directory` with a manifest; the version is the digest of weights, index
     and calibration.
     """
-    encoder_id = sha256(directory / ENCODER)[:16]
+    encoder_id = encoder_digest(directory)
     own = {"encoder_id": encoder_id, "index_encoder_id": encoder_id, "features": feature_settings()}
-    _seal(directory, name, own, (*WEIGHTS, CORRECTION), calibration, training, metrics)
+    weights = (*WEIGHTS, BACKBONE, CORRECTION)
+    _seal(directory, name, own, weights, calibration, training, metrics)
+
+
+def encoder_digest(directory: Path) -> str:
+    """The id of the encoder in `directory`: of all weights between the sound and its vectors."""
+    digests = [sha256(directory / f) for f in (ENCODER, BACKBONE) if (directory / f).is_file()]
+    if len(digests) == 1:
+        return digests[0][:16]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()[:16]
+
+
+def open_encoder(directory: Path, encoder_id: str) -> OnnxEncoder:
+    """The encoder of `directory`, with its backbone if it has one; raises as OnnxEncoder."""
+    backbone = directory / BACKBONE
+    return OnnxEncoder(directory / ENCODER, encoder_id, backbone if backbone.is_file() else None)
 
 
 def write_window_manifest(
@@ -311,7 +329,7 @@ def _known_voices(
         raise ModelError(
             f"{directory / MANIFEST} lacks the fused rows of its calibration; restore the bundle"
         )
-    encoder: Encoder = OnnxEncoder(directory / ENCODER, encoder_id)
+    encoder: Encoder = open_encoder(directory, encoder_id)
     if CORRECTION in manifest["files"]:
         encoder = CorrectedEncoder(encoder, _correction(directory / CORRECTION))
     index = BundleIndex.load(directory / VECTORS, directory / REFERENCES, index_encoder, encoder_id)

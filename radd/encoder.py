@@ -67,13 +67,15 @@ def block_spectra(block: np.ndarray) -> np.ndarray:
 
 
 class OnnxEncoder(Encoder):
-    """An Encoder in ONNX Runtime: the frames of both networks of a bundle, pooled over the
-    block.
-    """
+    """An Encoder in ONNX Runtime: one network, or a head on the features of a frozen backbone."""
 
-    def __init__(self, path: Path, id: str) -> None:
-        """Load the network. Raises ModelError if the file does not load."""
+    def __init__(self, path: Path, id: str, backbone: Path | None = None) -> None:
+        """`backbone` is the network whose features the network at `path` takes, if it takes any.
+
+        Raises ModelError where a file does not load.
+        """
         self._model = OnnxModel(path)
+        self._backbone = None if backbone is None else OnnxModel(backbone)
         self.id = id
         self.width = self.embed(np.zeros(BLOCK_SAMPLES, np.float32))[0].size
 
@@ -83,6 +85,8 @@ class OnnxEncoder(Encoder):
         return vectors, scores
 
     def _run(self, blocks: np.ndarray) -> list[np.ndarray]:
+        if self._backbone is not None:
+            return self._model.run(features=self._backbone.run(samples=blocks)[0])
         spectra = {"spectra": block_spectra(blocks)} if "spectra" in self._model.inputs else {}
         return self._model.run(samples=blocks, **spectra)
 

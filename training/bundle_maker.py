@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from radd.bundle import ENCODER, FRAMES, REFERENCES, SCORE, VECTORS, sha256
+from radd.bundle import FRAMES, REFERENCES, SCORE, VECTORS, encoder_digest, open_encoder
 from radd.calibration import Calibration
 from radd.cnn import SpectralCnn
 from radd.dataset import DecodedClips
@@ -256,5 +256,5 @@ def logistic(
 
 def load_networks(directory: Path) -> tuple[SpectralCnn, OnnxEncoder]:
     """The exported networks of a bundle in the making."""
-    encoder = OnnxEncoder(directory / ENCODER, sha256(directory / ENCODER)[:16])
+    encoder = open_encoder(directory, encoder_digest(directory))
     return SpectralCnn(directory / FRAMES, directory / SCORE), encoder

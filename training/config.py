@@ -25,6 +25,10 @@ class TrainingConfig:
     encoder_layer: int
     imagenet: str
     encoder_frozen: bool
+    backbone: str
+    channel_copies: float
+    head_epochs: float
+    head_seeds: int
     pretrain_steps: int
     embedding_steps: int
     weight_decay: float
@@ -42,6 +46,9 @@ class TrainingConfig:
             rate=(1e-7, 1),
             encoder_layer=(-1, 100),
             pretrain_steps=(0, 10**7),
+            channel_copies=(0, 1),
+            head_epochs=(0.01, 1000),
+            head_seeds=(1, 20),
             embedding_steps=(1, 10**7),
             weight_decay=(0, 1),
             rawboost=(0, 1),

@@ -6,7 +6,9 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
+from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
 from radd.encoder import BLOCK_SAMPLES, block_spectra
@@ -16,6 +18,7 @@ from training.networks.embedding import Embedder
 from training.networks.spectral import FRAME_WIDTH, SpectralNetwork
 
 TOLERANCE = 1e-4
+HALVED_FROM = 4096  # numbers of a weight; smaller ones save nothing
 
 
 class _Frames(nn.Module):
@@ -112,3 +115,22 @@ def export_network(
                 f"{path.name}: output {name} differs from torch by "
                 f"{np.abs(want.numpy() - got).max():.2e}"
             )
+
+
+def halve_weights(path: Path) -> None:
+    """Store the large weights of an ONNX network as float16; it goes on computing in float32.
+
+    The runtime casts them back once, when it loads the file, so only the file gets smaller.
+    """
+    network = onnx.load(path)
+    graph, casts = network.graph, []
+    for weight in graph.initializer:
+        values = numpy_helper.to_array(weight)
+        if values.dtype != np.float32 or values.size < HALVED_FROM:
+            continue
+        name, stored = weight.name, f"{weight.name}.half"
+        weight.CopyFrom(numpy_helper.from_array(values.astype(np.float16), stored))
+        casts.append(helper.make_node("Cast", [stored], [name], to=onnx.TensorProto.FLOAT))
+    for cast in reversed(casts):
+        graph.node.insert(0, cast)
+    onnx.save(network, path)

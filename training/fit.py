@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from radd.bundle import (
+    BACKBONE,
     CARD,
     ENCODER,
     FRAMES,
@@ -29,6 +30,7 @@ from radd.index import CLUSTERS_FILE, LABELS, BundleIndex
 from radd.types import SAMPLE_RATE_HZ
 from training import joint
 from training.batches import Batches
+from training.block_features import block_features
 from training.bundle_maker import (
     Windows,
     build_index,
@@ -41,7 +43,9 @@ from training.bundle_maker import (
 from training.card import describe_data, refuse_other, replace_bundle, write_card
 from training.closeness import fit_closeness
 from training.config import STAGES, TrainingConfig
+from training.crossval import block_weights, labels_of
 from training.export import export_cnn, export_encoder
+from training.head import HeadPlan, export_heads, train_heads
 from training.learn import CHECKPOINT, TrainingPlan
 from training.losses import LOSSES, read_losses
 from training.networks import embedding
@@ -119,9 +123,55 @@ def _train(
     _forget_others(work, [f"{c.path} {c.label} {c.system}" for c in clips.clips], recipe, start)
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True)
+    if recipe.backbone:
+        _take_networks(start, making, recipe)
+        _train_head(clips, making, channel, recipe, work, workers)
+        return
     pair = _pair(clips, channel, recipe, work, workers, start)
     export_cnn(pair.spectral, making / FRAMES, making / SCORE)
     export_encoder(_embedder(pair, clips, channel, recipe, work, workers), making / ENCODER)
+
+
+def _take_networks(start: Path | None, making: Path, recipe: TrainingConfig) -> None:
+    """The network on the spectrum of the bundle `start`, and the backbone."""
+    if start is None:
+        raise ConfigError(
+            "with [training] backbone only a head learns, and the network on the spectrum is taken "
+            "from a bundle; name it with --start DIR"
+        )
+    for file in (FRAMES, SCORE):
+        shutil.copy(start / file, making / file)
+    if not Path(recipe.backbone).is_file():
+        raise ConfigError(
+            f"[training] backbone = {recipe.backbone!r} is no file; name the {BACKBONE} of a bundle "
+            "or one made with train.py backbone"
+        )
+    shutil.copy(recipe.backbone, making / BACKBONE)
+
+
+def _train_head(
+    clips: DecodedClips,
+    making: Path,
+    channel: Callable,
+    recipe: TrainingConfig,
+    work: Path,
+    workers: int,
+) -> None:
+    """A head on the features of the backbone in `making`."""
+    blocks = block_features(
+        clips,
+        making / BACKBONE,
+        channel,
+        recipe.channel_copies,
+        recipe.seed,
+        work / "blocks",
+        workers,
+    )
+    chosen = np.ones(len(clips), bool)
+    bonafide, weights = labels_of(clips.clips), block_weights(clips.clips, blocks, chosen)
+    plan = HeadPlan(epochs=recipe.head_epochs, seeds=recipe.head_seeds)
+    heads = train_heads(blocks.features, bonafide[blocks.clip], weights, plan, recipe.seed)
+    export_heads(heads, making / ENCODER)
 
 
 def _networks(making: Path) -> tuple[SpectralCnn, OnnxEncoder]:
@@ -195,7 +245,7 @@ def seal(
             f"{making} lacks {VECTORS}: there is no index yet; first comes --stage index"
         )
     index = BundleIndex.load(making / VECTORS, making / REFERENCES, blocks.id, blocks.id)
-    kept = {making / name for name in (*WEIGHTS, *map(CLUSTERS_FILE.format, LABELS))}
+    kept = {making / name for name in (*WEIGHTS, BACKBONE, *map(CLUSTERS_FILE.format, LABELS))}
     for earlier in set(making.iterdir()) - kept:
         earlier.unlink()
 

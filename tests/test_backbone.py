@@ -1,0 +1,164 @@
+"""The pretrained backbone: the weights land where they belong, and a block's level says nothing."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from radd.encoder import BLOCK_SAMPLES
+from radd.errors import ModelError
+from radd.onnx import OnnxModel
+
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install -e '.[train]'")
+transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+from training.backbones.backbone import Backbone, export_backbone
+from training.backbones.distill_mos import DistillMosCnn
+from training.backbones.distill_mos import load as load_distill_mos
+from training.backbones.whisper import (
+    STEP_SAMPLES,
+    WhisperBlocks,
+    from_ctranslate2,
+    from_transformers,
+    load,
+)
+
+WIDTH, HEADS = 16, 2
+
+
+@pytest.fixture(scope="module")
+def whisper(tmp_path_factory) -> Path:
+    """A small Whisper model with random weights, saved by transformers."""
+    torch.manual_seed(3)
+    positions = BLOCK_SAMPLES // STEP_SAMPLES // 2
+    config = transformers.WhisperConfig(
+        d_model=WIDTH,
+        encoder_layers=4,
+        encoder_attention_heads=HEADS,
+        encoder_ffn_dim=4 * WIDTH,
+        decoder_layers=1,
+        decoder_attention_heads=HEADS,
+        decoder_ffn_dim=4 * WIDTH,
+        max_source_positions=positions,
+        vocab_size=64,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=2,
+        decoder_start_token_id=1,
+    )
+    directory = tmp_path_factory.mktemp("whisper")
+    transformers.WhisperModel(config).save_pretrained(directory)
+    return directory
+
+
+def distill_mos_weights() -> dict:
+    """Random weights in the layout of the published network, narrower."""
+    torch.manual_seed(4)
+    widths, weights = (2, 4, 4, 6), {}
+    for k in range(3):
+        weights[f"cnn.cnn.{2 * k}.weight"] = 0.3 * torch.randn(widths[k + 1], widths[k], 3, 3)
+        weights[f"cnn.cnn.{2 * k}.bias"] = 0.1 * torch.randn(widths[k + 1])
+    return weights
+
+
+@pytest.fixture(scope="module")
+def backbone(whisper) -> Backbone:
+    return Backbone(DistillMosCnn(distill_mos_weights()), from_transformers(str(whisper))).eval()
+
+
+def sound(blocks: int = 2) -> np.ndarray:
+    return np.random.default_rng(5).normal(0, 0.1, (blocks, BLOCK_SAMPLES)).astype(np.float32)
+
+
+def test_the_blocks_are_those_of_transformers(whisper):
+    samples = sound(1)
+    extractor = transformers.WhisperFeatureExtractor()
+    mel = extractor(
+        samples[0], sampling_rate=16_000, padding="do_not_pad", return_tensors="pt"
+    ).input_features
+    model = transformers.WhisperModel.from_pretrained(whisper).eval()
+    with torch.no_grad():
+        layers = model.encoder(mel, output_hidden_states=True).hidden_states[1:4]
+        frames = from_transformers(str(whisper))(torch.from_numpy(samples))[0]
+    for mine, theirs in zip(frames, layers, strict=True):
+        assert torch.allclose(mine, theirs[0], atol=2e-4)
+
+
+def ctranslate2_file(network: WhisperBlocks) -> bytes:
+    """The encoder as CTranslate2 stores it, in float16."""
+    arrays = {
+        "encoder/num_heads": np.array(HEADS, np.int16),
+        "encoder/position_encodings/encodings": network.positions,
+        "encoder/conv1/weight": network.first.weight,
+        "encoder/conv1/bias": network.first.bias,
+        "encoder/conv2/weight": network.second.weight,
+        "encoder/conv2/bias": network.second.bias,
+    }
+    for k, block in enumerate(network.blocks):
+        for name, part in {
+            "self_attention/layer_norm": block.attention_norm,
+            "self_attention/linear_0": block.query_key_value,
+            "self_attention/linear_1": block.out,
+            "ffn/layer_norm": block.ffn_norm,
+            "ffn/linear_0": block.widen,
+            "ffn/linear_1": block.narrow,
+        }.items():
+            scale, shift = ("gamma", "beta") if name.endswith("norm") else ("weight", "bias")
+            arrays[f"encoder/layer_{k}/{name}/{scale}"] = part.weight
+            arrays[f"encoder/layer_{k}/{name}/{shift}"] = part.bias
+    text = lambda name: struct.pack("<H", len(name) + 1) + name.encode() + b"\0"  # noqa: E731, one place
+    out = struct.pack("<I", 6) + text("WhisperSpec") + struct.pack("<II", 3, len(arrays))
+    for name, array in arrays.items():
+        values = array.detach().numpy() if isinstance(array, torch.Tensor) else array
+        values = values if values.dtype == np.int16 else values.astype("<f2")
+        kind = 2 if values.dtype == np.int16 else 4
+        out += text(name) + struct.pack("B", values.ndim)
+        out += struct.pack(f"<{values.ndim}I", *values.shape)
+        out += struct.pack("<BI", kind, values.nbytes) + values.tobytes()
+    return out
+
+
+def test_a_ctranslate2_file_gives_the_same_network(whisper, tmp_path):
+    network = from_transformers(str(whisper))
+    file = tmp_path / "model.bin"
+    file.write_bytes(ctranslate2_file(network))
+    samples = torch.from_numpy(sound())
+    with torch.no_grad():
+        assert torch.allclose(from_ctranslate2(file)(samples), network(samples), atol=5e-3)
+        assert torch.equal(load(str(file))(samples), from_ctranslate2(file)(samples))
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"\6\0\0\0\x0c\0WhisperSpec\0\3\0\0\0\1"])
+def test_another_file_is_refused(content, tmp_path):
+    file = tmp_path / "model.bin"
+    file.write_bytes(content)
+    with pytest.raises(ModelError, match=r"model\.bin"):
+        from_ctranslate2(file)
+    with pytest.raises(ModelError, match=r"distill_mos_v7\.pt"):
+        load_distill_mos(file)
+
+
+def test_weights_without_convolutions_are_refused():
+    with pytest.raises(ModelError, match="Distill-MOS"):
+        DistillMosCnn({"transformer.weight": torch.zeros(1)})
+
+
+def test_the_level_of_a_block_says_nothing(backbone):
+    samples = torch.from_numpy(sound())
+    with torch.no_grad():
+        assert torch.allclose(backbone(samples), backbone(0.01 * samples), atol=1e-4)
+
+
+def test_the_exported_network_has_half_the_size_and_the_same_features(backbone, tmp_path):
+    path = tmp_path / "backbone.onnx"
+    export_backbone(backbone, path)
+    samples = sound(3)
+    with torch.no_grad():
+        expected = backbone(torch.from_numpy(samples)).numpy()
+    assert np.allclose(OnnxModel(path).run(samples=samples)[0], expected, atol=1e-3)
+    large = sum(p.numel() for p in backbone.parameters() if p.numel() >= 4096)
+    large += sum(b.numel() for b in backbone.buffers() if b.numel() >= 4096)
+    stored = path.stat().st_size
+    assert stored < 2 * large + 150_000
