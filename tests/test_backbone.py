@@ -12,8 +12,13 @@ from radd.encoder import BLOCK_SAMPLES
 from radd.errors import ModelError
 from radd.onnx import OnnxModel
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install -e '.[train]'")
-transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+pytest.importorskip("torch", reason="torch is not installed: pip install -e '.[train]'")
+pytest.importorskip(
+    "transformers", reason="transformers is not installed: pip install -e '.[train]'"
+)
+import torch
+import transformers
+
 from training.backbones.backbone import Backbone, export_backbone
 from training.backbones.distill_mos import DistillMosCnn
 from training.backbones.distill_mos import load as load_distill_mos

@@ -136,15 +136,15 @@ def _take_networks(start: Path | None, making: Path, recipe: TrainingConfig) -> 
     """The network on the spectrum of the bundle `start`, and the backbone."""
     if start is None:
         raise ConfigError(
-            "with [training] backbone only a head learns, and the network on the spectrum is taken "
-            "from a bundle; name it with --start DIR"
+            "with [training] backbone only a head learns, and the network on the spectrum is "
+            "taken from a bundle; name it with --start DIR"
         )
     for file in (FRAMES, SCORE):
         shutil.copy(start / file, making / file)
     if not Path(recipe.backbone).is_file():
         raise ConfigError(
-            f"[training] backbone = {recipe.backbone!r} is no file; name the {BACKBONE} of a bundle "
-            "or one made with train.py backbone"
+            f"[training] backbone = {recipe.backbone!r} is no file; name the {BACKBONE} of a "
+            "bundle or a file made with train.py backbone"
         )
     shutil.copy(recipe.backbone, making / BACKBONE)
 

@@ -173,34 +173,44 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     numbers.add_argument(
         "--out", type=Path, metavar="DIR", help="a copy that has them; the bundle stays as it is"
     )
+    crossing = commands.add_parser(
+        "crossval", help="score every clip by heads that never met its source"
+    )
+    crossing.set_defaults(command="backbone.crossval")
+    add_training(crossing)
+    crossing.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="scores as CSV, for evaluate.py"
+    )
+    crossing.add_argument(
+        "--folds", type=at_least(2), default=5, metavar="N", help="parts of the sources, default 5"
+    )
+    crossing.add_argument(
+        "--jobs", type=at_least(1), default=1, metavar="N", help="processes, default 1"
+    )
+    joining = commands.add_parser(
+        "backbone", help="cut and join the pretrained networks that a head learns on"
+    )
+    joining.set_defaults(command="backbone.make")
+    joining.add_argument(
+        "--whisper",
+        required=True,
+        metavar="NAME|DIR|FILE",
+        help="a Whisper model of transformers, or CTranslate2's model.bin",
+    )
+    joining.add_argument(
+        "--distill-mos",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="distill_mos_v7.pt of the package distillmos",
+    )
+    joining.add_argument("--out", type=Path, required=True, metavar="FILE")
     saying = commands.add_parser(
         "weigh", help="measure how much a confirmation says to a bundle; fit does so for its own"
     )
     saying.set_defaults(command="bundles.weigh")
     saying.add_argument("--bundle", type=Path, default=resource("models/default"), metavar="DIR")
-    saying.add_argument(
-        "--data",
-        type=Path,
-        action="append",
-        required=True,
-        metavar="DIR",
-        help="corpora with a dev side",
-    )
-    saying.add_argument(
-        "--noise",
-        type=Path,
-        metavar="DIR",
-        help="recorded noises in DIR/noise and room responses in DIR/rir",
-    )
-    saying.add_argument(
-        "--work", type=Path, default=writable("build/fit"), metavar="DIR", help="decoded audio"
-    )
-    saying.add_argument(
-        "--config",
-        type=Path,
-        metavar="FILE",
-        help="settings that override config.toml, section [training]",
-    )
+    add_training(saying)
     foreign = commands.add_parser(
         "import", help="an audio classifier of the hub, or saved by transformers, as a bundle"
     )
@@ -290,6 +300,32 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
             "--config", type=Path, metavar="FILE", help="settings that override config.toml"
         )
     return parser.parse_args(argv)
+
+
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """Add the corpora and the settings of training."""
+    add = parser.add_argument
+    add(
+        "--data",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="DIR",
+        help="a corpus; may be given many times",
+    )
+    add(
+        "--noise",
+        type=Path,
+        metavar="DIR",
+        help="recorded noises in DIR/noise and room responses in DIR/rir",
+    )
+    add("--work", type=Path, default=writable("build/fit"), metavar="DIR", help="decoded audio")
+    add(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="settings that override config.toml, section [training]",
+    )
 
 
 def generator(group, name: str, command: str, help: str) -> argparse.ArgumentParser:

@@ -61,7 +61,7 @@ def load(path: Path) -> DistillMosCnn:
         weights = torch.load(path, map_location="cpu", weights_only=True)["model"]
     except (OSError, KeyError, TypeError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise ModelError(
-            f"{path} holds no weights of Distill-MOS ({type(error).__name__}); expected distill_mos_v7.pt of the "
-            "package distillmos"
+            f"{path} holds no weights of Distill-MOS ({type(error).__name__}); expected "
+            "distill_mos_v7.pt of the package distillmos"
         ) from None
     return DistillMosCnn(weights).eval()
