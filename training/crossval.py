@@ -12,7 +12,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from radd.dataset import Clip
-from radd.metrics import eer, error_rates
 from training.block_features import BlockFeatures
 from training.bundle_maker import logistic
 from training.head import HeadPlan, score, train_heads
@@ -97,27 +96,3 @@ def _calibrated(raw: np.ndarray, bonafide: np.ndarray, fold: np.ndarray) -> np.n
         slope, offset = logistic(raw[others, None], label, balance)
         llrs[fold == k] = slope * raw[fold == k] + offset
     return llrs
-
-
-def error_rate_inside_sources(
-    llrs: np.ndarray, clips: Sequence[Clip], least: int = 5
-) -> tuple[float, int]:
-    """The mean EER, 0 to 1, over the sources with `least` clips of each label, and their number.
-
-    Where scores drift from source to source, the pooled rate is higher than this one. NaN without
-    such a source.
-    """
-    by_source: dict[str, tuple[list[float], list[float]]] = {}
-    for llr, clip in zip(llrs, clips, strict=True):
-        by_source.setdefault(clip.source, ([], []))[clip.label == "bonafide"].append(llr)
-    rates = [
-        eer(error_rates(np.array(real), np.array(fake)))[0]
-        for fake, real in by_source.values()
-        if min(len(fake), len(real)) >= least
-    ]
-    return (float(np.mean(rates)) if rates else float("nan")), len(rates)
-
-
-def false_alarm_rate(bonafide: np.ndarray, spoof: np.ndarray, missed: float) -> float:
-    """The share of bona fide scores below the threshold that misses the share `missed` of spoof."""
-    return float((bonafide < np.quantile(spoof, 1 - missed)).mean())
