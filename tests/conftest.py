@@ -2,6 +2,7 @@
 
 pytest_plugins = [
     "fixtures_corpus",
+    "fixtures_backbone",
     "fixtures_detect",
     "fixtures_microphone",
     "fixtures_detector",

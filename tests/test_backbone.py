@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import struct
-from pathlib import Path
 
 import numpy as np
 import pytest
+from fixtures_backbone import HEADS, distill_mos_weights
 
 from radd.encoder import BLOCK_SAMPLES
 from radd.errors import ModelError
@@ -23,49 +23,11 @@ from training.backbones.backbone import Backbone, export_backbone
 from training.backbones.distill_mos import DistillMosCnn
 from training.backbones.distill_mos import load as load_distill_mos
 from training.backbones.whisper import (
-    STEP_SAMPLES,
     WhisperBlocks,
     from_ctranslate2,
     from_transformers,
     load,
 )
-
-WIDTH, HEADS = 16, 2
-
-
-@pytest.fixture(scope="module")
-def whisper(tmp_path_factory) -> Path:
-    """A small Whisper model with random weights, saved by transformers."""
-    torch.manual_seed(3)
-    positions = BLOCK_SAMPLES // STEP_SAMPLES // 2
-    config = transformers.WhisperConfig(
-        d_model=WIDTH,
-        encoder_layers=4,
-        encoder_attention_heads=HEADS,
-        encoder_ffn_dim=4 * WIDTH,
-        decoder_layers=1,
-        decoder_attention_heads=HEADS,
-        decoder_ffn_dim=4 * WIDTH,
-        max_source_positions=positions,
-        vocab_size=64,
-        pad_token_id=0,
-        bos_token_id=1,
-        eos_token_id=2,
-        decoder_start_token_id=1,
-    )
-    directory = tmp_path_factory.mktemp("whisper")
-    transformers.WhisperModel(config).save_pretrained(directory)
-    return directory
-
-
-def distill_mos_weights() -> dict:
-    """Random weights in the layout of the published network, narrower."""
-    torch.manual_seed(4)
-    widths, weights = (2, 4, 4, 6), {}
-    for k in range(3):
-        weights[f"cnn.cnn.{2 * k}.weight"] = 0.3 * torch.randn(widths[k + 1], widths[k], 3, 3)
-        weights[f"cnn.cnn.{2 * k}.bias"] = 0.1 * torch.randn(widths[k + 1])
-    return weights
 
 
 @pytest.fixture(scope="module")

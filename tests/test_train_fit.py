@@ -22,11 +22,13 @@ pytest.importorskip(
 import torch
 import transformers
 
+import evaluate
 import train
 from app.settings import load
 from radd.bundle import FRAMES, SCORE, load_detector, read_manifest
 from radd.cnn import SpectralCnn
 from radd.encoder import BLOCK_SAMPLES, OnnxEncoder, block_spectra
+from radd.errors import ModelError
 from radd.features import BINS
 from radd.files import load_speech
 from training import joint, learn
@@ -292,3 +294,76 @@ def test_mistakes(corpus, tmp_path, capsys, change, words):
         train.main([str(argument) for argument in [*arguments_of(corpus, tmp_path), *change]]) == 2
     )
     assert words in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def backbone(whisper, distill_mos, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("backbone") / "backbone.onnx"
+    run("backbone", "--whisper", whisper, "--distill-mos", distill_mos, "--out", path)
+    return path
+
+
+def test_a_head_learns_on_a_frozen_backbone(corpus, fitted, backbone, speech, tmp_path):
+    recipe = TINY + f'backbone = "{backbone}"\nchannel_copies = 1.0\nhead_seeds = 2\n'
+    taken = fitted[0] / "bundle"
+    arguments = arguments_of(corpus, tmp_path, "--start", taken, recipe=recipe)
+    run(*arguments)
+    made, manifest = tmp_path / "bundle", read_manifest(tmp_path / "bundle")
+    assert (made / "backbone.onnx").read_bytes() == backbone.read_bytes()
+    assert (made / FRAMES).read_bytes() == (taken / FRAMES).read_bytes()
+    assert manifest["encoder_id"] != read_manifest(taken)["encoder_id"]
+    chosen = load()
+    detector = load_detector(made, chosen.model, chosen.gate)
+    judged = detector.push(detector.start(), load_speech(speech)[: 40 * 2048])
+    assert [j.llr for j in judged if j.llr is not None] and any(j.neighbours for j in judged)
+
+    first = content(made)
+    run(*arguments)
+    assert content(made) == first
+    (made / "backbone.onnx").write_bytes(backbone.read_bytes()[:-1])
+    with pytest.raises(ModelError, match=r"backbone\.onnx"):
+        load_detector(made, chosen.model, chosen.gate)
+
+
+def test_a_backbone_needs_a_network_on_the_spectrum(corpus, backbone, tmp_path, capsys):
+    for recipe, more, problem in (
+        (f'backbone = "{backbone}"', [], "--start"),
+        ('backbone = "missing.onnx"', ["--start", ROOT / "models" / "default"], "missing.onnx"),
+    ):
+        arguments = arguments_of(corpus, tmp_path, *more, recipe=f"{TINY}{recipe}\n")
+        assert train.main([str(argument) for argument in arguments]) == 2
+        assert problem in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def many_sources(corpus, tmp_path_factory) -> Path:
+    """The same recordings as if each came from a source of its own."""
+    folder = tmp_path_factory.mktemp("sources")
+    shutil.copytree(corpus, folder, dirs_exist_ok=True)
+    (folder / "meta_real.csv").unlink()
+    names = [
+        line.split()[1]
+        for side in ("train", "dev")
+        for line in (folder / f"protocol.{side}.txt").read_text().splitlines()
+    ]
+    rows = ["utt,source_repo", *(f"{name},page {name}" for name in names)]
+    (folder / "meta_sources.csv").write_text("\n".join([*rows, ""]))
+    return folder
+
+
+def test_crossval_scores_every_clip_for_evaluate(many_sources, backbone, tmp_path, capsys):
+    (tmp_path / "recipe.toml").write_text(f'{TINY}backbone = "{backbone}"\n')
+    out = tmp_path / "scores.csv"
+    settings = ["--work", tmp_path / "work", "--config", tmp_path / "recipe.toml"]
+    told = run("crossval", "--data", many_sources, *settings, "--out", out, "--folds", 2)
+    assert "EER, pooled" in told and "real called fake at 10 % missed" in told
+    assert evaluate.main(["metrics", "--scores", str(out)]) == 0
+    assert "EER" in capsys.readouterr().out
+
+
+def test_crossval_of_one_source_of_a_label_is_refused(corpus, backbone, tmp_path, capsys):
+    (tmp_path / "recipe.toml").write_text(f'{TINY}backbone = "{backbone}"\n')
+    arguments = ["crossval", "--data", corpus, "--work", tmp_path / "work", "--folds", 2]
+    arguments += ["--config", tmp_path / "recipe.toml", "--out", tmp_path / "scores.csv"]
+    assert train.main([str(argument) for argument in arguments]) == 2
+    assert "one label only" in capsys.readouterr().err

@@ -16,6 +16,7 @@ import numpy as np
 from radd.dataset import DecodedClips
 from radd.encoder import BLOCK_SAMPLES, speech_blocks
 from radd.onnx import OnnxModel
+from training.bundle_maker import BlockVectors
 from training.parallel import ordered_map
 
 SHARD_CLIPS = 200  # in one file of the cache: what a killed run repeats at most
@@ -108,3 +109,21 @@ def _through(
     end = starts[-1] + BLOCK_SAMPLES
     received = channel(samples[begin:end], rng).astype(np.float32)
     return [received[at - begin : at - begin + BLOCK_SAMPLES] for at in starts]
+
+
+class KnownBlocks(BlockVectors):
+    """BlockVectors of features that were computed before, by the head of an encoder."""
+
+    def __init__(self, blocks: BlockFeatures, head: OnnxModel) -> None:
+        self._blocks, self._head = blocks, head
+
+    def starts(self, clip: int) -> np.ndarray:
+        return self._blocks.start[self._rows(clip)]
+
+    def vector(self, clip: int, start: int) -> np.ndarray:
+        rows = self._rows(clip)
+        row = rows[self._blocks.start[rows] == start][:1]
+        return self._head.run(features=self._blocks.features[row].astype(np.float32))[0][0]
+
+    def _rows(self, clip: int) -> np.ndarray:
+        return np.flatnonzero((self._blocks.clip == clip) & ~self._blocks.altered)

@@ -5,7 +5,7 @@ card.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -65,22 +65,57 @@ class Windows:
     """
 
 
+class BlockVectors(Protocol):
+    """The embeddings of the blocks of speech of clips."""
+
+    def starts(self, clip: int) -> Sequence[int]:
+        """Where the clip's blocks of speech begin, in samples."""
+        ...
+
+    def vector(self, clip: int, start: int) -> np.ndarray:
+        """The unit vector float32 (width,) of one of them."""
+        ...
+
+
+class EncodedClips(BlockVectors):
+    """BlockVectors that an encoder makes when they are asked for."""
+
+    def __init__(self, clips: DecodedClips, encoder: Encoder) -> None:
+        self._clips, self._encoder = clips, encoder
+
+    def starts(self, clip: int) -> Sequence[int]:
+        return list(speech_blocks(self._clips.speech(clip)))
+
+    def vector(self, clip: int, start: int) -> np.ndarray:
+        block = self._clips.samples(clip)[start : start + BLOCK_SAMPLES]
+        return self._encoder.embed(block)[0]
+
+
 def build_index(
-    clips: DecodedClips, encoder: Encoder, directory: Path, limit: int, seed: int
+    clips: DecodedClips,
+    encoder: Encoder,
+    directory: Path,
+    limit: int,
+    seed: int,
+    embedded: BlockVectors | None = None,
 ) -> BundleIndex:
     """Write the vectors of one block of speech from each of at most `limit` clips, drawn by
     sampling weight.
+
+    `embedded` holds vectors that are known already; otherwise the encoder makes them.
     """
+    if embedded is None:
+        embedded = EncodedClips(clips, encoder)
     rng = np.random.default_rng([seed, 77])
     weights = clips.sampling_weights()
     chosen = rng.choice(len(clips), min(limit, len(clips)), replace=False, p=weights)
     vectors, references = [], []
     for i in sorted(chosen):
-        blocks = list(speech_blocks(clips.speech(i)))
-        if not blocks:
+        starts = embedded.starts(i)
+        if not len(starts):
             continue
-        at = blocks[rng.integers(len(blocks))]
-        vectors.append(encoder.embed(clips.samples(i)[at : at + BLOCK_SAMPLES])[0])
+        at = int(starts[rng.integers(len(starts))])
+        vectors.append(embedded.vector(i, at))
         clip = clips.clips[i]
         references.append(
             Reference(

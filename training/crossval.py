@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from radd.dataset import Clip
+from radd.errors import ConfigError
 from training.block_features import BlockFeatures
 from training.bundle_maker import logistic
 from training.head import HeadPlan, score, train_heads
@@ -92,6 +93,12 @@ def _calibrated(raw: np.ndarray, bonafide: np.ndarray, fold: np.ndarray) -> np.n
     for k in set(fold.tolist()):
         others = known & (fold != k)
         label = bonafide[others]
+        if len(set(label.tolist())) < 2:
+            raise ConfigError(
+                f"the sources outside fold {k + 1} have clips of one label only: cross-validation "
+                "needs two sources of each label or more in each fold; give it more sources or "
+                "fewer --folds"
+            )
         balance = np.where(label == 1, 0.5 / label.mean(), 0.5 / (1 - label.mean()))
         slope, offset = logistic(raw[others, None], label, balance)
         llrs[fold == k] = slope * raw[fold == k] + offset

@@ -27,10 +27,11 @@ from radd.dataset import DecodedClips
 from radd.encoder import BLOCK_SAMPLES, OnnxEncoder
 from radd.errors import ConfigError
 from radd.index import CLUSTERS_FILE, LABELS, BundleIndex
+from radd.onnx import OnnxModel
 from radd.types import SAMPLE_RATE_HZ
 from training import joint
 from training.batches import Batches
-from training.block_features import block_features
+from training.block_features import BlockFeatures, KnownBlocks, block_features
 from training.bundle_maker import (
     Windows,
     build_index,
@@ -101,8 +102,12 @@ def fit(
         for network in NETWORKS:
             (work / network / CHECKPOINT).unlink(missing_ok=True)
     if "index" in todo:
-        _, blocks = _networks(making)
-        build_index(train, blocks, making, recipe.references, recipe.seed)
+        _, encoder = _networks(making)
+        embedded = None
+        if recipe.backbone:
+            blocks = _features(train, making, channel, recipe, work, max(1, jobs - 1))
+            embedded = KnownBlocks(blocks, OnnxModel(making / ENCODER))
+        build_index(train, encoder, making, recipe.references, recipe.seed, embedded)
     if "calibrate" in todo:
         seal(train, dev, making, recipe, channel, draw, selection.licences, conditions, start)
         replace_bundle(making, out)
@@ -158,20 +163,25 @@ def _train_head(
     workers: int,
 ) -> None:
     """A head on the features of the backbone in `making`."""
-    blocks = block_features(
-        clips,
-        making / BACKBONE,
-        channel,
-        recipe.channel_copies,
-        recipe.seed,
-        work / "blocks",
-        workers,
-    )
+    blocks = _features(clips, making, channel, recipe, work, workers)
     chosen = np.ones(len(clips), bool)
     bonafide, weights = labels_of(clips.clips), block_weights(clips.clips, blocks, chosen)
     plan = HeadPlan(epochs=recipe.head_epochs, seeds=recipe.head_seeds)
     heads = train_heads(blocks.features, bonafide[blocks.clip], weights, plan, recipe.seed)
     export_heads(heads, making / ENCODER)
+
+
+def _features(
+    clips: DecodedClips,
+    making: Path,
+    channel: Callable,
+    recipe: TrainingConfig,
+    work: Path,
+    workers: int,
+) -> BlockFeatures:
+    copied, seed = recipe.channel_copies, recipe.seed
+    folder = work / "blocks"
+    return block_features(clips, making / BACKBONE, channel, copied, seed, folder, workers)
 
 
 def _networks(making: Path) -> tuple[SpectralCnn, OnnxEncoder]:
