@@ -357,7 +357,8 @@ def test_crossval_scores_every_clip_for_evaluate(many_sources, backbone, tmp_pat
     settings = ["--work", tmp_path / "work", "--config", tmp_path / "recipe.toml"]
     told = run("crossval", "--data", many_sources, *settings, "--out", out, "--folds", 2)
     assert "EER, pooled" in told and "real called fake at 10 % missed" in told
-    assert evaluate.main(["metrics", "--scores", str(out)]) == 0
+    metrics = ["metrics", "--scores", str(out), "--out", str(tmp_path / "metrics")]
+    assert evaluate.main(metrics) == 0
     assert "EER" in capsys.readouterr().out
 
 

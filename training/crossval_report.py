@@ -35,7 +35,7 @@ def report(clips: Sequence[Clip], llrs: np.ndarray, out: Path) -> str:
             f"real called fake at {100 * MISSED:.0f} % missed: "
             f"{100 * false_alarm_rate(real, fake, MISSED):.1f} %",
             f"Cllr: {cllr(real, fake):.3f} bit",
-            f"{out} has the scores; evaluate.py metrics --scores {out} says more",
+            f"{out} has the scores; evaluate.py metrics --scores {out} --out DIR says more",
         )
     )
 
