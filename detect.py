@@ -7,13 +7,14 @@ from __future__ import annotations
 import argparse
 import sys
 
-from app.exit import exit_code
+from app.exit import exit_code, open_streams
 from app.options.detect import parse
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     arguments = parse(argv)
+    open_streams()
     sys.stdout.reconfigure(errors="backslashreplace")
     return exit_code(lambda: run(arguments))
 

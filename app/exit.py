@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -11,12 +12,20 @@ from radd.errors import RaddError, silence_broken_pipe
 BUG = "\nThis is a bug in RADD, no mistake of yours. Please report it with the lines above."
 
 
+def open_streams() -> None:
+    """Give a program that was started without stdout or stderr (`>&-`) one that leads nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+
+
 def exit_code(run: Callable[[], None], prefix: str = "error") -> int:
     """Run the program and say how it ended.
 
     0: done; the code of a RaddError, whose message follows `prefix`; 130: interrupted; 141: nobody
     reads the output any more; 1: a bug.
     """
+    open_streams()
     try:
         run()
         sys.stdout.flush()

@@ -16,7 +16,11 @@ MIME = {
     ".ogg": "audio/ogg",
     ".opus": "audio/ogg",
     ".m4a": "audio/mp4",
+    ".mp4": "audio/mp4",
+    ".aac": "audio/aac",
+    ".webm": "audio/webm",
 }
+UNKNOWN_MIME = "application/octet-stream"  # a browser looks for itself
 LARGEST_PLAYER_BYTES = 2_000_000
 
 
@@ -52,7 +56,7 @@ class AudioFolder:
         if path is None or path.stat().st_size > LARGEST_PLAYER_BYTES:
             return None
         sound = base64.b64encode(path.read_bytes()).decode("ascii")
-        return f"data:{MIME[path.suffix.lower()]};base64,{sound}"
+        return f"data:{MIME.get(path.suffix.lower(), UNKNOWN_MIME)};base64,{sound}"
 
     def _search(self) -> dict[str, Path | None]:
         found: dict[str, Path | None] = {}

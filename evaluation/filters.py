@@ -11,6 +11,7 @@ import numpy as np
 from radd.errors import ProtocolError
 from radd.trials import (
     ALL,
+    COLUMN_NAMES,
     UNKNOWN,
     Trials,
     cell,
@@ -71,6 +72,7 @@ def _holds(text: str, trials: Trials) -> np.ndarray:
     if parts is None:
         raise ProtocolError(f"--where {text}: expected COLUMN=VALUE or COLUMN!=VALUE")
     name, sign, value = parts.groups()
+    name = _part(name) if name not in columns else name
     if name not in columns:
         raise ProtocolError(
             f"--where {text}: no column {name}; there are {', '.join(columns)}; more come with "
@@ -81,6 +83,11 @@ def _holds(text: str, trials: Trials) -> np.ndarray:
             f"--where {text}: no trial has that {name}; {_some(set(columns[name]))}"
         )
     return np.array([found == value for found in columns[name]], bool) == (sign == "=")
+
+
+def _part(name: str) -> str:
+    """The column of a protocol that this is another name of, such as attack for system."""
+    return next((part for part in ("speaker", "attack") if name in COLUMN_NAMES[part]), name)
 
 
 def _some(names: set[str]) -> str:
@@ -94,7 +101,7 @@ def described(trials: Trials, meta: Path) -> Trials:
     """Trials with the columns of a CSV file that has one row a trial, "-" where it has none, as
     conditions.
 
-    Columns that say what the protocol says, such as key or speaker, are not taken. Raises
+    The columns key, speaker and attack of a protocol count and not those of the file. Raises
     ProtocolError for a file without a column utt (or file), and for one that knows no trial.
     """
     header = csv_header(meta)
@@ -107,6 +114,6 @@ def described(trials: Trials, meta: Path) -> Trials:
     columns = {
         name: [cell(known[utt], name) if utt in known else UNKNOWN for utt in trials.utts]
         for name in header
-        if name not in parts.values()
+        if name not in ("speaker", "attack", *(parts.get(part) for part in ("utt", "key", "score")))
     }
     return replace(trials, conditions=trials.conditions | columns)

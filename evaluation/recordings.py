@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from radd.errors import ProtocolError
-from radd.trials import Trials, cell, csv_rows, is_spoof, utterance
+from radd.trials import Trials, cell, csv_rows, is_spoof, plain_number, utterance
 from radd.types import SAMPLE_RATE_HZ
 
 REAL_S = (20.0, 60.0)
@@ -204,7 +204,7 @@ def read_annotations(path: Path) -> list[LongRecording]:
                 f"{path}: columns {', '.join(row)}; expected file, onset, duration and label"
             )
         try:
-            onset_s, duration_s = float(row["onset"]), float(row["duration"])
+            onset_s, duration_s = plain_number(row["onset"]), plain_number(row["duration"])
         except ValueError:
             raise ProtocolError(f"{place}: onset and duration must be numbers of seconds") from None
         if not (0 <= onset_s < np.inf and 0 < duration_s < np.inf):

@@ -26,7 +26,7 @@ from radd.metrics import (
     min_tdcf_2021,
 )
 from radd.score_files import ScoredTrials
-from radd.trials import Trials
+from radd.trials import Trials, plain_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def threshold_of(choice: str, rates: ErrorRates) -> float:
     if choice == "bayes":
         return BAYES_THRESHOLD_LLR
     try:
-        threshold = float(choice)
+        threshold = plain_number(choice)
     except ValueError:
         threshold = np.nan
     if not np.isfinite(threshold):

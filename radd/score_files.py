@@ -18,6 +18,7 @@ from radd.trials import (
     csv_rows,
     is_spoof,
     lines,
+    plain_number,
     refuse_doubles,
     telling,
     utterance,
@@ -181,7 +182,7 @@ def write_trials(path: Path, scored: ScoredTrials) -> None:
 
 def _number(text: str, place: str) -> float:
     try:
-        return float(text)
+        return plain_number(text)
     except ValueError:
         raise ProtocolError(f"{place}: score {text!r} is not a number") from None
 

@@ -13,7 +13,10 @@ import numpy as np
 from radd.errors import ProtocolError
 
 FORMATS = ("auto", "asvspoof2019", "asvspoof2021", "asvspoof5", "in-the-wild", "csv")
-AUDIO_SUFFIXES = (".flac", ".wav", ".mp3", ".ogg", ".opus", ".m4a")
+AUDIO_SUFFIXES = (
+    *(".flac", ".wav", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".amr", ".webm", ".mp4", ".aiff"),
+    *(".aif", ".aifc", ".oga", ".mka", ".mkv", ".mov", ".3gp", ".caf", ".wma", ".au", ".w64"),
+)
 BONAFIDE = {"bonafide", "bona-fide", "bona_fide", "bona fide", "real", "genuine", "human"}
 SPOOF = {"spoof", "spoofed", "fake", "deepfake", "synthetic"}
 UNKNOWN = "-"
@@ -157,14 +160,36 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
     file.
     """
     try:
-        with open(path, encoding="utf-8-sig") as file:
+        with open(path, encoding=_encoding(path)) as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
                     yield number, line
     except OSError as error:
         raise ProtocolError(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ProtocolError(f"{path} is not text: expected a protocol or score file") from None
+    except UnicodeError:
+        raise ProtocolError(
+            f"{path} is not text in UTF-8 or UTF-16: expected a protocol or score file"
+        ) from None
+
+
+def _encoding(path: Path) -> str:
+    """UTF-16 as spreadsheets write it, with or without a byte order mark; else UTF-8."""
+    with open(path, "rb") as file:
+        head = file.read(4)
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16"
+    if len(head) == 4 and head[1::2] == b"\0\0":
+        return "utf-16-le"
+    return "utf-16-be" if len(head) == 4 and head[::2] == b"\0\0" else "utf-8-sig"
+
+
+def plain_number(text: str) -> float:
+    """A number as files and people write it; raises ValueError for what only Python takes for one,
+    such as 1_000.
+    """
+    if "_" in text or not text.isascii():
+        raise ValueError(text)
+    return float(text)
 
 
 def _layout(path: Path, columns: list[str], format: str) -> Layout:
@@ -219,7 +244,10 @@ def telling(conditions: dict[str, list[str]]) -> dict[str, list[str]]:
 
 def csv_header(path: Path) -> list[str]:
     """The column names of a CSV file."""
-    return next(csv.reader(line for _, line in lines(path)))
+    try:
+        return next(csv.reader(line for _, line in lines(path)))
+    except csv.Error as error:
+        raise ProtocolError(f"{path}: the first line is no CSV header: {error}") from None
 
 
 def csv_parts(header: list[str], path: Path, needed: tuple[str, ...]) -> dict[str, str]:
@@ -242,13 +270,20 @@ def csv_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     rows.
     """
     rows = csv.DictReader(line for _, line in lines(path))
-    for row in rows:
+    for row in _parsed(rows, path):
         if None in row or None in row.values():
             raise ProtocolError(
                 f"{path}:{rows.line_num}: expected {len(rows.fieldnames or ())} columns as in the "
                 "header"
             )
         yield rows.line_num, row
+
+
+def _parsed(rows: csv.DictReader[str], path: Path) -> Iterator[dict[str, str]]:
+    try:
+        yield from rows
+    except csv.Error as error:
+        raise ProtocolError(f"{path}:{rows.line_num}: no CSV: {error}") from None
 
 
 def cell(row: dict[str, str], column: str | None) -> str:

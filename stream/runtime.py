@@ -96,16 +96,16 @@ class NoJournal:
 
 
 class Ending:
-    """Turns the first SIGINT or SIGTERM into a graceful shutdown; a second one stops at once."""
+    """Turns the first SIGINT, SIGTERM or SIGHUP into a graceful shutdown; a second one stops at
+    once.
+    """
 
     def __init__(self):
         self.reason: str | None = None
         self.sources: list[Source] = []
 
     def __enter__(self) -> Ending:
-        self.before = {
-            number: signal.signal(number, self._heard) for number in (signal.SIGINT, signal.SIGTERM)
-        }
+        self.before = {number: signal.signal(number, self._heard) for number in _ending_signals()}
         return self
 
     def __exit__(self, *exc) -> None:
@@ -169,7 +169,8 @@ class Run:
         self.service = Service()
         self.journal: EventJournal | None = None
         self.problem: str | None = None
-        self.error: Exception | None = None
+        self.errors: list[Exception] = []
+        self.unreported: list[tuple[Stream, Exception]] = []
         self.untold: list[Stream] = []
         self.lost: set[tuple[str, str | None]] = set()
         """what and of which alert"""
@@ -186,8 +187,8 @@ class Run:
             with self.open_journal() as self.journal, self.index, self._flushing():
                 self._start()
                 self._carry()
-        if self.error is not None:
-            raise self.error
+        if self.errors:
+            self._raise()
         alerts, sounds = self._lost("alert"), self._lost("sound")
         if alerts or sounds:
             raise StorageError(
@@ -292,13 +293,23 @@ class Run:
         stream.source.stop()
         self._flush(stream)
         self.journal.end(stream.id, error is not None)
-        self.error = self.error or error
+        self.errors += [error] if error else []
         if not self._going_on() or self.ending.reason:
+            self.unreported += [(stream, error)] if error else []
             return
         if error:
-            log.warning("%s: %s; the other streams continue", stream.source.name, error)
+            log.warning("%s; the other streams continue", _of(stream, error))
         self.untold.remove(stream)
         self._tell_end(stream)
+
+    def _raise(self) -> None:
+        """Raise the first error, or the first bug; those that nobody was told of are logged."""
+        bugs = [error for error in self.errors if not isinstance(error, RaddError)]
+        raised = (bugs or self.errors)[0]
+        for stream, error in self.unreported:
+            if error is not raised:
+                log.warning("%s", _of(stream, error))
+        raise raised
 
     def _tell_end(self, stream: Stream) -> None:
         reason = stream.reason or self.ending.reason or "end"
@@ -389,6 +400,17 @@ class Run:
             "brief_hops": stream.brief_hops,
             "storage": self.journal.stats(),
         }
+
+
+def _ending_signals() -> list[signal.Signals]:
+    """SIGHUP, the end of a terminal, counts unless it is ignored, as under nohup."""
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return [signal.SIGINT, signal.SIGTERM, *([] if ignored else [signal.SIGHUP])]
+
+
+def _of(stream: Stream, error: Exception) -> str:
+    """The message of an error, with the name of the source once."""
+    return str(error) if stream.source.name in str(error) else f"{stream.source.name}: {error}"
 
 
 def resident_mb() -> float:

@@ -124,3 +124,8 @@ def alike(samples, other, share=0.9):
     """Whether two sounds of equal place are nearly the same."""
     n = min(len(samples), len(other))
     return np.corrcoef(samples[:n], other[:n])[0, 1] > share
+
+
+def columns_of(samples):
+    """Mono sound (n,) as (n, 1)."""
+    return np.asarray(samples, np.float32)[:, None]

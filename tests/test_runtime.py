@@ -213,7 +213,7 @@ def test_the_last_alert_is_closed_and_the_journal_flushed_before_the_totals():
     assert isinstance(order[-1][1], Stopped)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_in_order(number):
     before = signal.getsignal(number)
     source = ArraySource(
@@ -279,6 +279,53 @@ def test_an_error_of_the_source_still_closes_the_alert_and_tells_the_totals():
     order = listen(ArraySource(sound(0.9, 50), fail))
     assert isinstance(order[-1], DeviceError) and shown(order, Stopped)[0].reason == "error"
     assert shown(order, Alert)[-1].state is AlertState.CLOSE and "journal closed" in order
+
+
+def test_a_hang_up_that_is_ignored_stays_so():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Ending():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def failing(name, error, at):
+    def fail(told):
+        if told == at:
+            raise error
+
+    source = ArraySource(sound(0.1, 20), fail)
+    source.name = name
+    return source
+
+
+@pytest.mark.parametrize(
+    ("errors", "raised"),
+    [
+        ([AudioError("a is damaged"), AudioError("it broke"), AudioError("c is damaged")], 0),
+        ([AudioError("a is damaged"), AudioError("it broke"), ZeroDivisionError("a bug")], 2),
+        ([AudioError("a is damaged"), IndexError("a bug"), AudioError("c is damaged")], 1),
+    ],
+)
+def test_of_several_sources_that_fail_every_error_is_reported_once(errors, raised, caplog):
+    detector, order = LoudIsFake(), []
+    streams = [
+        Stream(
+            str(uuid.UUID(int=k)),
+            failing("abc"[k], error, 3 + 5 * k),
+            Monitor(detector, DECISION, ALERTS, str(uuid.UUID(int=k))),
+        )
+        for k, error in enumerate(errors)
+    ]
+    run = Run(streams, detector, lambda: Kept(order), Shown(order), Ending(), ENGINE)
+    with pytest.raises(type(errors[raised]), match=str(errors[raised])):
+        run.listen()
+    for k, error in enumerate(errors):
+        told = [r.getMessage() for r in caplog.records if str(error) in r.getMessage()]
+        assert len(told) <= 1 and (told or k == raised)
+        assert all(one.count(f"{'abc'[k]} ") + one.count(f"{'abc'[k]}: ") <= 2 for one in told)
+    assert not any("a: a is" in record.getMessage() for record in caplog.records)
 
 
 def test_a_reader_that_goes_away_ends_the_run():

@@ -29,6 +29,7 @@ from evaluation.scoring import ClipScore, ClipScorer
 from evaluation.stream_report import write_stream_report
 from evaluation.streams import Listening, clip_length_s
 from radd.bundle import read_manifest
+from radd.channels import ChannelChoice
 from radd.errors import ConfigError
 from radd.overlay import Overlay
 from stream.decision import Decider
@@ -52,7 +53,10 @@ def score(args: argparse.Namespace) -> None:
     hearing = ChannelCondition(args.condition, args.seconds)
     if hearing != ChannelCondition():
         detector += f", {hearing}"
-    prepare = partial(_scorer, here, bundle, sound, overlay, hearing)
+    choice = ChannelChoice(args.use_channel, args.track)
+    if choice != ChannelChoice():
+        detector += f", {choice}"
+    prepare = partial(_scorer, here, bundle, sound, overlay, hearing, choice)
     scored = score_trials(
         trials,
         args.out,
@@ -82,8 +86,9 @@ def _scorer(
     sound: AudioFolder,
     overlay: Overlay | None,
     hearing: ChannelCondition,
+    choice: ChannelChoice,
 ) -> Callable[[list[str]], list[ClipScore]]:
-    return ClipScorer(here.load(bundle, overlay), sound, hearing).score_all
+    return ClipScorer(here.load(bundle, overlay), sound, hearing, choice).score_all
 
 
 def stream(args: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evaluation.conditions import CONDITIONS
 from evaluation.workers import processors
-from radd.trials import FORMATS
+from radd.trials import FORMATS, plain_number
 
 DESCRIPTION = """\
 Measure detectors: score a corpus, compute the field's metrics, compare systems, count false
@@ -47,6 +47,16 @@ def parser() -> argparse.ArgumentParser:
         "--resume", action="store_true", help="go on where a run into the same folder was ended"
     )
     command.add_argument("--engine", choices=("processes", "ray"), default="processes")
+    command.add_argument(
+        "--use-channel",
+        default="auto",
+        metavar="mix|left|right|N",
+        help="of several channels; by default their mean where they are alike, else the lowest "
+        "score of those in which somebody speaks",
+    )
+    command.add_argument(
+        "--track", type=partial(_whole, least=1), metavar="N", help="of a file with several tracks"
+    )
     command.add_argument(
         "--seconds", type=_seconds, metavar="S", help="hear the first S seconds of every clip only"
     )
@@ -190,7 +200,7 @@ def _detector() -> argparse.ArgumentParser:
 
 def _seconds(text: str) -> float:
     try:
-        number = float(text)
+        number = plain_number(text)
     except ValueError:
         number = 0.0
     if not 0 < number < float("inf"):
@@ -200,7 +210,7 @@ def _seconds(text: str) -> float:
 
 def _whole(text: str, least: int = 0) -> int:
     try:
-        number = int(text)
+        number = int(text) if "_" not in text else least - 1
     except ValueError:
         number = least - 1
     if number < least:

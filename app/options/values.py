@@ -13,7 +13,7 @@ def within(low: float, high: float, kind: Callable[[str], float] = float) -> Cal
 
     def number(text: str) -> float:
         try:
-            value = kind(text)
+            value = kind(text) if "_" not in text else None  # Python takes 1_000 for a number
         except ValueError:
             value = None
         if value is None or not low <= value <= high:
