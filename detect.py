@@ -1,6 +1,4 @@
-"""Listens to microphones, files or a pipe, and tells as it goes whether the voice is a person's or
-synthetic.
-"""
+"""Detect synthetic voices live in microphones, files or a pipe."""
 
 from __future__ import annotations
 
@@ -22,7 +20,8 @@ def main(argv: list[str] | None = None) -> int:
 def run(arguments: argparse.Namespace) -> None:
     from stream.runtime import Ending
 
-    with Ending() as ending:  # before anything slow, so that an early Ctrl-C ends in order too
+    # before anything slow, so that an early Ctrl-C also shuts down in order
+    with Ending() as ending:
         from app.commands.detect import detect, show_devices
 
         if arguments.list_devices:

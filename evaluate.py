@@ -1,4 +1,4 @@
-"""Measures detectors: scores of a corpus, metrics, comparisons, false alarms an hour."""
+"""Measure detectors: scores of a corpus, metrics, comparisons, false alarms per hour."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people say of the clips that RADD kept: ask, answer, exchange, delete."""
+"""Review the clips that RADD stored: list, label, exchange, delete."""
 
 from __future__ import annotations
 

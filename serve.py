@@ -1,6 +1,4 @@
-"""The console in the browser and the HTTP API, beside the daemons and without any part in their
-listening.
-"""
+"""Serve the web console and the HTTP API, separately from the detection daemons."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ from radd.errors import ConfigError
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     arguments = parse(argv)
-    # Read when numpy is imported: the threads of the job queue are parallel enough.
+    # Read when numpy is imported: the job queue's threads already run in parallel.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     return exit_code(lambda: run(arguments))
 

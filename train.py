@@ -1,4 +1,4 @@
-"""Makes and describes model bundles, and chooses the one in use: see app/options/train.py."""
+"""Train, import, describe and choose model bundles: see app/options/train.py."""
 
 from __future__ import annotations
 

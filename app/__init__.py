@@ -1,4 +1,4 @@
 """Floor 3, wiring only: settings, the installation in use, command-line options, exit codes.
 
-What is here joins the floors below for the entry points; it scores, stores and renders nothing.
+It connects the floors below for the entry points; it does not score, store or render.
 """

@@ -1,4 +1,4 @@
-"""The console's parts: what it asks of retraining, which is on its own floor."""
+"""Wiring of the console: the retraining functions that it calls."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from retraining.promotion import promote_by_name, rollback_to_previous
 
 
 class RetrainingActions:
-    """console.model_routes.LearningActions by the functions of retraining."""
+    """Implements console.model_routes.LearningActions with the functions of retraining."""
 
     eligible_clips = staticmethod(eligible_clips)
     promote = staticmethod(promote_by_name)
@@ -19,9 +19,10 @@ class RetrainingActions:
 
 
 def retrain_command(config: Path | None, work: str) -> list[str]:
-    """The command that retrains once, in a process of its own with this one's environment."""
+    """The command that retrains once, in a separate process with the environment of this one."""
     options = {"--config": config, "--work": work}
     given = [text for name, value in options.items() if value for text in (name, str(value))]
     train = find_spec("train")
-    assert train is not None and train.origin is not None  # it is beside serve.py, which runs
+    # train.py lies beside serve.py, which is running
+    assert train is not None and train.origin is not None
     return [sys.executable, train.origin, "retrain", "--once", *given]

@@ -1,4 +1,4 @@
-"""How the entry points end: exit codes, and what the user is told of an error."""
+"""How the entry points end: exit codes and error messages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from radd.errors import RaddError, silence_broken_pipe
 
-BUG = "\nThis is a bug in RADD, no mistake of yours. Please report it with the lines above."
+BUG = "\nThis is a bug in RADD, not your mistake. Please report it with the lines above."
 
 
 def open_streams() -> None:
@@ -20,10 +20,10 @@ def open_streams() -> None:
 
 
 def exit_code(run: Callable[[], None], prefix: str = "error") -> int:
-    """Run the program and say how it ended.
+    """Run the program and return its exit code.
 
-    0: done; the code of a RaddError, whose message follows `prefix`; 130: interrupted; 141: nobody
-    reads the output any more; 1: a bug.
+    0: done; the code of a RaddError, whose message follows `prefix`; 130: interrupted; 141: the
+    reader of the output went away; 1: a bug.
     """
     open_streams()
     try:

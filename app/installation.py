@@ -1,4 +1,4 @@
-"""The installation: its settings, the bundle in use, detectors and overlays, the database."""
+"""The installation: settings, bundle in use, detectors and overlays, database."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ from stream.hot_reload import NoOverlays, Overlays
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """Settings and where their bundle is."""
+    """Settings and the location of their bundle."""
 
     settings: Settings
     follows: bool
-    """whether the bundle in use counts, which promotions change; False where one was named"""
+    """whether promotions change the bundle; False if --bundle named one"""
 
     @property
     def configured(self) -> Path:
-        """The bundle of [model] bundle, or the one that was named."""
+        """The bundle of [model] bundle, or of --bundle."""
         return bundle_directory(resource(), self.settings.model.bundle)
 
     def bundle(self) -> Path:
-        """The bundle in use now; raises ModelError where the file that names it is broken."""
+        """The bundle in use now. Raises ModelError if the file that names it is broken."""
         return in_use(self.configured) if self.follows else self.configured
 
     def load(self, bundle: Path, overlay: Overlay | None = None) -> BundledDetector:
-        """The detector of a bundle, with these settings; raises as load_detector."""
+        """Load the detector of a bundle with these settings. Raises like load_detector."""
         return load_detector(bundle, self.settings.model, self.settings.gate, overlay)
 
     def overlays(self, detector: BundledDetector) -> Overlays:
-        """What people have confirmed for the index of a detector."""
+        """The overlay of confirmed references for a detector's index."""
         if not detector.encoder_id:
             return NoOverlays()
         return OverlayStore(self.settings.storage.url, detector.encoder_id)
@@ -56,8 +56,8 @@ def installation(
     environ: Mapping[str, str] = os.environ,
     options: Mapping[tuple[str, str], Any] = MappingProxyType({}),
 ) -> Installation:
-    """The installation of a --config, a --bundle and other options, by section and key; raises
-    ConfigError for a wrong setting.
+    """The installation for --config, --bundle and other options, by section and key. Raises
+    ConfigError for an invalid setting.
     """
     settings = load(config, environ, options)
     if bundle is None:
@@ -69,7 +69,7 @@ def installation(
 
 
 def make_tables(url: str) -> None:
-    """Create the tables where there are none; an unreachable database may come later."""
+    """Create missing tables; an unreachable database is tolerated."""
     database = Database(url)
     with suppress(StorageUnreachable):
         database.prepare()

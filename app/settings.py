@@ -1,8 +1,8 @@
 """config.toml and the environment -> frozen settings.
 
-The config.toml beside this file holds every setting with its default; a file given with --config
-overrides the keys it names, and the environment variable RADD_<SECTION>_<KEY> overrides both. An
-unknown key is refused.
+config.toml contains every setting with its default. A file passed with --config overrides the keys
+it names, and the environment variable RADD_<SECTION>_<KEY> overrides both. An unknown key is
+rejected.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ PREFIX = "RADD_"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One attribute a section of config.toml."""
+    """One attribute per section of config.toml."""
 
     capture: CaptureSettings
     model: ModelSettings
@@ -55,12 +55,12 @@ def load(
     environ: Mapping[str, str] = os.environ,
     options: Mapping[tuple[str, str], Any] = types.MappingProxyType({}),
 ) -> Settings:
-    """The settings of config.toml, overridden by the file `path`, overridden by `environ`,
-    overridden by `options`: what the command line says, by section and key.
+    """The settings of config.toml, overridden in this order by the file `path`, by `environ` and by
+    `options` (from the command line, by section and key).
 
-    Raises ConfigError for a file that cannot be read, an unknown section or key, a value of the
-    wrong type or out of its range; the message names the place and, for a misspelt name, the
-    nearest one that exists.
+    Raises ConfigError for an unreadable file, an unknown section or key, a value of the wrong type
+    or out of its range. The message gives the position and, for a misspelt name, the nearest valid
+    one.
     """
     sections = get_type_hints(Settings)
     known = {name: get_type_hints(section) for name, section in sections.items()}
@@ -72,7 +72,7 @@ def load(
                 raise ConfigError(f"{place}: unknown section [{section}]{_nearest(section, known)}")
             if not isinstance(table, dict):
                 raise ConfigError(
-                    f"{place}: {section} stands outside a section; put it under one of "
+                    f"{place}: {section} is outside any section; put it under one of "
                     f"{', '.join(known)}"
                 )
             for key, value in table.items():
@@ -100,15 +100,14 @@ def load(
         missing = [f.name for f in fields(section) if f.name not in values[name]]
         if missing:
             raise ConfigError(
-                f"{DEFAULTS}: [{name}] lacks {', '.join(missing)}; restore the file as it was "
-                "shipped"
+                f"{DEFAULTS}: [{name}] lacks {', '.join(missing)}; restore the shipped file"
             )
         try:
             built[name] = section(**values[name])
         except ConfigError as error:
             key = str(error).split(" ")[
                 0
-            ]  # a rule about several keys may name another one than was set
+            ]  # a rule about several keys may name another key than the one that was set
             place = origin.get((name, key), f"[{name}]")
             variables = {
                 p for (s, _), p in origin.items() if s == name and p.startswith("environment")
@@ -159,13 +158,13 @@ def _variable(name: str, known) -> tuple[str, str]:
 
 
 def _parse(text: str, kind: Any, place: str) -> Any:
-    """The text of an environment variable as a value of `kind`."""
+    """Parse the text of an environment variable as a value of `kind`."""
     if kind is str or isinstance(kind, types.UnionType):
         return text
     try:
         (value,) = tomllib.loads(f"x = {text.lower() if kind is bool else text}").values()
         return value
-    except ValueError:  # of TOML, or of text that holds more than one value
+    except ValueError:  # invalid TOML, or text with more than one value
         raise ConfigError(f"{place}: expected {kind.__name__}, found {text!r}") from None
 
 

@@ -15,9 +15,9 @@ from stream.shadow import Shadow, Shadowed
 
 
 def shadow_run(here: Installation, stored: bool) -> Callable[[Listener], Listener]:
-    """What wraps a listener so that a candidate scores beside it.
+    """A wrapper for a listener that runs a candidate in shadow mode.
 
-    It changes nothing where shadow mode is off, a bundle was named or nothing is `stored`.
+    It does nothing if shadow mode is off, --bundle named a bundle or nothing is `stored`.
     """
     if not here.settings.retrain.shadow_hours or not stored or not here.follows:
         return lambda listener: listener
@@ -26,7 +26,7 @@ def shadow_run(here: Installation, stored: bool) -> Callable[[Listener], Listene
 
 
 class Candidate:
-    """The detector of the bundle that is tried, if any, with what people have confirmed for it."""
+    """The detector of the candidate bundle, if any, with its confirmed references."""
 
     def __init__(self, here: Installation):
         self._here = here
@@ -35,7 +35,7 @@ class Candidate:
         self._version = 0
 
     def newest(self) -> BundledDetector | None:
-        """The detector as it is now; None where no candidate is tried."""
+        """The current detector; None if there is no candidate."""
         bundle = candidate_in_use(self._here.configured)
         if bundle != self._bundle or self._loaded is None:
             self._change(bundle)
@@ -47,7 +47,7 @@ class Candidate:
                 detector = detector.with_overlay(overlay)
                 self._loaded, self._version = (detector, overlays), overlay.version
         except StorageUnreachable:
-            pass  # the confirmations that it knows are those of the last segment
+            pass  # keep the confirmed references of the last segment
         return detector
 
     def _change(self, bundle: Path | None) -> None:

@@ -44,5 +44,5 @@ def test_lengths_that_one_label_lacks_are_left_out():
     windows, clips = dev_side({"bonafide": [1.2, 2.5], "spoof": [1.2, 4.0]})
     assert calibrate(windows, clips).speech_s == (1.0,)
     windows, clips = dev_side({"bonafide": [1.2], "spoof": [4.0]})
-    with pytest.raises(ConfigError, match="give it longer clips"):
+    with pytest.raises(ConfigError, match="add longer clips"):
         calibrate(windows, clips)

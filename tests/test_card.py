@@ -121,8 +121,8 @@ def test_what_is_not_known_is_said(bundle, tmp_path):
 @pytest.mark.parametrize(
     "text, words",
     [
-        ("[1]", "holds none of"),
-        ("{}", "holds none of"),
+        ("[1]", "has none of"),
+        ("{}", "has none of"),
         ("EER 1 %", "cannot read"),
         (None, "cannot read"),
     ],

@@ -200,5 +200,5 @@ def test_what_cannot_be_converted_is_one_line(tmp_path, capsys, monkeypatch):
     for name in ("nobody/nothing", tmp_path / "config-alone"):
         assert train.main(["import", f"hf:{name}", "--out", str(tmp_path / "bundle")]) == 4
         said = capsys.readouterr().err
-        assert f"hf:{name} cannot be had" in said and said.count("\n") == 1
+        assert f"hf:{name} is not available" in said and said.count("\n") == 1
     assert not (tmp_path / "bundle").exists()

@@ -436,7 +436,7 @@ def test_a_bundle_that_cannot_weigh_confirmations_says_so(
 ):
     there = "--url", f"sqlite:///{tmp_path}/radd.db", "--bundle", suspicious_bundle
     code, _, err = index(capsys, "add", speech, "--label", "real", *there)
-    assert code == 0 and "change no score" in err
+    assert code == 0 and "do not change scores" in err
 
 
 def test_silence_teaches_nothing(capsys, heeding_bundle, tmp_path):

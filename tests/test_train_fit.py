@@ -285,8 +285,8 @@ def test_a_model_in_the_form_of_the_hub_is_exported_as_it_is(corpus, kind, tmp_p
     [
         (["--data", "nowhere"], "protocol.train.txt is missing"),
         (["--exclude", "nobody.txt"], "cannot read the speakers to leave out"),
-        (["--out", str(ROOT / "docs")], "no bundle"),
-        (["--stage", "index"], "nothing has learned yet; first comes --stage train"),
+        (["--out", str(ROOT / "docs")], "neither empty nor a bundle"),
+        (["--stage", "index"], "no network has been trained; run --stage train first"),
     ],
 )
 def test_mistakes(corpus, tmp_path, capsys, change, words):

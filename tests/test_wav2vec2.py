@@ -131,8 +131,8 @@ def test_a_head_on_an_encoder_becomes_a_bundle_that_listens(corpus, encoder, tmp
 @pytest.mark.parametrize(
     "more, recipe, code, words",
     [
-        ([], "encoder_frozen = true\n", 2, "the compact encoder has learned nothing yet"),
-        (["--encoder", "nowhere/at-all"], "", 4, "encoder 'nowhere/at-all' cannot be had"),
+        ([], "encoder_frozen = true\n", 2, "the compact encoder is untrained"),
+        (["--encoder", "nowhere/at-all"], "", 4, "encoder 'nowhere/at-all' is not available"),
     ],
 )
 def test_mistakes(corpus, tmp_path, capsys, monkeypatch, more, recipe, code, words):

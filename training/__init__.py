@@ -1,6 +1,4 @@
-"""Where weights come from: networks in torch, their training and their export. Never imported by
-what listens.
-"""
+"""Training: networks in torch, their training and their export. Never imported by the live path."""
 
 import os
 

@@ -1,5 +1,5 @@
-"""Batches of cropped, conditioned speech: what a network meets at a step is a function of the seed
-and the step.
+"""Batches of cropped, conditioned speech. The batch at a step is a function of the seed and the
+step.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from radd.dataset import DecodedClips
 from radd.features import STEP_SAMPLES, SpectrumState, log_spectra, remove_channel
 from radd.vad import BLOCK_SAMPLES
 
-PAD_LEVEL = 1e-4  # of the noise that stands where a crop is longer than its clip
-SPEECH_SHARE = 0.6  # of a crop, where the clip allows
-EDGED = 0.5  # of all crops have silence put before and after them, ...
-# ... each of at most this share of the crop: where a clip begins and ends must not tell its label
+PAD_LEVEL = 1e-4  # of the noise that pads a crop longer than its clip
+SPEECH_SHARE = 0.6  # of a crop, if the clip has that much
+EDGED = 0.5  # share of crops with silence added before and after, ...
+# ... each at most this share of the crop: the edges of a clip must not reveal its label
 EDGE_SHARE = 0.2
 SPECTRA_PER_BLOCK = BLOCK_SAMPLES // STEP_SAMPLES
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a network learns from at one step."""
+    """Input of one training step."""
 
     samples: np.ndarray
     """float32 (batch, n)"""
@@ -36,7 +36,7 @@ class Batch:
 
 
 class Batches:
-    """Draws clips by their sampling weights, crops them and sends them through channel
+    """Draws clips by their sampling weights, crops them and passes them through channel
     conditions.
     """
 
@@ -49,7 +49,7 @@ class Batches:
         seed: int,
         paired: bool = False,
     ) -> None:
-        """With `paired`, every second clip is of the system of the one before it, or bona fide as
+        """With `paired`, every second clip has the system of the one before it, or is bona fide if
         that one is.
         """
         self._clips, self._channel, self._size, self._seed = clips, channel, size, seed
@@ -103,8 +103,8 @@ class Batches:
         return self._channel(samples, rng), speech
 
     def _begin(self, speech: np.ndarray, room: int, wanted: int, rng: np.random.Generator) -> int:
-        """A random first block of `wanted` that are mostly speech, as what is judged live is; any
-        if none are.
+        """A random first block of `wanted` blocks that are mostly speech, like live windows; any if
+        there is none.
         """
         heard = np.convolve(speech, np.ones(wanted, np.float32), "valid")[: room + 1]
         spoken = np.flatnonzero(heard >= SPEECH_SHARE * wanted)
@@ -112,8 +112,8 @@ class Batches:
 
 
 def clip_spectra(samples: np.ndarray, speech: np.ndarray) -> np.ndarray:
-    """Spectra without their channel, float32 (time, BINS), of sound from its beginning, by the very
-    code that listens.
+    """Channel-normalised spectra, float32 (time, BINS), of audio from its beginning, by the code of
+    the live path.
 
     `speech` is its probability in each BLOCK_SAMPLES of `samples`.
     """
@@ -122,5 +122,5 @@ def clip_spectra(samples: np.ndarray, speech: np.ndarray) -> np.ndarray:
 
 
 def spectra(batch: Batch) -> np.ndarray:
-    """`clip_spectra` of each, float32 (batch, time, BINS)."""
+    """`clip_spectra` of each crop, float32 (batch, time, BINS)."""
     return np.stack([clip_spectra(*one) for one in zip(batch.samples, batch.speech, strict=True)])

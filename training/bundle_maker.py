@@ -1,5 +1,5 @@
-"""Trained networks -> a bundle: index of the train side, fusion and calibration on the dev side,
-card.
+"""Trained networks -> a bundle: index from the training set, fusion and calibration on the
+development set, card.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ
 from radd.vad import BLOCK_SAMPLES as SPEECH_SAMPLES
 from training.batches import clip_spectra
 
-SPEECH_S = (1.0, 1.5, 2.0, 3.0)  # lengths of speech that are calibrated
-# sklearn's C, on unscaled parts: a part that hardly varies gets hardly any weight, whatever it says
+SPEECH_S = (1.0, 1.5, 2.0, 3.0)  # lengths of speech at which calibration is fitted
+# sklearn's C, on unscaled parts: a part that hardly varies gets hardly any weight
 RIDGE = 0.1
 _FRAMES = HOP_SAMPLES // SPEECH_SAMPLES
 
 
 class Clips(Protocol):
-    """Recordings that can be scored; DecodedClips has those of a corpus."""
+    """Recordings that can be scored, such as the DecodedClips of a corpus."""
 
     def __len__(self) -> int: ...
     def samples(self, index: int) -> np.ndarray: ...
@@ -51,17 +51,17 @@ class Windows:
     """The parts' scores of many windows, one row each."""
 
     parts: np.ndarray
-    """(n, 3): spectrum, encoder, retrieval; NaN where no block was encoded; of other models (n, 1):
+    """(n, 3): spectrum, encoder, retrieval; NaN if no block was encoded. Other models: (n, 1),
     their score
     """
     speech_s: np.ndarray
     clip: np.ndarray
     """index of the clip (n,)"""
     embedding: np.ndarray
-    """(n, width): mean of the blocks' vectors; NaN where no block was encoded"""
+    """(n, width): mean of the blocks' vectors; NaN if no block was encoded"""
     distance: np.ndarray
-    """(n,): mean of the blocks' distances, 1 - cosine, to their nearest references; NaN where no
-    block was encoded
+    """(n,): mean of the blocks' distances, 1 - cosine, to their nearest references; NaN if no block
+    was encoded
     """
 
 
@@ -139,9 +139,9 @@ def score_windows(
     seed: int,
     chosen: Iterable[int] | None = None,
 ) -> Windows:
-    """Every second window of every clip, or of those `chosen`, as the live path would see it.
+    """Every second window of every clip, or of those `chosen`, as in the live path.
 
-    The sound passes the condition `alter` before, if one is given.
+    If `alter` is given, the audio passes that condition first.
     """
     parts, speech_s, clip, embedded, distance = [], [], [], [], []
     unheard = np.full(encoder.width, np.nan, np.float32)
@@ -199,10 +199,10 @@ def join(windows: list[Windows]) -> Windows:
 
 
 def calibrate(windows: Windows, clips: DecodedClips) -> Calibration:
-    """Fusion and calibration at each of SPEECH_S, both labels weighing the same: the result is an
-    LLR.
+    """Fit fusion and calibration at each of SPEECH_S, with equal weight for both labels: the result
+    is an LLR.
 
-    A length that only windows of one label have is left out; raises ConfigError where none is left.
+    A length with windows of only one label is skipped. Raises ConfigError if no length remains.
     """
     bonafide = np.array([c.label == "bonafide" for c in clips.clips])[windows.clip]
     sources = np.array([f"{c.label} {c.source}" for c in clips.clips])[windows.clip]
@@ -217,7 +217,7 @@ def calibrate(windows: Windows, clips: DecodedClips) -> Calibration:
 def fuse(
     parts: np.ndarray, speech_s: np.ndarray, bonafide: np.ndarray, weigh: Callable
 ) -> Calibration:
-    """As calibrate, of windows with `parts` as Windows has them; `weigh` gives the weights of those
+    """Like calibrate, for windows with `parts` as in Windows; `weigh` returns the weights of those
     in a mask.
     """
     lengths, alone, fused = [], [], []
@@ -232,8 +232,8 @@ def fuse(
                 fused.append(logistic(parts[whole], bonafide[whole], weigh(whole)))
     if not lengths:
         raise ConfigError(
-            f"the dev side has no windows of both labels with {SPEECH_S[0]} s of speech or more to "
-            "calibrate on; give it longer clips"
+            f"the development set has no windows of both labels with {SPEECH_S[0]} s of speech or "
+            "more to calibrate on; add longer clips"
         )
     return Calibration(tuple(lengths), tuple(alone), tuple(fused))
 
@@ -252,7 +252,7 @@ def clip_llrs(
 def mean_llrs(
     parts: np.ndarray, speech_s: np.ndarray, clip: np.ndarray, calibration: Calibration
 ) -> dict[int, float]:
-    """The mean LLR, in nats, of the windows of each clip; a row each, as Windows has them."""
+    """The mean LLR, in nats, of the windows of each clip; one row per window, as in Windows."""
     by_clip: dict[int, list[float]] = defaultdict(list)
     for (spectrum, *rest), length_s, i in zip(parts, speech_s, clip, strict=True):
         heard = () if np.isnan(rest).any() else rest
@@ -261,8 +261,8 @@ def mean_llrs(
 
 
 def balanced(bonafide: np.ndarray, sources: np.ndarray, clip: np.ndarray) -> np.ndarray:
-    """Weights of windows: a clip weighs the same however many it has, a source as its root, each
-    label as the other.
+    """Weights of windows: each clip counts equally, a source by the square root of its clips, both
+    labels equally.
     """
     weights = np.ones(len(clip))
     per_clip = Counter(clip)
@@ -283,13 +283,13 @@ def logistic(
     """Weights of the parts and offset of a logistic regression."""
     from sklearn.linear_model import (
         LogisticRegression,
-    )  # here, as the console promotes and rolls back without it
+    )  # imported here, because the console promotes and rolls back without scikit-learn
 
     model = LogisticRegression(C=ridge, max_iter=1000).fit(parts, bonafide, weights)
     return (*model.coef_[0].tolist(), float(model.intercept_[0]))
 
 
 def load_networks(directory: Path) -> tuple[SpectralCnn, OnnxEncoder]:
-    """The exported networks of a bundle in the making."""
+    """The exported networks of an unfinished bundle."""
     encoder = open_encoder(directory, encoder_digest(directory))
     return SpectralCnn(directory / FRAMES, directory / SCORE), encoder

@@ -66,8 +66,8 @@ WINDOW_LIMITS = """\
 def describe_data(
     train: DecodedClips, dev: DecodedClips, recipe: TrainingConfig, references: int, licences: str
 ) -> dict[str, Any]:
-    """What the bundle was made from, for manifest and card; `licences` is the choice that was made
-    among them.
+    """What the bundle was made from, for manifest and card; `licences` is the licence filter that
+    was used.
     """
 
     def side(clips: DecodedClips) -> dict[str, Any]:
@@ -159,7 +159,7 @@ def write_card(path: Path, training: dict[str, Any], metrics: dict[str, dict]) -
 
 
 def _imported(training: dict[str, Any]) -> list[str]:
-    """What is known of a model of somebody else."""
+    """What is known about a third-party model."""
     sources = training["calibrated_on"]
     classes = [
         f"- {label}: its class{'es' if len(names) > 1 else ''} {', '.join(names)}"
@@ -184,13 +184,13 @@ def _imported(training: dict[str, Any]) -> list[str]:
 
 
 def refuse_other(out: Path) -> None:
-    """Raise ConfigError where a directory holds something that is no bundle."""
+    """Raise ConfigError if the directory is neither empty nor a bundle."""
     if out.exists() and any(out.iterdir()) and not (out / CARD).is_file():
-        raise ConfigError(f"{out} is not empty and no bundle; name another directory with --out")
+        raise ConfigError(f"{out} is neither empty nor a bundle; name another directory with --out")
 
 
 def replace_bundle(made: Path, out: Path) -> None:
-    """Copy a finished bundle to `out` in one step, so that nobody loads half of one."""
+    """Copy a finished bundle to `out` atomically, so that nobody loads half of one."""
     refuse_other(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     fresh, old = out.with_name(out.name + ".new"), out.with_name(out.name + ".old")
@@ -205,12 +205,11 @@ def replace_bundle(made: Path, out: Path) -> None:
 
 def add_metrics(bundle: Path, files: dict[str, Path], out: Path | None = None) -> None:
     """Copy measured numbers into the card and manifest of `bundle`; the weights and their version
-    stay what they are.
+    do not change.
 
-    `files` are metrics.json or stream.json of evaluate.py or heard.json of bench/robustness.py by
-    the name of the run. With `out` the bundle stays as it is, and a copy there has the numbers.
-    Raises ConfigError for a file that holds none of the known numbers, and where `out` holds
-    something that is no bundle.
+    `files` are metrics.json or stream.json of evaluate.py or heard.json of bench/robustness.py, by
+    name of the run. With `out`, the bundle is unchanged and a copy there gets the numbers. Raises
+    ConfigError for a file without any known number, and if `out` is neither empty nor a bundle.
     """
     manifest = read_manifest(bundle)
     metrics = dict(manifest["metrics"])
@@ -221,7 +220,7 @@ def add_metrics(bundle: Path, files: dict[str, Path], out: Path | None = None) -
             raise ConfigError(f"cannot read the metrics {file}: {error}") from None
         if not isinstance(values, dict) or not (kept := collect(values)):
             raise ConfigError(
-                f"{file} holds none of {', '.join(NUMBERS)}; expected metrics.json or stream.json "
+                f"{file} has none of {', '.join(NUMBERS)}; expected metrics.json or stream.json "
                 "of evaluate.py, or heard.json of bench/robustness.py"
             )
         metrics[run] = kept

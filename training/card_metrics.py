@@ -1,5 +1,5 @@
-"""What a card takes over from evaluate.py and bench/robustness.py: figures, operating points and
-small tables.
+"""What a card copies from evaluate.py and bench/robustness.py: figures, operating points and small
+tables.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NUMBERS = {
     "median_time_to_detection_s": "median time to detection, s",
     "p90_time_to_detection_s": "90th percentile of it, s",
 }
-COLUMNS = {  # of a protocol, by what they are about
+COLUMNS = {  # columns of a protocol, by topic
     "language": ("lang", "language", "locale"),
     "sex": ("gender", "sex"),
     "channel": ("codec", "codec_quality", "transmission", "condition", "environment", "orig_rate"),
@@ -41,7 +41,7 @@ GROUP = {
     "false_alarm_percent": "real called fake, %",
     "missed_percent": "fakes missed, %",
 }
-HEARD = {  # of each condition of listening
+HEARD = {  # for each channel condition
     "eer_percent": "EER, %",
     "times_clean": "times clean",
     "cllr_bits": "Cllr, bit",
@@ -51,9 +51,7 @@ MOST_ROWS, FEWEST_CLIPS = 10, 8
 
 
 def collect(values: dict[str, Any]) -> dict[str, Any]:
-    """What a card keeps of metrics.json, stream.json or heard.json; empty where that is none of
-    them.
-    """
+    """What a card keeps of metrics.json, stream.json or heard.json; empty for any other file."""
     kept = {key: values[key] for key in NUMBERS if key in values}
     if heard := values.get("heard"):
         kept["heard"] = {
@@ -79,8 +77,8 @@ def collect(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _largest(groups: dict[str, dict], by: str = "clips") -> dict[str, dict]:
-    """At most MOST_ROWS groups of FEWEST_CLIPS clips or more, the largest first or those that are
-    highest in `by`.
+    """At most MOST_ROWS groups with FEWEST_CLIPS clips or more, largest or highest in `by`
+    first.
     """
 
     def clips(group):
@@ -95,7 +93,7 @@ def _largest(groups: dict[str, dict], by: str = "clips") -> dict[str, dict]:
 
 
 def describe(metrics: dict[str, dict]) -> list[str]:
-    """The lines of the card on what `taken` kept, by the name of the run, and on what was never
+    """The lines of the card for what `taken` kept, by name of the run, and for what was never
     measured.
     """
     lines = []

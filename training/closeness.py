@@ -1,5 +1,5 @@
-"""How much closeness to a confirmed reference says: measured on the dev side, whose systems the
-networks never met.
+"""Measures the weight of closeness to a confirmed reference, on the development set, whose systems
+the networks never saw.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from radd.encoder import BLOCK_SAMPLES, Encoder, speech_blocks
 from radd.index import LABELS, BundleIndex
 from radd.overlay import OverlaidIndex, Overlay, Provenance, references_of
 
-CLIPS = 400  # of a label, at most, that are heard
+CLIPS = 400  # per label, at most, that are scored
 CONFIRMED = 100  # in all
-TOGETHER = 8  # of one system or speaker, at most, that are confirmed at once
-UNRELATED = 0.95  # share of the other label's speech that a confirmation must leave alone
+TOGETHER = 8  # per system or speaker, at most, that are confirmed at once
+UNRELATED = 0.95  # share of the other label's speech that a confirmation must not affect
 BLOCKS = 4  # in a full window
 
 Row = tuple[float, float, float]
@@ -29,7 +29,7 @@ NOTHING: Row = (
     0.0,
     0.0,
     0.0,
-)  # no evidence: there was nothing to measure it on, or it says nothing
+)  # no evidence: there was nothing to measure, or no effect
 
 
 def fit_closeness(
@@ -37,9 +37,9 @@ def fit_closeness(
 ) -> tuple[Row, ...]:
     """The rows of Calibration.closeness, real first.
 
-    Of each system, or real speaker, of more than one clip up to half the clips are confirmed, one
-    system at a time. Then are heard: these again, shifted and through `channel`; the others of it;
-    and speech of the other label.
+    For each system, or real speaker, with more than one clip, up to half of the clips are
+    confirmed, one system at a time. Three kinds of clips are then compared: the confirmed ones,
+    shifted and through `channel`; others of the system; and speech of the other label.
     """
     rng = np.random.default_rng([seed, 78])
     rows = []
@@ -49,7 +49,7 @@ def fit_closeness(
         strangers = _windows(clips, unrelated, encoder, None, rng)
         for confirmed, others in groups:
             overlay = overlay_of(clips, confirmed, encoder, index)
-            if not len(overlay):  # no speech in any of them
+            if not len(overlay):  # none of them contains speech
                 continue
             known = OverlaidIndex(index, overlay)
             kin = (
@@ -65,10 +65,9 @@ def fit_closeness(
 def calibrate_closeness(
     bundle: Path, clips: DecodedClips, channel: Callable, seed: int
 ) -> tuple[Row, ...]:
-    """Measure the rows of Calibration.closeness of a bundle that is made already and seal it anew
-    with them.
+    """Measure Calibration.closeness for an existing bundle and seal the bundle again.
 
-    The version changes with them. Raises ModelError for a bundle without an index of known voices.
+    The version changes. Raises ModelError for a bundle without an index of known voices.
     """
     encoder, index, calibration = load_known_voices(bundle)
     rows = fit_closeness(clips, encoder, index, channel, seed)
@@ -128,7 +127,7 @@ def overlay_of(
 def _draw(
     clips: DecodedClips, label: str, rng: np.random.Generator
 ) -> tuple[list[tuple[list[int], list[int]]], list[int]]:
-    """For each system or speaker the clips to confirm and others of it; and clips of the other
+    """For each system or speaker: clips to confirm and other clips; and clips of the other
     label.
     """
     groups, unrelated = defaultdict(list), []
@@ -153,8 +152,8 @@ def _windows(
     alter: Callable | None,
     rng: np.random.Generator,
 ) -> list[np.ndarray]:
-    """The vectors of the blocks in the first window of each clip, (n, width), heard from any of its
-    first samples on.
+    """The vectors of the blocks in the first window of each clip, (n, width), with a random offset
+    of the first sample.
     """
     found = []
     for i in chosen:

@@ -1,6 +1,4 @@
-"""How the shipped bundle is trained, as far as a user may want to change it; imports nothing
-heavy.
-"""
+"""Training settings of the shipped bundle that users may change; imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -9,7 +7,7 @@ from dataclasses import dataclass
 from radd.errors import ConfigError
 from radd.ranges import check
 
-STAGES = "prepare", "features", "train", "index", "calibrate"  # of making a bundle, in their order
+STAGES = "prepare", "features", "train", "index", "calibrate"  # stages of making a bundle, in order
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +54,14 @@ class TrainingConfig:
         )
         if self.pretrain_steps and self.encoder:
             raise ConfigError(
-                f"pretrain_steps = {self.pretrain_steps}: only the compact encoder learns without "
-                f"labels; set it to 0, or encoder (now {self.encoder!r}) to an empty string"
+                f"pretrain_steps = {self.pretrain_steps}: only the compact encoder can be "
+                f"pretrained; set it to 0, or encoder (now {self.encoder!r}) to an empty string"
             )
-        self.factors  # noqa: B018, refuses what it cannot read
+        self.factors  # noqa: B018, rejects invalid values
 
     @property
     def factors(self) -> dict[str, float]:
-        """By source, how many times as often as others its clips are met."""
+        """Sampling weight of each source relative to others."""
         try:
             pairs = [entry.rsplit("=", 1) for entry in self.emphasis.split(",") if entry.strip()]
             factors = {source.strip(): float(factor) for source, factor in pairs}

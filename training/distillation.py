@@ -1,9 +1,8 @@
-"""What a student learns from: crops of the train side, and what the teacher says of each, kept on
-disk.
+"""Training data of a student: crops of the training set with the teacher's scores, cached on disk.
 
-The teacher is a whole detector, asked by the very code that listens. It hears a crop as its longest
-window; the student later learns from shorter parts of the same crop, so one answer serves many
-lessons.
+The teacher is a complete detector, called through the code of the live path. It scores a crop as
+its longest window. The student later learns from shorter parts of the same crop, so one score
+serves many examples.
 """
 
 from __future__ import annotations
@@ -24,19 +23,19 @@ from training.batches import Batches
 from training.parallel import ordered_map
 
 CROP_HOPS = 24  # 3.072 s, about as long as the shortest clips
-SHEET = 128  # crops in one file
+SHEET = 128  # crops per file
 
 
 @dataclass(frozen=True, slots=True)
 class DistillationSet:
-    """Crops as a student hears them, and the answers; arrays (n, ...)."""
+    """Crops as the student's input, and the teacher's scores; arrays (n, ...)."""
 
     powers: np.ndarray
     """log powers of the bands, float16 (n, time, bands), see LogBands.powers"""
     llr: np.ndarray
-    """the teacher's, in nats, higher = bona fide, float32 (n,)"""
+    """of the teacher, in nats, higher = bona fide, float32 (n,)"""
     bonafide: np.ndarray
-    """the label, float32 (n,), 1 or 0"""
+    """label, float32 (n,), 1 or 0"""
 
 
 def prepare(
@@ -49,8 +48,8 @@ def prepare(
     folder: Path,
     jobs: int = 1,
 ) -> DistillationSet:
-    """At least `count` lessons from crops of the clips under channel conditions; what `folder`
-    holds is not made anew.
+    """At least `count` examples from crops of the clips under channel conditions; existing ones in
+    `folder` are reused.
     """
     batches = Batches(clips, channel, SHEET, CROP_HOPS * HOP_SAMPLES, seed)
     names = "\n".join(f"{c.path} {c.label}" for c in clips.clips)
@@ -79,5 +78,5 @@ def prepare(
 
 
 def ask(teacher: BundledDetector, samples: np.ndarray) -> float:
-    """The LLR of a crop of whole hops, float32 (n * HOP_SAMPLES,), as one window."""
+    """The teacher's LLR of a crop of whole hops, float32 (n * HOP_SAMPLES,), as one window."""
     return teacher.push(teacher.start(), samples, gated=False, longest=True)[-1].llr

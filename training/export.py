@@ -1,4 +1,4 @@
-"""torch -> ONNX, each network checked against its source."""
+"""torch -> ONNX, each network compared with its source."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class _ScoreHead(nn.Module):
 
 
 def export_cnn(network: SpectralNetwork, frames: Path, score: Path) -> None:
-    """The two networks of radd.cnn; raises RuntimeError where ONNX Runtime and torch differ by more
-    than TOLERANCE.
+    """Export the two networks of radd.cnn. Raises RuntimeError if ONNX Runtime and torch differ by
+    more than TOLERANCE.
     """
     network = network.cpu().eval()
     pasts = tuple(torch.randn(1, *shape) for shape in network.past_shapes)
@@ -67,8 +67,8 @@ def export_cnn(network: SpectralNetwork, frames: Path, score: Path) -> None:
 
 
 def export_encoder(embedder: Embedder, path: Path) -> None:
-    """The network of radd.encoder; raises RuntimeError where ONNX Runtime and torch differ by more
-    than TOLERANCE.
+    """Export the network of radd.encoder. Raises RuntimeError if ONNX Runtime and torch differ by
+    more than TOLERANCE.
     """
     blocks = 0.1 * torch.randn(2, BLOCK_SAMPLES)
     spectra = torch.from_numpy(np.stack([block_spectra(block) for block in blocks.numpy()]))
@@ -85,16 +85,16 @@ def export_encoder(embedder: Embedder, path: Path) -> None:
 def export_network(
     module: nn.Module, example: tuple, inputs: list[str], outputs: list[str], free: dict, path: Path
 ) -> None:
-    """Write a network with these inputs and outputs; `free` names the axes of any size, as
-    torch.onnx.export has it.
+    """Export a network with these inputs and outputs; `free` names the dynamic axes, as in
+    torch.onnx.export.
 
-    Raises RuntimeError where ONNX Runtime and torch differ by more than TOLERANCE on the example.
+    Raises RuntimeError if ONNX Runtime and torch differ by more than TOLERANCE on the example.
     """
     module.eval()
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter(
             "ignore"
-        )  # the exporter warns of shapes that it traces, which the check below covers
+        )  # the exporter warns of traced shapes, which the check below covers
         torch.onnx.export(
             module,
             example,

@@ -58,7 +58,7 @@ NETWORKS = (
     "pretrained",
     "networks",
     "embedding",
-)  # what learns, each with a folder of its own in the work directory
+)  # trained parts, each with its own folder in the work directory
 
 
 def fit(
@@ -74,16 +74,15 @@ def fit(
     conditions: Mapping[str, Callable] | None = None,
     stage: str | None = None,
 ) -> None:
-    """Make the bundle `out` from the train and dev sides of the corpora `data`.
+    """Make the bundle `out` from the training and development sets of the corpora `data`.
 
-    `work` keeps decoded audio and checkpoints: a run that was killed goes on from there. `channel`
-    is the condition that clips meet in training, `conditions` are those under which later
-    retrainings are proved; `draw` makes the figures, as evaluation.training_figures does. The
-    networks learn on from those of the bundle `start`, if that is given. Of STAGES all are gone
-    through, or the one `stage` from what those before it left in `work`; only the last writes
-    `out`. Files that cannot be read are left out and told at the end. Raises ConfigError for a
-    corpus that cannot serve, where `out` holds something that is no bundle, and for a stage that
-    comes too early.
+    `work` caches decoded audio and checkpoints: a killed run resumes there. `channel` is the
+    condition that clips pass in training, `conditions` are those used by the gates of later
+    retrainings; `draw` makes the figures, like evaluation.training_figures. Training continues from
+    the networks of the bundle `start`, if given. All STAGES run, or only `stage` with what earlier
+    ones left in `work`; only the last writes `out`. Unreadable files are skipped and listed at the
+    end. Raises ConfigError for an unsuitable corpus, if `out` is neither empty nor a bundle, and
+    for a stage that runs too early.
     """
     refuse_other(out)
     todo = STAGES if stage is None else (stage,)
@@ -96,7 +95,7 @@ def fit(
         _train(train, making, channel, recipe, work, max(1, jobs - 1), start)
     if (
         stage == "train"
-        # asked for once more it learns anew: whatever has changed, these networks are not the ones
+        # when requested again, train again: something has changed, so the existing networks are not
         # wanted
     ):
         for network in NETWORKS:
@@ -188,8 +187,8 @@ def _networks(making: Path) -> tuple[SpectralCnn, OnnxEncoder]:
     missing = [name for name in (FRAMES, SCORE, ENCODER) if not (making / name).is_file()]
     if missing:
         raise ConfigError(
-            f"{making} lacks {', '.join(missing)}: nothing has learned yet; first comes --stage "
-            "train"
+            f"{making} lacks {', '.join(missing)}: no network has been trained; run --stage "
+            "train first"
         )
     return load_networks(making)
 
@@ -202,7 +201,7 @@ def _pair(
     workers: int,
     start: Path | None,
 ) -> joint.Pair:
-    """Both networks after learning as the recipe says."""
+    """Both networks after training with this configuration."""
     crop = int(recipe.crop_s * SAMPLE_RATE_HZ)
     batches = Batches(clips, channel, recipe.batch, crop, recipe.seed)
     network = first_encoder(recipe, batches, work, workers, start)
@@ -220,7 +219,7 @@ def _embedder(
     work: Path,
     workers: int,
 ) -> embedding.Embedder:
-    """What makes the index's vectors out of both networks' frames."""
+    """The network that makes the index's vectors from both networks' frames."""
     plan = TrainingPlan(
         recipe.embedding_steps,
         2 * recipe.batch,
@@ -244,15 +243,15 @@ def seal(
     conditions: Mapping[str, Callable] | None = None,
     start: Path | None = None,
 ) -> None:
-    """Give the networks and the index in `making` calibration, replay, card, manifest and, with
-    `draw`, figures.
+    """Add calibration, replay, card, manifest and, with `draw`, figures to the networks and the
+    index in `making`.
 
-    `start` is the bundle that learning went on from; its recipe is told beside this one.
+    `start` is the bundle that training continued from; its configuration is reported too.
     """
     spectral, blocks = _networks(making)
     if not (making / VECTORS).is_file():
         raise ConfigError(
-            f"{making} lacks {VECTORS}: there is no index yet; first comes --stage index"
+            f"{making} lacks {VECTORS}: there is no index yet; run --stage index first"
         )
     index = BundleIndex.load(making / VECTORS, making / REFERENCES, blocks.id, blocks.id)
     kept = {making / name for name in (*WEIGHTS, BACKBONE, *map(CLUSTERS_FILE.format, LABELS))}
@@ -265,8 +264,8 @@ def seal(
     windows = [score(alter) for alter in (None, channel)]
     if not write_replay(making, dev, score, windows, conditions or {}, recipe.seed):
         print(
-            "the dev side has too few systems or speakers to hold some back: labels cannot "
-            "retrain this bundle"
+            "the development set has too few systems or speakers to hold some back, so this "
+            "bundle cannot be retrained from labels"
         )
     closeness = fit_closeness(dev, blocks, index, channel, recipe.seed)
     calibration = replace(calibrate(join(windows), dev), closeness=closeness)
@@ -281,9 +280,7 @@ def seal(
 
 
 def _figures(making: Path, draw: Callable, bonafide: np.ndarray, spoof: np.ndarray) -> None:
-    """Figures into the work directory around `making`, and their small form, SVG, beside the
-    card.
-    """
+    """Figures in the work directory around `making`, and small SVG versions beside the card."""
     work = making.parent
     kept = {name: work / name / LOSSES for name in NETWORKS if (work / name / LOSSES).is_file()}
     draw(work, {name: read_losses(file) for name, file in kept.items()}, bonafide, spoof)
@@ -294,9 +291,7 @@ def _figures(making: Path, draw: Callable, bonafide: np.ndarray, spoof: np.ndarr
 def _forget_others(
     work: Path, clips: list[str], recipe: TrainingConfig, start: Path | None
 ) -> None:
-    """Remove the checkpoints of a run that learned from other clips or began with another
-    network.
-    """
+    """Remove the checkpoints of a run with other clips or another starting network."""
     chosen = recipe.encoder, recipe.encoder_layer, recipe.encoder_frozen, recipe.emphasis, start
     told = "\n".join([*map(str, chosen), *clips])
     digest, kept = hashlib.sha256(told.encode()).hexdigest(), work / "learned-from.sha256"

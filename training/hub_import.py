@@ -1,4 +1,4 @@
-"""An audio classifier of the hub -> a bundle of kind window that ONNX Runtime runs."""
+"""An audio classifier from the hub -> a bundle of kind window for ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ WAVEFORMS = (
     "wavlm",
 )
 SPECTROGRAMS = ("audio-spectrogram-transformer",)
-MOST_PARAMETERS = 500_000_000  # of four bytes, in two gigabytes less some room
+MOST_PARAMETERS = 500_000_000  # of four bytes, leaving some room in two gigabytes
 WINDOW_HOPS, STRIDE_HOPS = 31, 8  # 3.97 s, as long as a clip of the usual corpora; once a second
 
 
@@ -69,11 +69,11 @@ class Standardised(nn.Module):
 
 
 class FilterBank(nn.Module):
-    """Log mel energies of frames of 25 ms each 10 ms, as the Audio Spectrogram Transformer expects
+    """Log mel energies of 25 ms frames every 10 ms, as the Audio Spectrogram Transformer expects
     (Gong et al. 2021).
 
-    The frame's mean taken out, the pre-emphasis, the window and the Fourier transform are linear,
-    so they are one convolution.
+    Subtracting the frame's mean, pre-emphasis, window and Fourier transform are linear, so they
+    form one convolution.
     """
 
     def __init__(self, extractor) -> None:
@@ -108,7 +108,7 @@ class FilterBank(nn.Module):
 
 
 class TwoLabels(nn.Module):
-    """Samples -> logits of bona fide and spoof, each of all classes that mean it together."""
+    """Samples -> logits of bona fide and spoof; classes with the same meaning are added up."""
 
     def __init__(
         self, front: nn.Module, model: nn.Module, classes: Mapping[str, list[int]]
@@ -133,11 +133,11 @@ def import_model(
 ) -> None:
     """Make the bundle `out` of the audio classifier hf:NAME or hf:DIR.
 
-    `labels` says of its classes which mean bona fide and which spoof, where their names do not. Its
-    scores are the difference of its logits, calibrated on the dev sides of the corpora `data` if
-    there are any; `work` keeps these decoded. Raises ModelError for a model that cannot be had, is
-    of another kind, too large, hears another sampling rate or has classes that mean neither, and
-    ConfigError for a corpus that cannot serve and where `out` holds something that is no bundle.
+    `labels` maps its classes to bona fide and spoof if their names are ambiguous. Its score is the
+    difference of its logits, calibrated on the development sets of the corpora `data`, if any;
+    `work` caches their decoded audio. Raises ModelError for a model that is unavailable,
+    unsupported, too large, has another sampling rate or ambiguous classes, and ConfigError for an
+    unsuitable corpus and if `out` is neither empty nor a bundle.
     """
     refuse_other(out)
     dev = decoded(data, "dev", Selection(), work, jobs, {}) if data else None
@@ -149,22 +149,22 @@ def import_model(
         "an audio classifier",
     ).eval()
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # of mel bands too narrow to hold a bin, as that transformer has them
+        warnings.simplefilter("ignore")  # of mel bands narrower than a bin, as in that transformer
         extractor = from_hub(
             partial(_extractor, model.config.model_type), name, named, "an audio classifier"
         )
         heard = front(named, model.config.model_type, extractor)
     if extractor.sampling_rate != SAMPLE_RATE_HZ:
         raise ModelError(
-            f"{named} hears {extractor.sampling_rate} Hz, this program {SAMPLE_RATE_HZ} Hz"
+            f"{named} expects {extractor.sampling_rate} Hz, but this program uses "
+            f"{SAMPLE_RATE_HZ} Hz"
         )
     parameters = sum(p.numel() for p in model.parameters())
     if parameters > MOST_PARAMETERS:
         raise ModelError(
-            f"{named} has {parameters:,} parameters; an ONNX file holds {MOST_PARAMETERS:,}: take "
-            "a smaller one"
+            f"{named} has {parameters:,} parameters; an ONNX file holds {MOST_PARAMETERS:,}; "
+            "choose "
+            "a smaller model"
         )
     classes = classes_of(named, model.config.id2label, labels)
     network = TwoLabels(heard, model, classes).eval()
@@ -201,9 +201,7 @@ def import_model(
 def classes_of(
     named: str, names: Mapping[int, str], labels: Mapping[str, str]
 ) -> dict[str, list[int]]:
-    """Which classes mean bona fide and which spoof; raises ModelError where that cannot be told of
-    every one.
-    """
+    """Which classes mean bona fide and which spoof. Raises ModelError if any class is ambiguous."""
     unknown = set(labels) - set(names.values())
     if unknown:
         raise ModelError(
@@ -231,9 +229,7 @@ def classes_of(
 
 
 def _extractor(kind: str, name: str):
-    """What makes the model's input out of samples; what its family usually takes where none was
-    saved.
-    """
+    """The feature extractor of the model; the usual one of its family if none was saved."""
     try:
         return AutoFeatureExtractor.from_pretrained(name)
     except OSError:
@@ -243,8 +239,8 @@ def _extractor(kind: str, name: str):
 
 
 def front(named: str, kind: str, extractor) -> nn.Module:
-    """What makes the input of a model of this kind out of samples; raises ModelError for a kind
-    that is not known.
+    """The layer that computes the model's input from samples. Raises ModelError for an unknown kind
+    of model.
     """
     if kind in SPECTROGRAMS:
         return FilterBank(extractor)

@@ -1,9 +1,9 @@
-"""Both networks learn side by side from the same batches, and the encoder learns from the
-spectrum's network as well.
+"""Joint training: both networks learn from the same batches, and the encoder also learns from the
+spectral network.
 
-A network that hears only waveforms learns next to nothing from one label a second. So the encoder
-is also asked for the frames that the network on the spectrum has for the same sound: knowledge
-distillation (Hinton et al. 2015).
+A network on waveforms learns next to nothing from one label per second. The encoder is therefore
+also trained to predict the spectral network's frames of the same audio: knowledge distillation
+(Hinton et al. 2015).
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from training.networks import warm_start
 from training.networks.encoder import BlockEncoder, supervised_contrast
 from training.networks.spectral import FRAME_WIDTH, SpectralNetwork, band_masked
 
-SMOOTHING = 0.03  # labels come from page names; a few are wrong
-SHORTEST_FRAMES = 24  # of the random window that is scored beside the whole crop
-CONTRAST = 0.3  # weight of the supervised contrast
-_FRAMES = HOP_SAMPLES // FRAME_SAMPLES  # of the spectrum's network in one hop
+SMOOTHING = 0.03  # labels come from page names, and a few are wrong
+SHORTEST_FRAMES = 24  # of the random window that is scored in addition to the whole crop
+CONTRAST = 0.3  # weight of the supervised contrastive loss
+_FRAMES = HOP_SAMPLES // FRAME_SAMPLES  # of the spectral network, in one hop
 
 
 class Pair(nn.Module):
-    """The two networks of a bundle, and the translation of the encoder's frames into those of the
+    """The two networks of a bundle, and a projection from the encoder's frames to those of the
     other one.
     """
 
@@ -48,12 +48,12 @@ def train(
     workers: int,
     start: Path | None = None,
 ) -> Pair:
-    """Both networks after learning; the one on the spectrum anew or from the bundle `start` on.
+    """Both networks after training; the spectral one is new or continues from the bundle `start`.
 
-    An encoder whose model is frozen stays as it is. See training.learn for `folder`.
+    A frozen encoder is not changed. See training.learn for `folder`.
     """
     spectral = warm_start.spectral_network(start, batches) if start else SpectralNetwork()
-    spectral.to(memory_format=torch.channels_last)  # a tenth faster on a processor
+    spectral.to(memory_format=torch.channels_last)  # ten percent faster on a CPU
     return learn(Pair(spectral, encoder), loss, batches, plan, folder, workers)
 
 
@@ -61,7 +61,7 @@ def loss(pair: Pair, batch: Batch, chance: torch.Generator) -> Tensor:
     """Cross-entropy of both networks' scores, supervised contrast of the embeddings, distillation
     of the frames.
 
-    Of an encoder that is frozen nothing is asked.
+    A frozen encoder contributes nothing.
     """
     spectrum, frames, score = spectral_loss(pair.spectral, batch, chance)
     if not any(p.requires_grad for p in pair.encoder.speech_model.parameters()):
@@ -100,8 +100,8 @@ def loss(pair: Pair, batch: Batch, chance: torch.Generator) -> Tensor:
 def spectral_loss(
     spectral: SpectralNetwork, batch: Batch, chance: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Cross-entropy of the scores of whole crops and of a part of them; the frames and the scores
-    of whole crops.
+    """Cross-entropy of the scores of whole crops and of a part of them; frames and scores of whole
+    crops.
     """
     device = next(spectral.parameters()).device
     speech = torch.from_numpy(batch.speech).to(device)
@@ -122,12 +122,12 @@ def spectral_loss(
 
 
 def smoothed(batch: Batch) -> Tensor:
-    """What the logits of a batch are to say, (batch,): the labels, believed but for SMOOTHING."""
+    """Target of the logits, (batch,): the labels, smoothed by SMOOTHING."""
     return torch.from_numpy(batch.bonafide) * (1 - 2 * SMOOTHING) + SMOOTHING
 
 
 def _blocks(frames: int, chance: torch.Generator) -> slice:
-    """As many whole blocks as the crop holds, from a random hop on, in frames of the spectrum's
+    """As many whole blocks as fit into the crop, from a random hop, in frames of the spectral
     network.
     """
     hops = frames // _FRAMES

@@ -1,5 +1,5 @@
-"""The training loop that every network of the project shares: resumable, repeatable from a seed,
-with time left.
+"""The training loop of all networks: resumable, reproducible from a seed, with an estimate of the
+remaining time.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from training.parallel import ordered_map
 CHECKPOINT_STEPS = 100
 CHECKPOINT = "checkpoint.pt"
 EMA_DECAY = (
-    0.998  # the weights that ship are a running mean of those that learn (Polyak and Juditsky 1992)
+    0.998  # the shipped weights are a running mean of the trained ones (Polyak and Juditsky 1992)
 )
 
 
 class StepSource(Protocol):
-    """What the loss is given at each step, as arrays: training.batches.Batches, for one."""
+    """Source of the loss function's inputs, as arrays: training.batches.Batches, for example."""
 
     def __getitem__(self, step: int) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
-    """How long and how hard to learn."""
+    """Length and learning rate of a training."""
 
     steps: int
     batch: int
@@ -47,7 +47,7 @@ def prefetched(batches: StepSource, steps: range, workers: int) -> Iterator[Any]
     """The batches of these steps in order, prepared ahead by worker processes."""
 
     def draw(step: int) -> Any:
-        torch.set_num_threads(1)  # of the worker process
+        torch.set_num_threads(1)  # in the worker process
         return batches[step]
 
     return ordered_map(draw, steps, workers)
@@ -64,13 +64,13 @@ def learn(
     stages: Collection[int] = (),
     minutes: float = math.inf,
 ) -> nn.Module:
-    """Minimise `loss` over the batches with AdamW and a one-cycle rate; the averaged network, in
-    evaluation mode.
+    """Minimise `loss` over the batches with AdamW and a one-cycle learning rate; returns the
+    averaged network in evaluation mode.
 
-    `folder` keeps a checkpoint every CHECKPOINT_STEPS steps and the losses as CSV; a run that was
-    killed goes on from there, one that ended is not repeated, and one with another plan begins
-    anew. The averaged weights after each of the steps `stages` stay there as well, see
-    `kept_stages`. After `minutes` learning ends before its last step; called again, it goes on.
+    `folder` stores a checkpoint every CHECKPOINT_STEPS steps and the losses as CSV. A killed run
+    resumes there, a finished one is not repeated, and one with another plan starts from scratch.
+    The averaged weights after each of the steps `stages` are stored too, see `kept_stages`. After
+    `minutes` training stops early; called again, it continues.
     """
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -81,7 +81,7 @@ def learn(
     )
     rise = (
         0.1 if plan.steps > 10 else 0.01
-    )  # a rise of no step at all, 0.1 of 10, would divide by zero
+    )  # a warm-up of zero steps, 0.1 of 10, would divide by zero
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, plan.learning_rate, plan.steps, pct_start=rise
     )
@@ -114,9 +114,7 @@ def learn(
 
 
 def kept_stages(folder: Path) -> dict[int, Path]:
-    """The files of averaged weights that `learn` kept in its folder, by the number of steps
-    learned.
-    """
+    """The files of averaged weights that `learn` stored in its folder, by number of steps."""
     return {int(file.stem[len("stage") :]): file for file in sorted(folder.glob("stage*.pt"))}
 
 

@@ -1,6 +1,4 @@
-"""The loss of a network while it learns, as the file beside its other work tells it: CSV, a line
-now and then.
-"""
+"""The training loss over time as a CSV file, one line now and then."""
 
 from __future__ import annotations
 
@@ -11,16 +9,15 @@ HEADER = "step,loss\n"
 
 
 def tell_loss(file: Path, step: int, loss: float) -> None:
-    """Add a line: the mean loss since the line before."""
+    """Append a line: the mean loss since the previous line."""
     with file.open("a", encoding="utf-8") as lines:
         lines.write(f"{'' if lines.tell() else HEADER}{step},{round(loss, 4)}\n")
 
 
 def read_losses(file: Path) -> list[tuple[int, float]]:
-    """Each (step, mean loss since the one before) that was told, in order; none where there is no
-    file.
+    """Read each (step, mean loss since the previous one), in order; empty without a file.
 
-    A last line without an end was cut off while it was written, and is left out.
+    An incomplete last line was cut off while it was written, and is ignored.
     """
     if not file.is_file():
         return []
@@ -30,6 +27,6 @@ def read_losses(file: Path) -> list[tuple[int, float]]:
 
 
 def untell_losses(file: Path, step: int) -> None:
-    """Drop the losses of steps after `step`, which are learned again."""
+    """Remove the losses of steps after `step`, which are trained again."""
     kept = [f"{at},{loss}\n" for at, loss in read_losses(file) if at <= step]
     file.write_text("".join([HEADER, *kept]), encoding="utf-8")

@@ -1,5 +1,5 @@
-"""The same work on many items in processes that are forked: each has what this one has in memory,
-and nothing is sent.
+"""Ordered parallel map over forked workers; large inputs are inherited by fork instead of
+pickled.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _work: Callable | None = None
 def ordered_map(
     work: Callable[[Item], Result], items: Iterable[Item], workers: int
 ) -> Iterator[Result]:
-    """work(item) for each item, in their order and a few items ahead of what is taken.
+    """work(item) for each item, in order and a few items ahead of the consumer.
 
-    `work` may hold what is too large to send; items and results are sent. Raises what the work
-    raises.
+    `work` may hold data that is too large to pickle; items and results are pickled. Raises what
+    `work` raises.
     """
     with ProcessPoolExecutor(workers, get_context("fork"), _adopt, (work,)) as pool:
         ahead: deque = deque()
@@ -37,13 +37,15 @@ def ordered_map(
 
 
 def _adopt(work: Callable) -> None:
-    global _work  # a process has one work for its life
+    global _work  # a process has a single `work` for its lifetime
     _work = work
     Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """Nobody else ends a worker whose parent was killed: it would wait for work for ever."""
+    """Make the worker exit with its parent; otherwise it would wait forever if the parent is
+    killed.
+    """
     parent_process().join()
     os._exit(1)
 

@@ -1,9 +1,9 @@
-"""What a bundle takes along so that an installation without a corpus can learn on: its dev side,
-scored.
+"""The scored development set inside a bundle, so that an installation without a corpus can be
+retrained.
 
-Half of the dev side's systems and speakers may be learned from again, after the conditions of
-training. The other half is held back, under conditions by name: what is learned later is proved on
-it and never learns from it.
+Half of the development set's systems and speakers may be trained on again, under the conditions of
+training. The other half is held back, under named conditions: gates use it, and training never
+does.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from radd.errors import ModelError
 from radd.types import SAMPLE_RATE_HZ
 from training.bundle_maker import Windows
 
-PER_CLIP = 4  # windows that are kept of a clip under one condition
-PROVED_CLIPS = 400  # at most, under each condition by name
+PER_CLIP = 4  # windows kept per clip and condition
+PROVED_CLIPS = 400  # at most, under each named condition
 CLEAN = "clean"
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """Windows of labelled clips; the first eight have a row a window, `condition` among them, the
-    others one a clip.
+    """Windows of labelled clips; the first eight fields have a row per window, including
+    `condition`, the others one per clip.
     """
 
     parts: np.ndarray
-    """float32 (n, 3), as Windows has them"""
+    """float32 (n, 3), as in Windows"""
     speech_s: np.ndarray
     clip: np.ndarray
     """index of the clip (n,)"""
@@ -47,17 +47,17 @@ class Replay:
     system: np.ndarray
     source: np.ndarray
     group: np.ndarray
-    """what must not be on both sides of a proof: a synthesis system, or a real speaker (clips,)"""
+    """must not be in both halves: a synthesis system, or a real speaker (clips,)"""
     length_s: np.ndarray
     held: np.ndarray
-    """whether the clip is held back for proofs (clips,)"""
+    """whether the clip is held back for gates (clips,)"""
 
     def chosen(self, held: bool) -> Replay:
-        """The windows of the clips that are held back, or of the others; the clips stay all."""
+        """The windows of held-back clips, or of the others; all clips stay."""
         return self.rows(self.held[self.clip] == held)
 
     def rows(self, which: np.ndarray) -> Replay:
-        """These windows alone, by mask or by index; the clips stay all."""
+        """Only these windows, by mask or by index; all clips stay."""
         return replace(self, **{name: getattr(self, name)[which] for name in OF_WINDOWS})
 
     def write(self, path: Path) -> None:
@@ -67,15 +67,16 @@ class Replay:
 
     @classmethod
     def read(cls, path: Path) -> Replay:
-        """Raises ModelError where the file is missing or not a replay."""
+        """Raises ModelError if the file is missing or not a replay."""
         try:
             with np.load(path, allow_pickle=False) as kept:
                 return cls(**{field.name: kept[field.name] for field in fields(cls)})
         except FileNotFoundError:
             raise ModelError(
-                f"{path.parent} has nothing to replay, so nothing can be learned beside it: it "
-                f"lacks {path.name}; make a bundle with train.py fit, from clips of two systems "
-                "and two speakers or more on the dev side"
+                f"{path.parent} cannot be retrained, because it "
+                f"lacks {path.name}; make a bundle with train.py fit, with clips of two or more "
+                "systems "
+                "and speakers in the development set"
             ) from None
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(f"{path} cannot be read ({error}); restore the bundle") from None
@@ -92,11 +93,11 @@ def write_replay(
     conditions: Mapping[str, Callable],
     seed: int,
 ) -> bool:
-    """Write REPLAY of the dev side; False where it has too few systems or speakers to hold any
+    """Write REPLAY of the development set; False if it has too few systems or speakers to hold any
     back.
 
-    `known` are the windows of the clips as they are and after a channel of training; `score` makes
-    those of some clips after a condition.
+    `known` are the windows of the unchanged clips and after a training channel; `score` computes
+    those of some clips under a condition.
     """
     groups = [group(clip) for clip in dev.clips]
     held = hold_back(groups, seed)
@@ -136,7 +137,7 @@ def write_replay(
 
 
 def group(clip: Clip) -> str:
-    """What of a clip the other side of a proof must not know."""
+    """The property of a clip that must not be in both halves."""
     return (
         f"spoof {clip.system}"
         if clip.label == "spoof"
@@ -145,7 +146,7 @@ def group(clip: Clip) -> str:
 
 
 def hold_back(groups: list[str], seed: int) -> np.ndarray:
-    """Every second group of each label, in an order that is drawn, bool (clips,)."""
+    """Every second group of each label, in random order, bool (clips,)."""
     by_label = defaultdict(list)
     for name in sorted(set(groups)):
         by_label[name.partition(" ")[0]].append(name)

@@ -1,4 +1,4 @@
-"""Which clips of the corpora are learned from, decoded."""
+"""Selects and decodes the clips that are trained on."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ LICENCES = ("all", "permissive")
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a person leaves out of both sides."""
+    """What a user excludes from both sets."""
 
     licences: str = "all"
-    """one of LICENCES; permissive: only what radd.licences takes for that"""
+    """one of LICENCES; permissive: only what radd.licences accepts"""
     exclude: frozenset[str] = frozenset()
-    """speakers that are kept for measuring"""
+    """speakers reserved for measuring"""
 
     @classmethod
     def read(cls, licences: str, exclude: Path | None) -> Selection:
-        """`exclude` names a speaker a line; raises ConfigError where it cannot be read."""
+        """`exclude` names one speaker per line. Raises ConfigError if it cannot be read."""
         if exclude is None:
             return cls(licences)
         try:
@@ -35,7 +35,7 @@ class Selection:
             ) from None
 
     def of(self, clips: list[Clip]) -> list[Clip]:
-        """The clips that are learned from."""
+        """The clips that are trained on."""
         return [
             clip
             for clip in clips
@@ -53,15 +53,15 @@ def decoded(
     emphasis: Mapping[str, float],
     listened: bool = True,
 ) -> DecodedClips:
-    """The chosen clips of one side of the corpora, kept decoded in `work`; `listened` as
-    DecodedClips has it.
+    """The selected clips of one set of the corpora, cached in decoded form in `work`; `listened` as
+    in DecodedClips.
 
-    Raises ConfigError where no corpus has that side, or where it has clips of one label only.
+    Raises ConfigError if no corpus has that set, or if it has clips of one label only.
     """
     clips = [clip for directory in data for clip in read_corpus(directory, side)]
     if not clips:
-        raise ConfigError(f"no corpus has a {side} side: one at least needs protocol.{side}.txt")
+        raise ConfigError(f"no corpus has a {side} set: at least one needs protocol.{side}.txt")
     decoded = DecodedClips(selection.of(clips), work / "decoded", jobs, emphasis, listened)
-    decoded.sampling_weights()  # refuses clips of one label before hours of learning, not after
+    decoded.sampling_weights()  # rejects clips of one label before hours of training, not after
     print(f"{side}: {len(decoded)} of {len(clips)} clips, {decoded.hours:.1f} h", flush=True)
     return decoded

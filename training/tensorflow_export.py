@@ -1,4 +1,4 @@
-"""TensorFlow -> ONNX and LiteRT, each file checked against its source."""
+"""TensorFlow -> ONNX and LiteRT, each file compared with its source."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ OUTPUT = "score"
 
 
 def export_onnx(model: keras.Model, path: Path) -> None:
-    """Write a model of one input for ONNX Runtime; raises RuntimeError where that and Keras differ
-    by over TOLERANCE.
+    """Export a model of one input for ONNX Runtime. Raises RuntimeError if the results differ from
+    Keras by over TOLERANCE.
     """
     spec = tf.TensorSpec(model.inputs[0].shape, tf.float32, model.inputs[0].name)
     heard = tf.function(lambda x: {OUTPUT: model(x, training=False)}, [spec], autograph=False)
@@ -28,16 +28,18 @@ def export_onnx(model: keras.Model, path: Path) -> None:
 
 
 def export_litert(model: keras.Model, path: Path) -> None:
-    """Write a model of one input for LiteRT, one row a run; raises RuntimeError as export_onnx."""
+    """Export a model of one input for LiteRT, one row per run. Raises RuntimeError like
+    export_onnx.
+    """
     path.write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
     _agree(LiteRtModel(path), path, model, 1)
 
 
 def export_int8(model: keras.Model, path: Path, heard: np.ndarray) -> None:
-    """Write the model for LiteRT with integers between float32 ends, quantised after training
+    """Export the model for LiteRT with integer weights and float32 ends, quantised after training
     (Jacob et al. 2018).
 
-    `heard`, inputs float32 (n, ...), tell the range of every activation.
+    `heard`, inputs float32 (n, ...), determine the range of every activation.
     """
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]

@@ -1,10 +1,9 @@
-"""radd/vad.onnx, made from the package that carries Silero's voice-activity network (MIT
-licence).
+"""Makes radd/vad.onnx from the package that contains Silero's voice-activity network (MIT licence).
 
-    python -m training.speech_export
+    python -m training.vad_export
 
-The package's file hears one block a run and asks anew at each which rate and shape it has. Here the
-convolutions see many blocks at once and only the recurrence goes from block to block: the same
+The package's network processes one block per run and checks rate and shape each time. Here the
+convolutions process many blocks at once and only the recurrence runs block by block: the same
 numbers in less than half the time. Needs the extras train and dev.
 """
 
@@ -70,7 +69,7 @@ class VadNetwork(nn.Module):
 
 
 def package_weights() -> dict[str, np.ndarray]:
-    """The weights of the package's branch for 16 kHz, by the names that they had in torch."""
+    """The weights of the package's branch for 16 kHz, by their names in torch."""
     [choice] = [node for node in onnx.load(package_file()).graph.node if node.op_type == "If"]
     [branch] = [attribute.g for attribute in choice.attribute if attribute.name == "then_branch"]
     constants = [node for node in branch.node if node.op_type == "Constant"]
@@ -90,7 +89,7 @@ def export(path: Path) -> None:
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter(
             "ignore"
-        )  # the exporter warns of shapes that it traces; a test compares the files
+        )  # the exporter warns of traced shapes; a test compares the files
         torch.onnx.export(
             VadNetwork(package_weights()).eval(),
             example,

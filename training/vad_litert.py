@@ -1,10 +1,10 @@
-"""radd/vad.tflite, the voice-activity network of radd/vad.onnx for LiteRT, made from the same
+"""Makes radd/vad.tflite, the voice-activity network of radd/vad.onnx for LiteRT, from the same
 package.
 
-    python -m training.speech_litert
+    python -m training.vad_litert
 
-It hears one block a run and does in single precision what the other file does, so that the gate of
-a small device is the same gate. Needs the extras train, dev and tensorflow.
+It processes one block per run, in single precision like the other file, so that the gate is the
+same on a small device. Needs the extras train, dev and tensorflow.
 """
 
 from __future__ import annotations

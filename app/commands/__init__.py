@@ -1,4 +1,4 @@
-"""What the commands of the entry points do, joined from the floors below."""
+"""The commands of the entry points, composed from the floors below."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from importlib import import_module
 
 
 def command(name: str) -> Callable[[argparse.Namespace], None]:
-    """The function of `module.function` in this package.
+    """The function `module.function` of this package.
 
-    Its module is imported only now, so that no command loads the libraries of another: PyTorch
-    stays out of those that do not train.
+    Its module is imported only now, so that no command loads the libraries of another: PyTorch is
+    loaded only for training.
     """
     module, _, function = name.partition(".")
     return getattr(import_module(f"{__name__}.{module}"), function)

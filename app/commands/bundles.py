@@ -1,4 +1,4 @@
-"""train.py models, card, import and weigh: what is done with bundles that exist."""
+"""train.py models, card, import and weigh: commands on existing bundles."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from training.card import add_metrics
 def card(arguments: argparse.Namespace) -> None:
     add_metrics(arguments.bundle, dict(arguments.metrics), arguments.out)
     told = (arguments.out or arguments.bundle) / "card.md"
-    print(f"{told} holds the numbers of {', '.join(name for name, _ in arguments.metrics)}")
+    print(f"{told} contains the numbers of {', '.join(name for name, _ in arguments.metrics)}")
 
 
 def import_from_hub(arguments: argparse.Namespace) -> None:
@@ -32,13 +32,13 @@ def import_from_hub(arguments: argparse.Namespace) -> None:
         arguments.jobs,
     )
     print(
-        f"{out} is ready; detect.py and evaluate.py take it with --bundle "
+        f"{out} is ready; use it in detect.py and evaluate.py with --bundle "
         f"{arguments.out or arguments.named}"
     )
 
 
 def weigh(arguments: argparse.Namespace) -> None:
-    """Measure how much a confirmation says to a bundle that is made already."""
+    """Measure the weight of confirmed references for an existing bundle."""
     recipe = load(arguments.config).training
     channel = Channel.read(arguments.noise, recipe.rawboost)
     clips = DecodedClips(

@@ -1,4 +1,4 @@
-"""detect.py: from the command line to streams that are listened to."""
+"""detect.py: from the command line to running streams."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 
 def detect(arguments: argparse.Namespace, ending: Ending) -> None:
-    """Listen to the sources until their sound ends or `ending` is asked for."""
+    """Process the sources until their audio ends or `ending` is set."""
     here = installation(arguments.config, arguments.bundle)
     settings = here.settings
     sources = all_sources(arguments, settings)
@@ -52,11 +52,11 @@ def detect(arguments: argparse.Namespace, ending: Ending) -> None:
 
 
 def all_sources(arguments: argparse.Namespace, settings: Settings) -> list[Source]:
-    """One or more for each --source; raises ConfigError where two would read the same stdin."""
+    """One or more sources per --source. Raises ConfigError if two would read the same stdin."""
     specs = arguments.source or ["auto"]
     if specs.count("-") > 1:
         raise ConfigError(
-            "--source - stands there more than once, but there is one stdin; give the others as "
+            "--source - was given more than once, but there is only one stdin; pass the others as "
             "files"
         )
     options = source_options(arguments, specs)
@@ -64,7 +64,7 @@ def all_sources(arguments: argparse.Namespace, settings: Settings) -> list[Sourc
 
 
 def source_options(arguments: argparse.Namespace, specs: list[str]) -> SourceOptions:
-    """How the sources are read; options that have no effect are named."""
+    """How the sources are read; options without effect are reported."""
     raw = {
         "rate_hz": arguments.rate,
         "channels": arguments.channels,
@@ -73,7 +73,7 @@ def source_options(arguments: argparse.Namespace, specs: list[str]) -> SourceOpt
     given = {name: value for name, value in raw.items() if value is not None}
     if given and "-" not in specs:
         log.warning(
-            "--rate, --channels and --format are those of raw PCM on stdin (--source -): they have "
+            "--rate, --channels and --format apply to raw PCM on stdin (--source -) and have "
             "no effect here"
         )
     choice = ChannelChoice(arguments.use_channel, arguments.track)
@@ -99,7 +99,7 @@ def stream_of(
 
 
 def drift_watch(detector: HotSwapDetector, settings: Settings) -> Callable[[Listener], Listener]:
-    """What tells of sound that is far from all voices that the model in use knows."""
+    """Detects audio that is far from all voices known to the model in use."""
     return lambda listener: DriftWatch(listener, detector, settings.retrain.drift_factor)
 
 
@@ -131,9 +131,7 @@ def listen(
 
 
 def hot_reload(detector: HotSwapDetector, bundle: Path, here: Installation) -> HotReload | None:
-    """What tells the detector of confirmed references and of another bundle; None where it is
-    off.
-    """
+    """Applies confirmed references and bundle changes to the detector; None if this is off."""
     if not here.settings.model.overlay_s:
         return None
     newest = follow(here.bundle, here.load, bundle)
@@ -185,4 +183,4 @@ def show_devices(arguments: argparse.Namespace) -> None:
             f"channels{default}"
         )
     if not devices:
-        print("no microphone was found; plug one in, or give a file: --source PATH")
+        print("no microphone was found; connect one, or pass a file: --source PATH")

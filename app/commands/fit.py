@@ -44,8 +44,8 @@ def fit(arguments: argparse.Namespace) -> None:
     else:
         if arguments.start or arguments.stage:
             raise ConfigError(
-                f"--start and --stage are of the model {SHIPPED}; {arguments.model} learns in one "
-                "go: drop them"
+                f"--start and --stage apply to the model {SHIPPED} only; omit them for "
+                f"{arguments.model}"
             )
         fit_baseline(
             arguments.model,

@@ -1,4 +1,4 @@
-"""train.py generate: synthetic speech to learn from."""
+"""train.py generate: synthetic speech for training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from generative.sources import place_of, train_clips
 def engines(arguments: argparse.Namespace) -> None:
     voices, missing = installed()
     for engine in missing:
-        print(f"left out, not installed: {engine}")
+        print(f"skipped, not installed: {engine}")
     plans = plan_engines(voices, arguments.clips, arguments.seed)
     report(arguments.out, plans, write_corpus(arguments.out, plans, speak, arguments.jobs))
 
@@ -29,7 +29,7 @@ def report(out: Path, plans: list, left_out: list[str]) -> None:
     for line in left_out:
         print(f"left out: {line}")
     print(
-        f"{out} holds {len(plans) - len(left_out)} clips; learn from it with train.py fit --data "
+        f"{out} contains {len(plans) - len(left_out)} clips; train on it with train.py fit --data "
         f"... --data {out}"
     )
 

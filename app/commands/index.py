@@ -1,4 +1,4 @@
-"""train.py index: what people confirm, as references of the bundle in use."""
+"""train.py index: confirmed recordings as references of the bundle in use."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from storage.overlay import Review
 from storage.reference_store import ReferenceStore
 
 NOT_HEEDED = (
-    "warning: this bundle does not know how much confirmed references say: they are shown as "
-    "neighbours, but change no score; make one that does with train.py fit"
+    "warning: this bundle has no measured weight for confirmed references: they are shown as "
+    "neighbours but do not change scores; measure it with train.py weigh"
 )
 
 
 def index(arguments: argparse.Namespace) -> None:
-    """Do the action of the command line with the reference store of a bundle."""
+    """Run the command line's action on the reference store of a bundle."""
     here = installation(arguments.config, arguments.bundle)
     with ReferenceStore(here.bundle(), arguments.url or here.settings.storage.url) as references:
         ACTIONS[arguments.action](references, arguments)

@@ -1,4 +1,4 @@
-"""evaluate.py metrics, compare and peers: figures of scores that exist."""
+"""evaluate.py metrics, compare and peers: metrics of existing scores."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def compare(args: argparse.Namespace) -> None:
     print(markdown(["metric", "A", "B", "B - A", "95 % interval", "p"], rows))
     test = result["mcnemar"]
     print(
-        f"McNemar at each one's threshold ({test['threshold']}): only A right "
+        f"McNemar at each system's threshold ({test['threshold']}): only A right "
         f"{test['only_a_right']}, only B right {test['only_b_right']}, p = {test['p_value']:.4g}. "
         f"Bootstrap by {result['bootstrap']['unit']}."
     )

@@ -21,11 +21,11 @@ from retraining.promotion import promote_by_name, rollback_to_previous
 from retraining.report import drift_row
 from storage.learning import Learning
 
-NICE = 15  # retraining waits for what listens
+NICE = 15  # so that detection has priority
 
 
 def retrain(arguments: argparse.Namespace) -> None:
-    """One round, or one each so often."""
+    """One round, or one at every interval."""
     if find_spec("sklearn") is None:
         raise ConfigError("scikit-learn is not installed; pip install -e '.[retrain]'")
     here = installation(arguments.config)
@@ -45,7 +45,7 @@ def retrain(arguments: argparse.Namespace) -> None:
 
 
 def context(settings: Settings, champion: Path, work: Path) -> RetrainContext:
-    """What a round works with besides the database."""
+    """Everything a round needs besides the database."""
     return RetrainContext(
         champion=champion,
         settings=settings.retrain,
@@ -61,24 +61,24 @@ def say(line: str) -> None:
 
 
 def choose(arguments: argparse.Namespace) -> None:
-    """Put the bundle to use that is named, or with `rollback` the one before."""
+    """Put the named bundle into use, or with `rollback` the previous one."""
     here = installation(arguments.config)
     with Learning(arguments.url or here.settings.storage.url) as store:
         if arguments.name is not None:
             version = promote_by_name(store, here.configured, arguments.name, arguments.reason)
         else:
             version = rollback_to_previous(store, here.configured, arguments.reason)
-    print(f"{here.bundle()} is in use: {version}; daemons take it over within [model] overlay_s")
+    print(f"{here.bundle()} is in use: {version}; daemons switch within [model] overlay_s seconds")
 
 
 def drift(arguments: argparse.Namespace) -> None:
-    """Print the drift of the last days, a row a stream and day."""
+    """Print the drift of the last days, one row per stream and day."""
     here = installation(arguments.config)
     champion, today = here.bundle(), datetime.now(UTC).date()
     usual = usual_distance(champion)
     if usual is None:
         raise ConfigError(
-            f"{champion} does not say what distance is usual: it takes nothing to replay along; "
+            f"{champion} has no usual distance, because it lacks the scored development set; "
             "make a bundle with train.py fit"
         )
     bound = here.settings.retrain.drift_factor * usual

@@ -1,4 +1,4 @@
-"""review.py: what people say of the clips that RADD kept."""
+"""review.py: labels of the clips that RADD stored."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from stream.capture.portaudio import play as play_sound
 
 
 def review(arguments: argparse.Namespace) -> None:
-    """Do the action of the command line with the labels of the database."""
+    """Run the command line's action on the labels of the database."""
     here = installation(arguments.config, getattr(arguments, "bundle", None))
     url = arguments.url or here.settings.storage.url
     with Reviews(url, here.settings.review.quorum) as reviews:
         try:
             ACTIONS[arguments.action](reviews, arguments, here)
             sys.stdout.flush()
-        except BrokenPipeError:  # nobody reads on, as with `| head`
+        except BrokenPipeError:  # the reader went away, as with `| head`
             silence_broken_pipe(sys.stdout)
 
 
@@ -45,9 +45,9 @@ def list_clips(reviews: Reviews, arguments: argparse.Namespace, here: Installati
 
 def more(found: list[dict[str, Any]], arguments: argparse.Namespace) -> str:
     if not found:
-        return f"no clips are {arguments.state} and fit"
+        return f"no {arguments.state} clips match"
     rest = f"; the next page: --after {found[-1]['id']}" if len(found) == arguments.limit else ""
-    return f"{len(found)} clips, the most informative first{rest}"
+    return f"{len(found)} clips, highest review priority first{rest}"
 
 
 def show(reviews: Reviews, arguments: argparse.Namespace, here: Installation) -> None:
@@ -66,7 +66,7 @@ def play(reviews: Reviews, arguments: argparse.Namespace, here: Installation) ->
             play_sound(flac_samples(flac))
             return
         except DeviceError as error:
-            print(f"{error}; the sound goes into a file", file=sys.stderr)
+            print(f"{error}; writing the audio to a file", file=sys.stderr)
     out = arguments.out or Path(f"{id}.flac")
     try:
         write_bytes(out, flac)
@@ -85,14 +85,15 @@ def label(reviews: Reviews, arguments: argparse.Namespace, here: Installation) -
 
 
 def remember(reviews: Reviews, arguments: argparse.Namespace, here: Installation) -> None:
-    """Bring what is agreed into the index of the bundle; what is in the way is told, and tried
-    again next time.
+    """Add agreed clips to the index of the bundle; problems are reported, and tried again next
+    time.
     """
     bundle = here.bundle()
     if (kind := read_manifest(bundle).get("kind", RADD)) != RADD:
         print(
-            f"{bundle} is a bundle of kind {kind}, without an index: labels wait for one that has "
-            "an index",
+            f"{bundle} is a bundle of kind {kind}, which has no index: labels are kept for a "
+            "bundle "
+            "with an index",
             file=sys.stderr,
         )
         return
@@ -102,9 +103,9 @@ def remember(reviews: Reviews, arguments: argparse.Namespace, here: Installation
         print(NOT_HEEDED, file=sys.stderr)
     for sha256, result in learnt.items():
         if isinstance(result, str):
-            print(f"warning: clip {sha256} does not enter the index: {result}", file=sys.stderr)
+            print(f"warning: clip {sha256} was not added to the index: {result}", file=sys.stderr)
         else:
-            print(f"the index has learnt {result} blocks of clip {sha256}")
+            print(f"the index has learned {result} blocks of clip {sha256}")
 
 
 def export_clips(reviews: Reviews, arguments: argparse.Namespace, here: Installation) -> None:
@@ -126,10 +127,7 @@ def stats(reviews: Reviews, arguments: argparse.Namespace, here: Installation) -
         print(f"{kind}s: {counted({name: states.get(name, 0) for name in STATES})}")
     samples = found["clips"]["sample"]
     if answered := samples.get("fake", 0) + samples.get("real", 0):
-        print(
-            f"missed: {samples.get('fake', 0)} of {answered} samples that people have judged are "
-            "fake"
-        )
+        print(f"missed: {samples.get('fake', 0)} of {answered} labelled samples are fake")
     for name, counts in found["reviewers"].items():
         print(f"reviewer {shown(name, 40)}: {counted(counts)}")
     for entry in found["index"]:
@@ -142,7 +140,7 @@ def stats(reviews: Reviews, arguments: argparse.Namespace, here: Installation) -
 def delete(reviews: Reviews, arguments: argparse.Namespace, here: Installation) -> None:
     removed = delete_for_good(reviews.database, arguments.id, arguments.stream, arguments.before)
     print(
-        f"removed: {counted(removed)}; training keeps no copies, it reads the clips of the database"
+        f"removed: {counted(removed)}; training reads clips from the database and keeps no copies"
     )
 
 

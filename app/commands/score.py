@@ -1,4 +1,4 @@
-"""evaluate.py score and stream: a detector hears trials or long recordings."""
+"""evaluate.py score and stream: a detector scores trials or long recordings."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def score(args: argparse.Namespace) -> None:
     unreadable = len(trials) - len(scored.trials)
     if unreadable:
         print(
-            f"warning: {unreadable} of {len(trials)} trials could not be read and count nowhere: "
+            f"warning: {unreadable} of {len(trials)} trials could not be read and are excluded: "
             f"{args.out / 'unreadable.csv'}",
             file=sys.stderr,
         )
@@ -94,7 +94,7 @@ def _scorer(
 def stream(args: argparse.Namespace) -> None:
     if args.annotations and (args.where or args.unseen):
         raise ConfigError(
-            "--where and --unseen choose trials of a protocol, and --annotations has none: drop "
+            "--where and --unseen select trials of a protocol, but --annotations has none; omit "
             "them"
         )
     here = installation(bundle=args.bundle)

@@ -1,4 +1,4 @@
-"""What the commands of evaluate.py share: which trials are measured, and how results are kept."""
+"""Shared parts of evaluate.py's commands: trial selection and output files."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ RECORD = ("overlay_version", "condition", "seconds", "where", "unseen_in")
 
 
 def read_overlay(url: str | None, bundle: Path) -> Overlay | None:
-    """What people have confirmed for the encoder of a bundle; raises ConfigError where that is
-    nothing.
+    """The confirmed references for the encoder of a bundle. Raises ConfigError if there are
+    none.
     """
     if url is None:
         return None
 
-    from radd.bundle import encoder_of  # scores are measured without the runtimes of networks
+    from radd.bundle import encoder_of  # metrics need no network runtime
     from storage.overlay import OverlayStore
 
     with OverlayStore(url, encoder_of(bundle)) as store:
@@ -51,14 +51,12 @@ def read_overlay(url: str | None, bundle: Path) -> Overlay | None:
 
 
 def overlay_record(overlay: Overlay | None) -> dict[str, int]:
-    """What the record of a run says of the overlay."""
+    """The overlay's part of a run's record."""
     return {} if overlay is None else {"overlay_version": overlay.version}
 
 
 def earlier_record(run: Path) -> dict[str, Any]:
-    """What the record of an earlier run says of how its scores came about; nothing where there is
-    none.
-    """
+    """The provenance of the scores in an earlier run's record; empty if there is none."""
     path = run / "metrics.json"
     record = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return {key: record[key] for key in RECORD if key in record}
@@ -74,7 +72,7 @@ def described_trials(trials: Trials, args: argparse.Namespace) -> Trials:
 
 def chosen_trials(args: argparse.Namespace) -> Trials:
     if args.protocol is None:
-        raise ConfigError("which trials? name their protocol with --protocol FILE")
+        raise ConfigError("the trials are unknown; pass their protocol with --protocol FILE")
     trials = described_trials(read_protocol(args.protocol, args.format, args.subset), args)
     return trials.select(trial_filter(args).chosen(trials))
 
@@ -94,8 +92,7 @@ def write_results(
 ) -> None:
     """Write metrics.json, trials.csv and report.html of scored trials, and print the figures.
 
-    `record` is what metrics.json says of how the scores came about, to which the choice of trials
-    is added.
+    `record` is the provenance of the scores for metrics.json; the trial selection is added to it.
     """
     asv = None
     if args.asv_scores:
@@ -123,13 +120,12 @@ def write_results(
 
 
 def read_scored_trials(path: Path, args: argparse.Namespace) -> ScoredTrials:
-    """The scored trials of a score file, or of a directory that an earlier run wrote."""
+    """The scored trials of a score file, or of an earlier run's directory."""
     if path.is_dir():
         inside = [path / name for name in ("trials.csv", "scores.txt") if (path / name).is_file()]
         if not inside:
             raise ProtocolError(
-                f"{path} holds neither trials.csv nor scores.txt: name a run's folder or a score "
-                "file"
+                f"{path} has neither trials.csv nor scores.txt; pass a run's folder or a score file"
             )
         path = inside[0]
     file = read_scores(path)

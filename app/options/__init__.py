@@ -1,1 +1,1 @@
-"""The command-line options of the entry points, one module for each."""
+"""The command-line options of the entry points, one module each."""

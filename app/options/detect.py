@@ -8,60 +8,60 @@ from pathlib import Path
 from app.options.values import within
 
 DESCRIPTION = """\
-Listens to microphones, files or a pipe, and tells as it goes whether the voice is a person's or
-synthetic.
+Detect synthetic voices live in microphones, files or a pipe.
 """
 EXIT_CODES = "exit codes: 0 ended, 1 a bug, 2 configuration, 3 device or source, 4 model, 5 storage"
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    """The arguments of detect.py; ends the program for a wrong one."""
+    """Parse the arguments of detect.py; exits with a message for an invalid one."""
     parser = argparse.ArgumentParser("detect.py", description=DESCRIPTION, epilog=EXIT_CODES)
     add = parser.add_argument
     add(
         "--source",
         action="append",
         metavar="auto|mic|mic:NAME_OR_INDEX|PATH|-",
-        help="auto: the default microphone, or a demo recording where there is none; -: stdin, raw "
-        "PCM or a file of sound; may be given many times, each is a stream of its own",
+        help="auto: the default microphone, or a demo recording if there is none; -: stdin, raw "
+        "PCM or an audio file; repeat it for several separate streams",
     )
     add("--config", type=Path, metavar="FILE", help="settings that override config.toml")
     add(
         "--bundle",
         type=Path,
         metavar="DIR",
-        help="the model bundle, instead of the configured one; or hf:NAME, see README",
+        help="model bundle to use instead of the configured one, or hf:NAME, see docs/training.md",
     )
     add(
         "--json",
         action="store_true",
-        help="print one JSON object a line, see docs/events.schema.json",
+        help="print one JSON object per line, see docs/events.schema.json",
     )
     add(
         "--realtime",
         action="store_true",
-        help="play a file at the speed of its sound, not as fast as possible",
+        help="process files at the speed of their audio instead of as fast as possible",
     )
     add(
         "--duration",
         type=within(0.001, 1e9),
         metavar="S",
-        help="end after so many seconds of sound",
+        help="stop after S seconds of audio",
     )
-    add("--list-devices", action="store_true", help="show the microphones and end")
-    add("--no-store", action="store_true", help="keep nothing: no database, no spool")
+    add("--list-devices", action="store_true", help="list the microphones and exit")
+    add("--no-store", action="store_true", help="store nothing: no database, no spool")
     add(
         "--use-channel",
         default="auto",
         metavar="mix|split|left|right|N",
-        help="of several channels: their mean, each as a stream (of a file), or one, N from 1 on; "
-        "by default the mean where they are alike, else each channel in which somebody speaks",
+        help="how to read several channels: mix (their mean), split (each as a stream, for "
+        "files), or "
+        "one, numbered from 1; default: the mean if they are alike, else each with speech",
     )
     add(
         "--track",
         type=within(1, 1_000, int),
         metavar="N",
-        help="of a file with several tracks of sound, from 1 on; by default those with speech",
+        help="audio track of a file with several, from 1; default: those with speech",
     )
     raw = parser.add_argument_group("raw PCM on stdin (--source -)")
     raw.add_argument(
@@ -75,6 +75,6 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     )
     raw.add_argument(
         "--format",
-        help="of a sample, default s16le; also u8, s32le, f32le and others",
+        help="sample format, default s16le; also u8, s32le, f32le and others",
     )
     return parser.parse_args(argv)

@@ -11,8 +11,7 @@ from evaluation.workers import processors
 from radd.trials import FORMATS, plain_number
 
 DESCRIPTION = """\
-Measure detectors: score a corpus, compute the field's metrics, compare systems, count false
-alarms an hour.
+Measure detectors: score a corpus, compute metrics, compare systems, count false alarms per hour.
 
     python evaluate.py score --protocol FILE --audio DIR --out DIR
     python evaluate.py metrics --scores FILE [--protocol FILE] --out DIR
@@ -20,17 +19,17 @@ alarms an hour.
     python evaluate.py peers NAME=SCORES ... --protocol FILE --out DIR
     python evaluate.py stream --protocol FILE --audio DIR --out DIR
 
-Exit codes: 0 done, 2 a wrong option, protocol, key or score file, 3 sound, 4 model; 1 is a bug.
+Exit codes: 0 done, 1 a bug, 2 an invalid option, protocol, key or score file, 3 audio, 4 model.
 """
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    """The arguments of evaluate.py; ends the program for a wrong one."""
+    """Parse the arguments of evaluate.py; exits with a message for an invalid one."""
     return parser().parse_args(argv)
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of evaluate.py; `command` of what it finds is the command's name."""
+    """The parser of evaluate.py; `command` of its result is the command's name."""
     parser = argparse.ArgumentParser(
         "evaluate.py", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -40,11 +39,11 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser(
         "score",
         parents=[trials, detector, statistics, asv],
-        help="one score for every trial, then metrics",
+        help="score every trial, then compute metrics",
     )
     command.set_defaults(command="score.score")
     command.add_argument(
-        "--resume", action="store_true", help="go on where a run into the same folder was ended"
+        "--resume", action="store_true", help="resume an interrupted run in the same folder"
     )
     command.add_argument("--engine", choices=("processes", "ray"), default="processes")
     command.add_argument(
@@ -58,18 +57,18 @@ def parser() -> argparse.ArgumentParser:
         "--track", type=partial(_whole, least=1), metavar="N", help="of a file with several tracks"
     )
     command.add_argument(
-        "--seconds", type=_seconds, metavar="S", help="hear the first S seconds of every clip only"
+        "--seconds", type=_seconds, metavar="S", help="use only the first S seconds of every clip"
     )
 
     command = commands.add_parser(
-        "metrics", parents=[trials, statistics, asv], help="metrics and report of scores"
+        "metrics", parents=[trials, statistics, asv], help="metrics and report of existing scores"
     )
     command.set_defaults(command="measure.metrics")
     command.add_argument(
         "--scores", type=Path, required=True, metavar="FILE", help="score file or a run's folder"
     )
     command.add_argument(
-        "--audio", type=Path, metavar="DIR", help="sound of the trials, for players in the report"
+        "--audio", type=Path, metavar="DIR", help="audio of the trials, for players in the report"
     )
     command.add_argument("--out", type=Path, required=True, metavar="DIR")
 
@@ -82,7 +81,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, metavar="DIR")
 
     command = commands.add_parser(
-        "peers", parents=[trials, statistics], help="one table for several detectors"
+        "peers", parents=[trials, statistics], help="several detectors in one table"
     )
     command.set_defaults(command="measure.peers")
     command.add_argument("systems", nargs="+", metavar="NAME=SCORES")
@@ -91,7 +90,7 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser(
         "stream",
         parents=[trials, detector],
-        help="false alarms an hour and time to detection in long recordings",
+        help="false alarms per hour and time to detection in long recordings",
     )
     command.set_defaults(command="score.stream")
     command.add_argument(
@@ -100,20 +99,18 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="CSV with file, onset, duration (seconds) and label: your own recordings in --audio",
     )
-    command.add_argument("--seed", type=_whole, default=0, help="of the recordings that are built")
+    command.add_argument("--seed", type=_whole, default=0, help="seed of the generated recordings")
     return parser
 
 
 def _trials() -> argparse.ArgumentParser:
     group = argparse.ArgumentParser(add_help=False)
+    group.add_argument("--protocol", type=Path, metavar="FILE", help="trial list with keys")
     group.add_argument(
-        "--protocol", type=Path, metavar="FILE", help="which trials there are and their keys"
+        "--format", choices=FORMATS, default="auto", help="format of the protocol; auto detects it"
     )
     group.add_argument(
-        "--format", choices=FORMATS, default="auto", help="of the protocol; auto looks at it"
-    )
-    group.add_argument(
-        "--subset", default="eval", help="rows of a protocol with subsets; all takes every row"
+        "--subset", default="eval", help="subset of a protocol with subsets; all selects every row"
     )
     group.add_argument(
         "--meta",
@@ -121,15 +118,14 @@ def _trials() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="FILE",
-        help="CSV with a column utt and whatever else is known of the trials, such as lang or "
-        "dataset",
+        help="CSV with a column utt and further columns about the trials, such as lang or dataset",
     )
     group.add_argument(
         "--where",
         action="append",
         default=[],
         metavar="COLUMN=VALUE",
-        help="only trials of which this holds, or COLUMN!=VALUE; may be given many times",
+        help="only trials with this value, or without it: COLUMN!=VALUE; repeatable",
     )
     group.add_argument(
         "--unseen",
@@ -137,7 +133,7 @@ def _trials() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="FILE",
-        help="only spoof of systems that this protocol does not name; may be given many times",
+        help="only spoof trials of systems that this protocol does not name; repeatable",
     )
     return group
 
@@ -145,10 +141,16 @@ def _trials() -> argparse.ArgumentParser:
 def _statistics() -> argparse.ArgumentParser:
     group = argparse.ArgumentParser(add_help=False)
     group.add_argument(
-        "--threshold", default="eer", help="for the confusion matrix: eer, bayes or a number"
+        "--threshold",
+        default="eer",
+        help="threshold of the confusion matrix: eer, bayes or a number",
     )
     group.add_argument(
-        "--bootstrap", type=_whole, default=1000, metavar="N", help="replicates; 0 for no intervals"
+        "--bootstrap",
+        type=_whole,
+        default=1000,
+        metavar="N",
+        help="bootstrap replicates; 0 for no intervals",
     )
     group.add_argument("--seed", type=_whole, default=0, help="of the bootstrap")
     return group
@@ -160,10 +162,10 @@ def _asv() -> argparse.ArgumentParser:
         "--asv-scores",
         type=Path,
         metavar="FILE",
-        help="of a speaker verification system, for t-DCF",
+        help="scores of a speaker verification system, for t-DCF",
     )
     group.add_argument(
-        "--asv-key", type=Path, metavar="FILE", help="trial_metadata.txt of 2021's ASV scores"
+        "--asv-key", type=Path, metavar="FILE", help="trial_metadata.txt for ASV scores of 2021"
     )
     return group
 
@@ -171,29 +173,29 @@ def _asv() -> argparse.ArgumentParser:
 def _detector() -> argparse.ArgumentParser:
     group = argparse.ArgumentParser(add_help=False)
     group.add_argument(
-        "--audio", type=Path, required=True, metavar="DIR", help="the sound of the trials"
+        "--audio", type=Path, required=True, metavar="DIR", help="audio of the trials"
     )
     group.add_argument("--out", type=Path, required=True, metavar="DIR")
     group.add_argument(
         "--bundle",
         type=Path,
         metavar="DIR",
-        help="a bundle, or hf:NAME, instead of the configured one",
+        help="bundle or hf:NAME to use instead of the configured one",
     )
     group.add_argument(
-        "--condition", choices=CONDITIONS, default="clean", help="what the sound passes first"
+        "--condition", choices=CONDITIONS, default="clean", help="channel condition to apply first"
     )
     group.add_argument(
         "--overlay",
         metavar="URL",
-        help="database of references that people confirmed; by default none",
+        help="database with confirmed references; default: none",
     )
     group.add_argument(
         "--jobs",
         type=partial(_whole, least=1),
         default=processors(),
         metavar="N",
-        help="processes; by default one a processor that this one may use",
+        help="number of processes; default: one per available CPU",
     )
     return group
 
@@ -214,5 +216,5 @@ def _whole(text: str, least: int = 0) -> int:
     except ValueError:
         number = least - 1
     if number < least:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from {least} on")
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number of at least {least}")
     return number

@@ -9,13 +9,16 @@ LABELS = {"fake": "spoof", "real": "bonafide"}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the actions of `train.py index`; `action` of what the parser finds is the name of one."""
+    """Add the actions of `train.py index`; `action` of the parser's result is the name of one."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
-        "--bundle", type=Path, metavar="DIR", help="the model bundle, instead of the configured one"
+        "--bundle",
+        type=Path,
+        metavar="DIR",
+        help="model bundle to use instead of the configured one",
     )
-    common.add_argument("--url", help="the database, instead of the one in [storage]")
+    common.add_argument("--url", help="database to use instead of the one in [storage]")
     common.add_argument(
         "--config", type=Path, metavar="FILE", help="settings that override config.toml"
     )
@@ -24,21 +27,26 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     review.add_argument("--reason", default="", metavar="TEXT", help="and why")
 
     adding = actions.add_parser(
-        "add", parents=[common, review], help="known voices from recordings of any format"
+        "add", parents=[common, review], help="add recordings of any format as known voices"
     )
     adding.set_defaults(action="add")
     adding.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    adding.add_argument("--label", choices=LABELS, required=True, help="what the recordings are")
+    adding.add_argument("--label", choices=LABELS, required=True, help="label of the recordings")
     adding.add_argument("--system", default="-", metavar="S", help="what synthesised them")
-    adding.add_argument("--source", default="-", metavar="S", help="where they come from")
+    adding.add_argument("--source", default="-", metavar="S", help="their origin")
     adding.add_argument("--licence", default="unstated", metavar="L")
 
     removing = actions.add_parser(
-        "remove", parents=[common, review], help="delete what was added, hide what is the bundle's"
+        "remove",
+        parents=[common, review],
+        help="delete added recordings, hide references of the bundle",
     )
     removing.set_defaults(action="remove")
     removing.add_argument(
-        "ids", nargs="+", metavar="ID", help="as `list` or the neighbours of an alert show it"
+        "ids",
+        nargs="+",
+        metavar="ID",
+        help="id as shown by `list` or in the neighbours of an alert",
     )
 
     restoring = actions.add_parser(
@@ -50,7 +58,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     listing = actions.add_parser("list", parents=[common], help="what was added")
     listing.set_defaults(action="list")
     listing.add_argument("--label", choices=LABELS)
-    listing.add_argument("--source", metavar="TEXT", help="only sources whose name holds TEXT")
+    listing.add_argument("--source", metavar="TEXT", help="only sources whose name contains TEXT")
 
-    counting = actions.add_parser("stats", parents=[common], help="how many references there are")
+    counting = actions.add_parser("stats", parents=[common], help="count the references")
     counting.set_defaults(action="stats")

@@ -14,28 +14,28 @@ from training.baselines import MODELS
 from training.config import STAGES
 
 DESCRIPTION = """\
-Makes and describes model bundles.
+Train, import, describe and choose model bundles.
 
-`fit` trains one from labelled speech, `generate` makes synthetic speech to learn from, `card`
-copies measured numbers into a bundle, and `index` adds known voices to one that listens. `retrain`
-learns from what people have labelled, `promote` and `rollback` choose the bundle in use, and
-`drift` tells how far the sound is from what it knows.
+`fit` trains a bundle from labelled speech, `generate` makes synthetic speech to train on, `card`
+copies measured numbers into a bundle, and `index` adds known voices to a running one. `retrain`
+learns from labels, `promote` and `rollback` choose the bundle in use, and `drift` shows how far
+recent audio is from known voices.
 """
 SHIPPED = "radd"
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    """The arguments of train.py; ends the program for a wrong one."""
+    """Parse the arguments of train.py; exits with a message for an invalid one."""
     parser = argparse.ArgumentParser("train.py", description=DESCRIPTION)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    making = commands.add_parser("fit", help="train a bundle; goes on where a killed run stopped")
+    making = commands.add_parser("fit", help="train a bundle; resumes a killed run")
     making.set_defaults(command="fit.fit")
     add = making.add_argument
     add(
         "--model",
         choices=(SHIPPED, *MODELS),
         default=SHIPPED,
-        help=f"what learns: {SHIPPED}, the one that ships, or a baseline to compare it with, see "
+        help=f"model to train: {SHIPPED}, the shipped one, or a baseline for comparison, see "
         "bench/baselines.md",
     )
     add(
@@ -44,32 +44,32 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         action="append",
         required=True,
         metavar="DIR",
-        help="a corpus with protocol.train.txt and protocol.dev.txt; may be given many times",
+        help="corpus with protocol.train.txt and protocol.dev.txt; repeatable",
     )
     add(
         "--out",
         type=Path,
         metavar="DIR",
-        help=f"the bundle, default models/default of {SHIPPED}, else models/NAME",
+        help=f"output bundle, default models/default for {SHIPPED}, else models/NAME",
     )
     add(
         "--work",
         type=Path,
         default=writable("build/fit"),
         metavar="DIR",
-        help="decoded audio and checkpoints",
+        help="directory for decoded audio and checkpoints",
     )
     add(
         "--noise",
         type=Path,
         metavar="DIR",
-        help="recorded noises in DIR/noise and room responses in DIR/rir",
+        help="directory with recorded noise in DIR/noise and room responses in DIR/rir",
     )
     add(
         "--exclude",
         type=Path,
         metavar="FILE",
-        help="speakers to leave out, one a line: kept for measuring",
+        help="file of speakers to exclude, one per line, for measuring",
     )
     add(
         "--licences",
@@ -82,12 +82,12 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         "--start",
         type=Path,
         metavar="DIR",
-        help="a bundle whose networks learn on; else they begin anew",
+        help="bundle to continue training from; default: from scratch",
     )
     add(
         "--encoder",
         metavar="NAME|DIR",
-        help="in place of [training] encoder: a Wav2Vec2-family model, hub name or directory",
+        help="Wav2Vec2-family model instead of [training] encoder: hub name or directory",
     )
     add(
         "--config",
@@ -100,28 +100,28 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         type=int,
         default=os.cpu_count(),
         metavar="N",
-        help="processes, default the number of cores",
+        help="number of processes, default the number of cores",
     )
     add(
         "--stage",
         choices=STAGES,
-        help="this stage alone, from what those before it left in --work; dvc.yaml does so",
+        help="run only this stage, with the results of earlier ones in --work, as dvc.yaml does",
     )
     generators = commands.add_parser(
-        "generate", help="make synthetic speech to learn from; goes on after a kill"
+        "generate", help="make synthetic speech to train on; resumes a killed run"
     )
     generators = generators.add_subparsers(required=True, metavar="GENERATOR")
     generator(
         generators,
         "engines",
         "generate.engines",
-        "sentences by the speech engines that are installed",
+        "sentences spoken by the installed speech engines",
     )
     copying = generator(
         generators,
         "copies",
         "generate.copies",
-        "the train side's real speech by vocoders without a network",
+        "copies of the training set's real speech by vocoders without a network",
     )
     copying.add_argument(
         "--data",
@@ -129,35 +129,35 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         action="append",
         required=True,
         metavar="DIR",
-        help="a corpus whose bona fide clips are copied; may be given many times",
+        help="corpus whose bona fide clips are copied; repeatable",
     )
     convincing = learner(
         generators,
         "gan",
         "generate.gan",
-        "the train side's real speech by vocoders that learn from it",
+        "copies of the training set's real speech by vocoders trained on it",
         4000,
     )
     convincing.add_argument(
         "--size",
         action="append",
         metavar="NAME",
-        help="tiny, small or paper (for a graphics card); may be given many times, default tiny",
+        help="tiny, small or paper (for a GPU); repeatable, default tiny",
     )
     learner(
         generators,
         "vae",
         "generate.vae",
-        "the train side's speech decoded from its spectra, or with a learned gain",
+        "the training set's speech decoded from its spectra, or with a learned gain",
         3000,
     )
     learning = commands.add_parser(
-        "index", help="what people confirm is known from then on, without training"
+        "index", help="add confirmed recordings as known voices, without training"
     )
     learning.set_defaults(command="index.index")
     add_options(learning)
     numbers = commands.add_parser(
-        "card", help="copy the numbers that evaluate.py measured into a bundle's card"
+        "card", help="copy numbers measured by evaluate.py into a bundle's card"
     )
     numbers.set_defaults(command="bundles.card")
     numbers.add_argument("--bundle", type=Path, default=resource("models/default"), metavar="DIR")
@@ -167,11 +167,13 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         action="append",
         required=True,
         metavar="NAME=FILE",
-        help="metrics.json, stream.json or heard.json and the name of the run; may be given many "
-        "times",
+        help="name of the run, and its metrics.json, stream.json or heard.json; repeatable",
     )
     numbers.add_argument(
-        "--out", type=Path, metavar="DIR", help="a copy that has them; the bundle stays as it is"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="write a copy with the numbers and leave the bundle unchanged",
     )
     crossing = commands.add_parser(
         "crossval", help="score every clip by heads that never met its source"
@@ -206,13 +208,14 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     )
     joining.add_argument("--out", type=Path, required=True, metavar="FILE")
     saying = commands.add_parser(
-        "weigh", help="measure how much a confirmation says to a bundle; fit does so for its own"
+        "weigh", help="measure the weight of confirmed references for an existing bundle"
     )
     saying.set_defaults(command="bundles.weigh")
     saying.add_argument("--bundle", type=Path, default=resource("models/default"), metavar="DIR")
     add_training(saying)
     foreign = commands.add_parser(
-        "import", help="an audio classifier of the hub, or saved by transformers, as a bundle"
+        "import",
+        help="convert an audio classifier from the hub, or saved by transformers, to a bundle",
     )
     foreign.set_defaults(command="bundles.import_from_hub")
     foreign.add_argument("named", metavar="hf:NAME|hf:DIR")
@@ -220,7 +223,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         "--out",
         type=Path,
         metavar="DIR",
-        help="the bundle; default where --bundle hf:NAME looks for it",
+        help="output bundle; default: where --bundle hf:NAME looks for it",
     )
     foreign.add_argument(
         "--label",
@@ -228,7 +231,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         action="append",
         default=[],
         metavar="CLASS=bonafide|spoof",
-        help="what a class means where its name does not say so; may be given many times",
+        help="meaning of a class with an ambiguous name; repeatable",
     )
     foreign.add_argument(
         "--data",
@@ -236,17 +239,19 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         action="append",
         default=[],
         metavar="DIR",
-        help="a corpus whose dev side calibrates the scores; may be given many times",
+        help="corpus whose development set calibrates the scores; repeatable",
     )
     foreign.add_argument(
         "--work", type=Path, default=writable("build/import"), metavar="DIR", help="decoded audio"
     )
     foreign.add_argument(
-        "--jobs", type=at_least(1), default=1, metavar="N", help="processes that decode, default 1"
+        "--jobs",
+        type=at_least(1),
+        default=1,
+        metavar="N",
+        help="number of decoding processes, default 1",
     )
-    shelf = commands.add_parser(
-        "models", help="list the bundles that are here and whether they are whole"
-    )
+    shelf = commands.add_parser("models", help="list the bundles and whether they are intact")
     shelf.set_defaults(command="bundles.models")
     shelf.add_argument(
         "directory",
@@ -256,46 +261,51 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         metavar="DIR",
         help="default models",
     )
-    again = commands.add_parser(
-        "retrain", help="learn from what people have labelled, if enough is new"
-    )
+    again = commands.add_parser("retrain", help="learn from labels, if there are enough new ones")
     again.set_defaults(command="retrain.retrain")
     often = again.add_mutually_exclusive_group(required=True)
-    often.add_argument("--once", action="store_true", help="one round, for a timer")
+    often.add_argument("--once", action="store_true", help="run one round, for a timer")
     again.add_argument(
         "--asked", metavar="ID", help=argparse.SUPPRESS
-    )  # the console's: the row that tells how it goes
+    )  # for the console: the row that records the progress
     often.add_argument(
-        "--every", type=span, metavar="SPAN", help="a round each so often, as 24h or 30m"
+        "--every",
+        type=span,
+        metavar="SPAN",
+        help="run a round at this interval, for example 24h or 30m",
     )
     again.add_argument(
         "--work",
         type=Path,
         default=writable("build/retrain"),
         metavar="DIR",
-        help="scores of clips while a round lasts",
+        help="directory for clip scores during a round",
     )
     promoting = commands.add_parser(
-        "promote", help="put a bundle to use, without a restart of what listens"
+        "promote", help="put a bundle into use, without restarting daemons"
     )
     promoting.set_defaults(command="retrain.choose")
-    promoting.add_argument("name", metavar="NAME", help="its directory beside the configured one")
-    back = commands.add_parser(
-        "rollback", help="put the bundle to use again that was in use before"
+    promoting.add_argument(
+        "name", metavar="NAME", help="directory name beside the configured bundle"
     )
+    back = commands.add_parser("rollback", help="go back to the previous bundle")
     back.set_defaults(command="retrain.choose", name=None)
     far = commands.add_parser(
-        "drift", help="how far the sound of each stream and day is from known voices"
+        "drift", help="show the distance of each stream and day from known voices"
     )
     far.set_defaults(command="retrain.drift")
     far.add_argument(
-        "--days", type=at_least(1), default=14, metavar="N", help="today included, default 14"
+        "--days",
+        type=at_least(1),
+        default=14,
+        metavar="N",
+        help="number of days, including today, default 14",
     )
-    far.add_argument("--plot", type=Path, metavar="FILE", help="draw them into this SVG file")
+    far.add_argument("--plot", type=Path, metavar="FILE", help="draw them to this SVG file")
     for choosing in (promoting, back):
         choosing.add_argument("--reason", default="", metavar="TEXT")
     for with_database in (again, promoting, back, far):
-        with_database.add_argument("--url", help="the database, instead of the one in [storage]")
+        with_database.add_argument("--url", help="database to use instead of the one in [storage]")
         with_database.add_argument(
             "--config", type=Path, metavar="FILE", help="settings that override config.toml"
         )
@@ -317,7 +327,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         "--noise",
         type=Path,
         metavar="DIR",
-        help="recorded noises in DIR/noise and room responses in DIR/rir",
+        help="directory with recorded noise in DIR/noise and room responses in DIR/rir",
     )
     add("--work", type=Path, default=writable("build/fit"), metavar="DIR", help="decoded audio")
     add(
@@ -329,25 +339,25 @@ def add_training(parser: argparse.ArgumentParser) -> None:
 
 
 def generator(group, name: str, command: str, help: str) -> argparse.ArgumentParser:
-    """Add a generator to the group, with the options that all have."""
+    """Add a generator to the group, with the options common to all."""
     making = group.add_parser(name, help=help)
     making.set_defaults(command=command)
     add = making.add_argument
-    add("--out", type=Path, required=True, metavar="DIR", help="the corpus to be made")
-    add("--clips", type=at_least(1), default=600, metavar="N", help="how many, default 600")
+    add("--out", type=Path, required=True, metavar="DIR", help="output corpus")
+    add("--clips", type=at_least(1), default=600, metavar="N", help="number of clips, default 600")
     add(
         "--seed",
         type=at_least(0),
         default=1,
         metavar="S",
-        help="the same seed makes the same clips, default 1",
+        help="random seed, default 1; the same seed makes the same clips",
     )
     add("--jobs", type=at_least(1), default=1, metavar="N", help="processes, default 1")
     return making
 
 
 def learner(group, name: str, command: str, help: str, steps: int) -> argparse.ArgumentParser:
-    """Add a generator that learns from the corpora first."""
+    """Add a generator that is trained on the corpora first."""
     making = generator(group, name, command, help)
     add = making.add_argument
     add(
@@ -356,21 +366,21 @@ def learner(group, name: str, command: str, help: str, steps: int) -> argparse.A
         action="append",
         required=True,
         metavar="DIR",
-        help="a corpus to learn from and to make over; may be given many times",
+        help="corpus to train on and to copy; repeatable",
     )
     add(
         "--work",
         type=Path,
         default=writable(f"build/{name}"),
         metavar="DIR",
-        help="decoded audio and checkpoints",
+        help="directory for decoded audio and checkpoints",
     )
-    add("--steps", type=int, default=steps, metavar="N", help=f"of learning, default {steps}")
+    add("--steps", type=int, default=steps, metavar="N", help=f"training steps, default {steps}")
     add(
         "--minutes",
         type=float,
         default=math.inf,
         metavar="M",
-        help="end learning after so long; again, it goes on",
+        help="stop training after M minutes; run again to continue",
     )
     return making

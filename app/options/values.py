@@ -29,14 +29,16 @@ def span(text: str) -> float:
     """Seconds of a span such as 24h."""
     units = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
     if not (text[:-1].isdecimal() and int(text[:-1]) and text[-1:] in units):
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a number and s, m, h or d, as in 24h")
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected a number and s, m, h or d, for example 24h"
+        )
     return int(text[:-1]) * units[text[-1]]
 
 
 def at_least(low: int) -> Callable[[str], int]:
     def number(text: str) -> int:
         if not text.isdecimal() or int(text) < low:
-            raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from {low} on")
+            raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number of at least {low}")
         return int(text)
 
     return number
@@ -46,7 +48,7 @@ def named_label(text: str) -> tuple[str, str]:
     name, _, label = text.rpartition("=")
     if not name or label not in ("bonafide", "spoof"):
         raise argparse.ArgumentTypeError(
-            f"{text!r}: expected CLASS=bonafide or CLASS=spoof, as in LABEL_0=spoof"
+            f"{text!r}: expected CLASS=bonafide or CLASS=spoof, for example LABEL_0=spoof"
         )
     return name, label
 
@@ -54,12 +56,14 @@ def named_label(text: str) -> tuple[str, str]:
 def named_file(text: str) -> tuple[str, Path]:
     name, _, file = text.rpartition("=")
     if not name:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected NAME=FILE, as in clean=metrics.json")
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected NAME=FILE, for example clean=metrics.json"
+        )
     return name, Path(file)
 
 
 def moment(text: str) -> datetime:
-    """A time as the tables have it: UTC without a zone."""
+    """Parse a time as stored in the tables: UTC without a zone."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
@@ -70,7 +74,7 @@ def moment(text: str) -> datetime:
         return found if found.tzinfo is None else found.astimezone(UTC).replace(tzinfo=None)
     except OverflowError:
         raise argparse.ArgumentTypeError(
-            f"{text!r}: in UTC it lies outside the years 1 to 9999"
+            f"{text!r}: in UTC it is outside the years 1 to 9999"
         ) from None
 
 

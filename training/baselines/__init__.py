@@ -1,8 +1,8 @@
-"""Detectors of simpler projects, on the same footing as the shipped one: bundles of kind window,
-one module a family.
+"""Simpler detectors for comparison, treated like the shipped one: bundles of kind window, one
+module per family.
 
-A module has the function `learn` of training.baselines.fit.Learner. To add a model, write one and
-name it here.
+A module has the function `learn` of training.baselines.fit.BaselineLearner. To add a model, write
+one and name it here.
 """
 
 MODELS = {
@@ -15,4 +15,4 @@ MODELS = {
     "mobilenet": "training.baselines.mobilenet",
     "student": "training.baselines.student",
 }
-KERAS = {"mobilenet", "student"}  # what learns in TensorFlow, the others in PyTorch or scikit-learn
+KERAS = {"mobilenet", "student"}  # trained in TensorFlow, the others in PyTorch or scikit-learn

@@ -1,8 +1,8 @@
 """Logistic regression, random forest and support vector machine on classical features, tuned
-without a leak.
+without leakage.
 
-The grid search and the figures of its folds are grouped: no source and no speaker is in two folds.
-What folds drawn at random would have claimed is told beside it.
+The grid search and its folds are grouped: no source and no speaker is in two folds. The result of
+random folds is reported beside it for comparison.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ from training.parallel import ordered_map
 
 WINDOW_HOPS, STRIDE_HOPS = 31, 4
 FOLDS = 4
-LEAST_SHARE = 1e-3  # of a forest's trees: odds without end would say more than it can know
+LEAST_SHARE = 1e-3  # of a forest's trees: unlimited odds would claim more certainty than it has
 TOLERANCE = 0.01  # of the scores' deviation: an SVM sums thousands of vectors in single precision
 FEATURES, TABLE = "classical.npy", "importances.csv"
-SHUFFLES = 3  # of a feature, for its importance
+SHUFFLES = 3  # per feature, for its importance
 
 ESTIMATORS: dict[str, tuple[Callable, dict[str, list]]] = {
     "logistic": (
@@ -71,7 +71,9 @@ def learn(
     making: Path,
     workers: int,
 ) -> Learned:
-    """As training.baselines.fit.Learner; also leaves TABLE, what each feature is worth."""
+    """Like training.baselines.fit.BaselineLearner; also writes TABLE, the importance of each
+    feature.
+    """
     shown = _features(clips, channel, recipe.seed, work.parent / FEATURES, workers)
     rows, bonafide = (
         shown.reshape(-1, shown.shape[2]),
@@ -83,8 +85,8 @@ def learn(
     last = pipeline.steps[-1][0]
     if len(set(groups)) < FOLDS:
         raise ConfigError(
-            f"the train side has {len(set(groups))} groups of clips without a source or speaker "
-            f"in common; {FOLDS} are needed to tune a model: add corpora"
+            f"the training set has {len(set(groups))} groups of clips without a common source or "
+            f"speaker; {FOLDS} are needed to tune a model; add corpora"
         )
     grouped = GroupKFold(FOLDS)
     search = GridSearchCV(
@@ -125,8 +127,8 @@ def learn(
 def _features(
     clips: DecodedClips, channel: Callable, seed: int, kept: Path, workers: int
 ) -> np.ndarray:
-    """Of one window of each clip, as it is and after the channel, float32 (clips, 2, 52); computed
-    once.
+    """Features of one window of each clip, unchanged and after the channel, float32 (clips, 2, 52);
+    computed once.
     """
     if not kept.is_file():
 
@@ -148,8 +150,8 @@ def _features(
 
 
 def unrelated(clips: list[Clip]) -> np.ndarray:
-    """The number of each clip's group (n,): clips of one source or of one known speaker are in one,
-    and so on through all.
+    """The number of each clip's group (n,): clips with a common source or known speaker share a
+    group, transitively.
     """
     leader: dict[tuple[str, str], tuple[str, str]] = {}
 
@@ -187,8 +189,8 @@ def _importances(
     fold: tuple[np.ndarray, np.ndarray],
     seed: int,
 ) -> dict[str, tuple[float, float]]:
-    """By feature, how much of the area under the ROC curve of the held-out fold its values are
-    worth: mean, deviation.
+    """By feature: loss of area under the held-out ROC curve when its values are shuffled; mean,
+    deviation.
     """
     learned, held = fold
     pipeline.fit(rows[learned], bonafide[learned])
@@ -213,7 +215,7 @@ def _write_table(path: Path, importances: dict[str, tuple[float, float]]) -> Non
 
 
 def parameters(pipeline: Pipeline) -> int:
-    """How many numbers were learned: weights, or thresholds and leaves, or support vectors; and the
+    """Number of trained parameters: weights, or thresholds and leaves, or support vectors; and the
     scaling.
     """
     scaler, classifier = (step for _, step in pipeline.steps)
@@ -230,9 +232,9 @@ def parameters(pipeline: Pipeline) -> int:
 
 
 def export(pipeline: Pipeline, rows: np.ndarray, path: Path) -> None:
-    """Write features -> one score: the decision function, or the log odds of a forest's trees.
+    """Export features -> one score: the decision function, or the log odds of a forest's trees.
 
-    Raises RuntimeError where ONNX Runtime and scikit-learn differ on `rows` by more than TOLERANCE
+    Raises RuntimeError if ONNX Runtime and scikit-learn differ on `rows` by more than TOLERANCE
     allows.
     """
     classifier = pipeline.steps[-1][1]
@@ -241,7 +243,7 @@ def export(pipeline: Pipeline, rows: np.ndarray, path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore", FutureWarning
-        )  # skl2onnx looks at attributes that scikit-learn will drop
+        )  # skl2onnx uses attributes that scikit-learn has deprecated
         network = to_onnx(
             pipeline,
             rows[:1].astype(np.float32),

@@ -1,5 +1,5 @@
 """The classical features by librosa, which defines them; radd/front_ends/classical.py computes the
-same to listen.
+same for detection.
 """
 
 from __future__ import annotations

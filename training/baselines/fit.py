@@ -1,5 +1,5 @@
-"""From labelled speech to a bundle of kind window: a model learns, then all are calibrated,
-described and sealed alike.
+"""From labelled speech to a bundle of kind window: train a model, then calibrate, describe and seal
+it like any other.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from training.config import TrainingConfig
 from training.losses import LOSSES, read_losses
 from training.selection import Selection, decoded
 
-PROBES = 8  # draws of a channel by which it is known
+PROBES = 8  # draws of a channel that identify it
 UNCALIBRATED = Calibration((1.0,), ((1.0, 0.0),))
 
 
 class Learned(NamedTuple):
-    """What a model's training says of its network."""
+    """Result of training a model."""
 
     model: WindowModel
     told: dict[str, Any]
-    """what the card says of the recipe, by name"""
+    """for the card: the training configuration, by name"""
     importances: dict[str, float] = {}
-    """of named features, if it has such, for a figure"""
+    """of named features, if it has any, for a figure"""
 
 
 class BaselineLearner(Protocol):
@@ -56,12 +56,12 @@ class BaselineLearner(Protocol):
         making: Path,
         workers: int,
     ) -> Learned:
-        """Learn from the train side; leave the network as NETWORK, and tables if there are any, in
+        """Train on the training set; write the network as NETWORK, and tables if there are any, to
         `making`.
 
-        `channel` is the condition that clips meet in training. `work` is kept for this model, these
-        clips and this recipe alone, the folder around it for all models of these; losses lie there
-        as training.losses has them. Equal seeds give equal bytes.
+        `channel` is the condition that clips pass in training. `work` belongs to this model, these
+        clips and this configuration; its parent folder to all models of these. Losses are stored
+        there as in training.losses. Equal seeds give equal bytes.
         """
         ...
 
@@ -78,11 +78,11 @@ def fit_baseline(
     gate: GateSettings,
     jobs: int,
 ) -> None:
-    """Make the bundle `out` of the model `name`, one of MODELS, from the train and dev sides of the
-    corpora `data`.
+    """Make the bundle `out` of the model `name`, one of MODELS, from the training and development
+    sets of the corpora `data`.
 
-    `draw` makes the figures, as evaluation.training_figures does. Raises ConfigError as
-    training.fit does.
+    `draw` makes the figures, like evaluation.training_figures. Raises ConfigError like
+    training.fit.
     """
     refuse_other(out)
     learn = _learner(name)
@@ -112,8 +112,8 @@ def _learner(name: str) -> BaselineLearner:
 
 
 def _digest(clips: DecodedClips, recipe: TrainingConfig, channel: Callable) -> str:
-    """Of all that a network learns from: work that was left by other clips, numbers or channels is
-    not taken up again.
+    """Digest of everything that training depends on, so that work from other clips, settings or
+    channels is not reused.
     """
     told = "\n".join(
         [repr(asdict(recipe)), *(f"{c.path} {c.label} {c.system}" for c in clips.clips)]
@@ -137,7 +137,7 @@ def _seal(
     gate: GateSettings,
     licences: str,
 ) -> None:
-    """Give the network in `making` its calibration, figures, card and manifest."""
+    """Add calibration, figures, card and manifest to the network in `making`."""
     network = WindowNetwork(making / NETWORK, learned.model)
     detector = WindowDetector(name, network, learned.model, UNCALIBRATED, gate)
     windows = [score_windows(dev, detector, alter, recipe.seed) for alter in (None, channel)]
@@ -160,7 +160,7 @@ def _seal(
 def score_windows(
     clips: DecodedClips, detector: WindowDetector, alter: Callable | None, seed: int
 ) -> Windows:
-    """What the detector says of every second hop of every clip, as it is or after the condition
+    """The detector's scores of every second hop of every clip, unchanged or under the condition
     `alter`.
     """
     scores, speech_s, clip = [], [], []

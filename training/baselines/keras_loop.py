@@ -1,4 +1,4 @@
-"""The training loop of the networks that learn in Keras."""
+"""The training loop of networks in Keras."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ import tensorflow as tf
 
 from training.losses import tell_loss
 
-LINES = 60  # about the loss of a training, at most
+LINES = 60  # losses reported per training, at most
 
 
 def seeded(seed: int) -> None:
-    """Have what Keras draws from now on follow from the seed, and equal seeds give equal
-    weights.
-    """
+    """Seed Keras, so that equal seeds give equal weights."""
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
 
@@ -34,8 +32,8 @@ def descend(
     """Minimise loss(target, network(inputs)) over `steps` pairs of inputs and target, float32 each
     of fixed shape.
 
-    AdamW with a rate that rises for a tenth of the steps and falls as a cosine. The file `losses`,
-    see training.losses, is written anew, with LINES lines at most.
+    AdamW with a learning rate that rises for a tenth of the steps and falls as a cosine. The file
+    `losses`, see training.losses, is rewritten, with at most LINES lines.
     """
     schedule = keras.optimizers.schedules.CosineDecay(
         rate / 20, max(1, steps - steps // 10), warmup_target=rate, warmup_steps=max(1, steps // 10)

@@ -1,4 +1,4 @@
-"""A convolutional network on the picture of a mel spectrum."""
+"""A convolutional network on the image of a mel spectrum."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def learn(
     making: Path,
     workers: int,
 ) -> Learned:
-    """As training.baselines.fit.Learner."""
+    """Like training.baselines.fit.BaselineLearner."""
     return learn_windows(
         network, "log_mel", WINDOW_HOPS, STRIDE_HOPS, clips, channel, recipe, work, making, workers
     )

@@ -1,9 +1,9 @@
-"""MobileNetV3Large (Howard et al. 2019) on spectrogram pictures, in Keras: five crops of ten
-seconds vote.
+"""MobileNetV3Large (Howard et al. 2019) on spectrogram images, in Keras: five crops of ten seconds
+vote.
 
-What is learned is one picture's two classes. What is exported hears all crops of a segment: their
-verdicts' mode decides, and the mean of their confidences says how surely, as the projects do that
-work so.
+The two classes of one image are trained. The exported network processes all crops of a segment: the
+mode of their verdicts decides, and the mean of their confidences is the confidence, as in the
+projects that use this design.
 """
 
 from __future__ import annotations
@@ -27,12 +27,10 @@ from training.config import TrainingConfig
 from training.losses import LOSSES
 from training.tensorflow_export import export_onnx
 
-WINDOW_HOPS = (
-    79  # ten seconds, and as long as it takes for a clip of four seconds to be heard whole
-)
+WINDOW_HOPS = 79  # ten seconds; a clip of four seconds is repeated to this length
 STRIDE_HOPS = 16
-BATCH = 8  # a picture costs as much as seconds of sound do elsewhere
-STEPS_SHARE = 0.1  # of the recipe's: on two cores more would take hours
+BATCH = 8  # an image costs as much as seconds of audio elsewhere
+STEPS_SHARE = 0.1  # of the configured steps: more would take hours on two cores
 RATE = 1e-3
 SURE = 1 - 1e-6  # the highest confidence, so that its log odds are finite
 
@@ -46,9 +44,9 @@ def learn(
     making: Path,
     workers: int,
 ) -> Learned:
-    """Train and export; the weights begin as `recipe.imagenet` has them, else at random.
+    """Train and export; initial weights from `recipe.imagenet`, else random.
 
-    Raises ConfigError where that file is missing or does not fit.
+    Raises ConfigError if that file is missing or does not match.
     """
     seeded(recipe.seed)
     front, steps = Pictures(), max(1, round(recipe.steps * STEPS_SHARE))
@@ -77,7 +75,7 @@ def learn(
 
 
 def one_picture(pixels: int, weights: str) -> keras.Model:
-    """Pictures (batch, pixels, pixels) of 0 to 255 -> logits of bona fide and spoof (batch, 2).
+    """Images (batch, pixels, pixels) of 0 to 255 -> logits of bona fide and spoof (batch, 2).
 
     `weights` is a file for all but its last layer, or empty.
     """

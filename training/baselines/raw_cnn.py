@@ -21,7 +21,7 @@ def network(shape: tuple[int, ...]) -> nn.Module:
     layers: list[nn.Module] = [
         nn.Unflatten(1, (1, shape[0])),
         nn.InstanceNorm1d(1),
-    ]  # (batch, 1, n), each of one level
+    ]  # (batch, 1, n), each normalised to one level
     for before, after in zip(WIDTHS, WIDTHS[1:], strict=False):
         layers += [
             nn.Conv1d(before, after, KERNEL, padding=KERNEL // 2),
@@ -49,7 +49,7 @@ def learn(
     making: Path,
     workers: int,
 ) -> Learned:
-    """As training.baselines.fit.Learner."""
+    """Like training.baselines.fit.BaselineLearner."""
     return learn_windows(
         network, "waveform", WINDOW_HOPS, STRIDE_HOPS, clips, channel, recipe, work, making, workers
     )

@@ -1,7 +1,8 @@
-"""A small network for small devices, taught by a whole detector (Hinton et al. 2015), in Keras.
+"""A small network for small devices, distilled from a complete detector (Hinton et al. 2015), in
+Keras.
 
-Convolutions over log powers of bands; it hears windows of two seconds and gives one logit of bona
-fide. Half of what it learns is the label, half what the teacher thinks of the same sound.
+Convolutions over log powers of bands; windows of two seconds, one logit of bona fide. Half of the
+target is the label, half the teacher's score of the same audio.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ from training.tensorflow_export import export_int8, export_litert, export_onnx
 TEACHER = resource("models/default")
 WINDOW_HOPS = 16  # 2.048 s
 STRIDE_HOPS = (
-    5  # a clip of four seconds is then heard to its end: windows end at hops 16, 21, 26 and 31
+    # windows of a clip of four seconds then cover it to its end: they end at hops 16, 21, 26 and 31
+    5
 )
 LAYERS = (
     (16, (3, 5), (2, 4)),
@@ -41,14 +43,14 @@ LAYERS = (
     (64, 3, 2),
     (96, 3, 2),
 )  # channels, kernel and strides over (time, bands)
-# crops that the teacher is asked about; each is met again and again, another part of it each time
+# crops scored by the teacher; each is used repeatedly, a different part each time
 LESSONS_A_STEP = 1
-HEARD = 256  # windows that tell the ranges of the 8-bit network
-SMOOTHING = 0.05  # of the labels: some are wrong
-TEACHER_SHARE = 0.5  # of the target, the rest is the label
-TEMPERATURE = 2.0  # divides the teacher's LLRs, which are sure of what it has learned from
-SCALE = 1 / 3  # levelled log powers have a deviation of about 3
-MASK = 1 / 6  # of the bands, at most, that are silenced in a lesson (SpecAugment, Park et al. 2019)
+HEARD = 256  # windows that calibrate the ranges of the 8-bit network
+SMOOTHING = 0.05  # of the labels, because some are wrong
+TEACHER_SHARE = 0.5  # of the target; the rest is the label
+TEMPERATURE = 2.0  # divides the teacher's LLRs, which are overconfident on its own training data
+SCALE = 1 / 3  # normalised log powers have a deviation of about 3
+MASK = 1 / 6  # of the bands, at most, that are masked per example (SpecAugment, Park et al. 2019)
 
 
 def learn(
@@ -60,8 +62,8 @@ def learn(
     making: Path,
     workers: int,
 ) -> Learned:
-    """Ask the teacher, train, and export for ONNX Runtime and for LiteRT in single precision and in
-    8 bits.
+    """Score with the teacher, train, and export for ONNX Runtime and for LiteRT in single precision
+    and 8 bits.
     """
     front = LogBands()
     asked = ModelSettings(str(TEACHER), 1, 0, 0, AUTO)
@@ -99,7 +101,7 @@ def learn(
 
 
 def network(frames: int, bands: int) -> keras.Model:
-    """The untrained student: levelled log powers (batch, frames, bands) -> logit of bona fide
+    """The untrained student: normalised log powers (batch, frames, bands) -> logit of bona fide
     (batch, 1).
     """
     layers = keras.layers
@@ -110,7 +112,7 @@ def network(frames: int, bands: int) -> keras.Model:
     x = layers.Add()([x, _normed(layers.Conv2D(LAYERS[-1][0], 3, 1, "same", use_bias=False)(x))])
     x = layers.Reshape((x.shape[1], x.shape[2] * x.shape[3]))(
         x
-    )  # what was heard where on the axis of frequency stays apart
+    )  # keeps positions on the frequency axis apart
     x = layers.Concatenate()([layers.GlobalAveragePooling1D()(x), layers.GlobalMaxPooling1D()(x)])
     x = layers.Dense(64, "relu")(layers.Dropout(0.3)(x))
     return keras.Model(heard, layers.Dense(1, name="score")(x), name="student")
@@ -119,13 +121,11 @@ def network(frames: int, bands: int) -> keras.Model:
 def _normed(x):
     return keras.layers.ReLU(6)(
         keras.layers.BatchNormalization(momentum=0.95)(x)
-    )  # a range that 8 bits can hold
+    )  # a range that 8 bits can represent
 
 
 class DistillationSteps:
-    """Batches of windows from lessons; what is met at a step is a function of the seed and the
-    step.
-    """
+    """Batches of windows; the batch at a step is a function of the seed and the step."""
 
     def __init__(
         self, lessons: DistillationSet, frames: int, recipe: TrainingConfig, masked: bool = True
@@ -136,8 +136,8 @@ class DistillationSteps:
         self._target = (TEACHER_SHARE * soft + (1 - TEACHER_SHARE) * hard).astype(np.float32)
 
     def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        """Levelled log powers (batch, frames, bands) and the probability of bona fide (batch, 1) to
-        be learned.
+        """Normalised log powers (batch, frames, bands) and the target probability of bona fide
+        (batch, 1).
         """
         rng = np.random.default_rng([self._recipe.seed, step])
         chosen = rng.choice(len(self._target), self._recipe.batch)

@@ -1,6 +1,4 @@
-"""What the networks of simpler projects share in torch: crops, class-weighted cross-entropy,
-export.
-"""
+"""Shared parts of baseline networks in torch: crops, class-weighted cross-entropy, export."""
 
 from __future__ import annotations
 
@@ -29,7 +27,7 @@ LABELS = "spoof", "bonafide"  # in the order of the outputs
 
 
 class Shown(NamedTuple):
-    """What a network is shown at one step."""
+    """Input of one training step."""
 
     rows: np.ndarray
     """of the front end, float32 (batch, ...)"""
@@ -38,7 +36,7 @@ class Shown(NamedTuple):
 
 
 class ShownBatches:
-    """Batches through a front end, by the very code that listens."""
+    """Batches through a front end, by the code of the live path."""
 
     def __init__(self, batches: Batches, front_end) -> None:
         self._batches, self._front_end = batches, front_end
@@ -52,7 +50,9 @@ class ShownBatches:
 def weighted_cross_entropy(
     network: nn.Module, shown: Shown, chance: torch.Generator
 ) -> torch.Tensor:
-    """Cross-entropy in which each label of the batch weighs the same, however many crops it has."""
+    """Cross-entropy with equal weight for both labels of the batch, whatever their numbers of
+    crops.
+    """
     device = next(network.parameters()).device
     target = torch.from_numpy(shown.bonafide).to(device)
     counts = torch.bincount(target, minlength=len(LABELS)).clamp(min=1)
@@ -74,9 +74,9 @@ def learn_windows(
     making: Path,
     workers: int,
 ) -> Learned:
-    """Train the network that `make` builds for rows of a shape, as the recipe says, and export it.
+    """Train and export the network that `make` builds for rows of a shape.
 
-    It gives the logits of LABELS, (batch, 2), of what the front end makes of windows of
+    It returns the logits of LABELS, (batch, 2), for the front end's output on windows of
     `window_hops`.
     """
     front = FRONT_ENDS[front_end]()

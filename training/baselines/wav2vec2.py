@@ -1,7 +1,7 @@
 """A Wav2Vec2-family encoder, the mean of its frames and a small head, W-128-2; the encoder is
-frozen or learns too.
+frozen or trained too.
 
-The encoder is the compact one of this project, or any of the hub or of a directory.
+The encoder is the compact one of this project, or any from the hub or a directory.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ from training.networks.pretrain import first_encoder
 
 WINDOW_HOPS, STRIDE_HOPS = 31, 8  # 3.97 s, the length of a clip, every second
 HIDDEN = 128
-# highest for an encoder that has learned before; what begins anew, a head above all, takes the
-# recipe's
+# maximum for a pretrained encoder; new layers, such as the head, use the configured rate
 FINE_RATE = 5e-5
 
 
@@ -35,7 +34,7 @@ class LinearHead(nn.Module):
     def __init__(self, encoder: BlockEncoder, frozen: bool) -> None:
         super().__init__()
         self.encoder, self.frozen = encoder, frozen
-        encoder.project = encoder.head = None  # those of the shipped bundle
+        encoder.project = encoder.head = None  # those of the shipped bundle are not used
         self.out = nn.Sequential(nn.Linear(encoder.width, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 2))
 
     def train(self, mode: bool = True) -> LinearHead:
@@ -56,16 +55,16 @@ def learn(
     making: Path,
     workers: int,
 ) -> Learned:
-    """As training.baselines.fit.Learner.
+    """Like training.baselines.fit.BaselineLearner.
 
-    Raises ConfigError for a frozen encoder that never learned, ModelError for one that cannot be
-    had.
+    Raises ConfigError for a frozen encoder that was never trained, ModelError for one that is
+    unavailable.
     """
     has_learned = bool(recipe.encoder or recipe.pretrain_steps)
     if recipe.encoder_frozen and not has_learned:
         raise ConfigError(
-            "encoder_frozen = true, but the compact encoder has learned nothing yet: name one "
-            "that has with --encoder, set pretrain_steps, or set encoder_frozen to false"
+            "encoder_frozen = true, but the compact encoder is untrained: name a trained one "
+            "with --encoder, set pretrain_steps, or set encoder_frozen to false"
         )
 
     def network(_: tuple[int, ...]) -> LinearHead:

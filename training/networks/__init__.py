@@ -1,1 +1,1 @@
-"""The networks of the shipped detector as torch modules: how they learn and start warm."""
+"""The networks of the shipped detector as torch modules, their pretraining and warm start."""

@@ -1,5 +1,5 @@
-"""What the index is made of: the frames of both networks, pooled over a block and projected to a
-unit vector.
+"""The index embedding: the frames of both networks, pooled over a block and projected to a unit
+vector.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from training.learn import TrainingPlan, learn
 from training.networks.encoder import EMBEDDING_WIDTH, pooled, supervised_contrast
 from training.networks.spectral import FRAME_WIDTH
 
-WHITENED = 40  # batches whose embeddings are whitened by
+WHITENED = 40  # batches whose embeddings determine the whitening
 SHRINKAGE = 0.1  # of their covariance towards a round one (Ledoit and Wolf 2004)
 
 
 class Embedder(nn.Module):
-    """A block of sound and its spectra -> a unit vector and a logit of bona fide; the pair of
-    networks stays as it is.
+    """A block of audio and its spectra -> a unit vector and a logit of bona fide; the pair of
+    networks is not changed.
     """
 
     def __init__(self, pair: Pair) -> None:
@@ -52,11 +52,11 @@ class Embedder(nn.Module):
 
     @torch.no_grad()
     def whiten(self, embeddings: Tensor) -> None:
-        """Spread embeddings (n, EMBEDDING_WIDTH) that lie close together over the sphere, by their
-        covariance.
+        """Whiten embeddings (n, EMBEDDING_WIDTH) by their covariance, so that they spread over the
+        sphere.
 
-        What is learned puts nearly all speech in one narrow cone, in which a recording heard again
-        through another channel is no closer than a stranger.
+        Training puts nearly all speech into one narrow cone, in which a recording through another
+        channel is no closer than unrelated speech.
         """
         covariance = torch.cov(embeddings.T)
         covariance += SHRINKAGE * covariance.trace() / EMBEDDING_WIDTH * torch.eye(EMBEDDING_WIDTH)
@@ -66,7 +66,7 @@ class Embedder(nn.Module):
 
 
 def train(pair: Pair, batches: Batches, plan: TrainingPlan, folder: Path, workers: int) -> Embedder:
-    """An Embedder that learned labels, and which clips are of one system; see training.learn for
+    """An Embedder trained on labels and on which clips share a system; see training.learn for
     `folder`.
     """
     torch.manual_seed(plan.seed)

@@ -19,8 +19,8 @@ from radd.types import SAMPLE_RATE_HZ
 EMBEDDING_WIDTH = 128
 TEMPERATURE = 0.1
 BANDS, FILTER_SAMPLES = 128, 400  # of the first convolution, 25 ms long
-# 20 ms frames; the group norm takes each filter's mean level over the block, and so the channel,
-# out
+# 20 ms frames; the group norm removes each filter's mean level over the block, and with it the
+# channel
 COMPACT = {
     "conv_dim": (4 * BANDS, 160),
     "conv_kernel": (FILTER_SAMPLES, 3),
@@ -112,10 +112,10 @@ def compact() -> BlockEncoder:
 
 
 def pretrained(name: str, layer: int) -> BlockEncoder:
-    """Any Wav2Vec2-family model by hub name or directory, its hidden layer `layer` pooled;
+    """Any Wav2Vec2-family model by hub name or directory, with its hidden layer `layer` pooled;
     projection and head are new.
 
-    Raises ModelError where there is no such model.
+    Raises ModelError if there is no such model.
     """
     return BlockEncoder(
         from_hub(AutoModel.from_pretrained, name, f"encoder {name!r}", "a model"), layer
@@ -123,10 +123,10 @@ def pretrained(name: str, layer: int) -> BlockEncoder:
 
 
 def from_hub(load: Callable[[str], Any], name: str, told: str, wanted: str) -> Any:
-    """What `load`, a from_pretrained of transformers, makes of a hub name or directory; it says
-    nothing on its way.
+    """Result of `load`, a from_pretrained of transformers, for a hub name or directory, without its
+    progress output.
 
-    Raises ModelError, which calls the model `told`, where there is no such thing as is `wanted`.
+    Raises ModelError, which calls the model `told`, if what is `wanted` does not exist.
     """
     set_verbosity_error()
     disable_progress_bar()
@@ -135,14 +135,15 @@ def from_hub(load: Callable[[str], Any], name: str, told: str, wanted: str) -> A
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
         raise ModelError(
-            f"{told} cannot be had: {reason}; give a directory saved by transformers or the name "
+            f"{told} is not available: {reason}; pass a directory saved by transformers or the "
+            "name "
             f"of {wanted} on the hub"
         ) from None
 
 
 def supervised_contrast(embeddings: Tensor, groups: Tensor) -> Tensor:
     """Supervised contrastive loss (Khosla et al. 2020): the same system, or bona fide, attracts;
-    all else repels.
+    all others repel.
     """
     n = len(groups)
     self_pair = torch.eye(n, dtype=torch.bool, device=groups.device)

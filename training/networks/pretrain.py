@@ -1,8 +1,8 @@
-"""Self-supervised learning for the compact encoder: wav2vec 2.0's contrastive task (Baevski et al.
-2020).
+"""Self-supervised pretraining of the compact encoder: wav2vec 2.0's contrastive task (Baevski et
+al. 2020).
 
-Spans of the convolutions' output are masked; the transformer has to tell each masked frame's
-quantised self from other frames of the same crop. No label is looked at.
+Spans of the convolutions' output are masked. The transformer must identify each masked frame's
+quantised version among other frames of the same crop. Labels are not used.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from training.networks.warm_start import block_encoder
 
 MASK_SHARE, SPAN = 0.5, 6  # of the frames, in spans of 6 frames, 120 ms: crops are short
 NEGATIVES = 20
-DIVERSITY = 0.1  # weight of the codebook's use, so that it does not collapse to a few entries
+DIVERSITY = 0.1  # weight of the codebook diversity, so that it does not collapse to a few entries
 TEMPERATURE = 1.0  # of the Gumbel softmax
 
 
 def first_encoder(
     recipe: TrainingConfig, batches: Batches, work: Path, workers: int, start: Path | None = None
 ) -> BlockEncoder:
-    """The encoder that labelled learning begins with: the one that the recipe names, else that of
-    the bundle `start`, else a new one. What it learned without labels before stays in `work`.
+    """The initial encoder of labelled training: the configured one, else that of the bundle
+    `start`, else a new one. `work` stores the result of pretraining.
     """
     torch.manual_seed(recipe.seed)
     if recipe.encoder:
@@ -98,7 +98,7 @@ def negatives(masked: Tensor, chance: torch.Generator) -> Tensor:
     """For each masked frame NEGATIVES other masked frames of its row, as indices into the flattened
     batch.
 
-    int64 (batch, frames, NEGATIVES); rows of frames that are not masked count for nothing.
+    int64 (batch, frames, NEGATIVES); rows of unmasked frames are ignored.
     """
     rows, frames = masked.shape
     out = torch.zeros(rows, frames, NEGATIVES, dtype=torch.int64)

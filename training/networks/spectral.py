@@ -1,7 +1,7 @@
-"""The network on the spectrum, as torch sees it.
+"""The network on the spectrum, in torch.
 
-Convolutions look back only, and their past is an argument, so that the exported network continues
-where the last chunk ended; training begins with a past of zeros, as a stream does.
+Convolutions are causal, and their past is an argument, so that the exported network continues where
+the last chunk ended. Training begins with a past of zeros, as a stream does.
 """
 
 from __future__ import annotations
@@ -13,13 +13,11 @@ from radd.features import BINS
 
 WIDTHS = (16, 24, 32, 48, 64)  # channels after the stem and after each stage
 FRAME_WIDTH = 128
-SCALE = 1 / 3  # log spectra less their mean have a deviation of about 3
+SCALE = 1 / 3  # log spectra minus their mean have a deviation of about 3
 
 
 class CausalConv(nn.Module):
-    """Convolution over (frequency, time) whose output at a time needs nothing later than that
-    time's inputs.
-    """
+    """Convolution over (frequency, time) whose output at a time does not depend on later inputs."""
 
     def __init__(
         self, inputs: int, outputs: int, strides: tuple[int, int] = (1, 1), bins: int = 0
@@ -85,7 +83,9 @@ class SpectralNetwork(nn.Module):
         """
         if (
             pasts is None
-        ):  # laid out as the weights are, so that joining past and present copies nothing twice
+            # the same memory layout as the weights, so that concatenating past and present copies
+            # nothing twice
+        ):
             shapes = [(spectra.shape[0], *shape) for shape in self.past_shapes]
             pasts = [
                 torch.zeros_like(spectra.new_empty(shape), memory_format=torch.channels_last)
@@ -101,8 +101,8 @@ class SpectralNetwork(nn.Module):
     def score(self, frames: Tensor, speech: Tensor) -> Tensor:
         """Logit of bona fide, (batch,), of windows of frames (batch, time, FRAME_WIDTH).
 
-        `speech` (batch, time), 0 to 1, weighs the attention: pauses count for next to nothing where
-        there is speech. Attentive statistics pooling: Okabe et al. 2018.
+        `speech` (batch, time), 0 to 1, weights the attention: pauses hardly count where there is
+        speech. Attentive statistics pooling: Okabe et al. 2018.
         """
         logits = self.attention(frames).squeeze(2) + torch.log(speech + 1e-3)
         weights = torch.softmax(logits, 1).unsqueeze(1)  # (batch, 1, time)

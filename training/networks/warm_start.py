@@ -1,4 +1,4 @@
-"""A bundle's networks, to learn on from: exported weights -> torch."""
+"""Loads a bundle's networks for further training: exported weights -> torch."""
 
 from __future__ import annotations
 
@@ -16,48 +16,48 @@ from training.batches import Batches, spectra
 from training.networks.encoder import BANDS, BlockEncoder, compact
 from training.networks.spectral import SpectralNetwork
 
-_BATCHES = 4  # from which the statistics of the layers are taken
-_HELD = "pair.encoder."  # before the names of the encoder's weights in a bundle
+_BATCHES = 4  # from which the statistics of the layers are estimated
+_HELD = "pair.encoder."  # prefix of the encoder's weights in a bundle
 
 
 def spectral_network(bundle: Path, batches: Batches) -> SpectralNetwork:
-    """The SpectralNetwork that `bundle` holds, with batch norms that fit `batches`.
+    """The SpectralNetwork of `bundle`, with batch norms that match `batches`.
 
-    Exporting folds each batch norm into its convolution. Here the norm comes back with the
-    statistics that the layer has on `batches`, so that the network computes what the bundle's does
-    and can be trained.
+    Exporting folds each batch norm into its convolution. Here the norm is restored with the layer's
+    statistics on `batches`, so that the network computes the same as the bundle's and can be
+    trained.
 
-    Raises ModelError where the bundle's network has other layers.
+    Raises ModelError if the bundle's network has other layers.
     """
     network = SpectralNetwork()
     try:
         _fill(network, onnx.load(bundle / FRAMES), onnx.load(bundle / SCORE))
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(
-            f"{bundle} holds no network to go on from: {error}; leave out --start to begin anew"
+            f"{bundle} has no network to continue from: {error}; omit --start to train from scratch"
         ) from None
     _unfold(network.eval(), batches)
     return network
 
 
 def block_encoder(bundle: Path) -> BlockEncoder:
-    """The compact encoder that `bundle` holds, its own projection and head new: a bundle does not
-    keep these.
+    """The compact encoder of `bundle`, with new projection and head, because a bundle does not
+    store these.
 
-    Raises ModelError where the bundle's encoder is another one.
+    Raises ModelError if the bundle has another encoder.
     """
     encoder = compact()
     try:
         _fill_encoder(encoder, onnx.load(bundle / ENCODER))
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(
-            f"{bundle} holds no compact encoder to go on from: {error}; leave out --start"
+            f"{bundle} has no compact encoder to continue from: {error}; omit --start"
         ) from None
     return encoder
 
 
 def _fill_encoder(encoder: BlockEncoder, model: onnx.ModelProto) -> None:
-    """Take over every weight of the speech model: exporting left names to biases, and to few of the
+    """Copy every weight of the speech model. The export kept the names of biases and of few
     weights.
     """
     known = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
@@ -108,8 +108,8 @@ def _fill_encoder(encoder: BlockEncoder, model: onnx.ModelProto) -> None:
 
 
 def _fill(network: SpectralNetwork, frames: onnx.ModelProto, score: onnx.ModelProto) -> None:
-    """Take over the weights of both graphs in the order in which they compute; norms become
-    identities with an offset.
+    """Copy the weights of both graphs in execution order; norms become identities with an
+    offset.
     """
     convolutions = [(m.conv, m.norm) for m in network.modules() if hasattr(m, "past_shape")]
     for (conv, norm), (weight, bias) in zip(convolutions, _operands(frames, "Conv"), strict=True):
@@ -138,7 +138,7 @@ def _operands(model: onnx.ModelProto, kind: str) -> list[list[np.ndarray]]:
 
 
 def _set_named(network: SpectralNetwork, model: onnx.ModelProto) -> None:
-    """Take over what the export left under its own name."""
+    """Copy what the export left under its own name."""
     own = dict(network.named_parameters())
     for initializer in model.graph.initializer:
         name = initializer.name.removeprefix("network.")
@@ -154,7 +154,7 @@ def _set(parameter: nn.Parameter, value: np.ndarray) -> None:
 
 @torch.no_grad()
 def _unfold(network: SpectralNetwork, batches: Batches) -> None:
-    """Give each batch norm the mean and variance of its layer, and scale and offset that undo
+    """Set each batch norm to the mean and variance of its layer, with a scale and offset that undo
     them.
     """
     heard: dict[nn.BatchNorm2d, list[torch.Tensor]] = {}
