@@ -68,7 +68,9 @@ def test_options_of_raw_pcm_beside_a_file_are_told_to_have_no_effect(command, fa
     assert done.returncode == 0 and "no effect" not in done.stderr
 
 
-@pytest.mark.parametrize("options", [["--use-channel", "up"], ["--use-channel", "0"], ["--track", "0"]])
+@pytest.mark.parametrize(
+    "options", [["--use-channel", "up"], ["--use-channel", "0"], ["--track", "0"]]
+)
 def test_a_channel_that_is_none_is_refused(command, options):
     done = command.run("--source", "-", *options)
     assert done.returncode == 2 and "Traceback" not in done.stderr
