@@ -38,7 +38,8 @@ def _frequencies(samples: np.ndarray) -> np.ndarray:
     return np.fft.rfftfreq(len(samples), 1 / SAMPLE_RATE_HZ)
 
 
-def _mix(samples: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:
+def mix_noise(samples: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:
+    """Samples and noise, float32 (n,), added at a signal-to-noise ratio in dB."""
     return samples + noise * np.float32(
         np.sqrt(_power(samples) / _power(noise) / 10 ** (snr_db / 10))
     )
@@ -97,27 +98,31 @@ def resampled(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     rate = int(rng.choice([8000, 11025, 12000, 22050, 24000, 44100, 48000]))
     quality = str(rng.choice(["LQ", "MQ", "HQ"]))
     there = resample(samples, SAMPLE_RATE_HZ, rate, quality)
-    return _fit(resample(there, rate, SAMPLE_RATE_HZ, quality), len(samples))
+    return fit_length(resample(there, rate, SAMPLE_RATE_HZ, quality), len(samples))
+
+
+def telephone_band(samples: np.ndarray, _: np.random.Generator) -> np.ndarray:
+    """What a telephone line passes: about 200 to 3500 Hz."""
+    f = _frequencies(samples)
+    return _filter(
+        samples, (f**2 / (f**2 + 200.0**2)) / (1 + np.exp(np.clip((f - 3500) / 60, -60, 60)))
+    )
 
 
 def telephone(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A telephone line: 300-3400 Hz at 8 kHz through mu-law or A-law (ITU-T G.711) or GSM full rate
     (06.10).
     """
-    f = _frequencies(samples)
-    band = _filter(
-        samples, (f**2 / (f**2 + 200.0**2)) / (1 + np.exp(np.clip((f - 3500) / 60, -60, 60)))
-    )
-    narrow = np.clip(resample(band, SAMPLE_RATE_HZ, 8000), -1, 1)
+    narrow = np.clip(resample(telephone_band(samples, rng), SAMPLE_RATE_HZ, 8000), -1, 1)
     coding = ("ULAW", "ALAW", "GSM610")[rng.integers(3)]
-    return _fit(
+    return fit_length(
         resample(through_codec(narrow, 8000, "WAV", coding), 8000, SAMPLE_RATE_HZ), len(samples)
     )
 
 
 def mp3(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """MP3 at low to middling bit rates."""
-    return _fit(
+    return fit_length(
         through_codec(samples, SAMPLE_RATE_HZ, "MP3", "MPEG_LAYER_III", rng.uniform(0.4, 0.95)),
         len(samples),
     )
@@ -125,14 +130,14 @@ def mp3(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def opus(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Opus from about 10 to 60 kbit/s."""
-    return _fit(
+    return fit_length(
         through_codec(samples, SAMPLE_RATE_HZ, "OGG", "OPUS", rng.uniform(0.8, 0.99)), len(samples)
     )
 
 
 def vorbis(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Ogg Vorbis at low to middling quality."""
-    return _fit(
+    return fit_length(
         through_codec(samples, SAMPLE_RATE_HZ, "OGG", "VORBIS", rng.uniform(0.4, 1.0)), len(samples)
     )
 
@@ -148,7 +153,8 @@ def through_codec(
     ]
 
 
-def _fit(samples: np.ndarray, n: int) -> np.ndarray:
+def fit_length(samples: np.ndarray, n: int) -> np.ndarray:
+    """The first n samples, with silence behind them where there are fewer."""
     return samples[:n] if len(samples) >= n else np.pad(samples, (0, n - len(samples)))
 
 
@@ -176,7 +182,7 @@ def gain(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def noise_floor(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A recorder's own noise, 30 to 65 dB under the voice, so that digital silence says nothing."""
-    return _mix(samples, colored_noise(len(samples), rng), rng.uniform(30, 65))
+    return mix_noise(samples, colored_noise(len(samples), rng), rng.uniform(30, 65))
 
 
 def quantised(samples: np.ndarray, _: np.random.Generator) -> np.ndarray:
@@ -301,4 +307,4 @@ class Channel:
             noise = np.resize(np.roll(noise, -rng.integers(len(noise))), len(samples))
         else:
             noise = (made_music if kind > 0.8 else colored_noise)(len(samples), rng)
-        return _mix(samples, noise, rng.uniform(3, 40))
+        return mix_noise(samples, noise, rng.uniform(3, 40))

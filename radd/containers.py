@@ -305,3 +305,45 @@ def _mp3_stated_s(file: BinaryIO) -> float | None:
             count = int.from_bytes(frame[at + 8 : at + 12], "big")
             return samples * count / rate_hz if rate_hz else None
     return None
+
+
+def transcode(
+    samples: np.ndarray,
+    rate_hz: int,
+    codec: str,
+    bit_rate: int | None = None,
+    options: dict[str, str] | None = None,
+) -> tuple[np.ndarray, int]:
+    """Sound through an encoder of FFmpeg and its decoder: float32 (m,) and its rate in Hz.
+
+    `samples` are float32 (n,), mono, full scale +-1, at a rate that the codec takes; `bit_rate` is
+    in bit/s. The result may be some milliseconds longer or later than the input.
+    """
+    encoder = av.CodecContext.create(codec, "w")
+    encoder.sample_rate, encoder.layout = rate_hz, "mono"
+    encoder.format = av.Codec(codec, "w").audio_formats[0].name
+    encoder.options = options or {}
+    if bit_rate is not None:
+        encoder.bit_rate = bit_rate
+    encoder.open()
+    decoder = av.CodecContext.create(av.Codec(codec, "w").canonical_name, "r")
+    decoder.sample_rate, decoder.layout = rate_hz, "mono"
+    if encoder.extradata:
+        decoder.extradata = bytes(encoder.extradata)
+    frames = [
+        frame for packet in _encoded(samples, rate_hz, encoder) for frame in decoder.decode(packet)
+    ]
+    return np.concatenate([_floats(frame).reshape(-1) for frame in frames]), frames[0].sample_rate
+
+
+def _encoded(samples: np.ndarray, rate_hz: int, encoder) -> Iterator[av.Packet]:
+    size = encoder.frame_size or rate_hz // 50
+    whole = np.pad(samples, (0, -len(samples) % size))
+    pcm = (np.clip(whole, -1, 1) * 32767).astype(np.int16)
+    to_format = av.AudioResampler(encoder.format.name, "mono", rate_hz)
+    for at in range(0, len(pcm), size):
+        frame = av.AudioFrame.from_ndarray(pcm[None, at : at + size], "s16", "mono")
+        frame.sample_rate, frame.pts = rate_hz, at
+        for ready in to_format.resample(frame):
+            yield from encoder.encode(ready)
+    yield from encoder.encode(None)

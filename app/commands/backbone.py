@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from app.settings import load
-from generative.channel import Channel
+from generative.presentation import channel_of
 from radd.dataset import DecodedClips, read_corpus
 from radd.errors import ConfigError
 from training.backbones import distill_mos, whisper
@@ -37,7 +37,7 @@ def crossval(arguments: argparse.Namespace) -> None:
     blocks = block_features(
         clips,
         Path(recipe.backbone),
-        Channel.read(arguments.noise, recipe.rawboost),
+        channel_of(recipe, arguments.noise),
         recipe.channel_copies,
         recipe.seed,
         arguments.work / "blocks",

@@ -9,7 +9,7 @@ from app.options.train import SHIPPED
 from app.settings import load
 from evaluation.conditions import PROVED
 from evaluation.training_figures import draw_training
-from generative.channel import Channel
+from generative.presentation import channel_of
 from radd.errors import ConfigError
 from radd.resources import resource
 from training.baselines.fit import fit_baseline
@@ -23,7 +23,7 @@ def fit(arguments: argparse.Namespace) -> None:
     recipe = settings.training
     if arguments.encoder is not None:
         recipe = replace(recipe, encoder=arguments.encoder)
-    channel = Channel.read(arguments.noise, recipe.rawboost)
+    channel = channel_of(recipe, arguments.noise)
     selection = Selection.read(arguments.licences, arguments.exclude)
     if arguments.model == SHIPPED:
         from training.fit import fit as fit_shipped  # it loads PyTorch
