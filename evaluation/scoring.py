@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -22,7 +22,7 @@ HOPS_AT_ONCE = (
 )
 
 
-class OfflineDetector(Detector, Protocol):
+class OfflineDetector(Detector[Any], Protocol):
     """A detector whose speech gate can be left open, and that can be asked for the longest windows
     only.
     """
@@ -33,7 +33,7 @@ class OfflineDetector(Detector, Protocol):
         ...
 
     def push(
-        self, state: object, samples: np.ndarray, gated: bool = True, longest: bool = False
+        self, state: Any, samples: np.ndarray, gated: bool = True, longest: bool = False
     ) -> list[Judgement]: ...
 
 

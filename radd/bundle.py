@@ -313,7 +313,9 @@ def _calibration(directory: Path, manifest: dict[str, Any]) -> Calibration:
     try:
         fitted = manifest["calibration"]
         return Calibration(
-            *(_tuples(fitted[key]) for key in ("speech_s", "alone", "fused")),
+            _tuples(fitted["speech_s"]),
+            _tuples(fitted["alone"]),
+            _tuples(fitted["fused"]),
             _tuples(fitted.get("closeness", ())),
         )
     except (KeyError, TypeError) as error:

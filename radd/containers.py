@@ -17,7 +17,7 @@ import numpy as np
 
 from radd.errors import AudioError
 from radd.loss_clock import LossClock
-from radd.ogg import OggLinks
+from radd.ogg import OggLinks, Readable
 from radd.resampling import Piece
 
 FORMATS = (
@@ -43,20 +43,21 @@ class NotSound(AudioError):
 class ContainerFile:
     """An open file or stream of sound that PyAV reads; a context manager."""
 
-    def __init__(self, source: BinaryIO, name: str, is_stream: bool, track: int = 0):
-        """Takes over `source`, which has read(size) and, unless `is_stream`, seek too.
+    def __init__(self, source: Readable, name: str, file: BinaryIO | None, track: int = 0):
+        """Takes over `file`, which is `source` again unless that cannot seek: then it is None.
 
         Raises AudioError for what is no sound, and for a track that it does not have.
         """
-        self.name, self._source, self._is_stream, self._track = name, source, is_stream, track
+        self.name, self._file, self._is_stream, self._track = name, file, file is None, track
         self._links: OggLinks | None = None
         head = _head(source)
-        if not is_stream:
-            source.seek(0)
-        whole = Prefixed(head, source) if is_stream else source
+        whole: Readable = Prefixed(head, source)
+        if file is not None:
+            file.seek(0)
+            whole = file
         if head == b"OggS":
             whole = self._links = OggLinks(whole)
-        mp3_s = None if is_stream else _mp3_stated_s(source)  # before FFmpeg reads on from there
+        mp3_s = None if file is None else _mp3_stated_s(file)  # before FFmpeg reads on from there
         self._container = self._open(whole)
         self.form: str = self._container.format.name.split(",")[0]
         """the format's name, such as wav"""
@@ -65,7 +66,7 @@ class ContainerFile:
         self.channels: int = context.channels
         self.track_channels = [one.codec_context.channels for one in self._sounds(self._container)]
         """of every track with sound, in order"""
-        self._said_s = None if is_stream else self._stated_s(mp3_s)
+        self._said_s = None if file is None else self._stated_s(mp3_s)
         self.frames = None if self._said_s is None else round(self._said_s * self.rate_hz)
         """how many frames it says it holds; None if it does not say"""
         self.problem: str | None = None
@@ -76,8 +77,8 @@ class ContainerFile:
 
     def __exit__(self, *exc) -> None:
         self._container.close()
-        if not self._is_stream:
-            self._source.close()
+        if self._file is not None:
+            self._file.close()
 
     def pieces(self) -> Iterator[Piece]:
         """All sound that can be decoded, in order, in pieces as long as the codec makes them.
@@ -198,17 +199,17 @@ def open_container(path: Path, name: str, track: int = 0) -> ContainerFile:
     """Open a file; raises AudioError as ContainerFile, and OSError where it cannot be read."""
     file = path.open("rb")  # by Python: FFmpeg takes no names that are not UTF-8
     try:
-        return ContainerFile(file, name, False, track)
+        return ContainerFile(file, name, file, track)
     except BaseException:
         file.close()
         raise
 
 
-def open_stream(file: BinaryIO, name: str = "the stream", track: int = 0) -> ContainerFile:
+def open_stream(file: Readable, name: str = "the stream", track: int = 0) -> ContainerFile:
     """Open sound that is still being written, from anything that has read(size), which gives what
     is there and nothing at the end; raises AudioError as ContainerFile.
     """
-    return ContainerFile(file, name, True, track)
+    return ContainerFile(file, name, None, track)
 
 
 def problem(
@@ -226,7 +227,7 @@ def problem(
 class Prefixed:
     """A stream whose beginning was read already, from its beginning."""
 
-    def __init__(self, head: bytes, file: BinaryIO):
+    def __init__(self, head: bytes, file: Readable):
         self._head, self._file = head, file
 
     def read(self, size: int) -> bytes:
@@ -236,7 +237,7 @@ class Prefixed:
         return data
 
 
-def _head(source: BinaryIO) -> bytes:
+def _head(source: Readable) -> bytes:
     """The first four bytes."""
     head = b""
     while len(head) < 4 and (more := source.read(4 - len(head))):

@@ -23,7 +23,7 @@ from radd.index import BundleIndex, ReferenceIndex
 from radd.inference import AUTO, RUNTIMES
 from radd.overlay import OverlaidIndex, Overlay
 from radd.ranges import check, check_choice
-from radd.types import HOP_SAMPLES, Detector, Judgement, Neighbour, Part, Shed, Verdict
+from radd.types import HOP_SAMPLES, Judgement, Neighbour, Part, Scorer, Shed, Verdict
 from radd.vad import BLOCK_SAMPLES as SPEECH_SAMPLES
 from radd.vad import SpeechNetwork, SpeechState
 
@@ -97,7 +97,7 @@ class _PendingBatch:
 
 
 @dataclass(frozen=True, eq=False)
-class RaddDetector(Detector[DetectorState]):
+class RaddDetector(Scorer[DetectorState]):
     """The Detector of a bundle: CNN at every hop, encoder and index once per block, fused and
     calibrated. Immutable but for its cache.
     """

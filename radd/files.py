@@ -53,8 +53,8 @@ class AudioFile:
         self.channels: int = sound.channels
         self.track_channels = [sound.channels]
         """of every track with sound, in order"""
-        self.frames: int | None = sound.frames
-        """how many frames it says it holds; None if it does not say"""
+        self.frames: int = sound.frames
+        """how many frames it says it holds"""
         self.problem: str | None = None
         """what is wrong with the file, known once its pieces have been read; None if nothing is"""
 
@@ -254,7 +254,7 @@ def encoded(
     `constant` selects constant bit rate for MP3.
     """
     file = io.BytesIO()
-    extra = {} if level is None else {"compression_level": float(level)}
+    extra: dict[str, float | str] = {} if level is None else {"compression_level": float(level)}
     if constant:
         extra["bitrate_mode"] = "CONSTANT"
     soundfile.write(file, pcm, rate_hz, format=form, subtype=subtype, **extra)

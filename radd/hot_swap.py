@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from radd.bundle import BundledDetector
-from radd.types import Detector, Judgement, Part
+from radd.types import Judgement, Part, Scorer
 
 
 class _InUse(NamedTuple):
@@ -31,7 +31,7 @@ class SwapState:
     """of the detector that scored last"""
 
 
-class HotSwapDetector(Detector[SwapState]):
+class HotSwapDetector(Scorer[SwapState]):
     """Scores with an immutable detector that can be replaced from any thread, between two pushes.
 
     Each push uses one detector throughout. Where the new one is of another bundle, every stream
@@ -47,7 +47,7 @@ class HotSwapDetector(Detector[SwapState]):
         return self._in_use.detector
 
     @property
-    def name(self) -> str:  # type: ignore[override]  # a bundle's name changes with the bundle
+    def name(self) -> str:
         return self.now.name
 
     @property

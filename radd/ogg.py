@@ -4,7 +4,7 @@ channels.
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from typing import Protocol
 
 PAGE = b"OggS\0"
 HEAD_BYTES = 14  # mark, flags and position
@@ -12,12 +12,20 @@ FIRST, LAST = 2, 4  # flags of a page: the first, the last one of a logical stre
 BLOCK_BYTES = 32_768
 
 
+class Readable(Protocol):
+    """A stream of bytes."""
+
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes; none at the end."""
+        ...
+
+
 class OggLinks:
     """An Ogg stream as a file that can be read once, and that ends where a link of the chain
     does.
     """
 
-    def __init__(self, file: BinaryIO):
+    def __init__(self, file: Readable):
         self._file, self._data = file, b""
         self._scanned, self._has_begun = 0, False
         self._next: int | None = None

@@ -59,7 +59,7 @@ def _is_transport_stream(head: bytes) -> bool:
 
 def _is_mpeg_audio(head: bytes) -> bool:
     try:
-        with ContainerFile(io.BytesIO(head), "the beginning", False) as file:
+        with ContainerFile(beginning := io.BytesIO(head), "the beginning", beginning) as file:
             frames = sum(1 for piece in file.pieces() if not piece.lost_s)
             return file.form in ("mp3", "aac") and frames >= MPEG_FRAMES
     except AudioError:

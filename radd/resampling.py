@@ -141,20 +141,22 @@ class PieceConverter:
 
     def __init__(self, channel: int | None = None):
         """`channel` counts from 0; None averages all; a piece of one channel has only that."""
-        self._channel, self._format, self._converter = channel, (0, 0), None
+        self._channel, self._format = channel, (0, 0)
+        self._converter: Converter | None = None
         self.end = 0
         """samples, where the next chunk starts"""
 
     def push(self, piece: Piece, arrived: float | None = None) -> list[AudioChunk]:
         """The chunks that a piece brings, those with samples."""
-        chunks, form = [], (piece.rate_hz, piece.frames.shape[1])
-        if self._converter is None or piece.lost_s or form != self._format:
+        chunks: list[AudioChunk] = []
+        form, converter = (piece.rate_hz, piece.frames.shape[1]), self._converter
+        if converter is None or piece.lost_s or form != self._format:
             chunks += self.flush(arrived)
             start = self.end + round(piece.lost_s * SAMPLE_RATE_HZ)
             channel = None if self._channel is None else min(self._channel, form[1] - 1)
-            self._converter = Converter(*form, start, piece.cause, channel)
+            self._converter = converter = Converter(*form, start, piece.cause, channel)
             self._format = form
-        return chunks + self._kept(self._converter.push(piece.frames, arrived))
+        return chunks + self._kept(converter.push(piece.frames, arrived))
 
     def flush(self, arrived: float | None = None) -> list[AudioChunk]:
         """What the filter still holds; a piece that follows begins a new conversion."""

@@ -255,14 +255,11 @@ class Part(NamedTuple, Generic[S]):
     shed: Shed = Shed.NOTHING
 
 
-class Detector(Protocol[S]):
+class Scorer(Protocol[S]):
     """Stateless weights, shared by any number of streams; start() creates the state of one stream.
 
-    A detector that gains nothing from batching streams inherits push_many.
+    Detectors inherit from it; one that gains nothing from batching streams inherits push_many.
     """
-
-    name: str
-    """bundle name and version for display"""
 
     def start(self) -> S:
         """The initial state of a stream; also used after a gap."""
@@ -280,6 +277,15 @@ class Detector(Protocol[S]):
         Part.shed names.
         """
         return [self.push(part.state, part.samples) for part in parts]
+
+
+class Detector(Scorer[S], Protocol[S]):
+    """A Scorer with a name."""
+
+    @property
+    def name(self) -> str:
+        """The bundle name and version for display."""
+        ...
 
 
 class Source(Protocol):
@@ -301,7 +307,7 @@ class Source(Protocol):
         """End the iteration soon; may be called from a signal handler or another thread."""
         ...
 
-    def stats(self) -> dict[str, int | float]:
+    def stats(self) -> dict[str, int]:
         """Counts so far: chunks, drops, overruns, queue_depth, queue_length, reopened ..."""
         ...
 

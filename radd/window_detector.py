@@ -20,7 +20,7 @@ from radd.errors import ModelError
 from radd.front_ends import FrontEnd, front_end
 from radd.gate import NO_SOUND, GateSettings, SpeechLevels, refuse, speech_seconds
 from radd.inference import AUTO, open_network
-from radd.types import HOP_SAMPLES, Detector, Judgement
+from radd.types import HOP_SAMPLES, Judgement, Scorer
 from radd.vad import BLOCK_SAMPLES as SPEECH_SAMPLES
 from radd.vad import SpeechNetwork, SpeechState
 
@@ -153,7 +153,7 @@ class WindowState:
 
 
 @dataclass(frozen=True, eq=False)
-class WindowDetector(Detector[WindowState]):
+class WindowDetector(Scorer[WindowState]):
     """The Detector of a bundle of kind window. It has no index, therefore no neighbours and no
     confirmed references. Immutable.
     """

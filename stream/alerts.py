@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections import deque
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import numpy as np
 
 from radd.errors import ConfigError
 from radd.ranges import check
-from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, Alert, AlertState, Score
+from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, Alert, AlertState, Neighbour, Score
 from stream.decision import Decision
 from stream.ring_buffer import RingBuffer
 
@@ -40,7 +41,9 @@ class _Evidence:
         self.began = began
         self.clip_start = clip_start
         self.trace: list[tuple[int, float | None]] = []
-        self.peak: Score | None = None
+        self.min_llr, self.peak_p_spoof = math.inf, 0.0
+        self.neighbours: tuple[Neighbour, ...] = ()
+        """of the worst score"""
         self._clip = np.empty(capacity, np.float32)
         self._kept = 0
 
@@ -52,10 +55,11 @@ class _Evidence:
     def add_score(self, score: Score) -> None:
         if self.clip_start < score.end <= self.clip_start + len(self._clip):
             self.trace.append((score.end, score.llr))
-        if score.llr is None or score.end <= self.began:
+        if score.llr is None or score.p_spoof is None or score.end <= self.began:
             return
-        if self.peak is None or score.llr < self.peak.llr:
-            self.peak = score
+        if score.llr < self.min_llr:
+            self.min_llr, self.peak_p_spoof = score.llr, score.p_spoof
+            self.neighbours = score.neighbours
 
     def clip(self, end: int) -> np.ndarray:
         return self._clip[: min(self._kept, end - self.clip_start)].copy()
@@ -109,25 +113,24 @@ class Recorder:
 
         `gaps` is the number of gaps in the stream so far.
         """
-        if decision.state is AlertState.OPEN:
-            self._evidence = self._gather(decision)
-        evidence, peak = self._evidence, self._evidence.peak
-        if decision.state is AlertState.CLOSE:
-            self._evidence = None
+        evidence = self._evidence
+        if evidence is None or decision.state is AlertState.OPEN:
+            evidence = self._gather(decision)
+        self._evidence = None if decision.state is AlertState.CLOSE else evidence
         clip = evidence.clip(decision.end)
         return Alert(
             id=str(uuid.uuid5(self._stream_id, str(decision.began))),
             state=decision.state,
             began=decision.began,
             end=decision.end,
-            peak_p_spoof=peak.p_spoof,
-            min_llr=peak.llr,
+            peak_p_spoof=evidence.peak_p_spoof,
+            min_llr=evidence.min_llr,
             clip=clip,
             clip_start=evidence.clip_start,
             trace=tuple(
                 point for point in evidence.trace if point[0] <= evidence.clip_start + len(clip)
             ),
-            neighbours=peak.neighbours[: self._settings.neighbours],
+            neighbours=evidence.neighbours[: self._settings.neighbours],
             gaps=gaps,
         )
 

@@ -185,7 +185,7 @@ class LiveView:
         return Panel(rows if rows.row_count else NONE, title="alerts", title_align="left", height=6)
 
     def _footer(self) -> RenderableType:
-        counts = Counter()
+        counts: Counter[str] = Counter()
         for stream, seen in list(self.seen.items()):
             totals = seen.totals
             counts.update(

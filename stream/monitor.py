@@ -159,11 +159,18 @@ class Monitor:
         decision = self._decider.close(self._end)
         return [] if decision is None else [self._recorder.alert(decision, self._gaps)]
 
+    def _verdict(self, judgement: Judgement) -> Verdict:
+        if judgement.llr is not None:
+            return self._decider.verdict(judgement.llr)
+        if judgement.refusal is None:
+            raise ValueError("a judgement without a number names no refusal")
+        return judgement.refusal
+
     def _score(self, judgement: Judgement, latency_ms: float | None) -> Score:
         llr = judgement.llr
         return Score(
             end=self._end,
-            verdict=judgement.refusal if llr is None else self._decider.verdict(llr),
+            verdict=self._verdict(judgement),
             reason=judgement.reason,
             llr=llr,
             p_spoof=None if llr is None else self._decider.p_spoof(llr),

@@ -103,7 +103,8 @@ class Multiplexer:
             return first
         chunks = [first.chunk]
         while waiting and (chunk := waiting[0].chunk) and _follows(chunks[-1], chunk):
-            chunks.append(waiting.popleft().chunk)
+            chunks.append(chunk)
+            waiting.popleft()
         joined = replace(
             first.chunk,
             samples=np.concatenate([c.samples for c in chunks]),
@@ -133,7 +134,7 @@ class Multiplexer:
                 lambda: self._closed or not waiting or _samples(waiting) + length <= AHEAD_SAMPLES
             )
             if not waiting:
-                if waited and chunk.arrived is not None:
+                if waited and chunk is not None and chunk.arrived is not None:
                     self._origin[arrival.stream] = chunk.arrived - seconds(chunk.end)
                 self._turn.append(arrival.stream)
                 self._arrived.notify()
@@ -142,7 +143,7 @@ class Multiplexer:
 
 
 def _samples(waiting: deque[Arrival]) -> int:
-    return sum(len(arrival.chunk.samples) for arrival in waiting)
+    return sum(len(each.chunk.samples) for each in waiting if each.chunk is not None)
 
 
 def _follows(before: AudioChunk, chunk: AudioChunk) -> bool:

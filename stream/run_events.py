@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 from radd.types import Event
 
@@ -64,6 +64,24 @@ class Stats:
     """alerts and samples of all streams that could not be stored at all"""
 
 
+class RunTotals(TypedDict):
+    """Counts of a stream from its start to its end."""
+
+    sound_s: float
+    chunks: int
+    scores: int
+    measured: int
+    alerts: int
+    gaps: int
+    lost_s: float
+    drops: int
+    overruns: int
+    shed_hops: int
+    brief_hops: int
+    storage: dict[str, int]
+    """of the journal, for all streams"""
+
+
 @dataclass(frozen=True, slots=True)
 class Stopped:
     """A source was closed, in order."""
@@ -71,8 +89,7 @@ class Stopped:
     end: int
     reason: str
     """end, duration, sigint, sigterm, output_closed or error"""
-    totals: dict[str, int | float | dict[str, int]]
-    """counts of the stream; under `storage` those of the journal, for all streams"""
+    totals: RunTotals
 
 
 Notice = Started | IndexChanged | ModelChanged | Stats | Stopped

@@ -30,7 +30,15 @@ from radd.types import (
 from stream.engine import EngineSettings, Fed, Listener, feed
 from stream.hot_reload import HotReload, NoReload
 from stream.multiplexer import Arrival, Multiplexer
-from stream.run_events import Display, IndexChanged, ModelChanged, Started, Stats, Stopped
+from stream.run_events import (
+    Display,
+    IndexChanged,
+    ModelChanged,
+    RunTotals,
+    Started,
+    Stats,
+    Stopped,
+)
 from stream.service import Service
 from stream.sinks import Fanout, Totals, describe_loss
 
@@ -42,6 +50,8 @@ log = logging.getLogger(__name__)
 
 class EventJournal(Sink, Protocol):
     """The sink that stores events; the implementation is in storage/journal.py."""
+
+    def __enter__(self) -> EventJournal: ...
 
     recovered: Iterable[Alert]
     """alerts that an interrupted run left open, known once entered"""
@@ -70,8 +80,8 @@ class EventJournal(Sink, Protocol):
 class NoJournal:
     """Stores nothing."""
 
-    recovered = ()
-    problem = None
+    recovered: Iterable[Alert] = ()
+    problem: str | None = None
 
     def __enter__(self) -> NoJournal:
         return self
@@ -167,7 +177,7 @@ class Run:
         self.ending, self.engine, self.duration_samples = ending, engine, duration_samples
         self.index = index or NoReload()
         self.service = Service()
-        self.journal: EventJournal | None = None
+        self.journal: EventJournal = NoJournal()
         self.problem: str | None = None
         self.errors: list[Exception] = []
         self.unreported: list[tuple[Stream, Exception]] = []
@@ -250,7 +260,8 @@ class Run:
             self.ending.ask("output_closed")
 
     def _feed(self, arrivals: Sequence[Arrival]) -> None:
-        began, fed = time.perf_counter(), []
+        began = time.perf_counter()
+        fed: list[tuple[Stream, Fed]] = []
         for number, chunk, shed, error in arrivals:
             stream = self.streams[number]
             if stream.reason is not None:  # its duration has elapsed
@@ -347,7 +358,7 @@ class Run:
             self.problem = problem
 
     def _tell_losses(self) -> None:
-        for stream, lost in self.journal.take_losses() if self.journal else ():
+        for stream, lost in self.journal.take_losses():
             if (lost.what, lost.id) not in self.lost:
                 self.lost.add((lost.what, lost.id))
                 self.display.write(lost, stream)
@@ -384,7 +395,7 @@ class Run:
             self._lost("alert"),
         )
 
-    def _totals(self, stream: Stream) -> dict[str, int | float | dict[str, int]]:
+    def _totals(self, stream: Stream) -> RunTotals:
         counts, totals = stream.source.stats(), stream.totals
         return {
             "sound_s": seconds(stream.end),

@@ -61,7 +61,7 @@ class Sampler:
         return events + (self._draw() if self._stretch.is_whole else [])
 
     def _with_samples(self, events: Iterable[Event]) -> list[Event]:
-        told = []
+        told: list[Event] = []
         for event in events:
             match event:
                 case Score():
@@ -83,23 +83,27 @@ class Sampler:
 
     def _draw(self) -> list[Sample]:
         stretch = self._stretch
-        measured = [score for score in stretch.scores if score.llr is not None]
+        measured = [
+            (score.llr, score.p_spoof, score.neighbours)
+            for score in stretch.scores
+            if score.llr is not None and score.p_spoof is not None
+        ]
         if (
             self._flagged
             or len(measured) < MEASURED * STRETCH_HOPS
             or self._rng.random() >= self._share
         ):
             return []
-        peak = min(measured, key=lambda score: score.llr)
+        min_llr, peak_p_spoof, neighbours = min(measured, key=lambda each: each[0])
         return [
             Sample(
                 id=str(uuid.uuid5(self._stream_id, f"sample {stretch.start}")),
                 start=stretch.start,
-                peak_p_spoof=peak.p_spoof,
-                min_llr=peak.llr,
+                peak_p_spoof=peak_p_spoof,
+                min_llr=min_llr,
                 clip=stretch.samples,
                 trace=tuple((score.end, score.llr) for score in stretch.scores),
-                neighbours=peak.neighbours[: self._neighbours],
+                neighbours=neighbours[: self._neighbours],
                 gaps=self._gaps,
             )
         ]

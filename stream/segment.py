@@ -12,7 +12,8 @@ class CurrentSegment:
 
     def __init__(self, hops: int):
         self.hops = hops
-        self._begin(0, np.zeros(0, np.float32))
+        self._heard = np.zeros(0, np.float32)
+        self._begin(0, self._heard)
 
     def hear(self, chunk: AudioChunk) -> bool:
         """Add sound; whether a stretch began because of a gap before it."""
@@ -43,5 +44,6 @@ class CurrentSegment:
         self._begin(self.start + length, self._heard[length:])
 
     def _begin(self, start: int, heard: np.ndarray) -> None:
-        self.start, self._heard = start, heard
+        self.start = start
+        self._heard = heard
         self.scores: list[Score] = []

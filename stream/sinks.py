@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TextIO
+from typing import Protocol, TextIO
 
 from radd.errors import StorageError, silence_broken_pipe
 from radd.flac import clip_sha256
@@ -26,11 +26,16 @@ from radd.types import (
     Lost,
     Sample,
     Score,
-    Sink,
     Verdict,
     seconds,
 )
 from stream.run_events import IndexChanged, ModelChanged, Notice, Started, Stats, Stopped
+
+
+class EventWriter(Protocol):
+    """What takes events, as a Sink does once entered."""
+
+    def write(self, event: Event, stream: str | None = None) -> None: ...
 
 
 class Fanout:
@@ -38,7 +43,7 @@ class Fanout:
     it is stored.
     """
 
-    def __init__(self, *sinks: Sink):
+    def __init__(self, *sinks: EventWriter):
         self.sinks = sinks
 
     def write(self, event: Event, stream: str | None = None) -> None:
@@ -53,7 +58,7 @@ class Totals:
         self.scores = self.measured = self.shed = self.alerts = self.gaps = self.lost_samples = 0
         self._gap_end = -1
 
-    def write(self, event: Event, stream: str | None = None) -> None:
+    def write(self, event: Event | Notice, stream: str | None = None) -> None:
         match event:
             case Score():
                 self.scores += 1
@@ -295,7 +300,7 @@ class Pace:
     """Progress through a recording, and the remaining time."""
 
     def __init__(self, length_samples: int | None, clock: Callable[[], float] = time.monotonic):
-        self.length_samples = length_samples
+        self.length_samples = length_samples or 0  # too short for tenths, like an unknown length
         self.clock = clock
         self.began = clock()
         self.tenth = 0
@@ -304,7 +309,7 @@ class Pace:
         """Whether another tenth of a recording of a minute or more is done since the last call that
         returned True.
         """
-        if self.length_samples is None or seconds(self.length_samples) < 60:
+        if seconds(self.length_samples) < 60:
             return False
         tenth = 10 * end // self.length_samples
         passed, self.tenth = self.tenth < tenth < 10, tenth

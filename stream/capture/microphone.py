@@ -50,6 +50,7 @@ class MicrophoneSource:
         self._stream: InputStream | None = None
         self._stopped = False
         self._chunks = self._overruns = self._reopened = 0
+        self._received = self._expected = 0
 
     def __enter__(self) -> MicrophoneSource:
         self._open(self.wanted)
@@ -67,7 +68,7 @@ class MicrophoneSource:
         self._stopped = True
         self._inbox.wake()
 
-    def stats(self) -> dict[str, int | float]:
+    def stats(self) -> dict[str, int]:
         return {
             "chunks": self._chunks,
             "drops": self._inbox.drops,
@@ -93,14 +94,15 @@ class MicrophoneSource:
                 yield from self._accept(block)
                 continue
             empty_waits += 1
-            if empty_waits >= WAITS or not self._stream.active():
+            if empty_waits >= WAITS or self._stream is None or not self._stream.active():
                 empty_waits = 0
                 yield from self._finish()
                 yield from self._reopen()
         yield from self._finish()
 
     def _accept(self, block: Block) -> Iterator[AudioChunk]:
-        dropped, self._expected = block.first - self._expected, block.first + block.frames
+        dropped = block.first - self._expected
+        self._expected = block.first + block.frames
         for each, lost in self._clock.push(
             (block, dropped), block.first + block.frames, block.arrived
         ):
@@ -185,7 +187,9 @@ class MicrophoneSource:
         self.native_rate_hz, self.native_channels = rate_hz, channels
         self._inbox.clear()
         self._received = self._expected = 0
-        self._clock = FrameClock(rate_hz, self.settings.loss_tolerance_ms / 1000)
+        self._clock: FrameClock[tuple[Block, int]] = FrameClock(
+            rate_hz, self.settings.loss_tolerance_ms / 1000
+        )
 
     def _deliver(self, data: bytes, frames: int, overflow: bool, arrived: float) -> None:
         """PortAudio's callback."""

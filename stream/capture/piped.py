@@ -84,7 +84,7 @@ class PcmSource:
         if self._wake_write >= 0:
             os.write(self._wake_write, b"!")
 
-    def stats(self) -> dict[str, int | float]:
+    def stats(self) -> dict[str, int]:
         return {"chunks": self._chunks}
 
     def read(self, size: int) -> bytes:

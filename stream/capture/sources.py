@@ -89,7 +89,7 @@ class FileSource:
         self._stopped = True
         self._wake.put(None)
 
-    def stats(self) -> dict[str, int | float]:
+    def stats(self) -> dict[str, int]:
         return {"chunks": self._chunks}
 
     def _convert(self) -> Iterator[AudioChunk]:
