@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 from app.commands import command
@@ -12,7 +13,8 @@ from app.options.review import parse
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     arguments = parse(argv)
-    sys.stdout.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     return exit_code(lambda: command("review.review")(arguments))
 
 

@@ -64,7 +64,8 @@ def load(
     """
     sections = get_type_hints(Settings)
     known = {name: get_type_hints(section) for name, section in sections.items()}
-    values, origin = {name: {} for name in sections}, {}
+    values: dict[str, dict[str, Any]] = {name: {} for name in sections}
+    origin: dict[tuple[str, str], str] = {}
     for file in [DEFAULTS] if path is None else [DEFAULTS, Path(path)]:
         for section, table in _read(file).items():
             place = _place(file, section)

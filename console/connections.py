@@ -45,7 +45,8 @@ class Door(socket.socket):
         """The next connection; raises ConnectionAbortedError, as for one that broke off, where it
         is closed again at once.
         """
-        fd, address = self._accept()
+        # as the standard library's accept() does; its stub leaves this method out
+        fd, address = self._accept()  # type: ignore[attr-defined]
         guest = Guest(self.family, self.type, self.proto, fileno=fd)
         client = client_key(address[0])
         if not self._has_room(address[0], client):
@@ -72,7 +73,8 @@ class TimedProtocol(H11Protocol):
 
     head_s = 10.0
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    # uvicorn narrows the transport in the same way
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._unread = 0
         self._since = self.loop.time()

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,7 @@ class DecodedSound:
     def __init__(
         self,
         pipe: Connection,
-        process: multiprocessing.Process,
+        process: BaseProcess,
         limits: Limits,
         silence_s: float | None,
     ):
@@ -185,7 +186,7 @@ class Decoders:
     @contextmanager
     def _run(
         self, target: Callable, source, limits: Limits
-    ) -> Iterator[tuple[Connection, multiprocessing.Process]]:
+    ) -> Iterator[tuple[Connection, BaseProcess]]:
         receiver, sender = self._context.Pipe(duplex=False)
         process = self._context.Process(target=target, args=(source, sender, limits), daemon=True)
         process.start()
@@ -270,7 +271,8 @@ class _Lane:
         self._channel, self._at_once = channel, at_once
 
     def __call__(self, pipe: Connection, pieces: Iterator[Piece], channels: int) -> None:
-        waiting, end = [], 0
+        waiting: list[np.ndarray] = []
+        end = 0
         for chunk in convert(pieces, self._channel):
             if chunk.start > end:
                 _send_sound(pipe, waiting)

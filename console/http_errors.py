@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -26,7 +27,7 @@ class Refused(HTTPException):
         super().__init__(status, detail, {} if retry_s is None else {"Retry-After": str(retry_s)})
 
 
-def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     body = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -50,7 +51,8 @@ def refusal(error: RaddError) -> Refused:
 
 def install(app: FastAPI) -> None:
     """Let `app` tell all its errors so, and its OpenAPI say that it does."""
-    app.openapi = lambda: _described(app)
+    # FastAPI's documented way to extend the schema
+    app.openapi = lambda: _described(app)  # type: ignore[method-assign]
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> JSONResponse:

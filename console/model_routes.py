@@ -41,7 +41,9 @@ from storage.queries import Reader
 from training.config import RetrainSettings
 
 SHOWN = 50  # decisions and retrainings, the newest
-REFUSALS = {code: {"model": Problem} for code in (400, 401, 403, 404, 409, 422, 429, 500, 503)}
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    code: {"model": Problem} for code in (400, 401, 403, 404, 409, 422, 429, 500, 503)
+}
 Id = Annotated[str, InPath(pattern="^[0-9a-f-]{36}$", description="id of a retraining")]
 Version = Annotated[
     str, InPath(max_length=200, description="a bundle's directory, or its version of twelve digits")
@@ -132,7 +134,7 @@ def routes(loop: ModelControl, champion: HotSwapDetector, reader: Reader) -> API
         """The bundles that are here, which one is in use, and everything that was decided about
         them.
         """
-        used, judging = loop.configured and _in_use(loop.configured), champion.now
+        used, judging = _in_use(loop.configured) if loop.configured else None, champion.now
         decided, tried = loop.history.decisions(), loop.history.retrainings()
         _, fresh, told = loop.actions.eligible_clips(loop.history, loop.settings)
         return Models(
@@ -199,7 +201,7 @@ def routes(loop: ModelControl, champion: HotSwapDetector, reader: Reader) -> API
             f"asked for by {_said(request, wish)}", _in_use(loop.beside()) or ""
         )
         response.headers["Location"] = f"/v1/retrain/{id}"
-        return _retraining(loop.history.retraining(id), [])
+        return retraining(id)
 
     @router.get("/retrain/{id}")
     def retraining(id: Id) -> Retraining:

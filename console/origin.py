@@ -26,8 +26,8 @@ class OriginCheck:
 
     def __init__(self, settings: ServeSettings):
         self._sites = set(settings.hosts)
-        names = {_name(host) for host in settings.hosts}
-        self._names = names | LOCAL_NAMES if names or settings.is_local else None
+        names = {name for host in settings.hosts if (name := _name(host)) is not None}
+        self._names = names | LOCAL_NAMES if settings.hosts or settings.is_local else None
 
     def check(self, scope: Scope, headers: Headers) -> None:
         """Raises Refused for a name or a page that may not."""

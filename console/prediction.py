@@ -119,6 +119,6 @@ def _clearest(scores: list[Score], llr: float | None) -> list[Neighbour]:
     """The neighbours of the score that speaks most clearly for what the mean says."""
     if llr is None:
         return []
-    measured = [score for score in scores if score.llr is not None]
-    score = (min if llr < 0 else max)(measured, key=lambda score: score.llr)
-    return [Neighbour(**asdict(neighbour)) for neighbour in score.neighbours]
+    measured = [(score.llr, score.neighbours) for score in scores if score.llr is not None]
+    _, neighbours = (min if llr < 0 else max)(measured, key=lambda each: each[0])
+    return [Neighbour(**asdict(neighbour)) for neighbour in neighbours]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Query, Request, Response, UploadFile
 from starlette.concurrency import run_in_threadpool
@@ -19,7 +19,9 @@ from radd.errors import RaddError
 from radd.hot_swap import HotSwapDetector
 
 LONGEST_NAME = 1000
-REFUSALS = {code: {"model": Problem} for code in (400, 401, 408, 413, 422, 429, 503)}
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    code: {"model": Problem} for code in (400, 401, 408, 413, 422, 429, 503)
+}
 Channel = Annotated[str, Query(description="auto, mix, split, left, right or a number from 1 on")]
 Track = Annotated[int | None, Query(description="track with sound, from 1 on", ge=1, le=1000)]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from fpdf import FPDF
 from fpdf.enums import XPos, YPos
+from fpdf.fonts import TTFFont
 
 from console.report_text import VERDICTS, clock, percent
 from console.schemas import Prediction, Segment
@@ -34,7 +35,8 @@ class Paper(FPDF):
         super().__init__()
         self._digest = digest
         self.add_font("text", fname=FONT)
-        self._known = set(self.fonts["text"].cmap)
+        fonts = [font for font in self.fonts.values() if isinstance(font, TTFFont)]
+        self._known = {code for font in fonts for code in font.cmap}
         self.set_margin(MARGIN_MM)
         self.set_auto_page_break(True, MARGIN_MM + 6)
 

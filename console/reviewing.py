@@ -29,7 +29,7 @@ from radd.errors import StorageError
 from radd.hot_swap import HotSwapDetector
 from radd.types import seconds
 from storage.queries import Chosen, Reader, Row
-from storage.review import STATES, Reviews
+from storage.review import Reviews, State
 
 Id = Annotated[str, Path(pattern="^[0-9a-f-]{36}$", description="id of an alert or a sample")]
 Limit = Annotated[int, Query(ge=1, le=200)]
@@ -39,7 +39,9 @@ Since = Annotated[
     datetime | None, Query(description="began then or later; UTC unless it says otherwise")
 ]
 log = logging.getLogger(__name__)
-REFUSALS = {code: {"model": Problem} for code in (400, 401, 403, 404, 422, 429, 503)}
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    code: {"model": Problem} for code in (400, 401, 403, 404, 422, 429, 503)
+}
 
 
 def routes(
@@ -57,9 +59,7 @@ def routes(
 
     @router.get("/clips")
     def clips(
-        review: Annotated[
-            Literal[STATES] | None, Query(description="what people have said")
-        ] = None,
+        review: Annotated[State | None, Query(description="what people have said")] = None,
         kind: Literal["alert", "sample"] | None = None,
         stream: Stream = None,
         since: Since = None,

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from radd.types import Verdict
 from storage.review import Label
@@ -16,7 +17,7 @@ P_SPOOF = Field(
     description="probability of a synthetic voice, at the configured prior; null: not measured",
 )
 LLR = Field(description="natural-log likelihood ratio, higher = a person; null if not measured")
-REFERENCE = {"id": "a1b2c3", "label": "spoof", "system": "flite", "similarity": 0.83}
+REFERENCE: JsonDict = {"id": "a1b2c3", "label": "spoof", "system": "flite", "similarity": 0.83}
 
 
 class Problem(BaseModel):

@@ -17,10 +17,10 @@ from console.http_errors import Refused
 from console.job_queue import JobQueue
 from console.metrics import Metrics
 from radd.errors import AudioError, ConfigError, RaddError
-from radd.hot_swap import HotSwapDetector
+from radd.hot_swap import HotSwapDetector, SwapState
 from radd.recognition import is_container
 from radd.resampling import Converter
-from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, AudioChunk, Detector, Event, seconds
+from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, AudioChunk, Event, seconds
 from stream.capture.pcm import PcmFrames
 from stream.monitor import Monitor
 from stream.run_events import ModelChanged, Notice
@@ -40,7 +40,10 @@ class StreamSession:
     """
 
     def __init__(
-        self, champion: HotSwapDetector, monitor: Callable[[Detector], Monitor], meter: SoundMeter
+        self,
+        champion: HotSwapDetector,
+        monitor: Callable[[HotSwapDetector], Monitor[SwapState]],
+        meter: SoundMeter,
     ):
         self._meter = meter
         self._detector, self._monitor, self._model = champion, monitor(champion), champion.name
@@ -174,7 +177,8 @@ async def _pcm(
     incoming: Packets, head: bytes, socket: WebSocket, session: PcmSession, desk: JobQueue
 ) -> None:
     """Judge what has come by now at once: a stream that is late costs less, and so catches up."""
-    loop, packets = asyncio.get_running_loop(), asyncio.Queue(PACKETS)
+    loop = asyncio.get_running_loop()
+    packets: asyncio.Queue[tuple[bytes, float] | None] = asyncio.Queue(PACKETS)
 
     async def receive() -> None:
         try:
@@ -193,7 +197,7 @@ async def _pcm(
             while not packets.empty() and not ended:
                 more = packets.get_nowait()
                 ended = more is None
-                data += b"" if ended else more[0]
+                data += b"" if more is None else more[0]
             await _tell(
                 socket, await loop.run_in_executor(desk.listeners, session.push, data, arrived)
             )
@@ -221,7 +225,7 @@ async def _contained(
     with desk.decoders.stream() as (pipe, sound):
         listening = loop.run_in_executor(desk.pipes, listen)
         try:
-            data = head
+            data: bytes | None = head
             while not listening.done() and data is not None:
                 with suppress(OSError):  # the decoder has ended; it has told why
                     await loop.run_in_executor(desk.pipes, pipe.send_bytes, data)

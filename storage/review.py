@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
 
@@ -35,7 +35,8 @@ from storage.tables import (
 
 LONGEST_ID = 36
 ID = re.compile(rf"[0-9a-f-]{{4,{LONGEST_ID}}}")
-STATES = ("pending", "fake", "real", "unsure", "conflict", "expired")
+State = Literal["pending", "fake", "real", "unsure", "conflict", "expired"]
+STATES: tuple[str, ...] = get_args(State)
 IN_INDEX = {"fake": "spoof", "real": "bonafide"}
 """the agreed labels in the terms of the index"""
 SHOWN = (

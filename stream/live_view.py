@@ -71,7 +71,7 @@ class LiveView:
     """
 
     def __init__(
-        self, counts: Callable[[str | None], dict[str, int | float]], console: Console | None = None
+        self, counts: Callable[[str | None], dict[str, int]], console: Console | None = None
     ):
         self.console = console or Console()
         self.counts = counts

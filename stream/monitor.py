@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Generic
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from radd.types import (
     Event,
     Gap,
     Judgement,
+    S,
     Score,
     Verdict,
     seconds,
@@ -36,10 +38,10 @@ DAMAGED = Judgement(
 
 
 @dataclass(frozen=True, slots=True)
-class HopBatch:
+class HopBatch(Generic[S]):
     """A chunk on its way through a stream, between its complete hops and their events."""
 
-    state: object
+    state: S
     """the detector's state of the stream"""
     hops: Hops
     events: list[Event]
@@ -53,7 +55,7 @@ class HopBatch:
         return self.hops.samples[self.hops.damaged :].reshape(-1)
 
 
-class Monitor:
+class Monitor(Generic[S]):
     """State of one stream around a shared detector: chunks in, events out, in the order of the
     audio.
 
@@ -64,7 +66,7 @@ class Monitor:
 
     def __init__(
         self,
-        detector: Detector,
+        detector: Detector[S],
         decision: DecisionSettings,
         alerts: AlertSettings,
         stream_id: str,
@@ -97,7 +99,7 @@ class Monitor:
             heard, self._detector.push(heard.state, heard.samples) if len(heard.samples) else []
         )
 
-    def hear(self, chunk: AudioChunk) -> HopBatch:
+    def hear(self, chunk: AudioChunk) -> HopBatch[S]:
         """First half of feed(): the hops to score. judged() must follow before the next chunk."""
         hops = self._windower.push(chunk)
         events = self._lose(hops.gap, hops.unjudged) if hops.gap else []
@@ -105,7 +107,7 @@ class Monitor:
             self._state = self._detector.start()
         return HopBatch(self._state, hops, events, chunk.arrived)
 
-    def judged(self, heard: HopBatch, judgements: Sequence[Judgement]) -> list[Event]:
+    def judged(self, heard: HopBatch[S], judgements: Sequence[Judgement]) -> list[Event]:
         """Second half of feed(): the events, given the judgements of heard.samples."""
         hops, events = heard.hops, heard.events
         latency_ms = None if heard.arrived is None else 1000.0 * (self._clock() - heard.arrived)

@@ -53,10 +53,15 @@ class EventJournal(Sink, Protocol):
 
     def __enter__(self) -> EventJournal: ...
 
-    recovered: Iterable[Alert]
-    """alerts that an interrupted run left open, known once entered"""
-    problem: str | None
-    """what prevents events from being stored, in words for the user; None if nothing does"""
+    @property
+    def recovered(self) -> Iterable[Alert]:
+        """The alerts that an interrupted run left open, known once entered."""
+        ...
+
+    @property
+    def problem(self) -> str | None:
+        """What prevents events from being stored, in words for the user; None if nothing does."""
+        ...
 
     def judged_by(self, bundle: str) -> None:
         """Alerts and samples from now on belong to this bundle."""
@@ -80,8 +85,8 @@ class EventJournal(Sink, Protocol):
 class NoJournal:
     """Stores nothing."""
 
-    recovered: Iterable[Alert] = ()
-    problem: str | None = None
+    recovered = ()
+    problem = None
 
     def __enter__(self) -> NoJournal:
         return self

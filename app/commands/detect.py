@@ -88,7 +88,7 @@ def stream_of(
     wrappers: list[Callable[[Listener], Listener]],
 ) -> Stream:
     stream_id = str(uuid.uuid4())
-    listener = Monitor(detector, settings.decision, settings.alerts, stream_id)
+    listener: Listener = Monitor(detector, settings.decision, settings.alerts, stream_id)
     if settings.storage.sample_per_hour and not arguments.no_store:
         listener = Sampler(
             listener, settings.storage.sample_per_hour, stream_id, settings.alerts.neighbours
@@ -165,7 +165,7 @@ def choose_display(as_json: bool, streams: list[Stream]) -> Display:
     if not sys.stdout.isatty():
         return ConsoleLines(sys.stdout)
 
-    sources = {stream.id: stream.source for stream in streams}
+    sources: dict[str | None, Source] = {stream.id: stream.source for stream in streams}
     return LiveView(lambda stream: sources[stream].stats())
 
 

@@ -107,10 +107,10 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         choices=STAGES,
         help="run only this stage, with the results of earlier ones in --work, as dvc.yaml does",
     )
-    generators = commands.add_parser(
+    generate = commands.add_parser(
         "generate", help="make synthetic speech to train on; resumes a killed run"
     )
-    generators = generators.add_subparsers(required=True, metavar="GENERATOR")
+    generators = generate.add_subparsers(required=True, metavar="GENERATOR")
     generator(
         generators,
         "engines",
