@@ -52,11 +52,11 @@ from evaluation.conditions import CONDITIONS, ChannelCondition
 from evaluation.progress import Progress
 from evaluation.scoring import ClipScore, ClipScorer, blocks
 from evaluation.tables import interval, markdown
-from evaluation.workers import Work, in_order
 from radd.bundle import ENCODER, FRAMES, NETWORK, SCORE, load_detector, read_manifest
 from radd.dataset import read_corpus
 from radd.errors import ConfigError, ProtocolError, RaddError
 from radd.files import load_speech
+from radd.parallel import Work, in_order
 from radd.registry import version_of
 from radd.score_files import ScoredTrials, match, read_scores, write_2019
 from radd.trials import Trials, read_protocol

@@ -28,10 +28,10 @@ from typing import NamedTuple
 import numpy as np
 
 from app.settings import Settings, load
-from evaluation.workers import processors
 from radd.bundle import load_detector
 from radd.encoder import BLOCK_SAMPLES
 from radd.files import load_speech
+from radd.parallel import processors
 from radd.types import HOP_SAMPLES, AudioChunk, Detector, Score, Verdict, seconds
 from stream.monitor import Monitor
 from stream.runtime import Ending, NoJournal, Run, Stream, resident_mb

@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
-from evaluation.workers import BATCHES_AHEAD, Item, Result, Work
 from radd.errors import ConfigError
+from radd.parallel import AHEAD, Item, Result, Work
 
 
 def in_order(prepare: Callable[[], Work], items: Iterable[Item], jobs: int) -> Iterator[Result]:
@@ -45,7 +45,7 @@ def in_order(prepare: Callable[[], Work], items: Iterable[Item], jobs: int) -> I
 def _in_turn(ray, actors: list, items: Iterator[Item]) -> Iterator[Result]:
     ahead = deque(
         actors[i % len(actors)].run.remote(item)
-        for i, item in enumerate(islice(items, BATCHES_AHEAD * len(actors)))
+        for i, item in enumerate(islice(items, AHEAD * len(actors)))
     )
     turn = len(ahead)
     while ahead:

@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 
 import evaluate
 from app.settings import load
-from evaluation import workers
 from evaluation.audio_folder import AudioFolder
 from evaluation.score_run import LOG, score_trials
 from evaluation.scoring import ClipScorer
+from radd import parallel
 from radd.bundle import load_detector
 from radd.detector import WINDOW_HOPS
 from radd.errors import ProtocolError, RaddError
@@ -102,7 +102,7 @@ def test_what_cannot_be_read_has_no_score(clips):
     assert broken.llr is None and "cannot be read as audio" in broken.problem
 
 
-def run(clips, out, resume=False, jobs=1, engine=workers.in_order):
+def run(clips, out, resume=False, jobs=1, engine=parallel.in_order):
     trials = read_protocol(clips / "protocol.txt")
     work = partial(brightness_scorer, clips)
     return score_trials(
@@ -193,7 +193,7 @@ def refuse_seven(item):
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_work_keeps_its_order_and_tells_its_errors(jobs):
-    assert list(workers.in_order(partial(partial, refuse_seven), range(7), jobs)) == [
+    assert list(parallel.in_order(partial(partial, refuse_seven), range(7), jobs)) == [
         0,
         -1,
         -2,
@@ -203,12 +203,12 @@ def test_work_keeps_its_order_and_tells_its_errors(jobs):
         -6,
     ]
     with pytest.raises(ProtocolError, match="seven"):
-        list(workers.in_order(partial(partial, refuse_seven), range(20), jobs))
+        list(parallel.in_order(partial(partial, refuse_seven), range(20), jobs))
 
 
 def test_a_killed_worker_is_told():
     with pytest.raises(RaddError, match="worker process was killed"):
-        list(workers.in_order(partial(partial, end_this_process), range(4), 2))
+        list(parallel.in_order(partial(partial, end_this_process), range(4), 2))
 
 
 def test_a_killed_run_of_the_program_resumes_to_the_same_bytes(clips, shipped_bundle, tmp_path):
@@ -292,9 +292,9 @@ def test_memory_does_not_grow_with_a_long_file(tmp_path):
 )
 def test_as_many_processes_as_this_one_may_use():
     allowed = os.sched_getaffinity(0)
-    assert workers.processors() == len(allowed)
+    assert parallel.processors() == len(allowed)
     os.sched_setaffinity(0, {max(allowed)})
     try:
-        assert workers.processors() == 1
+        assert parallel.processors() == 1
     finally:
         os.sched_setaffinity(0, allowed)

@@ -18,9 +18,9 @@ import numpy as np
 from radd.bundle import BundledDetector
 from radd.dataset import DecodedClips
 from radd.front_ends.log_bands import LogBands
+from radd.parallel import forked_in_order
 from radd.types import HOP_SAMPLES
 from training.batches import Batches
-from training.parallel import ordered_map
 
 CROP_HOPS = 24  # 3.072 s, about as long as the shortest clips
 SHEET = 128  # crops per file
@@ -71,7 +71,7 @@ def prepare(
             part.replace(file)
         return file
 
-    sheets = [np.load(file) for file in ordered_map(sheet, range(-(-count // SHEET)), jobs)]
+    sheets = [np.load(file) for file in forked_in_order(sheet, range(-(-count // SHEET)), jobs)]
     return DistillationSet(
         *(np.concatenate([s[name] for s in sheets]) for name in DistillationSet.__slots__)
     )

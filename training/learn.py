@@ -15,8 +15,8 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
+from radd.parallel import forked_in_order
 from training.losses import LOSSES, tell_loss, untell_losses
-from training.parallel import ordered_map
 
 CHECKPOINT_STEPS = 100
 CHECKPOINT = "checkpoint.pt"
@@ -50,7 +50,7 @@ def prefetched(batches: StepSource, steps: range, workers: int) -> Iterator[Any]
         torch.set_num_threads(1)  # in the worker process
         return batches[step]
 
-    return ordered_map(draw, steps, workers)
+    return forked_in_order(draw, steps, workers)
 
 
 def learn(

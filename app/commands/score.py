@@ -18,7 +18,7 @@ from app.commands.trials import (
     write_results,
 )
 from app.installation import Installation, installation
-from evaluation import ray_cluster, workers
+from evaluation import ray_cluster
 from evaluation.audio_folder import AudioFolder
 from evaluation.conditions import ChannelCondition
 from evaluation.outcome import StreamResult, count, sweep
@@ -28,6 +28,7 @@ from evaluation.score_run import score_trials
 from evaluation.scoring import ClipScore, ClipScorer
 from evaluation.stream_report import write_stream_report
 from evaluation.streams import Listening, clip_length_s
+from radd import parallel
 from radd.bundle import read_manifest
 from radd.channels import ChannelChoice
 from radd.errors import ConfigError
@@ -35,7 +36,7 @@ from radd.overlay import Overlay
 from stream.decision import Decider
 from stream.monitor import Monitor
 
-ENGINES = {"processes": workers, "ray": ray_cluster}
+ENGINES = {"processes": parallel, "ray": ray_cluster}
 
 
 def score(args: argparse.Namespace) -> None:
@@ -106,7 +107,7 @@ def stream(args: argparse.Namespace) -> None:
         recordings = plan(chosen_trials(args), partial(clip_length_s, sound), args.seed)
     args.out.mkdir(parents=True, exist_ok=True)
     heard, tell = [], Progress("heard")
-    for one in workers.in_order(
+    for one in parallel.in_order(
         partial(_listening, here, bundle, sound, args.condition, overlay), recordings, args.jobs
     ):
         heard.append(one)

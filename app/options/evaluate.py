@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from evaluation.conditions import CONDITIONS
-from evaluation.workers import processors
+from radd.parallel import processors
 from radd.trials import FORMATS, plain_number
 
 DESCRIPTION = """\

@@ -31,13 +31,13 @@ from radd.errors import ConfigError
 from radd.front_ends.classical import NAMES, Classical
 from radd.metrics import eer, error_rates
 from radd.onnx import OnnxModel
+from radd.parallel import forked_in_order
 from radd.trials import UNKNOWN
 from radd.types import HOP_SAMPLES
 from radd.window_detector import WindowModel
 from training.baselines.classical_features import features
 from training.baselines.fit import Learned
 from training.config import TrainingConfig
-from training.parallel import ordered_map
 
 WINDOW_HOPS, STRIDE_HOPS = 31, 4
 FOLDS = 4
@@ -142,7 +142,7 @@ def _features(
             )
             return np.stack([features(window), features(altered)])
 
-        made = np.stack(list(ordered_map(both, range(len(clips)), workers)))
+        made = np.stack(list(forked_in_order(both, range(len(clips)), workers)))
         part = kept.with_suffix(".part.npy")
         np.save(part, made)
         part.replace(kept)
