@@ -16,8 +16,8 @@ import numpy as np
 from radd.dataset import DecodedClips
 from radd.encoder import BLOCK_SAMPLES, speech_blocks
 from radd.onnx import OnnxModel
+from radd.parallel import forked_in_order
 from training.bundle_maker import BlockVectors
-from training.parallel import ordered_map
 
 SHARD_CLIPS = 200  # in one file of the cache: what a killed run repeats at most
 CLEAN_BLOCKS, CHANNEL_BLOCKS = 4, 2  # of a clip, at most
@@ -69,7 +69,7 @@ def block_features(
             part.replace(shard)
         return shard
 
-    shards = list(ordered_map(compute, range(0, len(clips), SHARD_CLIPS), jobs))
+    shards = list(forked_in_order(compute, range(0, len(clips), SHARD_CLIPS), jobs))
     return _joined([_read(shard) for shard in shards])
 
 
