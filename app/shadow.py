@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from app.installation import Installation
 from radd.bundle import BundledDetector
 from radd.errors import StorageUnreachable
 from radd.registry import candidate_in_use
-from stream.engine import Listener
 from stream.hot_reload import Overlays
-from stream.shadow import Shadow, Shadowed
+from stream.shadow import Shadow
 
 
-def shadow_run(here: Installation, stored: bool) -> Callable[[Listener], Listener]:
-    """A wrapper for a listener that runs a candidate in shadow mode.
-
-    It does nothing if shadow mode is off, --bundle named a bundle or nothing is `stored`.
-    """
-    if not here.settings.retrain.shadow_hours or not stored or not here.follows:
-        return lambda listener: listener
-    shadow = Shadow(Candidate(here).newest, here.settings.decision)
-    return lambda listener: Shadowed(listener, shadow)
+def shadow_of(here: Installation) -> Shadow | None:
+    """What scores with a candidate; None if shadow mode is off or a bundle was named."""
+    if not here.settings.retrain.shadow_hours or not here.follows:
+        return None
+    return Shadow(Candidate(here).newest, here.settings.decision)
 
 
 class Candidate:

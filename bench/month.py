@@ -45,10 +45,10 @@ from storage.journal import Journal, StreamInfo
 from storage.learning import Learning
 from storage.overlay import OverlayStore
 from storage.review import Label, Question, Reviews
-from stream.engine import Fed, feed
 from stream.hot_reload import HotReload
 from stream.monitor import Monitor
 from stream.sampling import Sampler
+from stream.tap import ended, observed
 from training.bundle_maker import load_networks, score_windows
 from training.replay import REPLAY, Replay
 
@@ -176,15 +176,13 @@ class World:
             index.take_model()
             index.take()
         monitor = Monitor(self.detector, settings.decision, settings.alerts, info.id)
-        listener = Sampler(monitor, SAMPLES_PER_HOUR, info.id, settings.alerts.neighbours)
+        taps = [Sampler(SAMPLES_PER_HOUR, info.id, settings.alerts.neighbours)]
         with Journal(settings.storage, info) as journal:
             for start in range(0, len(sound), TOGETHER):
-                for event in feed(
-                    self.detector,
-                    [Fed(listener, AudioChunk(sound[start : start + TOGETHER], start))],
-                )[0]:
+                chunk = AudioChunk(sound[start : start + TOGETHER], start)
+                for event in observed(taps, chunk, monitor.feed(chunk)):
                     self._keep(journal, event, call)
-            for event in listener.flush():
+            for event in ended(taps, monitor.flush()):
                 self._keep(journal, event, call)
 
     def _keep(self, journal: Journal, event, call: Call) -> None:

@@ -5,12 +5,10 @@ and again after a recovery.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
-from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, AudioChunk, Drift, Event, Judgement, Score
-from stream.engine import Listener
-from stream.monitor import HopBatch
+from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, AudioChunk, Drift, Event, Score
 
 LATEST = 600 * SAMPLE_RATE_HZ // HOP_SAMPLES  # scores whose mean counts: ten minutes of speech
 # one minute; with less speech the mean is too noisy to report
@@ -30,16 +28,15 @@ class Knowing(Protocol):
 
 
 class DriftWatch:
-    """A Listener around that of one stream: passes its events on and adds a Drift where the mean
-    distance of the latest speech from its nearest references passes `factor` times what is usual
-    for the detector.
+    """A Tap that adds a Drift if the mean distance of the latest speech from its nearest references
+    exceeds `factor` times the detector's usual distance.
 
-    A detector that has become another is watched anew: distances from one model's references say
-    nothing of another's.
+    After a change of model it starts again: distances from one model's references say nothing about
+    another's.
     """
 
-    def __init__(self, listener: Listener, detector: Knowing, factor: float):
-        self._listener, self._detector, self._factor = listener, detector, factor
+    def __init__(self, detector: Knowing, factor: float):
+        self._detector, self._factor = detector, factor
         self._watch()
 
     def _watch(self) -> None:
@@ -47,34 +44,24 @@ class DriftWatch:
         self._bound = None if usual is None else usual * self._factor
         self._latest: deque[float] = deque(maxlen=LATEST)
         self._sum = 0.0
-        self._told = False
+        self._was_far = False
 
-    def hear(self, chunk: AudioChunk) -> HopBatch:
-        return self._listener.hear(chunk)
-
-    def judged(self, heard: HopBatch, judgements: Sequence[Judgement]) -> list[Event]:
+    def observe(self, chunk: AudioChunk, events: Sequence[Event]) -> list[Drift]:
         if self._detector.name != self._model:
             self._watch()
-        return list(self._watched(self._listener.judged(heard, judgements)))
+        scores = [event for event in events if isinstance(event, Score) and event.llr is not None]
+        return [drift for score in scores if (drift := self._drift(score))]
 
-    def flush(self) -> Iterable[Event]:
-        return self._listener.flush()
+    def end(self, events: Sequence[Event]) -> list[Drift]:
+        return []
 
-    def _watched(self, events: Iterable[Event]) -> Iterable[Event]:
-        for event in events:
-            yield event
-            if (
-                self._bound is not None
-                and isinstance(event, Score)
-                and event.llr is not None
-                and event.neighbours
-            ):
-                self._add(1 - event.neighbours[0].similarity)
-                mean = self._sum / len(self._latest)
-                is_far = len(self._latest) >= FEWEST and mean > self._bound
-                if is_far and not self._told:
-                    yield Drift(event.end, mean, self._bound)
-                self._told = is_far
+    def _drift(self, score: Score) -> Drift | None:
+        if self._bound is None or not score.neighbours:
+            return None
+        self._add(1 - score.neighbours[0].similarity)
+        mean = self._sum / len(self._latest)
+        was_far, self._was_far = self._was_far, len(self._latest) >= FEWEST and mean > self._bound
+        return Drift(score.end, mean, self._bound) if self._was_far and not was_far else None
 
     def _add(self, distance: float) -> None:
         if len(self._latest) == LATEST:

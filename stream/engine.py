@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from radd.errors import RaddError
 from radd.ranges import check
 from radd.types import AudioChunk, Detector, Event, Judgement, Part, Shed
-from stream.monitor import HopBatch
+from stream.monitor import HopBatch, Monitor
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +25,10 @@ class EngineSettings:
         check(self, streams_at_once=(1, 256), late_ms=(0, 60_000))
 
 
-class Listener(Protocol):
-    """Turns the chunks of one stream into events; the implementation is in stream/monitor.py."""
-
-    def hear(self, chunk: AudioChunk) -> HopBatch:
-        """Prepare a chunk for scoring. judged() must follow before the next chunk."""
-        ...
-
-    def judged(self, heard: HopBatch, judgements: Sequence[Judgement]) -> Iterable[Event]: ...
-    def flush(self) -> Iterable[Event]: ...
-
-
 class Fed(NamedTuple):
     """A chunk of one of several streams."""
 
-    listener: Listener
+    monitor: Monitor
     chunk: AudioChunk
     shed: Shed = Shed.NOTHING
 
@@ -50,20 +39,20 @@ def feed(detector: Detector, chunks: Sequence[Fed]) -> list[Iterable[Event] | Ra
 
     Raises what the detector raises, because that affects all streams.
     """
-    heard = [fed.listener.hear(fed.chunk) for fed in chunks]
-    asked = [k for k, one in enumerate(heard) if len(one.samples)]
-    parts = [Part(heard[k].state, heard[k].samples, chunks[k].shed) for k in asked]
-    judged = dict(zip(asked, detector.push_many(parts) if parts else [], strict=True))
+    batches = [fed.monitor.hear(fed.chunk) for fed in chunks]
+    filled = [k for k, batch in enumerate(batches) if len(batch.samples)]
+    parts = [Part(batches[k].state, batches[k].samples, chunks[k].shed) for k in filled]
+    judged = dict(zip(filled, detector.push_many(parts) if parts else [], strict=True))
     return [
-        _events(fed.listener, one, judged.get(k, []))
-        for k, (fed, one) in enumerate(zip(chunks, heard, strict=True))
+        _events(fed.monitor, batch, judged.get(k, []))
+        for k, (fed, batch) in enumerate(zip(chunks, batches, strict=True))
     ]
 
 
 def _events(
-    listener: Listener, heard: HopBatch, judgements: Sequence[Judgement]
+    monitor: Monitor, batch: HopBatch, judgements: Sequence[Judgement]
 ) -> Iterable[Event] | RaddError:
     try:
-        return listener.judged(heard, judgements)
+        return monitor.judged(batch, judgements)
     except RaddError as error:
         return error

@@ -190,7 +190,11 @@ class LiveView:
             totals = seen.totals
             counts.update(
                 self.counts(stream)
-                | {"lost": totals.lost_samples, "gaps": totals.gaps, "shed": totals.shed}
+                | {
+                    "lost": totals.losses.lost_samples,
+                    "gaps": totals.losses.gaps,
+                    "shed": totals.shed,
+                }
             )
         latencies_ms = sorted(self.latencies_ms)
         latency = (
@@ -277,7 +281,7 @@ def _in_brief(seen: Seen) -> tuple[Text, Text, Text]:
     )
     found = f"{score.p_spoof:4.0%}" if score and score.p_spoof is not None else "   ·"
     counts = (
-        (f"lost {seconds(seen.totals.lost_samples):.1f} s", seen.totals.lost_samples),
+        (f"lost {seconds(seen.totals.losses.lost_samples):.1f} s", seen.totals.losses.lost_samples),
         (f"shed {seen.totals.shed}", seen.totals.shed),
         (f"alerts {seen.totals.alerts}", seen.totals.alerts),
     )

@@ -23,6 +23,7 @@ from radd.types import (
 )
 from stream.alerts import AlertSettings, Recorder
 from stream.decision import Decider, DecisionSettings
+from stream.gap_count import GapCount
 from stream.windower import Hops, Windower
 
 SILENCE_DBFS = -120.0
@@ -82,8 +83,7 @@ class Monitor(Generic[S]):
         self._recorder = Recorder(alerts, stream_id)
         self._clock = clock
         self._end = 0
-        self._gaps = 0
-        self._gap_end = -1
+        self._gaps = GapCount()
         self._shed = 0
 
     def feed(self, chunk: AudioChunk) -> list[Event]:
@@ -122,7 +122,9 @@ class Monitor(Generic[S]):
             )
             self._shed = self._shed + 1 if score.verdict is Verdict.SHED else 0
             events += (
-                [score] if decision is None else [score, self._recorder.alert(decision, self._gaps)]
+                [score]
+                if decision is None
+                else [score, self._recorder.alert(decision, self._gaps.gaps)]
             )
             began = self._decider.began
             self._recorder.forget(
@@ -150,8 +152,8 @@ class Monitor(Generic[S]):
         self._recorder.reset()
         self._state = self._detector.start()
         self._shed = 0
-        self._gaps += gap.start != self._gap_end  # an ongoing loss is reported in adjoining parts
-        self._end = self._gap_end = gap.end
+        self._gaps.add(gap)
+        self._end = gap.end
         reason = f"{seconds(gap.end - gap.start):.3f} s lost: {gap.cause}"
         if unjudged:
             reason += f"; {seconds(unjudged):.3f} s before that were too short to score"
@@ -159,7 +161,7 @@ class Monitor(Generic[S]):
 
     def _close(self) -> list[Event]:
         decision = self._decider.close(self._end)
-        return [] if decision is None else [self._recorder.alert(decision, self._gaps)]
+        return [] if decision is None else [self._recorder.alert(decision, self._gaps.gaps)]
 
     def _verdict(self, judgement: Judgement) -> Verdict:
         if judgement.llr is not None:

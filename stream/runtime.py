@@ -27,8 +27,9 @@ from radd.types import (
     Source,
     seconds,
 )
-from stream.engine import EngineSettings, Fed, Listener, feed
+from stream.engine import EngineSettings, Fed, feed
 from stream.hot_reload import HotReload, NoReload
+from stream.monitor import Monitor
 from stream.multiplexer import Arrival, Multiplexer
 from stream.run_events import (
     Display,
@@ -41,6 +42,7 @@ from stream.run_events import (
 )
 from stream.service import Service
 from stream.sinks import Fanout, Totals, describe_loss
+from stream.tap import Tap, ended, observed
 
 STATS_EVERY_SAMPLES = 60 * SAMPLE_RATE_HZ
 CALM_S = 5.0  # without a late stream, until the machine counts as fast enough again
@@ -139,11 +141,11 @@ class Ending:
 
 
 class Stream:
-    """One source of a run, its listener, and its counts."""
+    """One source of a run, its monitor, its taps, and its counts."""
 
-    def __init__(self, id: str, source: Source, listener: Listener):
+    def __init__(self, id: str, source: Source, monitor: Monitor, taps: Sequence[Tap] = ()):
         """`id` is a UUID, by which events, rows and alerts refer to their stream."""
-        self.id, self.source, self.listener = id, source, listener
+        self.id, self.source, self.monitor, self.taps = id, source, monitor, taps
         self.totals = Totals()
         self.reason: str | None = None
         """why it ended, None while it runs"""
@@ -274,7 +276,7 @@ class Run:
             if chunk is None:
                 self._finish(stream, self.ending.reason or "end", error)
             else:
-                fed.append((stream, Fed(stream.listener, self._within_duration(chunk), shed)))
+                fed.append((stream, Fed(stream.monitor, self._within_duration(chunk), shed)))
         for (stream, (_, chunk, shed)), events in zip(
             fed, feed(self.detector, [one for _, one in fed]), strict=True
         ):
@@ -282,7 +284,7 @@ class Run:
                 self._finish(stream, "error", events)
                 continue
             hops = stream.totals.scores
-            self._write(stream, events)
+            self._write(stream, observed(stream.taps, chunk, events))
             stream.end = chunk.end
             stream.brief_hops += (stream.totals.scores - hops) * (shed is Shed.BLOCKS)
             self._tell_shedding(stream, shed)
@@ -299,7 +301,7 @@ class Run:
             sinks.write(event, stream.id)
 
     def _flush(self, stream: Stream) -> None:
-        self._write(stream, stream.listener.flush())
+        self._write(stream, ended(stream.taps, stream.monitor.flush()))
 
     def _finish(self, stream: Stream, reason: str, error: Exception | None = None) -> None:
         """End a stream. Its end is reported now if others continue, else when the journal is
@@ -408,8 +410,8 @@ class Run:
             "scores": totals.scores,
             "measured": totals.measured,
             "alerts": totals.alerts,
-            "gaps": totals.gaps,
-            "lost_s": seconds(totals.lost_samples),
+            "gaps": totals.losses.gaps,
+            "lost_s": seconds(totals.losses.lost_samples),
             "drops": counts.get("drops", 0),
             "overruns": counts.get("overruns", 0),
             "shed_hops": totals.shed,

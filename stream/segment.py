@@ -1,4 +1,4 @@
-"""The stretches of equal length into which a stream is cut for whoever looks at some of them."""
+"""The segments of equal length into which a stream is cut for whoever looks at some of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from radd.types import HOP_SAMPLES, AudioChunk, Score
 
 
 class CurrentSegment:
-    """The stretch of a stream that is being heard; after a gap in the sound one begins anew."""
+    """The current segment of a stream; after a gap a new one begins."""
 
     def __init__(self, hops: int):
         self.hops = hops
@@ -16,7 +16,7 @@ class CurrentSegment:
         self._begin(0, self._heard)
 
     def hear(self, chunk: AudioChunk) -> bool:
-        """Add sound; whether a stretch began because of a gap before it."""
+        """Add sound; whether a segment began because of a gap before it."""
         gap = chunk.start > self.start + len(self._heard)
         if gap:
             self._begin(chunk.start, self._heard[:0])
@@ -24,7 +24,7 @@ class CurrentSegment:
         return gap
 
     def judge(self, score: Score) -> None:
-        """Add the score of a hop; one that is of sound before the stretch counts nowhere."""
+        """Add the score of a hop; one that is of sound before the segment counts nowhere."""
         if score.end > self.start:
             self.scores.append(score)
 
@@ -39,7 +39,7 @@ class CurrentSegment:
         return self._heard[: self.hops * HOP_SAMPLES].copy()
 
     def end(self) -> None:
-        """The next stretch begins where this one ends."""
+        """The next segment begins where this one ends."""
         length = self.hops * HOP_SAMPLES
         self._begin(self.start + length, self._heard[length:])
 

@@ -29,6 +29,7 @@ from radd.types import (
     Verdict,
     seconds,
 )
+from stream.gap_count import GapCount
 from stream.run_events import IndexChanged, ModelChanged, Notice, Started, Stats, Stopped
 
 
@@ -52,11 +53,11 @@ class Fanout:
 
 
 class Totals:
-    """A sink that counts; a loss reported in adjoining parts is one gap."""
+    """A sink that counts."""
 
     def __init__(self):
-        self.scores = self.measured = self.shed = self.alerts = self.gaps = self.lost_samples = 0
-        self._gap_end = -1
+        self.scores = self.measured = self.shed = self.alerts = 0
+        self.losses = GapCount()
 
     def write(self, event: Event | Notice, stream: str | None = None) -> None:
         match event:
@@ -66,10 +67,8 @@ class Totals:
                 self.shed += event.verdict is Verdict.SHED
             case Alert():
                 self.alerts += event.state is AlertState.OPEN
-            case Gap(start, end):
-                self.gaps += start != self._gap_end
-                self.lost_samples += end - start
-                self._gap_end = end
+            case Gap():
+                self.losses.add(event)
 
 
 class Lines:

@@ -11,18 +11,17 @@ from radd.types import HOP_SAMPLES, Alert, AudioChunk, Gap, Sample
 from storage.journal import Journal
 from storage.records import SAMPLE
 from storage.tables import alerts, clips, evidence
-from stream.engine import Fed, feed
-from stream.sampling import STRETCH_SAMPLES, Sampler
+from stream.sampling import SEGMENT_SAMPLES, Sampler
 from stream.sinks import as_json
+from stream.tap import ended, observed
 
-ALL = 3600 * 16_000 / STRETCH_SAMPLES
+ALL = 3600 * 16_000 / SEGMENT_SAMPLES
 
 
 def heard(detector, chunks, per_hour=ALL, stream_id=STREAM_ID):
-    sampler = Sampler(monitor(detector, stream_id), per_hour, stream_id, 5)
-    return [
-        event for chunk in chunks for event in feed(detector, [Fed(sampler, chunk)])[0]
-    ] + sampler.flush()
+    stream, taps = monitor(detector, stream_id), [Sampler(per_hour, stream_id, 5)]
+    events = [event for chunk in chunks for event in observed(taps, chunk, stream.feed(chunk))]
+    return events + ended(taps, stream.flush())
 
 
 def samples(events):
@@ -33,8 +32,8 @@ def samples(events):
 def test_a_sample_is_the_sound_and_the_scores_of_its_stretch(brightness, size):
     sound = voice(1, 20, synthetic=False)
     first, second = samples(heard(brightness, cut(sound, size)))
-    for sample, start in ((first, 0), (second, STRETCH_SAMPLES)):
-        assert (sample.start, sample.end, sample.gaps) == (start, start + STRETCH_SAMPLES, 0)
+    for sample, start in ((first, 0), (second, SEGMENT_SAMPLES)):
+        assert (sample.start, sample.end, sample.gaps) == (start, start + SEGMENT_SAMPLES, 0)
         assert (sample.clip == sound[start : sample.end]).all()
         assert [end for end, _ in sample.trace] == [
             start + HOP_SAMPLES * (i + 1) for i in range(64)
@@ -77,7 +76,7 @@ def test_no_sample_straddles_a_gap(brightness):
     assert [(sample.start, sample.gaps) for sample in samples(events)] == [
         (0, 0),
         (250_000, 1),
-        (250_000 + STRETCH_SAMPLES, 1),
+        (250_000 + SEGMENT_SAMPLES, 1),
     ]
 
 
@@ -118,7 +117,7 @@ def test_a_sample_is_kept_as_an_alert_is_and_told(brightness, settings):
         "pending",
         info.bundle,
     )
-    assert (row["began_samples"], row["end_samples"]) == (0, STRETCH_SAMPLES) and row[
+    assert (row["began_samples"], row["end_samples"]) == (0, SEGMENT_SAMPLES) and row[
         "ended_utc"
     ] > row["began_utc"]
     (clip,) = rows(settings.url, clips)

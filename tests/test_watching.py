@@ -21,32 +21,18 @@ from app.settings import load
 from radd.bundle import load_detector, usual_distance
 from radd.errors import ModelError
 from radd.hot_swap import HotSwapDetector
-from radd.types import Compared, Drift, Neighbour
+from radd.types import AudioChunk, Compared, Drift, Neighbour
 from storage import tables
 from storage.journal import Journal
 from storage.learning import Learning
 from stream.decision import DecisionSettings
 from stream.drift import FEWEST, LATEST, DriftWatch
-from stream.engine import Fed, feed
-from stream.monitor import HopBatch
-from stream.shadow import EVERY, STRETCH_HOPS, WARM_HOPS, Shadow, Shadowed
+from stream.shadow import EVERY, SEGMENT_HOPS, WARM_HOPS, Shadow, ShadowTap
 from stream.sinks import as_json, describe_drift
+from stream.tap import ended, observed
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "docs" / "events.schema.json").read_text("utf-8"))
 DECISION = DecisionSettings(**CONFIG["decision"])
-
-
-class Told:
-    """A Listener whose events are given."""
-
-    def hear(self, chunk):
-        return HopBatch(None, None, chunk, None)
-
-    def judged(self, heard, judgements):
-        return heard.events
-
-    def flush(self):
-        return []
 
 
 def watched(watch, first, distances):
@@ -57,16 +43,17 @@ def watched(watch, first, distances):
         )
         for k, distance in enumerate(distances)
     ]
-    found = watch.judged(watch.hear(events), [])
+    found = observed([watch], NO_SOUND, events)
     assert [event for event in found if not isinstance(event, Drift)] == events
     return [event for event in found if isinstance(event, Drift)]
 
 
+NO_SOUND = AudioChunk(np.zeros(0, np.float32), 0)
 KNOWING = SimpleNamespace(name="radd 1", usual_distance=0.1)
 
 
 def test_drift_is_told_once_and_again_after_it_had_gone():
-    watch = DriftWatch(Told(), KNOWING, 2.0)
+    watch = DriftWatch(KNOWING, 2.0)
     assert watched(watch, 1, [0.1] * FEWEST) == []
     (drift,) = watched(watch, FEWEST + 1, [0.5] * LATEST)
     assert drift.bound == 0.2 < drift.distance < 0.21
@@ -75,10 +62,10 @@ def test_drift_is_told_once_and_again_after_it_had_gone():
 
 
 def test_a_minute_passes_before_drift_is_told_and_what_was_not_measured_says_nothing():
-    watch = DriftWatch(Told(), KNOWING, 2.0)
+    watch = DriftWatch(KNOWING, 2.0)
     assert watched(watch, 1, [0.5] * (FEWEST - 1)) == []
     silent = [replace(score(2_048 * k), llr=None) for k in range(FEWEST)]
-    assert watch.judged(watch.hear(silent), []) == silent
+    assert observed([watch], NO_SOUND, silent) == silent
     assert len(watched(watch, FEWEST, [0.5])) == 1
 
 
@@ -89,7 +76,7 @@ def test_after_a_change_of_model_the_bound_is_that_of_the_model_in_use(shipped_b
     assert usual == usual_distance(shipped_bundle)
     other = replace(other, name="radd 2", bundle=replace(other.bundle, usual_distance=2 * usual))
     in_use = HotSwapDetector(detector)
-    watch = DriftWatch(Told(), in_use, 1.5)
+    watch = DriftWatch(in_use, 1.5)
     assert [drift.bound for drift in watched(watch, 1, [4 * usual] * LATEST)] == [1.5 * usual]
     in_use.swap(other)
     assert watched(watch, 1, [2.9 * usual] * FEWEST) == [], (
@@ -99,7 +86,7 @@ def test_after_a_change_of_model_the_bound_is_that_of_the_model_in_use(shipped_b
 
 
 def test_a_model_that_does_not_know_what_is_usual_says_nothing_of_drift():
-    watch = DriftWatch(Told(), SimpleNamespace(name="radd 1", usual_distance=None), 2.0)
+    watch = DriftWatch(SimpleNamespace(name="radd 1", usual_distance=None), 2.0)
     assert watched(watch, 1, [2.0] * FEWEST) == []
 
 
@@ -119,12 +106,12 @@ class Harsh(BrightnessDetector):
         return found if found.llr is None else replace(found, llr=-6.0)
 
 
-def heard(listener, sound, size=2_048):
-    detector = BrightnessDetector()
+def heard(sound, size=2_048, shadow=None):
+    stream, taps = monitor(BrightnessDetector()), [ShadowTap(shadow)] if shadow else []
     events = [
-        event for chunk in cut(sound, size) for event in feed(detector, [Fed(listener, chunk)])[0]
+        event for chunk in cut(sound, size) for event in observed(taps, chunk, stream.feed(chunk))
     ]
-    return events + list(listener.flush())
+    return events + ended(taps, stream.flush())
 
 
 def parted(events):
@@ -136,23 +123,17 @@ def parted(events):
 @pytest.mark.parametrize("size", [2_048, 50_000])
 def test_a_candidate_judges_beside_the_champion_and_changes_nothing(size):
     sound = voice(1, 20, synthetic=False)
-    plain = heard(monitor(BrightnessDetector()), sound, size)
+    plain = heard(sound, size)
     for candidate, alert in ((Harsh(), True), (BrightnessDetector(), False)):
-        events, (found,) = parted(
-            heard(
-                Shadowed(monitor(BrightnessDetector()), Shadow(lambda c=candidate: c, DECISION)),
-                sound,
-                size,
-            )
-        )
+        events, (found,) = parted(heard(sound, size, Shadow(lambda c=candidate: c, DECISION)))
         assert [repr(event) for event in events] == [repr(event) for event in plain]
         assert (found.candidate, found.champion_alert, found.candidate_alert) == (
             candidate.name,
             False,
             alert,
         )
-        assert found.end == STRETCH_HOPS * 2_048 and found.heard_s == pytest.approx(
-            (STRETCH_HOPS - WARM_HOPS) * 0.128
+        assert found.end == SEGMENT_HOPS * 2_048 and found.heard_s == pytest.approx(
+            (SEGMENT_HOPS - WARM_HOPS) * 0.128
         )
         assert (found.difference < -5) if alert else found.difference == pytest.approx(0, abs=1e-9)
 
@@ -163,11 +144,7 @@ def test_without_a_candidate_and_with_a_broken_one_the_champion_goes_on(caplog):
 
     for candidate in (lambda: None, broken):
         with caplog.at_level(logging.WARNING):
-            events, found = parted(
-                heard(
-                    Shadowed(monitor(BrightnessDetector()), Shadow(candidate, DECISION)), takeover()
-                )
-            )
+            events, found = parted(heard(takeover(), shadow=Shadow(candidate, DECISION)))
         assert found == [] and len(events) > 200
     assert "a byte has changed" in caplog.text
 
@@ -180,19 +157,19 @@ def test_most_speech_is_judged_once_and_a_busy_shadow_never_holds_the_champion_u
         free.wait(PATIENCE_S)
         return Harsh()
 
-    stretch_s = STRETCH_HOPS * 0.128
+    stretch_s = SEGMENT_HOPS * 0.128
     shadow = Shadow(slow, DECISION)
-    listener = Shadowed(monitor(BrightnessDetector()), shadow)
+    stream, tap = monitor(BrightnessDetector()), ShadowTap(shadow)
     events = []
     for chunk in cut(voice(1, stretch_s * (3 * EVERY + 1), synthetic=False), 64 * 2_048):
-        events += feed(BrightnessDetector(), [Fed(listener, chunk)])[0]
+        events += observed([tap], chunk, stream.feed(chunk))
         assert chunk.start or not entered.is_set()
     assert entered.wait(PATIENCE_S) and parted(events)[1] == []
     free.set()
-    found = parted(listener.flush())[1]
+    found = parted(ended([tap], stream.flush()))[1]
     assert 1 <= len(found) <= 3 and {
-        event.end % (STRETCH_HOPS * 2_048 * EVERY) for event in found
-    } == {STRETCH_HOPS * 2_048}
+        event.end % (SEGMENT_HOPS * 2_048 * EVERY) for event in found
+    } == {SEGMENT_HOPS * 2_048}
 
 
 def test_shadow_runs_are_stored_by_the_hour_and_summed(settings):

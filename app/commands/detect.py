@@ -16,7 +16,7 @@ from pathlib import Path
 
 from app.installation import Installation, installation
 from app.settings import Settings
-from app.shadow import shadow_run
+from app.shadow import shadow_of
 from radd.channels import ChannelChoice
 from radd.errors import ConfigError
 from radd.hot_swap import HotSwapDetector
@@ -26,16 +26,19 @@ from stream.capture.microphone import MicrophoneSource
 from stream.capture.portaudio import list_devices
 from stream.capture.sources import SourceOptions, open_sources
 from stream.drift import DriftWatch
-from stream.engine import Listener
 from stream.hot_reload import HotReload, follow
 from stream.live_view import LiveView
 from stream.monitor import Monitor
 from stream.run_events import Display
 from stream.runtime import Ending, EventJournal, NoJournal, Run, Stream
 from stream.sampling import Sampler
+from stream.shadow import ShadowTap
 from stream.sinks import ConsoleLines, JsonLines
+from stream.tap import Tap
 
 log = logging.getLogger(__name__)
+Observer = Callable[[str], list[Tap]]
+"""the taps of the stream with an id"""
 
 
 def detect(arguments: argparse.Namespace, ending: Ending) -> None:
@@ -45,8 +48,8 @@ def detect(arguments: argparse.Namespace, ending: Ending) -> None:
     sources = all_sources(arguments, settings)
     bundle = here.bundle()
     detector = HotSwapDetector(here.load(bundle))
-    wrappers = [drift_watch(detector, settings), shadow_run(here, not arguments.no_store)]
-    streams = [stream_of(source, detector, settings, arguments, wrappers) for source in sources]
+    observers = observers_of(here, detector, stored=not arguments.no_store)
+    streams = [stream_of(source, detector, settings, observers) for source in sources]
     with choose_display(arguments.json, streams) as display:
         listen(streams, detector, here, bundle, display, ending, arguments)
 
@@ -81,26 +84,23 @@ def source_options(arguments: argparse.Namespace, specs: list[str]) -> SourceOpt
 
 
 def stream_of(
-    source: Source,
-    detector: HotSwapDetector,
-    settings: Settings,
-    arguments: argparse.Namespace,
-    wrappers: list[Callable[[Listener], Listener]],
+    source: Source, detector: HotSwapDetector, settings: Settings, observers: list[Observer]
 ) -> Stream:
     stream_id = str(uuid.uuid4())
-    listener: Listener = Monitor(detector, settings.decision, settings.alerts, stream_id)
-    if settings.storage.sample_per_hour and not arguments.no_store:
-        listener = Sampler(
-            listener, settings.storage.sample_per_hour, stream_id, settings.alerts.neighbours
-        )
-    for wrap in wrappers:
-        listener = wrap(listener)
-    return Stream(stream_id, source, listener)
+    monitor = Monitor(detector, settings.decision, settings.alerts, stream_id)
+    return Stream(stream_id, source, monitor, [tap for of in observers for tap in of(stream_id)])
 
 
-def drift_watch(detector: HotSwapDetector, settings: Settings) -> Callable[[Listener], Listener]:
-    """Detects audio that is far from all voices known to the model in use."""
-    return lambda listener: DriftWatch(listener, detector, settings.retrain.drift_factor)
+def observers_of(here: Installation, detector: HotSwapDetector, stored: bool) -> list[Observer]:
+    """What observes every stream; some of it only where events are `stored`."""
+    settings = here.settings
+    per_hour = settings.storage.sample_per_hour if stored else 0
+    shadow = shadow_of(here) if stored else None
+    return [
+        lambda id: [Sampler(per_hour, id, settings.alerts.neighbours)] if per_hour else [],
+        lambda id: [DriftWatch(detector, settings.retrain.drift_factor)],
+        lambda id: [ShadowTap(shadow)] if shadow else [],
+    ]
 
 
 def listen(

@@ -1,0 +1,18 @@
+"""Counts the gaps of a stream."""
+
+from __future__ import annotations
+
+from radd.types import Gap
+
+
+class GapCount:
+    """The number of gaps so far. A loss that is reported in adjoining parts is one gap."""
+
+    def __init__(self) -> None:
+        self.gaps = self.lost_samples = 0
+        self._end = -1
+
+    def add(self, gap: Gap) -> None:
+        self.gaps += gap.start != self._end
+        self.lost_samples += gap.end - gap.start
+        self._end = gap.end
