@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 import numpy as np
 
@@ -42,6 +43,19 @@ class StreamResult:
     alarms: list[Alarm]
 
 
+class Figures(TypedDict):
+    """The figures of an outcome, as in stream.json; None where nothing was measured."""
+
+    hours_real: float
+    false_alarms: int
+    false_alarms_per_hour: float | None
+    false_alarms_per_hour_ci95: list[float] | None
+    n_fakes: int
+    missed_percent: float | None
+    median_time_to_detection_s: float | None
+    p90_time_to_detection_s: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class StreamOutcome:
     """Errors and delays at one threshold."""
@@ -54,7 +68,7 @@ class StreamOutcome:
     delays_s: list[float]
     """from the onset of a fake to its alert, ascending"""
 
-    def figures(self) -> dict[str, float | int | list[float] | None]:
+    def figures(self) -> Figures:
         """The figures of stream.json; None where nothing was measured."""
         low, high = interval95(self.false_alarms)
         return {
@@ -80,7 +94,8 @@ def decide_again(hops: list[tuple[int, float | None, int]], decider: AlarmDecide
     """The alarms that a fresh decider raises over known judgements: what its settings would have
     changed.
     """
-    alarms, end = [], 0
+    alarms: list[Alarm] = []
+    end = 0
     for end, llr, window_samples in hops:
         _follow(alarms, decider.update(end, llr, window_samples), end)
     _follow(alarms, decider.close(end), end)
@@ -113,7 +128,10 @@ def count(
         false_alarms += sum(fake is None and _is_false(recording, alarm) for alarm, fake in pairs)
         for fake in recording.fakes:
             found = [alarm.opened_s - fake.onset_s for alarm, other in pairs if other is fake]
-            lasting = any(alarm.opened_s <= fake.onset_s < alarm.ended_s for alarm in raised)
+            lasting = any(
+                alarm.opened_s <= fake.onset_s and (alarm.ended_s or math.inf) > fake.onset_s
+                for alarm in raised
+            )
             if lasting:
                 continue
             missed += not found

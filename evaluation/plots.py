@@ -9,10 +9,12 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 from statistics import NormalDist
+from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.typing import RcKeyType
 
 from evaluation.outcome import StreamOutcome
 from radd.metrics import ErrorRates, eer
@@ -26,7 +28,7 @@ COLOURS = {
     "--accent": "#7a5bd0",
 }
 INK, MUTED, LINE, BONAFIDE, SPOOF, ACCENT = COLOURS.values()
-STYLE = {
+STYLE: dict[RcKeyType, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "radd",
     "font.family": "DejaVu Sans",

@@ -11,7 +11,8 @@ class Progress:
 
     def __init__(self, what: str):
         self._what = what
-        self._began, self._before = time.monotonic(), None
+        self._began = time.monotonic()
+        self._before: int | None = None
         self._shown = 0.0
 
     def __call__(self, done: int, of: int) -> None:

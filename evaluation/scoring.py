@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +90,7 @@ class ClipScorer:
             scores = [self._score_lane(utt, path, lane) for lane in self._lanes(path)]
         except AudioError as error:
             return ClipScore(utt, None, str(error))
-        return min(scores, key=lambda score: score.llr)
+        return min(scores, key=lambda score: math.inf if score.llr is None else score.llr)
 
     def _lanes(self, path: Path) -> tuple[Lane, ...]:
         found = lanes(path, self._choice)
@@ -102,7 +103,8 @@ class ClipScorer:
         llrs = [judgement.llr for judgement in judged if judgement.llr is not None]
         if llrs:
             return ClipScore(utt, float(np.mean(llrs)))
-        llrs = [judgement.llr for judgement in self._longest(utt, path, lane, gated=False)]
+        ungated = self._longest(utt, path, lane, gated=False)
+        llrs = [judgement.llr for judgement in ungated if judgement.llr is not None]
         return ClipScore(
             utt, float(np.mean(llrs)), refusal=f"{judged[-1].refusal}: {judged[-1].reason}"
         )
@@ -125,18 +127,19 @@ def _hops(sound: Iterator[np.ndarray], at_once: int, fill: bool) -> Iterator[np.
     """Blocks of any length as whole hops, `at_once` or more but never all of a long clip; at least
     one hop with `fill`.
     """
-    heard, waiting, size = 0, [], 0
+    waiting: list[np.ndarray] = []
+    heard = size = 0
     for samples in sound:
         waiting.append(samples)
         size += len(samples)
         if size >= at_once * HOP_SAMPLES:
-            sound = np.concatenate(waiting)
+            joined = np.concatenate(waiting)
             whole = size - size % HOP_SAMPLES
-            yield sound[:whole]
-            heard, waiting, size = heard + whole, [sound[whole:]], size - whole
-    sound = np.concatenate([*waiting, np.zeros(0, np.float32)])
+            yield joined[:whole]
+            heard, waiting, size = heard + whole, [joined[whole:]], size - whole
+    joined = np.concatenate([*waiting, np.zeros(0, np.float32)])
     if fill and not heard and size < HOP_SAMPLES:
-        sound = np.pad(sound, (0, HOP_SAMPLES - size))
-    whole = len(sound) - len(sound) % HOP_SAMPLES
+        joined = np.pad(joined, (0, HOP_SAMPLES - size))
+    whole = len(joined) - len(joined) % HOP_SAMPLES
     if whole:
-        yield sound[:whole]
+        yield joined[:whole]

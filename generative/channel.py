@@ -6,7 +6,7 @@ with its input. The same recipe meets both labels, so that no condition tells wh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +88,11 @@ def equaliser(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A smooth random frequency response within about +-9 dB."""
     f = _frequencies(samples) / 8000
     gain_db = sum(
-        rng.uniform(-5, 5) * np.cos(np.pi * k * f + rng.uniform(0, 2 * np.pi)) for k in range(1, 5)
+        (
+            rng.uniform(-5, 5) * np.cos(np.pi * k * f + rng.uniform(0, 2 * np.pi))
+            for k in range(1, 5)
+        ),
+        np.zeros_like(f),
     )
     return _filter(samples, 10 ** (gain_db / 20))
 
@@ -218,8 +222,8 @@ class Channel:
 
     def __init__(
         self,
-        noise: list[np.ndarray] = (),
-        rooms: list[np.ndarray] = (),
+        noise: Sequence[np.ndarray] = (),
+        rooms: Sequence[np.ndarray] = (),
         rawboost: float = 0.0,
         codecs: float = CODECS,
     ) -> None:

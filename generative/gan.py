@@ -97,6 +97,13 @@ class ResidualBlock(nn.Module):
         return x
 
 
+class Mean(nn.ModuleList):
+    """The mean of the outputs of blocks."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return sum(block(x) for block in self) / len(self)
+
+
 class Generator(nn.Module):
     """Mel spectra (batch, BANDS, t) -> samples (batch, t * STEP_SAMPLES), full scale +-1."""
 
@@ -109,16 +116,15 @@ class Generator(nn.Module):
             for i, o, rate in zip(widths, widths[1:], size.rates, strict=False)
         )
         self.blocks = nn.ModuleList(
-            nn.ModuleList(ResidualBlock(width, kernel, size.dilations) for kernel in size.kernels)
+            Mean(ResidualBlock(width, kernel, size.dilations) for kernel in size.kernels)
             for width in widths[1:]
         )
         self.last = _conv(widths[-1], 1, 7)
 
     def forward(self, mel: Tensor) -> Tensor:
         x = self.first(mel)
-        for up, blocks in zip(self.ups, self.blocks, strict=True):
-            x = up(nn.functional.leaky_relu(x, SLOPE))
-            x = sum(block(x) for block in blocks) / len(blocks)
+        for up, mean in zip(self.ups, self.blocks, strict=True):
+            x = mean(up(nn.functional.leaky_relu(x, SLOPE)))
         return torch.tanh(self.last(nn.functional.leaky_relu(x, SLOPE))).squeeze(1)
 
 

@@ -82,11 +82,11 @@ class Pairs:
         effects = list(LINES.values())
         degraded = [effects[k](crop, rng) for k, crop in zip(line, clean, strict=True)]
         short_time = ShortTime(clean.shape[1], FFT_SAMPLES, STEP_SAMPLES)
-        seen = [
+        target, given = (
             np.stack([log_magnitudes(short_time.spectra(x)) for x in crops])
             for crops in (clean, degraded)
-        ]
-        return *seen, line
+        )
+        return target, given, line
 
 
 def log_magnitudes(spectra: np.ndarray) -> np.ndarray:
@@ -201,7 +201,7 @@ def plan_clips(real: list[Clip], fake: list[Clip], count: int, seed: int) -> lis
     decoded, real, fake = (
         drawn(clips, np.random.default_rng([seed, k])) for k, clips in enumerate((real, real, fake))
     )
-    plans = []
+    plans: list[ClipPlan] = []
     for turn, (one, other, *altered) in enumerate(
         zip(decoded[::2], decoded[1::2], real, fake, strict=False)
     ):

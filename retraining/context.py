@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from retraining.curation import LabelledClip
 from training.config import RetrainSettings
 
 
@@ -19,7 +20,7 @@ class RetrainStore(Protocol):
 
     lease: Any
 
-    def confirmed(self) -> list: ...
+    def confirmed(self) -> Sequence[LabelledClip]: ...
     def answers(self) -> dict[str, list[str]]: ...
     def unlabelled(self, limit: int) -> list[str]: ...
     def sound(self, sha256: str) -> bytes | None: ...

@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
 import numpy as np
@@ -20,13 +20,22 @@ HELD = 3  # one stream's hour in so many is held back to prove candidates on
 class LabelledClip(Protocol):
     """A confirmed clip; storage/learning.py has the one that ships."""
 
-    sha256: str
-    label: str
-    source: str
-    stream_id: str
-    began_utc: datetime
-    reviewers: frozenset[str]
-    first: int
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def label(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def stream_id(self) -> str: ...
+    @property
+    def began_utc(self) -> datetime: ...
+    @property
+    def labelled_utc(self) -> datetime: ...
+    @property
+    def reviewers(self) -> frozenset[str]: ...
+    @property
+    def first(self) -> int: ...
 
 
 def one_sided(answers: Mapping[str, Sequence[str]]) -> set[str]:
@@ -51,7 +60,8 @@ def admitted(
             f"{ONE_SIDED} clips or more and every one of them the same: where that is right, have "
             "a second reviewer agree to them"
         )
-    taken, kept = Counter(), []
+    taken: Counter[tuple[str, date]] = Counter()
+    kept: list[LabelledClip] = []
     for clip in sighted:
         day = clip.source, clip.began_utc.date()
         taken[day] += 1

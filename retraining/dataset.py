@@ -19,6 +19,9 @@ from retraining.context import RetrainContext
 from training.bundle_maker import Windows, load_networks, score_windows
 from training.replay import CLEAN, Replay, group
 
+ScoredRecording = tuple[str, tuple[str, str, str, str, float], Windows]
+"""condition, (label, system, source, group, seconds) and windows of a recording"""
+
 
 class OneClip:
     """A recording for score_windows."""
@@ -89,7 +92,7 @@ class Scorer:
         return replayed(parts, self.width)
 
 
-def replayed(parts: list[tuple[str, tuple, Windows]], width: int) -> Replay:
+def replayed(parts: list[ScoredRecording], width: int) -> Replay:
     """Condition, (label, system, source, group, seconds) and windows of recordings as one Replay,
     none held back.
     """

@@ -80,7 +80,8 @@ def _compare(
     scores = np.array([[one[clip] for clip in clips] for one in said])
     real, hours = windows.label[clips] == "bonafide", windows.length_s[clips] / 3600
     names, group = np.unique(windows.group[clips], return_inverse=True)
-    rng, differences = np.random.default_rng(seed), []
+    rng = np.random.default_rng(seed)
+    differences: list[np.ndarray] = []
     while len(differences) < REPLICATES:
         times = np.bincount(rng.integers(0, len(names), len(names)), minlength=len(names))[group]
         drawn = np.repeat(np.arange(len(clips)), times)

@@ -8,6 +8,7 @@ import math
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from radd.index import BundleIndex
 from radd.registry import promote, propose_candidate, prune, version_of, withdraw_candidate
 from retraining.context import RetrainContext, RetrainStore
 from retraining.curation import LabelledClip, admitted, distinct, is_held
-from retraining.dataset import Scorer, replayed
+from retraining.dataset import ScoredRecording, Scorer, replayed
 from retraining.gates import FusedScorer, Gate, gates, live_gate, reviewed_gate, shadow_gate
 from retraining.refit import judging, refit, write_candidate
 from retraining.report import gate_numbers, round_report, shadow_report, write_report
@@ -158,7 +159,7 @@ def _round(
 
 def _heard(
     store: RetrainStore, scorer: Scorer, clips: list[LabelledClip]
-) -> tuple[list, list, list[str]]:
+) -> tuple[list[ScoredRecording], list[ScoredRecording], list[str]]:
     """Windows of the clips that teach and of those that prove, and in words what was left out."""
     found, problems = [], []
     for clip in clips:
@@ -174,7 +175,8 @@ def _heard(
     kept = distinct(vectors)
     if len(kept) < len(found):
         problems.append(f"{len(found) - len(kept)} clips that are nearly the same as another")
-    teaching, proving = [], []
+    teaching: list[ScoredRecording] = []
+    proving: list[ScoredRecording] = []
     for clip, windows in (found[i] for i in kept):
         system = "-" if clip.label == "bonafide" else "unknown"
         told = (
@@ -201,7 +203,7 @@ def _scored(store: RetrainStore, scorer: Scorer, sha256: str, first: int = 0) ->
 
 def _copies(
     store: RetrainStore, means: RetrainContext, scorer: Scorer, clips: list[LabelledClip]
-) -> list:
+) -> list[ScoredRecording]:
     """A fake of each real clip that teaches: the same words and voice, made by a machine."""
     made = []
     for clip in clips:
@@ -210,9 +212,7 @@ def _copies(
             continue
         store.lease.renew()
         rng = np.random.default_rng(int(clip.sha256[:16], 16))
-        windows = scorer.windows(
-            f"{clip.sha256}-copy", lambda flac=flac, rng=rng: means.copy(flac_samples(flac), rng)
-        )
+        windows = scorer.windows(f"{clip.sha256}-copy", partial(_copy, means, flac, rng))
         made.append(
             (
                 CLEAN,
@@ -223,8 +223,12 @@ def _copies(
     return made
 
 
-def _unlabelled(store: RetrainStore, scorer: Scorer) -> list:
-    found = []
+def _copy(means: RetrainContext, flac: bytes, rng: np.random.Generator) -> np.ndarray:
+    return means.copy(flac_samples(flac), rng)
+
+
+def _unlabelled(store: RetrainStore, scorer: Scorer) -> list[ScoredRecording]:
+    found: list[ScoredRecording] = []
     for sha256 in store.unlabelled(SHADOW_CLIPS):
         store.lease.renew()
         if (windows := _scored(store, scorer, sha256)) is not None:
