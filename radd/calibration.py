@@ -27,9 +27,9 @@ class Calibration:
 
     speech_s: tuple[float, ...]
     """lengths of speech at which it was fitted, ascending (n,)"""
-    alone: tuple[tuple[float, float], ...]
+    alone: tuple[tuple[float, ...], ...]
     """(n, 2)"""
-    fused: tuple[tuple[float, float, float, float], ...] = ()
+    fused: tuple[tuple[float, ...], ...] = ()
     """(n, 4); empty for a detector with a single score"""
     closeness: tuple[tuple[float, float, float], ...] = ()
     """(2, 3): weight, offset and cap of the closeness to confirmed real and to confirmed fake

@@ -7,7 +7,7 @@ independently of the label, so that no codec, line or room tells which is which.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -117,8 +117,8 @@ class KnownBlocks(BlockVectors):
     def __init__(self, blocks: BlockFeatures, head: OnnxModel) -> None:
         self._blocks, self._head = blocks, head
 
-    def starts(self, clip: int) -> np.ndarray:
-        return self._blocks.start[self._rows(clip)]
+    def starts(self, clip: int) -> Sequence[int]:
+        return self._blocks.start[self._rows(clip)].tolist()
 
     def vector(self, clip: int, start: int) -> np.ndarray:
         rows = self._rows(clip)

@@ -114,7 +114,7 @@ def build_index(
         starts = embedded.starts(i)
         if not len(starts):
             continue
-        at = int(starts[rng.integers(len(starts))])
+        at = starts[int(rng.integers(len(starts)))]
         vectors.append(embedded.vector(i, at))
         clip = clips.clips[i]
         references.append(
@@ -243,10 +243,11 @@ def clip_llrs(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean LLR of the windows of each clip, in nats: bona fide clips (n,) and spoof clips (m,)."""
     means = mean_llrs(windows.parts, windows.speech_s, windows.clip, calibration)
-    return tuple(
+    bonafide, spoof = (
         np.array([llr for clip, llr in means.items() if clips.clips[clip].label == label])
         for label in ("bonafide", "spoof")
     )
+    return bonafide, spoof
 
 
 def mean_llrs(

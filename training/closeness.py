@@ -58,7 +58,8 @@ def fit_closeness(
             )
             for told, windows in zip(heard, (*kin, strangers), strict=True):
                 told += [known.closeness(window)[closer] for window in windows]
-        rows.append(fit_row(*map(np.array, heard), len(strangers)))
+        again, same, other = map(np.array, heard)
+        rows.append(fit_row(again, same, other, len(strangers)))
     return tuple(rows)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from radd.bundle import BundledDetector
 from radd.dataset import DecodedClips
+from radd.errors import ModelError
 from radd.front_ends.log_bands import LogBands
 from radd.parallel import forked_in_order
 from radd.types import HOP_SAMPLES
@@ -79,4 +80,7 @@ def prepare(
 
 def ask(teacher: BundledDetector, samples: np.ndarray) -> float:
     """The teacher's LLR of a crop of whole hops, float32 (n * HOP_SAMPLES,), as one window."""
-    return teacher.push(teacher.start(), samples, gated=False, longest=True)[-1].llr
+    llr = teacher.push(teacher.start(), samples, gated=False, longest=True)[-1].llr
+    if llr is None:
+        raise ModelError(f"{teacher.name} has no score for a crop; use another teacher")
+    return llr

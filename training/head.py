@@ -41,6 +41,9 @@ class HeadPlan:
 class Head(nn.Module):
     """Features of a block -> hidden units and a logit, higher = bona fide."""
 
+    mean: Tensor
+    scale: Tensor
+
     def __init__(self, mean: Tensor, deviation: Tensor) -> None:
         super().__init__()
         self.register_buffer("mean", mean)
@@ -62,6 +65,9 @@ class Head(nn.Module):
 
 class Heads(nn.Module):
     """Several heads as one: features (batch, width) -> unit vectors and scores (batch,)."""
+
+    middle: Tensor
+    whitening: Tensor
 
     def __init__(self, heads: Sequence[Head]) -> None:
         super().__init__()
@@ -157,7 +163,7 @@ def export_heads(heads: Heads, path: Path) -> None:
     """
     for parameter in heads.parameters():
         parameter.data = parameter.data.half().float()
-    example = (torch.randn(2, len(heads.heads[0].mean)),)
+    example = (torch.randn(2, len(heads.get_buffer("heads.0.mean"))),)
     export_network(
         heads, example, ["features"], ["embedding", "score"], {"features": {0: "batch"}}, path
     )

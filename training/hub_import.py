@@ -76,6 +76,9 @@ class FilterBank(nn.Module):
     form one convolution.
     """
 
+    bank: Tensor
+    mel: Tensor
+
     def __init__(self, extractor) -> None:
         super().__init__()
         self.frames, self.mean, self.scale = extractor.max_length, extractor.mean, 2 * extractor.std
@@ -208,13 +211,16 @@ def classes_of(
             f"{named} has no class {', '.join(sorted(unknown))}; it has {', '.join(names.values())}"
         )
     found: dict[str, list[int]] = {label: [] for label in LABELS}
-    unclear = []
+    unclear: list[str] = []
     for i, name in sorted(names.items()):
         plain = re.sub(r"[^a-z]", "", name.lower())
         label = labels.get(name) or next(
             (label for label, words in WORDS.items() if plain in words), None
         )
-        (unclear if label is None else found[label]).append(name if label is None else i)
+        if label is None:
+            unclear.append(name)
+        else:
+            found[label].append(i)
     if unclear or not all(found.values()):
         said = (
             f"say what {', '.join(unclear)} mean"

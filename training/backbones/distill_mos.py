@@ -42,7 +42,7 @@ class DistillMosCnn(nn.Module):
             strides = 2 if k else 1, 2 if k == len(names) - 1 else 1
             layer = nn.Conv2d(weight.shape[1], weight.shape[0], 3, strides, (0, 1))
             layer.weight.data.copy_(weight)
-            layer.bias.data.copy_(weights[f"{name}.bias"])
+            layer.get_parameter("bias").data.copy_(weights[f"{name}.bias"])
             layers += [layer, nn.LeakyReLU(0.1)]
         self.layers = nn.Sequential(*layers)
 

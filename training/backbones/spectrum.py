@@ -11,6 +11,8 @@ from torch.nn.functional import conv1d, pad
 class Fourier(nn.Module):
     """The transform of reflected sound under a Hann window of the transform's own length."""
 
+    bank: Tensor
+
     def __init__(self, window_samples: int, step_samples: int, padding: int) -> None:
         """`padding` samples are reflected at both ends before the first window begins."""
         super().__init__()

@@ -54,6 +54,9 @@ class Block(nn.Module):
 class WhisperBlocks(nn.Module):
     """Sound -> the frames after each of the first blocks, 20 ms apart."""
 
+    bank: Tensor
+    positions: Tensor
+
     def __init__(self, width: int, heads: int, positions: Tensor, blocks: int = BLOCKS) -> None:
         super().__init__()
         self.width = width
@@ -110,7 +113,7 @@ def from_transformers(name: str) -> WhisperBlocks:
     network = WhisperBlocks(model.config.d_model, heads, encoder.embed_positions.weight.detach())
     _copy(network.first, encoder.conv1.weight, encoder.conv1.bias)
     _copy(network.second, encoder.conv2.weight, encoder.conv2.bias)
-    for block, layer in zip(network.blocks, encoder.layers, strict=False):
+    for block, layer in zip(_blocks(network), encoder.layers, strict=False):
         attention = layer.self_attn
         projections = attention.q_proj, attention.k_proj, attention.v_proj
         no_bias = torch.zeros(network.width)  # Whisper's keys have none
@@ -140,7 +143,7 @@ def from_ctranslate2(path: Path) -> WhisperBlocks:
     network = WhisperBlocks(len(first), int(get("num_heads")), get("position_encodings/encodings"))
     _copy(network.first, first, get("conv1/bias"))
     _copy(network.second, get("conv2/weight"), get("conv2/bias"))
-    for k, block in enumerate(network.blocks):
+    for k, block in enumerate(_blocks(network)):
         parts = {
             "self_attention/layer_norm": block.attention_norm,
             "self_attention/linear_0": block.query_key_value,
@@ -156,9 +159,13 @@ def from_ctranslate2(path: Path) -> WhisperBlocks:
     return network.eval()
 
 
+def _blocks(network: WhisperBlocks) -> list[Block]:
+    return [block for block in network.blocks if isinstance(block, Block)]
+
+
 def _copy(part: nn.Module, weight: Tensor, bias: Tensor) -> None:
-    part.weight.data.copy_(weight.detach())
-    part.bias.data.copy_(bias.detach())
+    part.get_parameter("weight").data.copy_(weight.detach())
+    part.get_parameter("bias").data.copy_(bias.detach())
 
 
 def read_ctranslate2(path: Path) -> dict[str, np.ndarray]:

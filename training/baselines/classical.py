@@ -252,8 +252,8 @@ def export(pipeline: Pipeline, rows: np.ndarray, path: Path) -> None:
         )
     graph, given = network.graph, network.graph.output[1].name
     if is_forest:
-        floor = numpy_helper.from_array(np.float32(LEAST_SHARE), "least_share")
-        ceiling = numpy_helper.from_array(np.float32(1 - LEAST_SHARE), "most_share")
+        floor = numpy_helper.from_array(np.array(LEAST_SHARE, np.float32), "least_share")
+        ceiling = numpy_helper.from_array(np.array(1 - LEAST_SHARE, np.float32), "most_share")
         graph.initializer.extend([floor, ceiling])
         graph.node.extend(
             [

@@ -17,7 +17,6 @@ def frame_features(samples: np.ndarray) -> np.ndarray:
     """
     spectrum = np.abs(librosa.stft(samples, n_fft=FFT_SAMPLES, hop_length=STEP_SAMPLES))
     shared = {"S": spectrum, "sr": SAMPLE_RATE_HZ, "n_fft": FFT_SAMPLES}
-    steps = {"frame_length": FFT_SAMPLES, "hop_length": STEP_SAMPLES}
     mel = librosa.feature.melspectrogram(
         S=spectrum**2, sr=SAMPLE_RATE_HZ, n_fft=FFT_SAMPLES, n_mels=MEL_BANDS
     )
@@ -27,11 +26,13 @@ def frame_features(samples: np.ndarray) -> np.ndarray:
     return np.vstack(
         [
             chroma.mean(axis=0),
-            librosa.feature.rms(y=samples, **steps),
+            librosa.feature.rms(y=samples, frame_length=FFT_SAMPLES, hop_length=STEP_SAMPLES),
             librosa.feature.spectral_centroid(**shared),
             librosa.feature.spectral_bandwidth(**shared),
             librosa.feature.spectral_rolloff(**shared, roll_percent=ROLLOFF),
-            librosa.feature.zero_crossing_rate(samples, **steps),
+            librosa.feature.zero_crossing_rate(
+                samples, frame_length=FFT_SAMPLES, hop_length=STEP_SAMPLES
+            ),
             librosa.feature.mfcc(S=librosa.power_to_db(mel), n_mfcc=CEPSTRA),
         ]
     ).astype(np.float64)

@@ -172,10 +172,14 @@ def score_windows(
         if alter is not None:
             samples = alter(samples, np.random.default_rng([seed, i])).astype(np.float32)
         judged = detector.push(detector.start(), samples, gated=False)[BLOCK_HOPS - 1 :: 2]
-        heard = [judgement for judgement in judged if judgement.speech_s >= SPEECH_S[0]]
-        scores += [judgement.llr for judgement in heard]
-        speech_s += [judgement.speech_s for judgement in heard]
-        clip += [i] * len(heard)
+        measured = [
+            (judgement.llr, judgement.speech_s)
+            for judgement in judged
+            if judgement.llr is not None and judgement.speech_s >= SPEECH_S[0]
+        ]
+        scores += [llr for llr, _ in measured]
+        speech_s += [length for _, length in measured]
+        clip += [i] * len(measured)
     nothing = np.empty((len(clip), 0), np.float32)
     return Windows(
         np.reshape(scores, (-1, 1)),

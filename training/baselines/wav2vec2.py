@@ -34,7 +34,7 @@ class LinearHead(nn.Module):
     def __init__(self, encoder: BlockEncoder, frozen: bool) -> None:
         super().__init__()
         self.encoder, self.frozen = encoder, frozen
-        encoder.project = encoder.head = None  # those of the shipped bundle are not used
+        del encoder.project, encoder.head  # those of the shipped bundle are not used
         self.out = nn.Sequential(nn.Linear(encoder.width, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 2))
 
     def train(self, mode: bool = True) -> LinearHead:

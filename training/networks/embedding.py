@@ -27,6 +27,9 @@ class Embedder(nn.Module):
     networks is not changed.
     """
 
+    middle: Tensor
+    whitening: Tensor
+
     def __init__(self, pair: Pair) -> None:
         super().__init__()
         self.pair = pair.requires_grad_(False)

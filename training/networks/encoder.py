@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from huggingface_hub.utils.logging import set_verbosity_error
 from torch import Tensor, nn
-from transformers import AutoModel, Wav2Vec2Config, Wav2Vec2Model
+from transformers import AutoModel, PreTrainedModel, Wav2Vec2Config, Wav2Vec2Model
 from transformers.utils.logging import disable_progress_bar
 
 from radd.errors import ModelError
@@ -21,7 +21,7 @@ TEMPERATURE = 0.1
 BANDS, FILTER_SAMPLES = 128, 400  # of the first convolution, 25 ms long
 # 20 ms frames; the group norm removes each filter's mean level over the block, and with it the
 # channel
-COMPACT = {
+COMPACT: dict[str, Any] = {
     "conv_dim": (4 * BANDS, 160),
     "conv_kernel": (FILTER_SAMPLES, 3),
     "conv_stride": (160, 2),
@@ -46,13 +46,10 @@ class BlockEncoder(nn.Module):
     of bona fide.
     """
 
-    def __init__(self, speech_model: nn.Module, layer: int = -1) -> None:
+    def __init__(self, speech_model: PreTrainedModel, layer: int = -1) -> None:
         super().__init__()
-        self.speech_model, self.layer, self.width = (
-            speech_model,
-            layer,
-            speech_model.config.hidden_size,
-        )
+        self.speech_model, self.layer = speech_model, layer
+        self.width: int = speech_model.config.hidden_size
         self.project = nn.Linear(2 * self.width, EMBEDDING_WIDTH)
         self.head = nn.Linear(EMBEDDING_WIDTH, 1)
 

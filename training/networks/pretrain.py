@@ -10,9 +10,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-from transformers import Wav2Vec2ForPreTraining, Wav2Vec2Model
+from torch import Tensor
+from transformers import PreTrainedModel, Wav2Vec2ForPreTraining, Wav2Vec2Model
 
+from radd.errors import ModelError
 from radd.types import SAMPLE_RATE_HZ
 from training.batches import Batch, Batches
 from training.config import TrainingConfig
@@ -23,7 +24,7 @@ from training.networks.warm_start import block_encoder
 MASK_SHARE, SPAN = 0.5, 6  # of the frames, in spans of 6 frames, 120 ms: crops are short
 NEGATIVES = 20
 DIVERSITY = 0.1  # weight of the codebook diversity, so that it does not collapse to a few entries
-TEMPERATURE = 1.0  # of the Gumbel softmax
+TEMPERATURE = 1  # of the Gumbel softmax
 
 
 def first_encoder(
@@ -55,14 +56,22 @@ def first_encoder(
 
 
 def pretrain(
-    model: Wav2Vec2Model, batches: Batches, plan: TrainingPlan, folder: Path, workers: int
+    model: PreTrainedModel, batches: Batches, plan: TrainingPlan, folder: Path, workers: int
 ) -> Wav2Vec2Model:
-    """`model` after the contrastive task; see training.learn for `folder`."""
+    """`model` after the contrastive task; see training.learn for `folder`.
+
+    Raises ModelError for a model of another architecture than Wav2Vec2.
+    """
+    if not isinstance(model, Wav2Vec2Model):
+        raise ModelError(
+            f"the contrastive task needs a Wav2Vec2 model, not {type(model).__name__}; set "
+            "[training] pretrain_steps to 0"
+        )
     network = Wav2Vec2ForPreTraining(model.config)
     network.wav2vec2 = model
     network.set_gumbel_temperature(TEMPERATURE)
 
-    def loss(network: nn.Module, batch: Batch, chance: torch.Generator) -> Tensor:
+    def loss(network: Wav2Vec2ForPreTraining, batch: Batch, chance: torch.Generator) -> Tensor:
         return _contrast(network, torch.from_numpy(batch.samples), chance)
 
     return learn(network, loss, batches, plan, folder, workers).wav2vec2

@@ -14,7 +14,7 @@ from radd.bundle import ENCODER, FRAMES, SCORE
 from radd.errors import ModelError
 from training.batches import Batches, spectra
 from training.networks.encoder import BANDS, BlockEncoder, compact
-from training.networks.spectral import SpectralNetwork
+from training.networks.spectral import CausalConv, SpectralNetwork
 
 _BATCHES = 4  # from which the statistics of the layers are estimated
 _HELD = "pair.encoder."  # prefix of the encoder's weights in a bundle
@@ -89,10 +89,11 @@ def _fill_encoder(encoder: BlockEncoder, model: onnx.ModelProto) -> None:
         ]
         for kind in ("Mul", "Add")
     )
-    norm = encoder.speech_model.feature_extractor.conv_layers[0].layer_norm
-    _set(norm.weight, scale[:, 0])
-    _set(norm.bias, shift[:, 0])
-    position = encoder.speech_model.encoder.pos_conv_embed.conv
+    speech_model = encoder.speech_model
+    norm = "feature_extractor.conv_layers.0.layer_norm"
+    _set(speech_model.get_parameter(f"{norm}.weight"), scale[:, 0])
+    _set(speech_model.get_parameter(f"{norm}.bias"), shift[:, 0])
+    position = speech_model.get_submodule("encoder.pos_conv_embed.conv")
     position.weight = torch.tensor(
         held["speech_model.encoder.pos_conv_embed.conv.weight"]
     )  # a weight norm splits it
@@ -102,7 +103,7 @@ def _fill_encoder(encoder: BlockEncoder, model: onnx.ModelProto) -> None:
         "masked_spec_embed",
         "encoder.layer_norm",
     )  # set or unused
-    for name, parameter in encoder.speech_model.named_parameters():
+    for name, parameter in speech_model.named_parameters():
         if not any(part in name for part in others):
             _set(parameter, held[f"speech_model.{name}"])
 
@@ -111,18 +112,18 @@ def _fill(network: SpectralNetwork, frames: onnx.ModelProto, score: onnx.ModelPr
     """Copy the weights of both graphs in execution order; norms become identities with an
     offset.
     """
-    convolutions = [(m.conv, m.norm) for m in network.modules() if hasattr(m, "past_shape")]
+    convolutions = [(m.conv, m.norm) for m in network.modules() if isinstance(m, CausalConv)]
     for (conv, norm), (weight, bias) in zip(convolutions, _operands(frames, "Conv"), strict=True):
         _set(conv.weight, weight)
         norm.weight.data.fill_(1.0)
-        _set(norm.bias, bias)
-        norm.running_var.fill_(1.0 - norm.eps)
+        _set(norm.get_parameter("bias"), bias)
+        norm.get_buffer("running_var").fill_(1.0 - norm.eps)
     (projection,) = _operands(frames, "MatMul")
-    _set(network.frame[0].weight, projection[0].T)
+    _set(network.get_parameter("frame.0.weight"), projection[0].T)
     _set_named(network, frames)
     hidden, out = _operands(score, "MatMul")[:2]
-    _set(network.attention[0].weight, hidden[0].T)
-    _set(network.attention[2].weight, out[0].T)
+    _set(network.get_parameter("attention.0.weight"), hidden[0].T)
+    _set(network.get_parameter("attention.2.weight"), out[0].T)
     _set_named(network, score)
 
 
@@ -175,7 +176,7 @@ def _unfold(network: SpectralNetwork, batches: Batches) -> None:
     for norm, moments in heard.items():
         mean, square = torch.stack(moments).mean(0)
         variance = square - mean.square()
-        norm.running_mean.copy_(mean)
-        norm.running_var.copy_(variance)
+        norm.get_buffer("running_mean").copy_(mean)
+        norm.get_buffer("running_var").copy_(variance)
         norm.weight.data.copy_(torch.sqrt(variance + norm.eps))
         norm.bias.data.add_(mean)
