@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import av
 import numpy as np
@@ -308,6 +308,17 @@ def _mp3_stated_s(file: BinaryIO) -> float | None:
     return None
 
 
+def _codec(name: str, mode: Literal["r", "w"], rate_hz: int) -> av.AudioCodecContext:
+    """A decoder ("r") or an encoder ("w") of mono sound, not yet open."""
+    context = av.CodecContext.create(name, mode)
+    if not isinstance(context, av.AudioCodecContext):
+        raise ValueError(f"{name} is no codec of sound")
+    context.sample_rate, context.layout = rate_hz, "mono"
+    if mode == "w" and (formats := av.Codec(name, "w").audio_formats):
+        context.format = formats[0].name
+    return context
+
+
 def transcode(
     samples: np.ndarray,
     rate_hz: int,
@@ -320,15 +331,12 @@ def transcode(
     `samples` are float32 (n,), mono, full scale +-1, at a rate that the codec takes; `bit_rate` is
     in bit/s. The result may be some milliseconds longer or later than the input.
     """
-    encoder = av.CodecContext.create(codec, "w")
-    encoder.sample_rate, encoder.layout = rate_hz, "mono"
-    encoder.format = av.Codec(codec, "w").audio_formats[0].name
+    encoder = _codec(codec, "w", rate_hz)
     encoder.options = options or {}
     if bit_rate is not None:
         encoder.bit_rate = bit_rate
     encoder.open()
-    decoder = av.CodecContext.create(av.Codec(codec, "w").canonical_name, "r")
-    decoder.sample_rate, decoder.layout = rate_hz, "mono"
+    decoder = _codec(av.Codec(codec, "w").canonical_name, "r", rate_hz)
     if encoder.extradata:
         decoder.extradata = bytes(encoder.extradata)
     frames = [
