@@ -37,7 +37,7 @@ lock:
 	@$(LOCK) --output-file deploy/services.lock --constraints requirements.lock --extra serve --extra retrain pyproject.toml
 
 clean:
-	rm -rf $(VENV) .pytest_cache .hypothesis .ruff_cache
+	rm -rf $(VENV) .pytest_cache .hypothesis .ruff_cache .mypy_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/venv.stamp:

@@ -7,12 +7,15 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from typing import Generic
 
 from radd.errors import ConfigError
 from radd.parallel import AHEAD, Item, Result, Work
 
 
-def in_order(prepare: Callable[[], Work], items: Iterable[Item], jobs: int) -> Iterator[Result]:
+def in_order(
+    prepare: Callable[[], Work[Item, Result]], items: Iterable[Item], jobs: int
+) -> Iterator[Result]:
     """prepare()(item) for each item, in the order of the items, on `jobs` actors of one processor
     each.
 
@@ -59,8 +62,8 @@ def _in_turn(ray, actors: list, items: Iterator[Item]) -> Iterator[Result]:
         yield result
 
 
-class _Worker:
-    def __init__(self, prepare: Callable[[], Work]):
+class _Worker(Generic[Item, Result]):
+    def __init__(self, prepare: Callable[[], Work[Item, Result]]):
         self._work = prepare()
 
     def run(self, item: Item) -> Result:

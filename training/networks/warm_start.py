@@ -114,7 +114,7 @@ def _fill(network: SpectralNetwork, frames: onnx.ModelProto, score: onnx.ModelPr
     """
     convolutions = [(m.conv, m.norm) for m in network.modules() if isinstance(m, CausalConv)]
     for (conv, norm), (weight, bias) in zip(convolutions, _operands(frames, "Conv"), strict=True):
-        _set(conv.weight, weight)
+        _set(conv.get_parameter("weight"), weight)
         norm.weight.data.fill_(1.0)
         _set(norm.get_parameter("bias"), bias)
         norm.get_buffer("running_var").fill_(1.0 - norm.eps)
