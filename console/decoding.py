@@ -310,7 +310,7 @@ class Incoming:
     def __init__(self, pipe: Connection):
         self._pipe, self._rest = pipe, b""
 
-    def read(self, size: int) -> bytes:
+    def read(self, size: int, /) -> bytes:
         while not self._rest:
             try:
                 self._rest = self._pipe.recv_bytes()

@@ -46,7 +46,7 @@ class ContainerFile:
     def __init__(self, source: Readable, name: str, file: BinaryIO | None, track: int = 0):
         """Takes over `file`, which is `source` again unless that cannot seek: then it is None.
 
-        Raises AudioError for what is no sound, and for a track that it does not have.
+        Raises NotSound for what is no sound, and AudioError for a track that it does not have.
         """
         self.name, self._file, self._is_stream, self._track = name, file, file is None, track
         self._links: OggLinks | None = None
@@ -102,7 +102,7 @@ class ContainerFile:
         options = {"protocol_whitelist": "", "format_whitelist": FORMATS}
         try:
             container = av.open(
-                source, options=options | (STREAM_OPTIONS if self._is_stream else {})
+                source, options=options | (STREAM_OPTIONS if self._file is None else {})
             )
         except (av.FFmpegError, UnicodeDecodeError):  # PyAV takes the file's own texts for UTF-8
             raise NotSound(self._unreadable()) from None
@@ -183,7 +183,7 @@ class ContainerFile:
             return f"{self.name} holds no sound that can be decoded: it is damaged"
         forgiven_s = FORGIVEN_S.get(self.form, 0.0)
         is_short = clock.done_s + clock.lost_s < (self._said_s or 0.0) - forgiven_s
-        is_open = self._links is not None and not self._is_stream and not self._links.is_closed
+        is_open = bool(self._links and self._file and not self._links.is_closed)
         if not (is_short or is_open or clock.gaps or clock.broken):
             return None
         return problem(self.name, clock.done_s, self._said_s, clock.gaps, clock.lost_s)
@@ -230,7 +230,7 @@ class Prefixed:
     def __init__(self, head: bytes, file: Readable):
         self._head, self._file = head, file
 
-    def read(self, size: int) -> bytes:
+    def read(self, size: int, /) -> bytes:
         if not self._head:
             return self._file.read(size)
         data, self._head = self._head[:size], self._head[size:]

@@ -7,9 +7,12 @@ LONGEST_GAP_S = 3_600.0  # a longer step is another timeline
 START_FORGIVEN_S = 0.5  # a stream that was joined late begins in the middle of a packet
 UNTIMED = {"mp3", "aac", "amr", "amrnb", "amrwb", "ac3", "eac3", "wav"}
 """formats without timestamps: FFmpeg counts packets, so bytes that are no packet take no time"""
+EDITED = {"matroska", "mov", "asf", "flv"}
+"""formats in which a hole may be meant"""
 ONE_RATE = UNTIMED | {"flac"}
 """formats whose timestamps tell nothing once the rate has changed"""
 TAGS = (b"ID3", b"TAG", b"APE", b"LYR")  # of MP3 files that were joined: no sound
+DAMAGED, EMPTY = "the file is damaged here", "the file has no sound here"
 
 
 class LossClock:
@@ -17,6 +20,7 @@ class LossClock:
 
     def __init__(self, form: str):
         """`form` is FFmpeg's name of the format."""
+        self._may_be_edited = form in EDITED
         self._is_untimed, self._has_one_rate = form in UNTIMED, form in ONE_RATE
         self.done_s = self.lost_s = 0.0
         self.gaps = self.bad_in_row = self.link_frames = 0
@@ -57,9 +61,9 @@ class LossClock:
         step_s = self._step_s(frame)
         lost_s, cause = 0.0, None
         if self._bad_s and (self.done_s or self._bad_s > START_FORGIVEN_S):
-            lost_s, cause = max(self._bad_s, step_s), "the file is damaged here"
+            lost_s, cause = max(self._bad_s, step_s), DAMAGED
         elif step_s > LONGEST_JITTER_S and self.done_s:
-            lost_s, cause = step_s, "the file has no sound here"
+            lost_s, cause = step_s, EMPTY if self._may_be_edited else DAMAGED
         if lost_s:
             self.gaps, self.lost_s = self.gaps + 1, self.lost_s + lost_s
         self._bad_s = 0.0

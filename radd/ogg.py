@@ -34,7 +34,7 @@ class OggLinks:
         self.end_frames: int | None = None
         """how many frames a closed link says that it has, of Vorbis; None before its last page"""
 
-    def read(self, size: int) -> bytes:
+    def read(self, size: int, /) -> bytes:
         """Up to `size` bytes of this link; none at its end."""
         while self._next is None and not self._ready():
             more = self._file.read(BLOCK_BYTES)

@@ -87,7 +87,7 @@ class PcmSource:
     def stats(self) -> dict[str, int]:
         return {"chunks": self._chunks}
 
-    def read(self, size: int) -> bytes:
+    def read(self, size: int, /) -> bytes:
         """What is there, up to `size` bytes, waiting for the first one; nothing at the end of the
         stream or on stop().
         """
