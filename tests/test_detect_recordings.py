@@ -63,7 +63,7 @@ def test_a_file_on_stdin_gives_what_the_file_gives(command, fake):
 def test_options_of_raw_pcm_beside_a_file_are_told_to_have_no_effect(command, fake):
     (command.directory / "a.wav").write_bytes(coded(fake[:32_000], "wav"))
     done = command.run("--no-store", "--source", "a.wav", "--rate", "8000")
-    assert done.returncode == 0 and "they have no effect" in done.stderr
+    assert done.returncode == 0 and "have no effect here" in done.stderr
     done = command.run("--no-store", "--source", "a.wav")
     assert done.returncode == 0 and "no effect" not in done.stderr
 
