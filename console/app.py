@@ -1,4 +1,4 @@
-"""The console as an ASGI application: the page, the HTTP API and what they share."""
+"""The console as an ASGI application: the page, the HTTP API and their shared state."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the console is made of."""
+    """The components of the console."""
 
     detector: BundledDetector
     """of the bundle in use at the start"""
     newest: Callable[[], BundledDetector | None]
-    """the detector of another bundle once that is in use; None if that has not changed"""
+    """the detector of another bundle once that is in use; None if nothing changed"""
     overlays: Callable[[BundledDetector], Overlays]
     """the confirmed references of a detector"""
     configured: Path | None
-    """the bundle beside which others may be put to use; None where that must not be"""
+    """the bundle beside which others may be promoted; None if that is not allowed"""
     retrain_command: Sequence[str]
     learning: model_routes.LearningActions
     decision: DecisionSettings
@@ -66,13 +66,12 @@ class Parts:
     serve: ServeSettings
     retrain: RetrainSettings
     overlay_s: float
-    """seconds between two looks for references that people confirm and for another bundle; 0: never
-    """
+    """seconds between checks for confirmed references and for another bundle; 0: never"""
 
 
 def make_app(parts: Parts) -> FastAPI:
-    """The application, on a database that has its tables; nothing runs and nothing is opened before
-    it is started.
+    """The application, on a database that has its tables; nothing is started or opened before
+    startup.
     """
     serve, champion = parts.serve, HotSwapDetector(parts.detector)
 
@@ -131,7 +130,7 @@ def make_app(parts: Parts) -> FastAPI:
 
 
 async def _follow(champion: HotSwapDetector, parts: Parts) -> None:
-    """Judge with what people confirm and with the bundle in use, as the daemons do."""
+    """Score with confirmed references and with the bundle in use, like the daemons."""
     if not parts.overlay_s:
         return
     index = HotReload(champion, parts.overlays, parts.overlay_s, parts.newest)
@@ -140,11 +139,11 @@ async def _follow(champion: HotSwapDetector, parts: Parts) -> None:
         await asyncio.shield(entering)
         while True:
             if name := index.take_model():
-                log.warning("%s judges from now on", name)
+                log.warning("%s is in use from now on", name)
             index.take()
             await asyncio.sleep(LOOK_S)
     finally:
-        await entering  # a console that ends while it begins leaves no thread behind
+        await entering  # a console that stops during startup leaves no thread behind
         index.__exit__()
 
 
@@ -152,15 +151,13 @@ def _add_state(app: FastAPI, champion: HotSwapDetector, reader: Reader, meters: 
     @app.head("/health", include_in_schema=False)
     @app.get("/health", tags=["state"])
     async def health() -> Health:
-        """The process answers."""
+        """Report that the process responds."""
         return Health(status="ok")
 
     @app.head("/ready", include_in_schema=False)
     @app.get("/ready", tags=["state"], responses={503: {"model": Ready}})
     def ready(request: Request, response: Response) -> Ready:
-        """Everything that the console needs is there; what is missing is told to whoever has a
-        token.
-        """
+        """Report whether everything the console needs is available; details only with a token."""
         database = _database(reader)
         if database != "ok":
             response.status_code = 503
@@ -178,7 +175,7 @@ def _add_state(app: FastAPI, champion: HotSwapDetector, reader: Reader, meters: 
         responses={200: {"content": {"text/plain": {}}}},
     )
     def metrics() -> Response:
-        """For Prometheus."""
+        """Counters for Prometheus."""
         is_up = _database(reader) == "ok"
         meters.database.set(is_up)
         if is_up:
@@ -188,7 +185,7 @@ def _add_state(app: FastAPI, champion: HotSwapDetector, reader: Reader, meters: 
 
     @app.get("/v1/model", tags=["state"])
     def model() -> Model:
-        """The bundle that judges here, with its card and its measured numbers."""
+        """The bundle used by this console, with its card and measured numbers."""
         now, same = champion.now, ("name", "version", "training", "metrics", "calibration")
         return Model(
             **{name: now.bundle.manifest[name] for name in same},
@@ -219,16 +216,17 @@ def _database(reader: Reader) -> str:
 def _add_session(app: FastAPI, keys: Keys) -> None:
     @app.get("/v1/session", tags=["session"])
     async def who(request: Request) -> Session:
-        """What this browser may do."""
+        """The permissions of this browser."""
         return _session(keys, Identity(request.scope["role"], request.scope["reviewer"]))
 
     @app.post("/v1/session", tags=["session"])
     async def enter(request: Request, response: Response, given: Token) -> Session:
-        """Enter with a token; a cookie of this console remembers it."""
+        """Log in with a token; a cookie of this console stores the session."""
         identity = keys.identity(given.token)
         if identity is None:
             raise Refused(
-                401, "this token opens nothing; it stands in [serve] of the console's configuration"
+                401,
+                "this token is not valid; tokens are set in [serve] of the console's configuration",
             )
         response.set_cookie(
             COOKIE,
@@ -242,7 +240,7 @@ def _add_session(app: FastAPI, keys: Keys) -> None:
 
     @app.delete("/v1/session", tags=["session"])
     async def leave(request: Request, response: Response) -> Session:
-        """End this browser's session: its cookie opens nothing any more, wherever it was copied."""
+        """End this browser's session: its cookie is invalid from now on, wherever it was copied."""
         keys.end(session_of(request.headers))
         response.delete_cookie(COOKIE, path=_cookie_path(request), httponly=True, samesite="strict")
         return _session(keys, keys.of_session("") or Identity(None, None))

@@ -1,4 +1,4 @@
-"""Who may enter, from where and how often; and what every answer tells the browser to refuse."""
+"""Access control and rate limits, and the security headers of every answer."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ ONLY_HTTPS = "max-age=31536000"
 
 
 def require(scope: Scope, role: str) -> None:
-    """Raises Refused where whoever asks has a lesser role."""
+    """Raise Refused if the client has a lesser role."""
     if RANK[scope["role"]] < RANK[role]:
         raise Refused(
-            403, f"this takes the role {role}, the token given has the role {scope['role']}"
+            403, f"this needs the role {role}, but the token has the role {scope['role']}"
         )
 
 
 class AuthMiddleware:
-    """ASGI middleware in front of everything else; of an HTTP or WebSocket scope it sets `role` and
-    `reviewer`.
+    """ASGI middleware in front of everything else; sets `role` and `reviewer` of an HTTP or
+    WebSocket scope.
     """
 
     def __init__(self, app: ASGIApp, settings: ServeSettings, keys: Keys, bodies: BodyLimits):
@@ -81,7 +81,8 @@ class AuthMiddleware:
         if not self._limiter.hit(self._rate, client_of(scope)):
             raise Refused(
                 429,
-                f"more than {self._settings.requests_a_minute} requests a minute; try again later",
+                f"more than {self._settings.requests_a_minute} requests per minute; try again "
+                "later",
                 10,
             )
         identity, path = self._identity(headers), route_path(scope)
@@ -102,7 +103,7 @@ class AuthMiddleware:
 
 
 def session_of(headers: Headers) -> str:
-    """What the console's cookie holds; empty without one."""
+    """The console's session cookie; empty if there is none."""
     try:
         cookies = SimpleCookie(headers.get("cookie", ""))
     except CookieError:

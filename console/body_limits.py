@@ -1,7 +1,7 @@
-"""How much of a request's body is taken, from whom and for how long; checked before it is parsed.
+"""Limits on the size and duration of request bodies, checked before they are parsed.
 
-The least rate that a body has to arrive at follows mod_reqtimeout of the Apache HTTP Server: each
-byte that comes buys time.
+The minimum rate of a body follows mod_reqtimeout of the Apache HTTP Server: each received byte
+extends the deadline.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ from console.settings import ServeSettings
 UPLOADS = {"/v1/predict", "/v1/report"}
 BATCH = "/v1/predict/batch"
 FORM_BYTES = 100_000  # of boundaries and fields around the files
-SMALL_BYTES = 131_072  # of a body that is no upload: the longest reason fits, each letter escaped
-LEAST_RATE = 16_000  # bytes a second that an upload has to arrive at, once body_s are over
+# of a body that is not an upload: fits the longest reason with every letter escaped
+SMALL_BYTES = 131_072
+LEAST_RATE = 16_000  # bytes per second that an upload must reach after body_s
 MEGABYTE = 1_000_000
 RETRY_S = 10
 LONGEST_LENGTH = 15  # digits of Content-Length
 
 
 class BodyLimits:
-    """Bounds every body by size and time, and all uploads that are under way by their bytes."""
+    """Limits every body by size and time, and all concurrent uploads by their total size."""
 
     def __init__(self, settings: ServeSettings):
         self._settings = settings
@@ -40,7 +41,7 @@ class BodyLimits:
         return sum(self._in_flight.values())
 
     def most(self, path: str) -> int:
-        """Bytes that a body for this path may have."""
+        """Maximum size of a body for this path, in bytes."""
         whole = self._settings.max_upload_mb * MEGABYTE
         if path in UPLOADS:
             return whole + FORM_BYTES
@@ -49,7 +50,7 @@ class BodyLimits:
         return SMALL_BYTES
 
     def open(self, scope: Scope, path: str, receive: Receive) -> Body:
-        """The body of a request; raises Refused for one that says it is too large."""
+        """The body of a request. Raises Refused if its declared size is too large."""
         most = self.most(path)
         said = Headers(scope=scope).get("content-length", "0")
         if not (said.isascii() and said.isdigit()):
@@ -59,7 +60,7 @@ class BodyLimits:
         return Body(self, client_of(scope), most, receive)
 
     def take(self, client: str, size: int) -> None:
-        """Count bytes that came; raises Refused where too many are under way."""
+        """Count received bytes. Raises Refused if too many are in flight."""
         total = self._settings.uploads_mb * MEGABYTE
         mine = self._share() + FORM_BYTES
         if self.in_flight + size > total + FORM_BYTES or self._in_flight[client] + size > mine:
@@ -77,16 +78,16 @@ class BodyLimits:
         self._in_flight += Counter()
 
     def deadline(self, began: float, size: int) -> float:
-        """When a body has to be whole of which `size` bytes have come, as time.monotonic()."""
+        """When a body with `size` bytes so far must be complete, as time.monotonic()."""
         return began + self._settings.body_s + size / LEAST_RATE
 
     def _share(self) -> int:
-        """Bytes of one client's uploads; one file of the largest size always fits."""
+        """Maximum bytes of one client's uploads; one file of the largest size always fits."""
         return max(self._settings.uploads_mb // 2, self._settings.max_upload_mb) * MEGABYTE
 
 
 class Body:
-    """The `receive` of one request, within the limits; `close` gives back what it counted."""
+    """The `receive` of one request, within the limits; `close` releases its count."""
 
     def __init__(self, limits: BodyLimits, client: str, most: int, receive: Receive):
         self._limits, self._client, self._most, self._receive = limits, client, most, receive
@@ -104,7 +105,7 @@ class Body:
         return message
 
     async def _next(self) -> Message:
-        if self._is_whole:  # what comes now is that the client has gone
+        if self._is_whole:  # the next message says that the client has disconnected
             return await self._receive()
         left = self._limits.deadline(self._began, self._size) - time.monotonic()
         try:

@@ -1,4 +1,4 @@
-"""Who counts as one client: what one address may hold and use, so that nobody locks others out."""
+"""Identifies clients and limits the resources of each, so that nobody locks others out."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def client_of(scope: Scope) -> str:
-    """The client of a request or a WebSocket, as `client_key` writes it."""
+    """The client of a request or a WebSocket, as returned by `client_key`."""
     return client_key(scope["client"][0]) if scope.get("client") else "unknown"
 
 
 def client_key(host: str) -> str:
-    """An address as what one client cannot change: IPv4 whole, of IPv6 the network of 64 bits."""
+    """The part of an address that one client cannot change: all of IPv4, the 64-bit network of
+    IPv6.
+    """
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
@@ -40,7 +42,7 @@ def client_key(host: str) -> str:
 
 
 def is_within(host: str, networks: Sequence[Network]) -> bool:
-    """Whether an address lies in one of the networks."""
+    """Whether an address is in one of the networks."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
@@ -49,10 +51,12 @@ def is_within(host: str, networks: Sequence[Network]) -> bool:
 
 
 class Shares:
-    """Places of which one client may hold at most half, at least one."""
+    """Slots of which one client may hold at most half, but at least one."""
 
     def __init__(self, most: int, what: str, setting: str):
-        """`what` names the places in a refusal, `setting` what raises their number."""
+        """`what` names the slots in error messages, `setting` the setting that raises their
+        number.
+        """
         self._most, self._what, self._setting = most, what, setting
         self._held: Counter[str] = Counter()
 
@@ -62,13 +66,13 @@ class Shares:
 
     @contextmanager
     def place(self, client: str, retry_s: int = RETRY_S) -> Iterator[None]:
-        """Hold a place; raises Refused where none is left, for anybody or for this client."""
+        """Hold a slot. Raises Refused if none is left, in total or for this client."""
         self.check(client, retry_s)
         with self.hold(client):
             yield
 
     def check(self, client: str, retry_s: int = RETRY_S) -> None:
-        """Raises Refused where `place` would."""
+        """Raise Refused if `place` would."""
         if self.taken >= self._most:
             held, of = self.taken, f"as many as {self._setting} allows"
         elif self._held[client] >= max(1, self._most // 2):
@@ -79,17 +83,17 @@ class Shares:
 
     @contextmanager
     def hold(self, client: str) -> Iterator[None]:
-        """Hold a place that `check` has found."""
+        """Hold a slot that `check` has found free."""
         self._held[client] += 1
         try:
             yield
         finally:
             self._held[client] -= 1
-            self._held += Counter()  # forgets who holds nothing
+            self._held += Counter()  # drops clients without a slot
 
 
 class SoundQuota:
-    """How much sound one client may have judged within an hour. Safe across threads."""
+    """How much audio one client may have scored per hour. Safe across threads."""
 
     def __init__(self, hours: float):
         self._hours = hours
@@ -100,7 +104,7 @@ class SoundQuota:
         return SoundMeter(self, client)
 
     def take(self, client: str, whole_s: int) -> None:
-        """Raises Refused where less is left to this client."""
+        """Raises Refused if this client has less left."""
         if not self._limiter.hit(self._rate, client, cost=whole_s):
             raise Refused(
                 429,
@@ -111,13 +115,13 @@ class SoundQuota:
 
 
 class SoundMeter:
-    """Counts the sound of one recording or stream against its client's quota."""
+    """Counts the audio of one recording or stream against its client's quota."""
 
     def __init__(self, quota: SoundQuota, client: str):
         self._quota, self._client, self._samples = quota, client, 0
 
     def add(self, samples: int) -> None:
-        """Samples at 16 kHz; raises Refused where the quota is used up."""
+        """Add samples at 16 kHz. Raises Refused if the quota is used up."""
         self._samples += samples
         if whole_s := self._samples // SAMPLE_RATE_HZ:
             self._quota.take(self._client, whole_s)

@@ -1,4 +1,4 @@
-"""Clips and what is known of them as lines of text, for a terminal."""
+"""Clips and their data as lines of text, for a terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LONGEST_SHOWN = 200
 
 
 def line(row: dict[str, Any], quorum: int) -> str:
-    """A clip of the list in a line."""
+    """A clip of the list as one line."""
     kind = "sample" if row["state"] == "sample" else "alert "
     peak = "  -  " if row["peak_p_spoof"] is None else f"{row['peak_p_spoof']:5.2f}"
     said = f"  said: {', '.join(row['labels'])}" if row["labels"] else ""
@@ -22,13 +22,13 @@ def line(row: dict[str, Any], quorum: int) -> str:
 
 
 def counted(counts: dict[str, int]) -> str:
-    """Counts by name, in a line."""
+    """Counts by name, as one line."""
     return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())
 
 
 def shown(value: Any, longest: int = LONGEST_SHOWN) -> str:
-    """A value of any origin for a terminal: characters that would steer it are spelt out, and the
-    end is cut off.
+    """Any value made safe for a terminal: control characters are escaped, and the end is
+    truncated.
     """
     text = "-" if value is None else str(value)
     safe = "".join(
@@ -43,13 +43,13 @@ def as_json(value: Any) -> str:
 
 
 def details(found: dict[str, Any], quorum: int) -> Iterator[str]:
-    """Everything that is known of a clip, line by line."""
+    """All data of a clip, line by line."""
     for part in ("alert", "stream", "clip"):
         yield (part)
         for name, value in found[part].items():
             yield (f"  {name:20} {shown(value)}")
     start, scores = found["alert"]["clip_start_samples"], found["trace"]
-    yield ("score trace: seconds into the clip, llr (higher = a person)")
+    yield ("score trace: seconds into the clip, llr (higher = bona fide)")
     for end, llr in scores:
         yield (
             f"  {(end - start) / 16_000:8.3f}  {'not measured' if llr is None else f'{llr:+.2f}'}"
@@ -73,6 +73,6 @@ def details(found: dict[str, Any], quorum: int) -> Iterator[str]:
             f"  {said['number']}  {when}  {said['label']:6}  {shown(said['reviewer'])}  "
             f"{shown(said['reason'])}"
         )
-    yield ("index: encoder, blocks that were learnt from it")
+    yield ("index: encoder, blocks learned from it")
     for entry in found["index"]:
         yield (f"  {entry['encoder_id']}  {entry['blocks']}")

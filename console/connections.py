@@ -1,6 +1,4 @@
-"""Bounds on connections that uvicorn leaves open: how many there are, and for how long nothing may
-happen on one.
-"""
+"""Connection limits that uvicorn lacks: the number of connections, and how long one may be idle."""
 
 from __future__ import annotations
 
@@ -15,11 +13,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from console.clients import client_key, is_within
 from console.settings import ServeSettings
 
-OTHER_FILES = 256  # that the process needs beside its connections: database, uploads, decoders
+OTHER_FILES = 256  # needed besides the connections: database, uploads, decoders
 
 
 class Guest(socket.socket):
-    """A connection that tells its door when it is closed."""
+    """A connection that notifies its door when it is closed."""
 
     door: Door | None = None
     client = ""
@@ -32,18 +30,20 @@ class Guest(socket.socket):
 
 
 class Door(socket.socket):
-    """A listening socket that closes what is too many at once, before TLS or HTTP cost anything."""
+    """A listening socket that closes excess connections immediately, before TLS or HTTP cost
+    anything.
+    """
 
     def bound(self, settings: ServeSettings, files: int) -> Door:
-        """Let in as many connections as the settings allow, and as `files` has room for."""
+        """Accept as many connections as the settings and `files` allow."""
         self._most = max(1, min(settings.connections, files - OTHER_FILES))
         self._most_of_client, self._proxies = settings.connections_of_client, settings.proxies
         self._held: Counter[str] = Counter()
         return self
 
     def accept(self) -> tuple[socket.socket, tuple]:
-        """The next connection; raises ConnectionAbortedError, as for one that broke off, where it
-        is closed again at once.
+        """The next connection. Raises ConnectionAbortedError, as for an aborted one, if it was
+        closed immediately.
         """
         # as the standard library's accept() does; its stub leaves this method out
         fd, address = self._accept()  # type: ignore[attr-defined]
@@ -58,7 +58,7 @@ class Door(socket.socket):
 
     def leave(self, client: str) -> None:
         self._held[client] -= 1
-        self._held += Counter()  # forgets who holds nothing
+        self._held += Counter()  # drops clients without a connection
 
     def _has_room(self, host: str, client: str) -> bool:
         if self._held.total() >= self._most:
@@ -67,8 +67,8 @@ class Door(socket.socket):
 
 
 class TimedProtocol(H11Protocol):
-    """uvicorn's HTTP, ended where nothing goes on: a request's head that does not come, a body
-    after its answer, an answer that nobody reads.
+    """uvicorn's HTTP protocol with timeouts: a request head that does not arrive, a body after its
+    answer, an answer that nobody reads.
     """
 
     head_s = 10.0
@@ -93,7 +93,7 @@ class TimedProtocol(H11Protocol):
         self._since = self.loop.time()
 
     def _look(self) -> None:
-        """Close what has waited for head_s."""
+        """Close the connection if it has waited for head_s."""
         is_working = self.cycle is not None and not self.cycle.response_complete
         unread, before = self.transport.get_write_buffer_size(), self._unread
         if unread and unread == before:
@@ -105,7 +105,7 @@ class TimedProtocol(H11Protocol):
 
 
 def raise_open_files(wanted: int) -> int:
-    """How many files this process may have open: `wanted`, or as many as the system lets it."""
+    """Raise the limit of open files to `wanted`, or as far as the system allows, and return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < most:

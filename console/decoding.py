@@ -1,8 +1,7 @@
-"""Sound of strangers, decoded in a process of its own with a limit on time, memory and
-length.
+"""Decodes untrusted audio in a separate process with limits on time, memory and length.
 
-Nothing but tagged bytes comes back from that process: whatever a hostile file makes of a decoder,
-it stays there.
+That process returns only tagged bytes: a hostile file that takes over a decoder cannot reach the
+console.
 """
 
 from __future__ import annotations
@@ -30,27 +29,27 @@ from radd.files import open_audio
 from radd.resampling import Piece, convert
 from radd.types import HOP_SAMPLES, AudioChunk
 
-NAME = "recording"  # what a file is called here, whatever the client called it
+NAME = "recording"  # fixed file name, whatever the client called it
 HEADER, SOUND, GAP, PROBLEM, FAILURE, END = b"h", b"s", b"g", b"p", b"f", b"."
 AT_ONCE_SAMPLES = 64 * HOP_SAMPLES
 OPEN_FILES = 32
-PATIENCE = 5  # a busy machine needs more time than its processor takes
+PATIENCE = 5  # wall-clock seconds per CPU second, for busy machines
 STREAM_S, STREAM_CPU_S = 86_400, 3_600  # a live stream may last a day
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one decoder may take."""
+    """Resource limits of one decoder."""
 
     cpu_s: int
     memory_mb: int
-    """on top of what the process has to begin with"""
+    """in addition to what the process uses at the start"""
     length_s: int
-    """of the decoded sound"""
+    """of the decoded audio"""
 
 
 class DecodedSound:
-    """What one decoder sends."""
+    """The output of one decoder."""
 
     def __init__(
         self,
@@ -61,13 +60,12 @@ class DecodedSound:
     ):
         self._pipe, self._process, self._limits, self._silence_s = pipe, process, limits, silence_s
         self.problem: str | None = None
-        """what is wrong with the sound, known once its blocks have been read; None if nothing is"""
+        """what is wrong with the audio, known once its blocks have been read; None if nothing is"""
 
     def chunks(self) -> Iterator[AudioChunk]:
-        """The decoded sound in order, mono, 16 kHz; what is missing in it is a gap.
+        """The decoded audio in order, mono, 16 kHz; missing parts are gaps.
 
-        Raises AudioError for what is no sound, is too long, or takes the decoder too much time or
-        memory.
+        Raises AudioError if it is not audio, is too long, or needs too much time or memory.
         """
         end, cause = 0, None
         for tag, body in self._messages():
@@ -80,7 +78,7 @@ class DecodedSound:
                 yield chunk
 
     def columns(self) -> Iterator[np.ndarray]:
-        """Every channel of what Decoders.channels decodes, float32 (n, channels), 16 kHz; as
+        """Every channel of Decoders.channels, float32 (n, channels), 16 kHz. Raises like
         chunks().
         """
         channels = 1
@@ -91,7 +89,7 @@ class DecodedSound:
                 yield np.frombuffer(body, np.float32).reshape(-1, channels)
 
     def track_channels(self) -> list[int]:
-        """The channels of every track with sound; raises as chunks()."""
+        """The numbers of channels of every audio track. Raises like chunks()."""
         return next(json.loads(body)["tracks"] for tag, body in self._messages() if tag == HEADER)
 
     def _messages(self) -> Iterator[tuple[bytes, bytes]]:
@@ -116,7 +114,7 @@ class DecodedSound:
         if self._process.exitcode == -signal.SIGXCPU:
             return self._too_slow()
         return (
-            "this sound cannot be decoded: it is damaged, or needs more than "
+            "this audio cannot be decoded: it is damaged, or needs more than "
             f"{self._limits.memory_mb} MB to decode; convert it to WAV or FLAC first"
         )
 
@@ -128,8 +126,8 @@ class DecodedSound:
 
 
 class Decoders:
-    """Starts decoders by forking a process that has imported what they need, and nothing else. A
-    context manager.
+    """Starts decoders by forking a process that has imported only what they need. A context
+    manager.
     """
 
     def __init__(self, limits: Limits):
@@ -139,9 +137,7 @@ class Decoders:
     def __enter__(self) -> Decoders:
         self._context.set_forkserver_preload([__name__, "av"])
         before = os.environ.get("PYTHONPATH")
-        os.environ["PYTHONPATH"] = os.pathsep.join(
-            sys.path
-        )  # the fork server does not know this process's own
+        os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)  # the fork server is another process
         try:
             multiprocessing.forkserver.ensure_running()
         finally:
@@ -155,7 +151,7 @@ class Decoders:
 
     @contextmanager
     def file(self, directory: Path, lane: Lane | None = None) -> Iterator[DecodedSound]:
-        """The sound of one lane of the file NAME in `directory`; None: the mean of the channels of
+        """The audio of one lane of the file NAME in `directory`; None: the mean of the channels of
         its first track.
         """
         source = str(directory), lane or Lane()
@@ -171,9 +167,7 @@ class Decoders:
 
     @contextmanager
     def stream(self) -> Iterator[tuple[Connection, DecodedSound]]:
-        """A pipe for the bytes of a stream in a container in pieces of any size, closed at their
-        end, and its sound.
-        """
+        """A pipe for the bytes of a container stream, closed at their end, and its audio."""
         ours, theirs = self._context.Pipe()
         try:
             limits = replace(self.limits, cpu_s=STREAM_CPU_S, length_s=STREAM_S)
@@ -220,11 +214,11 @@ def _decode_stream(source: Connection, pipe: Connection, limits: Limits) -> None
 
 
 def _confine(limits: Limits) -> None:
-    """Take from this process what a decoder does not need."""
+    """Drop every privilege that a decoder does not need."""
     with (
         suppress(OSError, ValueError),
         open("/proc/self/statm", encoding="ascii") as statm,
-    ):  # Linux alone has it
+    ):  # Linux only
         has = int(statm.read().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (has + limits.memory_mb * 1_000_000,) * 2)
     resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_s, limits.cpu_s + 1))
@@ -248,14 +242,14 @@ def _send(pipe: Connection, limits: Limits, open_sound: Callable, send_sound: Ca
         pipe.send_bytes(FAILURE + str(error).encode())
     except MemoryError:
         pipe.send_bytes(
-            FAILURE + f"this sound needs more than {limits.memory_mb} MB to decode".encode()
+            FAILURE + f"this audio needs more than {limits.memory_mb} MB to decode".encode()
         )
     except ConnectionError:
-        pass  # nobody wants the sound any more
+        pass  # the reader is gone
 
 
 def _bounded(pieces: Iterator[Piece], limits: Limits) -> Iterator[Piece]:
-    """The pieces; raises AudioError where they last too long, what is missing included."""
+    """The pieces. Raises AudioError if they are too long, including gaps."""
     length_s = 0.0
     for piece in pieces:
         length_s += piece.lost_s + len(piece.frames) / piece.rate_hz
@@ -299,7 +293,8 @@ def _send_columns(pipe: Connection, pieces: Iterator[Piece], channels: int) -> N
 
 def _too_long(found_s: float, limits: Limits) -> str:
     return (
-        f"the recording is at least {found_s:.0f} s long, at most {limits.length_s} s are taken; "
+        f"the recording is at least {found_s:.0f} s long, but at most {limits.length_s} s are "
+        "accepted; "
         "cut it, or raise max_duration_s in [serve] of config.toml"
     )
 

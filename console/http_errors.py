@@ -1,4 +1,4 @@
-"""Errors as problem+json (RFC 9457), each with a sentence that helps."""
+"""Errors as problem+json (RFC 9457), each with a sentence that says what to do."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class Refused(HTTPException):
-    """What a client asked for is not done; `detail` is the sentence for people."""
+    """A rejected request; `detail` is the message for people."""
 
     def __init__(self, status: int, detail: str, retry_s: int | None = None):
         super().__init__(status, detail, {} if retry_s is None else {"Retry-After": str(retry_s)})
@@ -38,7 +38,7 @@ def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) 
 
 
 def refusal(error: RaddError) -> Refused:
-    """A RaddError as a client is told it; what is no mistake of the client's is logged too."""
+    """A RaddError as a response; server-side errors are logged too."""
     if isinstance(error, AudioError):
         return Refused(422, str(error))
     if isinstance(error, ConfigError):
@@ -50,7 +50,7 @@ def refusal(error: RaddError) -> Refused:
 
 
 def install(app: FastAPI) -> None:
-    """Let `app` tell all its errors so, and its OpenAPI say that it does."""
+    """Register the error handlers of `app` and describe them in its OpenAPI."""
     # FastAPI's documented way to extend the schema
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
 
@@ -79,14 +79,12 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def broken(request: Request, error: Exception) -> JSONResponse:
         return problem(
-            500, "this is a bug in RADD, no mistake of yours; the console's log has the details"
+            500, "this is a bug in RADD, not your mistake; the console's log has the details"
         )
 
 
 def _described(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI with every error as a problem; those that are not listed may come from any
-    route.
-    """
+    """The OpenAPI with every error as a problem; those not listed may come from any route."""
     if app.openapi_schema is None:
         schema = FastAPI.openapi(app)
         told = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}

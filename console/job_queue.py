@@ -1,6 +1,4 @@
-"""Where recordings wait for their judgement: few at work, few in the queue, and a word to all
-others.
-"""
+"""The queue of recordings: a few are processed, a few wait, all others are rejected."""
 
 from __future__ import annotations
 
@@ -31,8 +29,8 @@ STREAM_RETRY_S = 5
 
 
 class Turns:
-    """Places at work that clients get in turn, whoever came first: one with many recordings does
-    not keep others waiting. For one event loop.
+    """Round-robin slots: clients take turns, so that one with many recordings does not block
+    others. For one event loop.
     """
 
     def __init__(self, places: int):
@@ -61,7 +59,7 @@ class Turns:
             raise
 
     def _give(self) -> None:
-        """The place to the client whose turn it is, who then waits behind all others."""
+        """Give the slot to the next client, who then moves to the end."""
         while self._waiting:
             client, turns = self._waiting.popitem(last=False)
             turn = turns.popleft()
@@ -74,9 +72,7 @@ class Turns:
 
 
 class JobQueue:
-    """Takes recordings and streams in, as many as the settings allow; owns the threads that
-    judge.
-    """
+    """Accepts recordings and streams up to the configured limits; owns the scoring threads."""
 
     def __init__(self, judge: Predictor, decoders: Decoders, settings: ServeSettings):
         self.decoders, self._judge, self._settings = decoders, judge, settings
@@ -88,14 +84,14 @@ class JobQueue:
         self._streams = Shares(settings.streams, "streams are open", "[serve] streams")
         self.quota = SoundQuota(settings.sound_h)
         self.listeners = ThreadPoolExecutor(settings.workers, "stream")
-        """the threads that judge live streams of PCM"""
+        """threads that score live streams of PCM"""
         self.pipes = ThreadPoolExecutor(2 * settings.streams, "opus")
-        """the threads that wait for decoders of live streams"""
+        """threads that wait for decoders of live streams"""
         self._mean_s = 1.0
 
     @property
     def taken(self) -> int:
-        """Recordings that wait or are judged."""
+        """Recordings that are waiting or being scored."""
         return self._recordings.taken
 
     @property
@@ -109,8 +105,8 @@ class JobQueue:
     async def judge(
         self, upload: UploadFile, client: str, choice: ChannelChoice | None = None
     ) -> Prediction:
-        """The judgement of an uploaded file; raises AudioError, and Refused where too many wait
-        already or this client has had its share of sound.
+        """Score an uploaded file. Raises AudioError, and Refused if the queue is full or this
+        client's quota is used up.
         """
         wait_s = 1 + round(self._mean_s * self.taken / self._settings.workers)
         with self._recordings.place(client, wait_s):
@@ -125,16 +121,14 @@ class JobQueue:
 
     @contextmanager
     def stream(self, client: str) -> Iterator[None]:
-        """A place for one live stream; raises Refused where all are taken."""
+        """A slot for one live stream. Raises Refused if none is free."""
         with self._streams.place(client, STREAM_RETRY_S):
             yield
 
     def _judge_lanes(
         self, directory: Path, sha256: str, choice: ChannelChoice, meter: SoundMeter
     ) -> Prediction:
-        """The judgement of the channel or track that sounds most synthetic, of those in which
-        somebody speaks.
-        """
+        """The result of the most synthetic channel or track among those that contain speech."""
         found = self._plan(directory, choice)
         judged = [self._judge_lane(directory, sha256, lane, meter) for lane in found.lanes]
         worst = min(judged, key=lambda one: float("inf") if one.llr is None else one.llr)
@@ -181,7 +175,7 @@ def _metered(chunks: Iterator[AudioChunk], meter: SoundMeter) -> Iterator[AudioC
 
 
 def _copy(upload: UploadFile, path: Path) -> str:
-    """The SHA-256 of what was copied."""
+    """Copy an upload and return its SHA-256."""
     digest = hashlib.sha256()
     with open(path, "xb", opener=opener) as file:
         upload.file.seek(0)

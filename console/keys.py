@@ -1,4 +1,4 @@
-"""The tokens, who they say that somebody is, and the sessions that were begun with them."""
+"""Tokens, the identities behind them, and their sessions."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from console.settings import ServeSettings
 
 VIEWER, REVIEWER, ADMIN = "viewer", "reviewer", "admin"
 RANK = {VIEWER: 1, REVIEWER: 2, ADMIN: 3}
-SESSION_S = 12 * 3600  # after which a browser is asked for its token again
-MOST_SESSIONS = 1_000  # of all tokens; beyond it the oldest ends
+SESSION_S = 12 * 3600  # after which a browser must enter its token again
+MOST_SESSIONS = 1_000  # of all tokens; above this the oldest ends
 
 
 class Identity(NamedTuple):
-    """Who asks."""
+    """The identity of a client."""
 
     role: str | None
-    """None: nobody is let in"""
+    """None: no access"""
     name: str | None
-    """under which this one's labels are stored; None: without tokens everybody says a name"""
+    """name stored with this client's labels; None: without tokens anybody may enter any name"""
 
 
 class Keys:
-    """What tokens open; without any, everyone on this machine is an admin."""
+    """Maps tokens to identities; without tokens everyone on this machine is an admin."""
 
     def __init__(self, settings: ServeSettings):
-        """A token of a role that several people may share counts as one person of that name."""
+        """A role token shared by several people counts as one person with that name."""
         self._tokens = {token: Identity(role, role) for role, token in settings.tokens.items()}
         self._tokens |= {t: Identity(REVIEWER, name) for name, t in settings.named.items()}
         self._sessions: dict[str, tuple[Identity, float]] = {}
@@ -38,7 +38,7 @@ class Keys:
         return bool(self._tokens)
 
     def identity(self, token: str) -> Identity | None:
-        """Of a token; None for one that opens nothing."""
+        """The identity of a token; None if it is not valid."""
         if not self._tokens:
             return Identity(ADMIN, None)
         given, found = token.encode(errors="surrogatepass"), None
@@ -48,7 +48,7 @@ class Keys:
         return found
 
     def begin(self, identity: Identity) -> str:
-        """A session of this identity: the random text that its cookie holds."""
+        """Begin a session of this identity and return its random cookie value."""
         now = time.monotonic()
         self._sessions = {id: one for id, one in self._sessions.items() if one[1] > now}
         while len(self._sessions) >= MOST_SESSIONS:
@@ -58,7 +58,7 @@ class Keys:
         return id
 
     def of_session(self, id: str) -> Identity | None:
-        """Whose session this is; None where it has ended or there never was one."""
+        """The identity of a session; None if it has ended or never existed."""
         if not self._tokens:
             return Identity(ADMIN, None)
         identity, until = self._sessions.get(id, (None, 0.0))

@@ -1,4 +1,4 @@
-"""What daemons hear, told as it happens: server-sent events from the rows that they write."""
+"""Live streams as server-sent events, from the rows that daemons write."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Watcher:
         self._next: dict[str, int] = {}
 
     def look(self) -> dict[str, Any]:
-        """The streams of the last ten minutes, each with the seconds that this viewer has not
-        seen.
+        """The streams of the last ten minutes, each with the seconds that this viewer has
+        not seen.
         """
         now = datetime.now(UTC).replace(tzinfo=None)
         streams = self._reader.streams(now - timedelta(seconds=SHOWN_S))
@@ -104,11 +104,11 @@ def routes(reader: Reader, judge: Predictor, meters: Metrics) -> APIRouter:
         responses={200: {"content": {"text/event-stream": {}}}},
     )
     async def live(request: Request) -> StreamingResponse:
-        """Server-sent events: first the last ten minutes of every stream, then what is new, within
-        a second.
+        """Server-sent events: first the last ten minutes of every stream, then new data within a
+        second.
 
         `heard` has [second, verdict, p_spoof or null, level in dBFS] of each second. An event
-        `problem` says what keeps the database from being read.
+        `problem` says why the database cannot be read.
         """
         client = client_of(request.scope)
         viewers.check(client)

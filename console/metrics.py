@@ -1,4 +1,4 @@
-"""What Prometheus is told; every name begins with radd_."""
+"""Metrics for Prometheus; every name begins with radd_."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
 class Metrics:
-    """Counters of one console."""
+    """The counters of one console."""
 
     def __init__(self):
         self.registry = CollectorRegistry()
@@ -34,22 +34,22 @@ class Metrics:
             "radd_predictions", "judged recordings", ["verdict"], registry=self.registry
         )
         self.sound = Counter(
-            "radd_sound_seconds", "sound that was judged", ["path"], registry=self.registry
+            "radd_sound_seconds", "audio that was scored", ["path"], registry=self.registry
         )
         self.labels = Counter(
-            "radd_labels", "labels that people gave here", ["label"], registry=self.registry
+            "radd_labels", "labels given in this console", ["label"], registry=self.registry
         )
         self.reviews = Gauge("radd_alerts", "stored alerts", ["review"], registry=self.registry)
         self.database = Gauge(
             "radd_database_up", "1: the database can be read", registry=self.registry
         )
         self.listening = Gauge(
-            "radd_daemon_streams", "streams that daemons listen to", registry=self.registry
+            "radd_daemon_streams", "streams that daemons process", registry=self.registry
         )
 
     def watch(self, desk: JobQueue) -> None:
         for name, words, count in (
-            ("radd_recordings_waiting", "recordings that wait or are judged", lambda: desk.taken),
+            ("radd_recordings_waiting", "recordings waiting or being scored", lambda: desk.taken),
             ("radd_streams_open", "live streams over the network", lambda: desk.streams),
         ):
             Gauge(name, words, registry=self.registry).set_function(count)
@@ -63,7 +63,7 @@ class Metrics:
 
 
 class MetricsMiddleware:
-    """ASGI middleware that counts and times requests by their route, never by a path that a client
+    """ASGI middleware that counts and times requests by route, never by a path that a client
     chose.
     """
 

@@ -1,6 +1,4 @@
-"""The routes of the loop that learns: which bundles there are, how they were proved, drift;
-retrain, promote, roll back.
-"""
+"""Routes for models: bundles, gates, drift; retrain, promote, roll back."""
 
 from __future__ import annotations
 
@@ -40,7 +38,7 @@ from storage.learning import Learning
 from storage.queries import Reader
 from training.config import RetrainSettings
 
-SHOWN = 50  # decisions and retrainings, the newest
+SHOWN = 50  # decisions and retrainings, newest first
 REFUSALS: dict[int | str, dict[str, Any]] = {
     code: {"model": Problem} for code in (400, 401, 403, 404, 409, 422, 429, 500, 503)
 }
@@ -51,27 +49,27 @@ Version = Annotated[
 
 
 class LearningActions(Protocol):
-    """What the console asks of retraining; app/console.py has the implementation that ships."""
+    """The retraining functions that the console needs; app/console.py implements them."""
 
     def eligible_clips(
         self, store: Any, settings: RetrainSettings
     ) -> tuple[Sequence[Any], Sequence[Any], list[str]]:
-        """The clips that may teach, those of them that are new, and in words what was left out."""
+        """The clips eligible for training, the new ones among them, and the excluded ones in
+        words.
+        """
         ...
 
     def promote(self, store: Any, configured: Path, name: str, reason: str) -> str:
-        """Put the bundle `name` beside `configured` to use; its name and version."""
+        """Put the bundle `name` beside `configured` into use; returns its name and version."""
         ...
 
     def rollback(self, store: Any, configured: Path, reason: str) -> str:
-        """Put the bundle to use again that was in use before; its name and version."""
+        """Put the previous bundle into use; returns its name and version."""
         ...
 
 
 class ModelControl:
-    """What the console knows of the loop that learns, and does in it for an admin. Safe across
-    threads.
-    """
+    """The console's view of the bundles, and an admin's actions on them. Safe across threads."""
 
     def __init__(
         self,
@@ -81,8 +79,8 @@ class ModelControl:
         command: Sequence[str],
         actions: LearningActions,
     ):
-        """`configured` is the bundle beside which others may be put to use, None where one alone is
-        used; `command` retrains.
+        """`configured` is the bundle beside which others may be promoted, None if only one is used;
+        `command` retrains.
         """
         self.configured, self.settings, self.actions = configured, settings, actions
         self.history, self.learning = Learning(url, reads_only=True), Learning(url)
@@ -94,20 +92,21 @@ class ModelControl:
         self.learning.close()
 
     def beside(self) -> Path:
-        """The configured bundle; raises Refused where nothing but one bundle is used."""
+        """The configured bundle. Raises Refused if the console uses a fixed bundle."""
         if self.configured is None:
             raise Refused(
                 CONFLICT,
-                "this console was started with --bundle and follows nothing; start it without",
+                "this console was started with --bundle, which fixes the model; start it without "
+                "--bundle",
             )
         return self.configured
 
     def bundles(self, judging: Path) -> list[BundleEntry]:
-        """Those that may be put to use, or the one that judges."""
+        """The bundles that may be promoted, or the fixed one."""
         place = (self.configured or judging).parent
         with suppress(
             FileNotFoundError
-        ):  # a retraining removes old bundles; the next look finds them gone
+        ):  # retraining removes old bundles; the next look finds them gone
             stamps = [(path, path.stat().st_mtime_ns) for path in manifests(place, deep=False)]
             if stamps != self._shelf[0]:
                 self._shelf = stamps, list_entries(place, deep=False)
@@ -116,13 +115,13 @@ class ModelControl:
         ]
 
     def expect(self, name: str | None) -> None:
-        """Raises Refused where another bundle is in use than the client believes."""
+        """Raise Refused if another bundle is in use than the client believes."""
         now = _in_use(self.beside())
         if name is not None and now != name:
             raise Refused(
                 CONFLICT,
-                f"{now or 'no bundle'} is in use, not {name[:80]}: look at what has changed, then "
-                "decide",
+                f"{now or 'no bundle'} is in use, not {name[:80]}; reload the page and decide "
+                "again",
             )
 
 
@@ -131,9 +130,7 @@ def routes(loop: ModelControl, champion: HotSwapDetector, reader: Reader) -> API
 
     @router.get("/models")
     def models() -> Models:
-        """The bundles that are here, which one is in use, and everything that was decided about
-        them.
-        """
+        """The bundles, the one in use, and all decisions about them."""
         used, judging = _in_use(loop.configured) if loop.configured else None, champion.now
         decided, tried = loop.history.decisions(), loop.history.retrainings()
         _, fresh, told = loop.actions.eligible_clips(loop.history, loop.settings)
@@ -154,9 +151,7 @@ def routes(loop: ModelControl, champion: HotSwapDetector, reader: Reader) -> API
 
     @router.post("/models/rollback")
     def rollback(request: Request, choice: Choice) -> InUse:
-        """Put the bundle to use again that was in use before, as an admin. Nothing that listens is
-        restarted.
-        """
+        """Put the previous bundle into use, as an admin. Nothing is restarted."""
         require(request.scope, ADMIN)
         loop.expect(choice.instead_of)
         return _chosen(
@@ -166,7 +161,7 @@ def routes(loop: ModelControl, champion: HotSwapDetector, reader: Reader) -> API
 
     @router.post("/models/{version}/promote")
     def promote(request: Request, version: Version, choice: Choice) -> InUse:
-        """Put a bundle to use, as an admin. Nothing that listens is restarted."""
+        """Put a bundle into use, as an admin. Nothing is restarted."""
         require(request.scope, ADMIN)
         loop.expect(choice.instead_of)
         names = [
@@ -190,22 +185,21 @@ def routes(loop: ModelControl, champion: HotSwapDetector, reader: Reader) -> API
 
     @router.post("/retrain", status_code=202)
     def retrain(request: Request, response: Response, wish: Wish) -> Retraining:
-        """Have a new model made of what people have labelled, as an admin: it goes on beside the
-        console, at nice 15.
+        """Start a retraining from labels, as an admin, in a separate process at nice 15.
 
-        It begins only if there is enough to learn, and the new model has to prove itself before it
-        is put to use.
+        It runs only if there is enough to learn, and the new model must pass the gates before it is
+        put into use.
         """
         require(request.scope, ADMIN)
         id = loop.retrainer.start(
-            f"asked for by {_said(request, wish)}", _in_use(loop.beside()) or ""
+            f"requested by {_said(request, wish)}", _in_use(loop.beside()) or ""
         )
         response.headers["Location"] = f"/v1/retrain/{id}"
         return retraining(id)
 
     @router.get("/retrain/{id}")
     def retraining(id: Id) -> Retraining:
-        """How far a retraining has come, or what came of it."""
+        """Progress or result of a retraining."""
         row = loop.history.retraining(id)
         if row is None:
             raise Refused(404, f"there is no retraining {id}; /v1/models lists them")
@@ -215,7 +209,7 @@ def routes(loop: ModelControl, champion: HotSwapDetector, reader: Reader) -> API
     def drift(
         days: Annotated[int, Query(ge=1, le=365, description="today included, UTC")] = 30,
     ) -> Drift:
-        """How far the sound of each source was from all known voices, day by day."""
+        """Distance of each source from all known voices, day by day."""
         today = datetime.now(UTC).date()
         first = today - timedelta(days=days - 1)
         usual = champion.now.usual_distance
@@ -242,7 +236,7 @@ def routes(loop: ModelControl, champion: HotSwapDetector, reader: Reader) -> API
 
 
 def _in_use(configured: Path) -> str | None:
-    """The directory of the bundle in use; None where the file that names it is broken."""
+    """The directory of the bundle in use; None if the file that names it is broken."""
     try:
         return in_use(configured).name
     except ModelError:
@@ -250,7 +244,7 @@ def _in_use(configured: Path) -> str | None:
 
 
 def _said(request: Request, wish: Wish) -> str:
-    """Who wants it and why; where the token has a name, that name counts."""
+    """Who requested it and why; if the token has a name, that name counts."""
     named, told = request.scope["reviewer"], wish.person.strip()
     who = told if named in (None, told) else f"{told} (token of {named})"
     return f"{who} in the console{f': {wish.reason}' if wish.reason else ''}"
@@ -309,7 +303,7 @@ def _retraining(row: dict[str, Any], decided: list[dict[str, Any]]) -> Retrainin
 
 
 def _day(day: date, rows: list[dict[str, Any]], bound: float | None) -> DriftDay:
-    """All streams of a source as one."""
+    """All streams of a source combined."""
     seconds = sum(row["seconds"] for row in rows)
     distance = sum(row["seconds"] * row["distance"] for row in rows) / seconds
     return DriftDay(

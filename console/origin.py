@@ -1,4 +1,4 @@
-"""Under which names the console answers, and to whose pages."""
+"""Host names of the console and pages that may call it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def route_path(scope: Scope) -> str:
 
 
 class OriginCheck:
-    """Other sites' pages may neither post here nor open a stream, nor pass for this one under
-    another name (DNS rebinding).
+    """Rejects posts and streams from pages of other sites, and requests under foreign host names
+    (DNS rebinding).
     """
 
     def __init__(self, settings: ServeSettings):
@@ -30,7 +30,7 @@ class OriginCheck:
         self._names = names | LOCAL_NAMES if settings.hosts or settings.is_local else None
 
     def check(self, scope: Scope, headers: Headers) -> None:
-        """Raises Refused for a name or a page that may not."""
+        """Raise Refused for a host name or page that is not allowed."""
         host = headers.get("host", "")
         if self._names is not None and _name(host) not in self._names:
             raise Refused(
@@ -56,7 +56,7 @@ class OriginCheck:
 
 
 def _name(host: str) -> str | None:
-    """The name in a Host header; None for text that is no host."""
+    """The name in a Host header; None if it is not a host."""
     try:
         return urlsplit(f"//{host}").hostname
     except ValueError:

@@ -1,4 +1,4 @@
-"""Decoded sound -> one judgement, on the path that detect.py and evaluate.py take."""
+"""Decoded audio -> one result, on the same path as detect.py and evaluate.py."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from stream.monitor import Monitor
 
 
 class Predictor:
-    """Judges whole recordings, each with a fresh monitor; any number at once."""
+    """Scores whole recordings, each with a new monitor; any number concurrently."""
 
     def __init__(
         self, champion: HotSwapDetector, monitor: Callable[[Detector], Monitor], decider: Decider
     ):
-        """A recording is judged by what is champion when it begins; `decider` only tells what a
-        score means.
+        """A recording is scored by the champion at its start; `decider` only maps scores to
+        verdicts.
         """
         self._champion, self._monitor, self._decider = champion, monitor, decider
 
     def judge(self, chunks: Iterable[AudioChunk], sha256: str) -> Prediction:
-        """The judgement of sound out of the file of this digest.
+        """Score the audio of the file with this digest.
 
-        Its LLR is that of `evaluate.py score`: the mean over the longest windows that the speech
-        gate lets pass. Where it lets none pass nothing is measured, while evaluate.py leaves the
-        gate open and gives a number. Raises AudioError where there is no sound at all.
+        The LLR is that of `evaluate.py score`: the mean over the longest windows that pass the
+        speech gate. If none passes, nothing is measured, whereas evaluate.py then opens the gate
+        and returns a score. Raises AudioError if there is no audio.
         """
         model = self._champion.now
         monitor, events, end = self._monitor(model), [], 0
@@ -45,7 +45,8 @@ class Predictor:
         scores = [event for event in events if isinstance(event, Score)]
         if not scores:
             raise AudioError(
-                "not one sample of this recording could be decoded: it is damaged; get the whole "
+                "this recording has no samples that can be decoded: it is damaged; obtain the "
+                "complete "
                 "file"
             )
         longest = max(score.window_samples for score in scores)
@@ -86,8 +87,8 @@ class Predictor:
         return None if llr is None else self._decider.p_spoof(llr)
 
     def _segments(self, scores: list[Score], end: int) -> list[Segment]:
-        """Each second has the mean LLR of the windows whose middle lies in it; the last ones share
-        the last window.
+        """Each second has the mean LLR of the windows centred in it; the last seconds share the
+        last window.
         """
         middles = defaultdict(list)
         for score in scores:
@@ -116,7 +117,7 @@ def _span(alert: Alert) -> Span:
 
 
 def _clearest(scores: list[Score], llr: float | None) -> list[Neighbour]:
-    """The neighbours of the score that speaks most clearly for what the mean says."""
+    """The neighbours of the score that agrees most strongly with the mean."""
     if llr is None:
         return []
     measured = [(score.llr, score.neighbours) for score in scores if score.llr is not None]

@@ -1,4 +1,4 @@
-"""The routes that judge recordings."""
+"""The routes that score recordings."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ def routes(
         if (file.size or 0) > most_bytes:
             raise Refused(
                 413,
-                f"the file has {file.size} bytes, at most {settings.max_upload_mb} MB are taken",
+                f"the file has {file.size} bytes, but at most {settings.max_upload_mb} MB are "
+                "accepted",
             )
         choice = ChannelChoice(use_channel, track)
         prediction = await desk.judge(file, client_of(request.scope), choice)
@@ -54,8 +55,8 @@ def routes(
         use_channel: Channel = AUTO,
         track: Track = None,
     ) -> Prediction:
-        """Judge one recording: of several channels or tracks, the one that sounds most synthetic
-        of those in which somebody speaks.
+        """Score one recording. Of several channels or tracks, the most synthetic one with speech
+        counts.
         """
         return await judge(request, file, use_channel, track)
 
@@ -68,10 +69,10 @@ def routes(
         use_channel: Channel = AUTO,
         track: Track = None,
     ) -> Response:
-        """Judge one recording, as a PDF to print or to keep: what was found, second by second, and
-        what that does not say.
+        """Score one recording and return a PDF report: the findings second by second, and their
+        limits.
         """
-        from console.report import report  # 40 MB of memory, from the first report on
+        from console.report import report  # uses 40 MB of memory, from the first report on
 
         before = champion.now
         prediction = await judge(request, file, use_channel, track)
@@ -86,13 +87,12 @@ def routes(
         request: Request,
         files: Annotated[list[UploadFile], File(description="many recordings")],
     ) -> Batch:
-        """Judge many recordings; the results are in their order, and a bad file spoils only its
-        own.
-        """
+        """Score many recordings; results in their order; a bad file fails alone."""
         if len(files) > settings.max_batch:
             raise Refused(
                 413,
-                f"{len(files)} files, at most {settings.max_batch} are taken at once; send fewer",
+                f"{len(files)} files, but at most {settings.max_batch} are accepted at once; send "
+                "fewer",
             )
         places = asyncio.Semaphore(settings.workers)
 

@@ -1,6 +1,4 @@
-"""A judgement as a PDF, for a file or a court: what was judged, what was found, and what that does
-not say.
-"""
+"""A result as a PDF, for a file or a court: what was examined, what was found, and its limits."""
 
 from __future__ import annotations
 
@@ -25,11 +23,11 @@ COLOURS = {
 PAGE_MM, MARGIN_MM, PLOT_MM = 210, 18, 30
 WIDTH_MM = PAGE_MM - 2 * MARGIN_MM
 COLUMNS, ROW_MM = 3, 4.2
-MOST_BARS = 600  # seconds of one bar grow so that there are no more
+MOST_BARS = 600  # longer recordings combine several seconds per bar
 
 
 class Paper(FPDF):
-    """A4 with the page's number and the recording's digest below."""
+    """A4 with page number and the recording's digest in the footer."""
 
     def __init__(self, digest: str):
         super().__init__()
@@ -57,7 +55,7 @@ class Paper(FPDF):
     def say(
         self, text: str, size: float = 10, colour: tuple[int, int, int] = INK, indent: float = 0
     ) -> None:
-        """A paragraph."""
+        """Add a paragraph."""
         self.write_in(size, colour)
         self.set_x(MARGIN_MM + indent)
         self.multi_cell(
@@ -77,7 +75,7 @@ class Paper(FPDF):
         self.ln(1)
 
     def printable(self, text: str) -> str:
-        """The text; characters that nobody could see or that the font lacks as their code
+        """The text, with invisible characters and those missing in the font replaced by their code
         points.
         """
         return "".join(
@@ -86,14 +84,14 @@ class Paper(FPDF):
 
 
 def report(name: str, prediction: Prediction, metrics: dict[str, Any]) -> bytes:
-    """The PDF about the recording `name`; `metrics` are those of the model that judged it."""
+    """The PDF about the recording `name`; `metrics` are those of the model that scored it."""
     paper = Paper(prediction.sha256)
     paper.set_title(f"RADD: {paper.printable(name)}")
     paper.set_lang("en")
     paper.set_creation_date(prediction.judged_utc)
     paper.add_page()
     paper.say("Report on a recording", 18)
-    paper.say("Made by RADD, which judges whether a voice is a person's or synthetic.", 9, MUTED)
+    paper.say("Made by RADD, which estimates whether a voice is a person or synthetic.", 9, MUTED)
     paper.ln(3)
     closest = prediction.neighbours[0] if prediction.neighbours else None
     spans = ", ".join(
@@ -111,7 +109,7 @@ def report(name: str, prediction: Prediction, metrics: dict[str, Any]) -> bytes:
             "synthetic": f"{percent(prediction.p_spoof)}, whole recording",
             "log ratio": "–"
             if prediction.llr is None
-            else f"{prediction.llr:.3f} (natural logarithm, higher = a person)",
+            else f"{prediction.llr:.3f} (natural logarithm, higher = bona fide)",
             "alerts": spans or "none",
             "closest known": "–"
             if closest is None
@@ -130,7 +128,7 @@ def report(name: str, prediction: Prediction, metrics: dict[str, Any]) -> bytes:
     for text in prediction.limits:
         paper.say(f"– {text}", 9, indent=2)
     if metrics:
-        paper.head("How right this model was where the answer was known")
+        paper.head("Accuracy of this model on recordings with known answers")
         for run, values in metrics.items():
             paper.say(f"– {run}: {_measured(values)}", 9, indent=2)
     paper.head("Every second")
@@ -150,7 +148,7 @@ def _facts(paper: Paper, facts: dict[str, str]) -> None:
 
 
 def _measured(values: dict[str, Any]) -> str:
-    """A few numbers of a run, with what they were measured on."""
+    """A few metrics of a run, with their data."""
     told = []
     if values.get("eer_percent") is not None:
         low, high = values.get("eer_percent_ci95") or (None, None)
@@ -168,9 +166,7 @@ def _measured(values: dict[str, Any]) -> str:
 
 
 def _timeline(paper: Paper, prediction: Prediction) -> None:
-    """Bars as high as the probability of a synthetic voice; a grey stub where nothing was
-    measured.
-    """
+    """Bars as high as the probability of a synthetic voice; a grey stub if nothing was measured."""
     if paper.will_page_break(PLOT_MM + 12):
         paper.add_page()
     top, left, duration = paper.get_y() + 1, MARGIN_MM, max(prediction.duration_s, 1.0)
@@ -217,7 +213,7 @@ def _timeline(paper: Paper, prediction: Prediction) -> None:
 
 
 def _bars(segments: list[Segment]) -> list[Segment]:
-    """The segments; of a long recording the most suspicious of as many as one bar stands for."""
+    """The segments; for a long recording the most suspicious one per bar."""
     each = -(-len(segments) // MOST_BARS)
     groups = [segments[at : at + each] for at in range(0, len(segments), each)]
     return [
@@ -229,7 +225,7 @@ def _bars(segments: list[Segment]) -> list[Segment]:
 
 
 def _table(paper: Paper, segments: list[Segment]) -> None:
-    """In columns, each read from above to below."""
+    """In columns, read from top to bottom."""
     width, left = WIDTH_MM / COLUMNS, segments
     while left:
         room = int((paper.page_break_trigger - paper.get_y()) // ROW_MM)

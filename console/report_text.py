@@ -1,4 +1,4 @@
-"""What was found in a recording, in words for people, and what must be said beside it."""
+"""The result for a recording in words, and its limits."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from console.schemas import Segment, Span
 from radd.types import Verdict
 
-# share of measured seconds that sound like a person, from which a recording is "partly" synthetic
+# share of measured seconds that sound like a person, above which a recording is "partly" synthetic
 PARTLY = 0.15
 STEPS = ((3, "hardly any"), (10, "weak"), (100, "moderate"), (math.inf, "strong"))
-"""factors of the likelihood ratio below which the evidence is called so"""
+"""upper bounds of the likelihood ratio for each word for the strength of evidence"""
 VERDICTS = {
     Verdict.BONAFIDE: "A person",
     Verdict.SUSPECT: "Suspect",
@@ -24,14 +24,13 @@ VERDICTS = {
     Verdict.SHED: "Left out",
 }
 CANNOT_SAY = (
-    "It compares the sound with voices and machines that it has learned from. It does not tell "
+    "RADD compares the audio with voices and synthesis systems from its training. It does not tell "
     "who speaks, when or where the recording was made, or whether words of a real person were cut "
-    "out, rearranged or taken out of their context.",
-    "The likelihood ratio says how much better one explanation fits than the other. How likely "
-    "each was beforehand is not in it: whoever weighs it has to bring that. The probabilities "
-    "take it as the configuration has it, equal unless changed.",
-    "A second without a number is a second in which nothing could be measured; it speaks for "
-    "neither.",
+    "out, rearranged or taken out of context.",
+    "The likelihood ratio says how much better one explanation fits than the other. It does not "
+    "include how likely each was beforehand: the reader must add that. The probabilities use the "
+    "configured prior, which is equal odds by default.",
+    "A second without a number could not be measured; it is evidence for neither side.",
 )
 
 
@@ -42,7 +41,7 @@ def in_words(
     alerts: Sequence[Span],
     segments: Sequence[Segment],
 ) -> tuple[str, str]:
-    """A headline and what to make of it, in sentences."""
+    """A headline and its interpretation, in sentences."""
     if llr is None:
         return VERDICTS[verdict], f"Nothing could be measured: {reason}."
     factor = math.exp(min(abs(llr), 20))
@@ -65,9 +64,7 @@ def in_words(
 
 
 def limits(card: str) -> list[str]:
-    """What this program cannot say, and what this model cannot do: the list under that heading of
-    its card.
-    """
+    """Limits of this program and of this model: the list under that heading of its card."""
     of_model = re.search(
         r"^## What it cannot do\n+(.*?)(?=^## |\Z)", card, re.DOTALL | re.MULTILINE
     )

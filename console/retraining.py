@@ -1,5 +1,5 @@
-"""A retraining as a process of its own, one at a time: nothing that goes wrong there reaches the
-console or the listening.
+"""Retraining in a separate process, one at a time, so that its faults cannot reach the console or
+detection.
 """
 
 from __future__ import annotations
@@ -22,20 +22,18 @@ log = logging.getLogger(__name__)
 
 
 class Retrainer:
-    """Starts retrainings. They write how they go into the database, and go on where the console
+    """Starts retrainings. They record their progress in the database, and continue if the console
     ends.
     """
 
     def __init__(self, learning: Learning, command: Sequence[str]):
-        """`command` retrains once; it is given `--asked` and the id of the row that tells how it
-        goes.
-        """
+        """`command` retrains once; it receives `--asked` and the id of the row for its progress."""
         self._learning, self._command = learning, command
         self._process: subprocess.Popen | None = None
         self._starting = threading.Lock()
 
     def start(self, why: str, champion: str) -> str:
-        """The id of a new retraining; raises Refused where one goes on already."""
+        """Start a retraining and return its id. Raises Refused if one is running."""
         with self._starting:
             if (
                 self._process is not None
@@ -44,11 +42,12 @@ class Retrainer:
             ):
                 raise Refused(
                     CONFLICT,
-                    "a retraining goes on already, and they go one at a time: /v1/models tells "
-                    "how far it has come",
+                    "another retraining is running, and only one may run at a time; /v1/models "
+                    "shows its progress",
                 )
             id = self._learning.ask(why, champion)
-            said = tempfile.TemporaryFile()  # noqa: SIM115, the thread that reads it closes it; a pipe would end with us
+            # the reading thread closes it; a pipe would end with this process
+            said = tempfile.TemporaryFile()  # noqa: SIM115
             try:
                 self._process = subprocess.Popen(
                     [*self._command, "--asked", id],
@@ -67,7 +66,7 @@ class Retrainer:
         return id
 
     def _watch(self, id: str, process: subprocess.Popen, said: IO[bytes]) -> None:
-        """Write down the end of a process that did not do so itself."""
+        """Record the end of a process that did not do so itself."""
         code = process.wait()
         said.seek(0)
         lines = said.read().decode(errors="replace").strip().splitlines()[-TOLD_LINES:]
@@ -78,8 +77,8 @@ class Retrainer:
                 self._learning.end(
                     id,
                     "failed",
-                    f"it ended with code {code}: {' '.join(lines) or 'it said nothing'}",
+                    f"it ended with code {code}: {' '.join(lines) or 'without output'}",
                     "",
                 )
         except StorageError as error:
-            log.error("how retraining %s ended could not be written down: %s", id, error)
+            log.error("the end of retraining %s could not be recorded: %s", id, error)

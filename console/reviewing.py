@@ -1,4 +1,4 @@
-"""The routes of alerts and clips: what was flagged, why, and what people say of it."""
+"""The routes of alerts and clips: alerts, evidence and labels."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ from storage.review import Reviews, State
 
 Id = Annotated[str, Path(pattern="^[0-9a-f-]{36}$", description="id of an alert or a sample")]
 Limit = Annotated[int, Query(ge=1, le=200)]
-After = Annotated[str | None, Query(max_length=200, description="`next` of the page before")]
+After = Annotated[str | None, Query(max_length=200, description="`next` of the previous page")]
 Stream = Annotated[str | None, Query(max_length=36, description="id of a stream")]
 Since = Annotated[
-    datetime | None, Query(description="began then or later; UTC unless it says otherwise")
+    datetime | None, Query(description="began at this time or later; UTC unless it has a zone")
 ]
 log = logging.getLogger(__name__)
 REFUSALS: dict[int | str, dict[str, Any]] = {
@@ -53,13 +53,13 @@ def routes(
     def alerts(
         stream: Stream = None, since: Since = None, limit: Limit = 50, after: After = None
     ) -> ClipPage:
-        """Alerts, the newest first."""
+        """Alerts, newest first."""
         chosen = Chosen(kind="alert", stream_id=stream, since=_utc(since))
         return _page(reader.alerts(chosen, "newest", limit, after))
 
     @router.get("/clips")
     def clips(
-        review: Annotated[State | None, Query(description="what people have said")] = None,
+        review: Annotated[State | None, Query(description="state of review")] = None,
         kind: Literal["alert", "sample"] | None = None,
         stream: Stream = None,
         since: Since = None,
@@ -67,12 +67,12 @@ def routes(
         limit: Limit = 50,
         after: After = None,
     ) -> ClipPage:
-        """The queue of review: alerts and samples, those first whose label would teach the most."""
+        """The review queue: alerts and samples, highest review priority first."""
         return _page(reader.alerts(Chosen(review, kind, stream, _utc(since)), order, limit, after))
 
     @router.get("/clips/{id}")
     def clip(id: Id) -> ClipDetails:
-        """Everything about one clip but its sound."""
+        """All data of one clip except its audio."""
         row = reader.alert(id)
         if row is None:
             raise _unknown(id)
@@ -106,20 +106,20 @@ def routes(
         responses={200: {"content": {"audio/flac": {}}}},
     )
     def sound(id: Id) -> Response:
-        """The sound of a clip as FLAC, 16 kHz mono."""
+        """The audio of a clip as FLAC, 16 kHz mono."""
         flac = reader.sound(id)
         if flac is None:
             raise Refused(
                 404,
-                f"there is no sound of {id}: its time or the quota was over, or there is no such "
+                f"there is no audio of {id}: it expired, exceeded the quota, or there is no such "
                 "clip",
             )
         return Response(flac, media_type="audio/flac")
 
     @router.post("/clips/{id}/label")
     def label(request: Request, id: Id, answer: Answer, after: BackgroundTasks) -> Outcome:
-        """Say what a clip is, as a reviewer. All labels stay in the history; of each person the
-        last one counts.
+        """Label a clip, as a reviewer. All labels stay in the history; the last one of each person
+        counts.
         """
         require(request.scope, REVIEWER)
         if reader.alert(id) is None:
@@ -137,9 +137,7 @@ def routes(
 
 
 def _remember(reviews: Reviews, encoder: Encoder) -> None:
-    """Bring what is agreed into the index; what is in the way is told, and tried again with the
-    next label.
-    """
+    """Add agreed clips to the index; problems are logged, and tried again with the next label."""
     try:
         learnt = reviews.remember(encoder)
         refusals = [
@@ -148,7 +146,7 @@ def _remember(reviews: Reviews, encoder: Encoder) -> None:
     except StorageError as error:
         refusals = [str(error)]
     for refusal in refusals:
-        log.warning("a clip does not enter the index: %s", refusal)
+        log.warning("a clip was not added to the index: %s", refusal)
 
 
 def _unknown(id: str) -> Refused:
@@ -156,13 +154,11 @@ def _unknown(id: str) -> Refused:
 
 
 def _utc(moment: datetime | None) -> datetime | None:
-    """UTC without a zone, as the database has it."""
+    """UTC without a zone, as in the database."""
     try:
         return moment.astimezone(UTC).replace(tzinfo=None) if moment and moment.tzinfo else moment
     except OverflowError:
-        raise Refused(
-            422, f"since = {moment}: in UTC it lies outside the years 1 to 9999"
-        ) from None
+        raise Refused(422, f"since = {moment}: in UTC it is outside the years 1 to 9999") from None
 
 
 def _page(found: tuple[list[Row], str | None]) -> ClipPage:

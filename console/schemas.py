@@ -1,4 +1,6 @@
-"""What the HTTP API answers, as OpenAPI describes it. A number that was not measured is null."""
+"""The answers of the HTTP API, as described in its OpenAPI. A number that was not measured
+is null.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ P_SPOOF = Field(
     le=1,
     description="probability of a synthetic voice, at the configured prior; null: not measured",
 )
-LLR = Field(description="natural-log likelihood ratio, higher = a person; null if not measured")
+LLR = Field(description="natural-log likelihood ratio, higher = bona fide; null if not measured")
 REFERENCE: JsonDict = {"id": "a1b2c3", "label": "spoof", "system": "flite", "similarity": 0.83}
 
 
@@ -34,23 +36,23 @@ class Problem(BaseModel):
                 "type": "about:blank",
                 "title": "Unprocessable Entity",
                 "status": 422,
-                "detail": "recording is empty (0 bytes); expected a file of sound",
+                "detail": "recording is empty (0 bytes); expected an audio file",
             }
         }
     )
 
 
 class Neighbour(BaseModel):
-    """A known voice that is close to what was heard."""
+    """A known voice that resembles the audio."""
 
     id: str
     label: str = Field(description="bonafide or spoof")
-    system: str = Field(description="what synthesised it; - for a person")
+    system: str = Field(description="synthesis system; - for a person")
     similarity: float = Field(description="cosine, -1 to 1, higher = closer")
 
 
 class Segment(BaseModel):
-    """One second, the last one perhaps shorter."""
+    """One second; the last one may be shorter."""
 
     start: float
     end: float
@@ -67,31 +69,23 @@ class Span(BaseModel):
 
 
 class Prediction(BaseModel):
-    """The judgement of one recording."""
+    """The result for one recording."""
 
     verdict: Verdict
-    headline: str = Field(description="what was found, in a word or two")
-    confidence: str = Field(description="what to make of it, in sentences")
-    reason: str | None = Field(
-        description="why nothing could be measured; null where something was"
-    )
+    headline: str = Field(description="the finding, in a word or two")
+    confidence: str = Field(description="its interpretation, in sentences")
+    reason: str | None = Field(description="why nothing could be measured; null if something was")
     llr: float | None = LLR
     p_spoof: float | None = P_SPOOF
     duration_s: float
-    segments: list[Segment] = Field(description="one a second, in order, without gaps")
-    alerts: list[Span] = Field(description="evidence that lasted, wherever in the recording it is")
-    neighbours: list[Neighbour] = Field(
-        description="closest known voices where the verdict is clearest"
-    )
+    segments: list[Segment] = Field(description="one per second, in order, without gaps")
+    alerts: list[Span] = Field(description="sustained evidence, anywhere in the recording")
+    neighbours: list[Neighbour] = Field(description="closest known voices at the clearest score")
     model: str
     sha256: str = Field(description="of the file, in hexadecimal digits")
     judged_utc: datetime
-    warnings: list[str] = Field(
-        description="what is wrong with the file, though it could be judged"
-    )
-    limits: list[str] = Field(
-        description="what this program cannot say, and what the model that judged cannot do"
-    )
+    warnings: list[str] = Field(description="problem of the file, although it could be scored")
+    limits: list[str] = Field(description="limits of this program and of the model that was used")
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -120,8 +114,8 @@ class Prediction(BaseModel):
                 "judged_utc": "2026-05-03T14:02:11Z",
                 "warnings": [],
                 "limits": [
-                    "A second without a number is a second in which nothing could be measured; it "
-                    "speaks for neither."
+                    "A second without a number could not be measured; it is evidence for "
+                    "neither side."
                 ],
             }
         }
@@ -129,9 +123,9 @@ class Prediction(BaseModel):
 
 
 class BatchItem(BaseModel):
-    """One file of many: a prediction or a problem."""
+    """One file of a batch: a prediction or a problem."""
 
-    file: str = Field(description="its name as it was sent")
+    file: str = Field(description="file name as sent")
     prediction: Prediction | None
     problem: Problem | None
 
@@ -141,20 +135,20 @@ class Batch(BaseModel):
 
 
 class Clip(BaseModel):
-    """An alert, or a sample of speech that raised none, with its sound."""
+    """An alert, or a sample of speech without an alert, with its audio."""
 
     id: str
     stream_id: str
-    source: str = Field(description="what was listened to")
+    source: str = Field(description="name of the source")
     host: str
     state: str = Field(description="open, close, interrupted (its daemon was killed), or sample")
     review: str = Field(
-        description="what people have said of it: pending, fake, real, unsure, conflict or expired"
+        description="state of review: pending, fake, real, unsure, conflict or expired"
     )
     informative: float = Field(description="how much a label would teach, 0 to 1")
     began_utc: datetime
     ended_utc: datetime | None
-    duration_s: float = Field(description="of the sound that is kept")
+    duration_s: float = Field(description="length of the stored audio")
     peak_p_spoof: float | None
     min_llr: float | None
     gaps: int
@@ -164,7 +158,7 @@ class Clip(BaseModel):
 
 class ClipPage(BaseModel):
     clips: list[Clip]
-    next: str | None = Field(description="give it as `after` for the next page; null on the last")
+    next: str | None = Field(description="pass it as `after` for the next page; null on the last")
 
 
 class Said(BaseModel):
@@ -183,7 +177,7 @@ class Answer(BaseModel):
     reviewer: str = Field(
         "",
         max_length=200,
-        description="who says so; where the token has a name of its own, that name counts",
+        description="name of the reviewer; if the token has a name, that name counts",
     )
     reason: str = Field("", max_length=10_000)
 
@@ -193,13 +187,13 @@ class Answer(BaseModel):
 
 
 class Outcome(BaseModel):
-    """What a label did."""
+    """The effect of a label."""
 
-    review: str = Field(description="what all labels of the clip come to now")
+    review: str = Field(description="resulting state of review")
 
 
 class Known(Neighbour):
-    """A neighbour and, where its own sound is here, the clip to play."""
+    """A neighbour and, if its own audio is stored, the clip to play."""
 
     clip: str | None = Field(description="id for /v1/clips")
 
@@ -207,24 +201,24 @@ class Known(Neighbour):
 class TracePoint(BaseModel):
     """One score inside a clip."""
 
-    t: float = Field(description="seconds into the clip, the end of the window that was judged")
+    t: float = Field(description="seconds into the clip, end of the scored window")
     llr: float | None = LLR
     p_spoof: float | None = P_SPOOF
 
 
 class ClipDetails(BaseModel):
-    """A clip with its evidence, and what people and the index make of it."""
+    """A clip with its evidence, labels and index entries."""
 
     clip: Clip
     began: float = Field(description="seconds into the clip at which the evidence begins")
     trace: list[TracePoint]
     neighbours: list[Known]
     labels: list[Said] = Field(description="all labels, in the order in which they were given")
-    blocks_in_index: int = Field(description="blocks of it that this model's index has learnt")
+    blocks_in_index: int = Field(description="number of its blocks in this model's index")
 
 
 class Model(BaseModel):
-    """The bundle that judges here."""
+    """The bundle used by this console."""
 
     name: str
     version: str
@@ -232,12 +226,10 @@ class Model(BaseModel):
     metrics: dict[str, Any]
     calibration: dict[str, Any]
     encoder_id: str | None = Field(description="null: the bundle has no index")
-    references: int = Field(description="known voices that the bundle's index came with")
-    reviews: dict[str, int] = Field(description="stored clips by what people have said of them")
+    references: int = Field(description="known voices in the bundle's own index")
+    reviews: dict[str, int] = Field(description="stored clips by state of review")
     card: str = Field(description="Markdown")
-    limits: list[str] = Field(
-        description="what this program cannot say, and what this model cannot do"
-    )
+    limits: list[str] = Field(description="limits of this program and of this model")
 
 
 class Gate(BaseModel):
@@ -247,37 +239,37 @@ class Gate(BaseModel):
     champion: float | None
     candidate: float | None
     interval: tuple[float | None, float | None] = Field(
-        description="of candidate less champion, 95 %"
+        description="candidate minus champion, 95 %"
     )
     passed: bool
 
 
 class Decision(BaseModel):
-    """A bundle was put to use, taken back or refused."""
+    """A bundle was promoted, rolled back or refused."""
 
     id: str
     action: str = Field(
-        description="promote, rollback, refuse, or shadow: it judges beside the model in use first"
+        description="promote, rollback, refuse, or shadow: it scores in shadow mode first"
     )
-    model: str = Field(description="directory of the bundle that it is about")
+    model: str = Field(description="directory of the bundle")
     version: str
     before: str = Field(description="directory of the bundle in use until then")
-    reason: str = Field(description="who said so, and why")
+    reason: str = Field(description="who decided, and why")
     decided_utc: datetime
-    gates: list[Gate] = Field(description="what it was decided on; empty where a person decided")
+    gates: list[Gate] = Field(description="numbers behind the decision; empty if a person decided")
 
 
 class Retraining(BaseModel):
-    """A try to make a better model of what people have labelled."""
+    """An attempt to make a better model from labels."""
 
     id: str
     state: str = Field(
         description=(
-            "running, shadow: it passed all gates and judges beside the model in use, without a "
-            "voice, promoted, refused, failed, not_due, or interrupted: it was killed"
+            "running, shadow: it passed all gates and scores in shadow "
+            "mode, promoted, refused, failed, not_due, or interrupted: it was killed"
         )
     )
-    step: str = Field(description="how far it came: due, clips, fit, prove, shadow, promote")
+    step: str = Field(description="progress: due, clips, fit, prove, shadow, promote")
     why: str
     champion: str = Field(description="directory of the bundle in use when it began")
     candidate: str = Field(description="directory of the new bundle; empty until there is one")
@@ -289,41 +281,39 @@ class Retraining(BaseModel):
 
 
 class Bundle(BaseModel):
-    """A model bundle that is here."""
+    """A model bundle."""
 
     directory: str
     name: str | None
     version: str | None
     in_use: bool
-    since: date = Field(description="of its file here")
+    since: date = Field(description="modification date of its file")
     size_mb: float
-    problem: str | None = Field(description="why it will not load; null: every hash holds")
+    problem: str | None = Field(description="why it does not load; null: every hash matches")
     learned: dict[str, Any] | None = Field(
-        description="clips, hours and synthesis systems that it learned from"
+        description="clips, hours and synthesis systems of its training data"
     )
     metrics: dict[str, Any]
     calibration: dict[str, Any] | None
 
 
 class Waiting(BaseModel):
-    """Labels that wait to be learned from."""
+    """Labels that have not been used for training."""
 
-    new: int = Field(description="clips that people have agreed on and no retraining has met")
-    needed: int = Field(description="from which a retraining begins")
-    left_out: list[str] = Field(description="in words, what teaches nothing and why")
-    reviews: dict[str, int] = Field(description="stored clips by what people have said of them")
+    new: int = Field(description="agreed clips that no retraining has used")
+    needed: int = Field(description="number that starts a retraining")
+    left_out: list[str] = Field(description="excluded clips and reasons, in words")
+    reviews: dict[str, int] = Field(description="stored clips by state of review")
 
 
 class Models(BaseModel):
-    """The bundles, and what was decided about them; decisions and retrainings are the newest
-    first.
-    """
+    """The bundles and the decisions about them; decisions and retrainings newest first."""
 
     in_use: str | None = Field(
         description="directory of the bundle in use; null: the file that names it is broken"
     )
-    judging: str = Field(description="name and version of what judges in this console now")
-    follows: bool = Field(description="whether this console takes over what is put to use")
+    judging: str = Field(description="name and version of the bundle that this console uses now")
+    follows: bool = Field(description="whether this console follows promotions")
     bundles: list[Bundle]
     labels: Waiting
     decisions: list[Decision]
@@ -331,7 +321,7 @@ class Models(BaseModel):
 
 
 class Wish(BaseModel):
-    """Who wants something done, and why; both stay in the history."""
+    """Who requests an action, and why; the history records both."""
 
     person: str = Field(min_length=1, max_length=200, pattern=r"\S")
     reason: str = Field("", max_length=5_000)
@@ -347,8 +337,8 @@ class Choice(Wish):
     instead_of: str | None = Field(
         None,
         max_length=200,
-        description="directory of the bundle that is believed to be in "
-        "use; where another one is, nothing is done",
+        description="directory of the bundle believed to be in "
+        "use; if another one is, nothing is done",
     )
 
     model_config = ConfigDict(
@@ -357,7 +347,7 @@ class Choice(Wish):
 
 
 class InUse(BaseModel):
-    """The bundle in use from now on; what listens takes it over within [model] overlay_s."""
+    """The bundle in use from now on; daemons switch within [model] overlay_s seconds."""
 
     in_use: str | None
     model: str = Field(description="its name and version")
@@ -371,23 +361,21 @@ class DriftDay(BaseModel):
 
 
 class DriftSource(BaseModel):
-    """The days of one source, oldest first; a day without speech is left out."""
+    """The days of one source, oldest first; days without speech are omitted."""
 
     source: str
     days: list[DriftDay]
 
 
 class Drift(BaseModel):
-    """How far what is heard is from all known voices."""
+    """Distance of recent audio from all known voices."""
 
     first: date
     last: date
     usual: float | None = Field(
-        description="median distance of the bundle's own clips; null: it does not say"
+        description="median distance of the bundle's own clips; null if unknown"
     )
-    bound: float | None = Field(
-        description="beyond it is drift: usual times [retrain] drift_factor"
-    )
+    bound: float | None = Field(description="drift threshold: usual times [retrain] drift_factor")
     sources: list[DriftSource]
 
 
@@ -396,12 +384,12 @@ class Token(BaseModel):
 
 
 class Session(BaseModel):
-    """What this browser may do."""
+    """The permissions of this browser."""
 
     role: str | None = Field(description="viewer, reviewer or admin; null: a token is needed first")
     token_needed: bool = Field(description="whether this console has tokens at all")
     reviewer: str | None = Field(
-        description="the name that this one's labels bear; null: whatever name is given with them"
+        description="name stored with this client's labels; null: the name sent with each label"
     )
 
 
@@ -411,7 +399,5 @@ class Health(BaseModel):
 
 class Ready(BaseModel):
     ready: bool
-    model: str | None = Field(description="null for whoever has no token")
-    database: str | None = Field(
-        description="ok, or what is wrong with it; null for whoever has no token"
-    )
+    model: str | None = Field(description="null without a token")
+    database: str | None = Field(description="ok, or the problem; null without a token")

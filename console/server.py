@@ -1,4 +1,4 @@
-"""The console as a server: its socket, uvicorn, and memory that goes back to the system."""
+"""The console as a server: socket, uvicorn, and returning memory to the system."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from console.settings import ServeSettings
 from radd.errors import ConfigError
 
 LAST_REQUESTS_S = 5
-M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # of glibc's malloc.h
+M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # from glibc's malloc.h
 MAPPED_BYTES, ARENAS = 1 << 20, 2
 HEAD_BYTES = 32_768  # of a request's head
 WEBSOCKET_BYTES = 1 << 20  # of a packet
@@ -22,7 +22,7 @@ BACKLOG = 512
 
 
 def serve(app: FastAPI, settings: ServeSettings) -> None:
-    """Serve until a signal ends it; prints the address once it can be reached."""
+    """Serve until a signal; prints the address once it is reachable."""
     give_memory_back()
     opened = listening(settings)
     protocol = type("Protocol", (TimedProtocol,), {"head_s": settings.head_s})
@@ -37,7 +37,7 @@ def serve(app: FastAPI, settings: ServeSettings) -> None:
             ssl_keyfile=settings.key or None,
             ws_max_size=WEBSOCKET_BYTES,
             ws_max_queue=4,
-            # an answer waits behind the sound of a stream that is late; idle_s finds who has gone
+            # an answer waits behind the audio of a late stream; idle_s detects disconnected clients
             ws_ping_timeout=None,
             ws_per_message_deflate=False,
             h11_max_incomplete_event_size=HEAD_BYTES,
@@ -55,8 +55,8 @@ def serve(app: FastAPI, settings: ServeSettings) -> None:
 
 
 def give_memory_back() -> None:
-    """Have glibc return to the system what a stream or a recording held; by itself it keeps blocks
-    of their size for the next one, in an arena for each thread. Elsewhere nothing.
+    """Make glibc return the memory of a stream or recording to the system. By default it keeps
+    blocks of this size for reuse, in one arena per thread. Does nothing on other systems.
     """
     with suppress(AttributeError, OSError):
         set_option = ctypes.CDLL(None).mallopt
@@ -65,7 +65,7 @@ def give_memory_back() -> None:
 
 
 def listening(settings: ServeSettings) -> Door:
-    """A socket that listens; raises ConfigError where that cannot be had."""
+    """A listening socket. Raises ConfigError if the address is not available."""
     host, port = settings.host, settings.port
     files = raise_open_files(settings.connections + OTHER_FILES)
     door = Door(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
@@ -76,7 +76,7 @@ def listening(settings: ServeSettings) -> Door:
     except OSError as error:
         door.close()
         raise ConfigError(
-            f"cannot listen on {host} port {port}: {error.strerror}; give another --port"
+            f"cannot listen on {host} port {port}: {error.strerror}; choose another --port"
         ) from None
     return door.bound(settings, files)
 

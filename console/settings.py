@@ -1,4 +1,4 @@
-"""[serve] of config.toml: where the console listens, who may enter and how much it takes."""
+"""[serve] of config.toml: where the console listens, who may use it, and its limits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TOKEN_VARIABLES = (
     "RADD_SERVE_ADMIN_TOKEN, RADD_SERVE_REVIEWER_TOKEN or RADD_SERVE_VIEWER_TOKEN to the output of "
     "`openssl rand -hex 16`"
 )
-FILE = "@"  # before the path of a file that holds the value
+FILE = "@"  # prefix of the path of a file with the value
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class ServeSettings:
 
     @property
     def tokens(self) -> dict[str, str]:
-        """By role, those that are set."""
+        """The tokens that are set, by role."""
         tokens = {
             "viewer": self.viewer_token,
             "reviewer": self.reviewer_token,
@@ -64,7 +64,7 @@ class ServeSettings:
     def named(self) -> dict[str, str]:
         """Tokens of reviewers by their names.
 
-        Raises ConfigError for a file that cannot be read and for what is no NAME=TOKEN.
+        Raises ConfigError for an unreadable file and for an entry that is not NAME=TOKEN.
         """
         found: dict[str, str] = {}
         for entry in self._entries():
@@ -90,14 +90,14 @@ class ServeSettings:
 
     @property
     def hosts(self) -> list[str]:
-        """Names, perhaps with a port, under which browsers may call the console."""
+        """Host names, with optional port, under which browsers may call the console."""
         return _parts(self.allowed_hosts.lower())
 
     @property
     def proxies(self) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
-        """Where those may come from who say for whom they ask.
+        """Networks of trusted proxies, whose forwarded client addresses are believed.
 
-        Raises ConfigError for what is neither an address nor a network.
+        Raises ConfigError for an entry that is neither an address nor a network.
         """
         try:
             return [ipaddress.ip_network(one) for one in _parts(self.trusted_proxies)]
@@ -131,14 +131,16 @@ class ServeSettings:
         self._check_tokens()
         if self.root_path and not (self.root_path.startswith("/") and self.root_path[-1] != "/"):
             raise ConfigError(
-                f"root_path = {self.root_path!r}: expected a path such as /radd, with a slash "
-                "before and none behind"
+                f"root_path = {self.root_path!r}: expected a path such as /radd, with a leading "
+                "slash "
+                "and no trailing one"
             )
         if bool(self.certificate) != bool(self.key):
             raise ConfigError("certificate and key belong together: expected both or neither")
         if any((self.hosts, self.proxies, self.root_path)) and not self.all_tokens:
             raise ConfigError(
-                "allowed_hosts, root_path and trusted_proxies say that others reach this console "
+                "allowed_hosts, root_path and trusted_proxies mean that other machines reach this "
+                "console "
                 f"through a proxy, so a token is needed: set {TOKEN_VARIABLES}"
             )
         if not self.is_local and not self.all_tokens:
@@ -176,5 +178,5 @@ class ServeSettings:
 
 
 def _parts(text: str) -> list[str]:
-    """What stands between commas."""
+    """The comma-separated parts."""
     return [part.strip() for part in text.split(",") if part.strip()]

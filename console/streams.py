@@ -1,4 +1,4 @@
-"""WS /v1/stream: sound in, in packets of any size; the score and alert objects of detect.py out."""
+"""WS /v1/stream: audio in, in packets of any size; the score and alert objects of detect.py out."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from stream.sinks import as_json
 AT_ONCE_SAMPLES = 64 * HOP_SAMPLES
 OPUS = "opus"
 NORMAL, REFUSED, TRY_LATER = 1000, 1008, 1013
-LEAST_S = 1.0  # of sound within idle_s
-PACKETS = 8  # of a stream that wait; then its sender waits
+LEAST_S = 1.0  # of audio within idle_s
+PACKETS = 8  # of a stream that are buffered; then its sender waits
 CLOSE = '{"type": "close"}'
 
 
 class StreamSession:
-    """One stream: sound as it comes -> objects to send, as detect.py --json prints them. For one
+    """One stream: audio as it arrives -> objects to send, as printed by detect.py --json. For one
     thread at a time.
     """
 
@@ -50,7 +50,7 @@ class StreamSession:
         self.end = 0
 
     def hear(self, chunk: AudioChunk) -> list[dict]:
-        """What a chunk brings."""
+        """The objects for one chunk."""
         self._meter.add(len(chunk.samples))
         events, start, cause = [], chunk.start, chunk.cause
         for at in range(0, len(chunk.samples), AT_ONCE_SAMPLES):
@@ -73,8 +73,8 @@ class StreamSession:
 
 
 class PcmSession:
-    """An Ear for raw PCM; raises ConfigError for an unknown format and AudioError for what is no
-    rate of sound.
+    """A StreamSession for raw PCM. Raises ConfigError for an unknown format and AudioError for an
+    impossible sample rate.
     """
 
     def __init__(self, ear: StreamSession, pcm_format: str, rate_hz: int, channels: int):
@@ -85,8 +85,8 @@ class PcmSession:
         )
 
     def push(self, data: bytes, arrived: float) -> list[dict]:
-        """What raw PCM brings; `arrived` is when the first of it came, as time.monotonic() has
-        it.
+        """The objects for raw PCM; `arrived` is when its first byte arrived, on the scale of
+        time.monotonic().
         """
         return self.ear.hear(self._converter.push(self._frames.push(data), arrived))
 
@@ -95,8 +95,8 @@ class PcmSession:
 
 
 class Packets:
-    """What comes over a WebSocket, as long as it brings sound: who holds a stream and sends next to
-    nothing is sent away. For one task.
+    """The packets of a WebSocket, as long as they bring audio: a client that holds a stream but
+    sends next to nothing is disconnected. For one task.
     """
 
     def __init__(self, socket: WebSocket, ear: StreamSession, idle_s: float):
@@ -104,9 +104,9 @@ class Packets:
         self._end, self._until = 0, time.monotonic() + idle_s
 
     async def next(self) -> bytes | None:
-        """The next packet; None for the client's word that it was the last.
+        """The next packet; None once the client has said that it was the last.
 
-        Raises AudioError where less than LEAST_S of sound came within idle_s.
+        Raises AudioError if less than LEAST_S of audio arrived within idle_s.
         """
         if self._ear.end - self._end >= LEAST_S * SAMPLE_RATE_HZ:
             self._end, self._until = self._ear.end, time.monotonic() + self._idle_s
@@ -115,8 +115,9 @@ class Packets:
                 return _packet(await self._socket.receive())
         except TimeoutError:
             raise AudioError(
-                f"less than {LEAST_S} s of sound came within {self._idle_s:g} s; open a new stream "
-                "when there is sound"
+                f"less than {LEAST_S} s of audio arrived within {self._idle_s:g} s; open a new "
+                "stream "
+                "when there is audio"
             ) from None
 
 
@@ -141,7 +142,7 @@ def routes(
         rate: int = SAMPLE_RATE_HZ,
         channels: int = 1,
     ) -> None:
-        """Judge sound as it comes; `{"type": "close"}` flushes and ends."""
+        """Score audio as it arrives; `{"type": "close"}` flushes and ends."""
         await socket.accept()
         client = client_of(socket.scope)
         ear = open_ear(desk.quota.meter(client))
@@ -166,7 +167,7 @@ def routes(
 
 
 async def _head(packets: Packets) -> bytes:
-    """What came first, as much of it as tells a container from raw PCM; less where it ends."""
+    """The first bytes, enough to tell a container from raw PCM; fewer if the stream ends."""
     head = b""
     while is_container(head) is None and (data := await packets.next()) is not None:
         head += data
@@ -176,7 +177,9 @@ async def _head(packets: Packets) -> bytes:
 async def _pcm(
     incoming: Packets, head: bytes, socket: WebSocket, session: PcmSession, desk: JobQueue
 ) -> None:
-    """Judge what has come by now at once: a stream that is late costs less, and so catches up."""
+    """Score everything that has arrived in one step: a late stream then costs less and
+    catches up.
+    """
     loop = asyncio.get_running_loop()
     packets: asyncio.Queue[tuple[bytes, float] | None] = asyncio.Queue(PACKETS)
 
@@ -184,7 +187,7 @@ async def _pcm(
         try:
             while (data := await incoming.next()) is not None:
                 await packets.put((data, time.monotonic()))
-        except Exception:  # not where this task is cancelled: then nobody takes what is put
+        except Exception:  # not if this task is cancelled: then nobody reads the queue
             await packets.put(None)
             raise
         await packets.put(None)
@@ -212,7 +215,7 @@ async def _pcm(
 async def _contained(
     packets: Packets, head: bytes, socket: WebSocket, ear: StreamSession, desk: JobQueue
 ) -> None:
-    """Judge a container as it comes."""
+    """Score a container as it arrives."""
     loop = asyncio.get_running_loop()
 
     def listen() -> None:
@@ -227,7 +230,7 @@ async def _contained(
         try:
             data: bytes | None = head
             while not listening.done() and data is not None:
-                with suppress(OSError):  # the decoder has ended; it has told why
+                with suppress(OSError):  # the decoder has ended and reported why
                     await loop.run_in_executor(desk.pipes, pipe.send_bytes, data)
                 data = await packets.next()
             pipe.close()
@@ -240,7 +243,7 @@ async def _contained(
 
 
 def _packet(message: Message) -> bytes | None:
-    """The sound of a message; None for CLOSE."""
+    """The audio of a message; None for CLOSE."""
     if message["type"] == "websocket.disconnect":
         raise WebSocketDisconnect(message.get("code", NORMAL))
     if message.get("bytes") is not None:
@@ -249,7 +252,7 @@ def _packet(message: Message) -> bytes | None:
         if json.loads(message["text"]) == json.loads(CLOSE):
             return None
     raise ConfigError(
-        f"text {message['text'][:80]!r}: expected packets of sound, or {CLOSE} at the end"
+        f"text {message['text'][:80]!r}: expected packets of audio, or {CLOSE} at the end"
     )
 
 
@@ -259,7 +262,7 @@ async def _tell(socket: WebSocket, objects: list[dict]) -> None:
 
 
 async def _refuse(socket: WebSocket, error: RaddError | Refused) -> None:
-    """Say why, then close; who has gone already hears neither."""
+    """Say why, then close; a disconnected client receives neither."""
     code = TRY_LATER if isinstance(error, Refused) else REFUSED
     with suppress(RuntimeError, WebSocketDisconnect):
         await socket.send_text(

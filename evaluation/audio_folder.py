@@ -1,4 +1,4 @@
-"""Finds the sound of a trial by its name."""
+"""Finds the audio file of a trial by its name."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ LARGEST_PLAYER_BYTES = 2_000_000
 
 
 class AudioFolder:
-    """A directory of sound: a trial is the file of its name there, or below it where the name is
+    """A directory of audio files: the file of a trial lies in it, or below it if the name is
     unique.
     """
 
     def __init__(self, root: Path):
-        """Raises ProtocolError where there is no such directory."""
+        """Raises ProtocolError if there is no such directory."""
         self._root = Path(root).absolute()
         if not self._root.is_dir():
             raise ProtocolError(
-                f"{root} is not a directory: name the folder of the protocol's sound with --audio"
+                f"{root} is not a directory; pass the folder of the protocol's audio with --audio"
             )
         self._below: dict[str, Path | None] | None = None
 
     def find(self, utt: str) -> Path | None:
-        """The file of a trial; None where there is none, or more than one below."""
+        """The file of a trial; None if there is none, or more than one below."""
         for suffix in AUDIO_SUFFIXES:
             path = self._root / f"{utt}{suffix}"
             if path.is_file():
@@ -49,7 +49,7 @@ class AudioFolder:
         return self._below.get(utt)
 
     def player(self, utt: str) -> str | None:
-        """The sound of a trial as a data URL for a page; None where it is not at hand or larger
+        """The audio of a trial as a data URL for a page; None if it is missing or larger
         than 2 MB.
         """
         path = self.find(utt)

@@ -1,5 +1,5 @@
-"""Bootstrap intervals: resample whole speakers, because the clips of one voice are no independent
-evidence.
+"""Bootstrap intervals that resample whole speakers, because clips of one voice are not
+independent.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ METRICS = ("eer_percent", "min_dcf", "act_dcf", "cllr_bits")
 
 @dataclass(frozen=True, slots=True)
 class Resampling:
-    """What one draw with replacement is made of."""
+    """The units of one draw with replacement."""
 
     unit: str
-    """speaker, or clip where fewer than two speakers are known"""
+    """speaker, or clip if fewer than two speakers are known"""
     n_units: int
     codes: np.ndarray
     """int (n,), the unit of each trial"""
@@ -30,7 +30,7 @@ class Resampling:
 
     @staticmethod
     def of(trials: Trials) -> Resampling:
-        """By speaker; a clip whose speaker is unknown stands for itself."""
+        """By speaker; a clip of an unknown speaker is its own unit."""
         names, codes = encode(trials.speakers)
         unknown = codes == names.index(UNKNOWN) if UNKNOWN in names else np.zeros(len(codes), bool)
         alone = int(np.count_nonzero(unknown))
@@ -41,9 +41,9 @@ class Resampling:
         return Resampling("speaker", int(units.max()) + 1, units, trials.is_spoof)
 
     def draws(self, replicates: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-        """How often each trial is in each replicate, int (n,); both classes are in every one.
+        """How often each trial is in each replicate, int (n,); every replicate has both classes.
 
-        Clips are drawn within their class, speakers with all they said.
+        Clips are drawn within their class, speakers with all their clips.
         """
         for _ in range(replicates):
             if self.unit == "clip":
@@ -93,8 +93,8 @@ class WeightedTrials:
         bonafide, spoof = weights[self._bonafide], weights[self._spoof]
         bonafide_below, spoof_below = _sums_before(bonafide), _sums_before(spoof)
         n_bonafide, n_spoof = bonafide_below[-1], spoof_below[-1]
-        # Costs are least, and the errors cross, at or just below the score of a bona fide trial or
-        # above them all.
+        # Costs are minimal, and the errors cross, at or just below the score of a bona fide trial
+        # or above all.
         misses = np.append(bonafide_below[self._first], n_bonafide)
         false_alarms = n_spoof - spoof_below[self._spoof_below]
         p_miss, p_reject = (
@@ -159,7 +159,7 @@ def replicates(scored: ScoredTrials, number: int, seed: int) -> np.ndarray:
 
 
 def paired_replicates(a: ScoredTrials, b: ScoredTrials, number: int, seed: int) -> np.ndarray:
-    """METRICS of two systems on the same replicates, float64 (number, 2, 4); both hold the same
+    """METRICS of two systems on the same replicates, float64 (number, 2, 4); both have the same
     trials in order.
     """
     both = WeightedTrials(a), WeightedTrials(b)
@@ -168,5 +168,5 @@ def paired_replicates(a: ScoredTrials, b: ScoredTrials, number: int, seed: int) 
 
 
 def interval95(values: np.ndarray) -> list[float]:
-    """The percentile interval that holds 95 % of the replicates."""
+    """The percentile interval with 95 % of the replicates."""
     return [float(value) for value in np.percentile(values, [2.5, 97.5])]

@@ -1,4 +1,4 @@
-"""Whether one detector is better than another on the same trials, and by how much."""
+"""Tests whether one detector is better than another on the same trials, and by how much."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from radd.score_files import ScoredTrials
 
 
 def align(a: ScoredTrials, b: ScoredTrials) -> ScoredTrials:
-    """The trials of `b` in the order of `a`; raises ProtocolError unless both hold the same trials
+    """The trials of `b` in the order of `a`. Raises ProtocolError unless both have the same trials
     with equal keys.
     """
     places = {utt: i for i, utt in enumerate(b.trials.utts)}
     missing = [utt for utt in a.trials.utts if utt not in places]
     if missing or len(places) != len(a.trials):
         raise ProtocolError(
-            f"the runs hold {len(a.trials)} and {len(b.trials)} trials, {len(missing)} of the "
-            "first are not in the second: a comparison needs the same trials in both; give both "
-            "runs one protocol with --protocol"
+            f"the runs have {len(a.trials)} and {len(b.trials)} trials, and {len(missing)} of the "
+            "first are not in the second; a comparison needs the same trials, so pass one protocol "
+            "for both with --protocol"
         )
     chosen = np.fromiter((places[utt] for utt in a.trials.utts), np.int64, len(places))
     trials = b.trials.select(chosen)
     if (trials.is_spoof != a.trials.is_spoof).any():
         utt = a.trials.utts[int(np.flatnonzero(trials.is_spoof != a.trials.is_spoof)[0])]
         raise ProtocolError(
-            f"the runs disagree about the key of {utt}: expected one truth for both"
+            f"the runs have different keys for {utt}; expected the same key in both"
         )
     return ScoredTrials(trials, b.scores[chosen])
 
@@ -39,11 +39,11 @@ def compare(a: ScoredTrials, b: ScoredTrials, choices: Choices) -> dict:
     """Metrics of both, the differences b - a with their 95 % bootstrap intervals, and paired tests.
 
     `p_value` of a metric is the two-sided bootstrap probability of no difference, at least 2 /
-    (replicates + 1); `mcnemar` counts trials that only one system decides rightly, each at its own
-    threshold, with an exact test.
+    (replicates + 1). `mcnemar` counts trials that only one system classifies correctly, each at its
+    own threshold, with an exact test.
     """
     if not choices.replicates:
-        raise ConfigError("a comparison needs bootstrap replicates: give --bootstrap 1 or more")
+        raise ConfigError("a comparison needs bootstrap replicates; pass --bootstrap 1 or more")
     b = align(a, b)
     resampling = Resampling.of(a.trials)
     drawn = paired_replicates(a, b, choices.replicates, choices.seed)
@@ -94,8 +94,8 @@ def _mcnemar(a: ScoredTrials, b: ScoredTrials, threshold: str) -> dict:
 
 
 def sign_test(wins: int, losses: int) -> float:
-    """Two-sided exact probability of a split at least this uneven between equals (McNemar 1947,
-    exact form).
+    """Two-sided exact probability of a split at least this uneven between equal systems (McNemar
+    1947, exact form).
     """
     n, k = wins + losses, min(wins, losses)
     if not n:

@@ -1,6 +1,4 @@
-"""Conditions of listening: what lines, codecs, noise and rooms leave of a voice, each fixed so that
-figures compare.
-"""
+"""Channel conditions: lines, codecs, noise and rooms, each fixed so that results are comparable."""
 
 from __future__ import annotations
 
@@ -20,16 +18,15 @@ ROOM_DELAY_S = 0.005
 QUIETER_DB = 30.0
 # levels of libsndfile: 6 to 256 kbit/s for Opus, 8 to 160 for MP3 at 16 kHz, 1 being the least
 OPUS_16_KBPS = 0.96
-MP3_40_KBPS = 120 / 152  # with less, a frame has no room to say how much delay the coder added
+MP3_40_KBPS = 120 / 152  # with less, a frame has no room for the encoder's delay
 
 Effect = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
 def through(condition: str, sound: np.ndarray, name: str) -> np.ndarray:
-    """Sound float32 (n,) at 16 kHz as one of CONDITIONS leaves it, float32 (n,), in step with its
-    input.
+    """Audio float32 (n,) at 16 kHz after one of CONDITIONS, float32 (n,), aligned with its input.
 
-    What is random is drawn from the name of the clip: the same clip is always heard alike.
+    Random parts are derived from the name of the clip: the same clip always sounds the same.
     """
     return CONDITIONS[condition](sound, np.random.default_rng(list(name.encode()))).astype(
         np.float32
@@ -38,15 +35,15 @@ def through(condition: str, sound: np.ndarray, name: str) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class ChannelCondition:
-    """What of a clip is heard."""
+    """The part of a clip that is used, and its condition."""
 
     condition: str = "clean"
     """one of CONDITIONS"""
     seconds: float | None = None
-    """how much of its beginning, before the condition; None for all"""
+    """length of the beginning that is used, cut before the condition; None for all"""
 
     def of(self, blocks: Iterator[np.ndarray], name: str) -> Iterator[np.ndarray]:
-        """What is heard of a clip in blocks float32 (n,) at 16 kHz; it passes a condition in one
+        """The audio of a clip in blocks float32 (n,) at 16 kHz; it passes a condition in one
         piece.
         """
         if self.seconds is not None:
@@ -57,10 +54,10 @@ class ChannelCondition:
         return iter(np.split(sound, range(HOP_SAMPLES, len(sound), HOP_SAMPLES)))
 
     def parts(self, chunks: Iterable[AudioChunk], name: str) -> Iterator[Iterator[np.ndarray]]:
-        """What is heard of a clip, as of() gives it, apart where sound is missing in the file;
-        under a condition, and of the beginning alone, what is there is joined.
+        """The audio of a clip as in of(), split where the file has losses. Under a condition, or
+        with only the beginning, the parts are joined.
 
-        Each part has to be read before the next is asked for.
+        Each part must be read before the next is requested.
         """
         if self == ChannelCondition():
             return (map(_samples, part) for _, part in groupby(chunks, _PartNumber()))
@@ -73,7 +70,7 @@ class ChannelCondition:
 
 
 class _PartNumber:
-    """Counts the losses before the chunks that it is shown in order."""
+    """Counts the losses before the chunks passed in order."""
 
     def __init__(self) -> None:
         self._number, self._end = 0, 0
@@ -104,8 +101,8 @@ def gsm(narrow: np.ndarray) -> np.ndarray:
 def noise(sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Steady noise with the long-term spectrum of speech, 10 dB below the clip's mean power.
 
-    Flat to 500 Hz and falling by 9 dB an octave, nearly the average of twelve languages (Byrne et
-    al. 1994).
+    Flat to 500 Hz and falling by 9 dB per octave, close to the average of twelve languages (Byrne
+    et al. 1994).
     """
     n = len(sound)
     shape = (1 + (np.fft.rfftfreq(n, 1 / SAMPLE_RATE_HZ) / NOISE_CORNER_HZ) ** 2) ** -0.75
@@ -114,8 +111,8 @@ def noise(sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def room(sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A room of 0.5 s reverberation time whose tail, decaying noise (Moorer 1979), is as strong as
-    the direct sound.
+    """A room with 0.5 s reverberation time whose tail, decaying noise (Moorer 1979), is as strong
+    as the direct sound.
 
     The clip keeps its mean power.
     """
@@ -129,7 +126,7 @@ def room(sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def quieter(sound: np.ndarray) -> np.ndarray:
-    """30 dB less, in the steps of 16 bits."""
+    """30 dB quieter, in 16-bit steps."""
     return np.round(sound * (32768 * 10 ** (-QUIETER_DB / 20))) / 32768
 
 
@@ -145,11 +142,11 @@ def _coded(
     level: float | None = None,
     constant: bool = False,
 ) -> np.ndarray:
-    """Sound (n,) within +-1 after a codec; its last frame is cut off or filled up to n."""
+    """Audio (n,) within +-1 after a codec; the last frame is truncated or padded to n."""
     from radd.files import (
         decoded,
         encoded,
-    )  # metrics alone are computed without a library for sound
+    )  # metrics must not need an audio library
 
     pcm = np.clip(sound, -1, 1).astype(np.float32)
     coded = decoded(encoded(pcm, rate_hz, form, subtype, level, constant), "float32")[0][
@@ -171,5 +168,5 @@ CONDITIONS: dict[str, Effect] = {
     "room": room,
     "level-30": lambda sound, _: quieter(sound),
 }
-# A retrained bundle must not be worse under these than the one before.
+# The gates of retraining use these conditions.
 PROVED = {name: CONDITIONS[name] for name in ("telephone-mulaw", "noise10")}

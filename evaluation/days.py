@@ -1,4 +1,4 @@
-"""Figures of what goes on day by day."""
+"""Plots of daily values."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from evaluation.plots import ACCENT, BONAFIDE, INK, MUTED, NO_METADATA, SPOOF, S
 
 Curves = dict[
     str, tuple[Sequence, Sequence[float]]
-]  # by name: days, as numbers or dates, and a value each
+]  # by name: days, as numbers or dates, and one value each
 
 
 def draw_days(path: Path, panels: Sequence[tuple[str, Curves]], bound: float | None = None) -> None:
-    """Write an SVG file with a panel for each title and its curves; `bound` is a dashed line across
+    """Write an SVG file with one panel per title and its curves; `bound` is a dashed line across
     all.
 
     Equal input gives equal bytes.
@@ -45,7 +45,7 @@ def draw_days(path: Path, panels: Sequence[tuple[str, Curves]], bound: float | N
 
 
 def by_source(rows: Sequence[dict]) -> Curves:
-    """The mean distance of each source and day, of rows with `source`, `day`, `seconds` and
+    """The mean distance of each source and day, from rows with `source`, `day`, `seconds` and
     `distance`.
     """
     sums: dict[str, dict] = {}

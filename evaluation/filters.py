@@ -1,4 +1,4 @@
-"""Which trials of a list are measured, and what else is known of them."""
+"""Selects trials and adds metadata to them."""
 
 from __future__ import annotations
 
@@ -27,19 +27,20 @@ SHOWN = 12  # names that an error lists
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a trial must be to count."""
+    """Conditions that a trial must meet."""
 
     where: tuple[str, ...] = ()
     """COLUMN=VALUE or COLUMN!=VALUE, all of which must hold; speaker and attack are columns too"""
     unseen: tuple[Path, ...] = ()
-    """protocols; spoof of a system that one of them names, and of an unknown system, does not count
+    """protocols; spoof trials of the systems that they name, and of unknown systems, are
+    excluded
     """
 
     def chosen(self, trials: Trials) -> np.ndarray:
-        """Indices of the trials that count, int (m,).
+        """Indices of the selected trials, int (m,).
 
-        Raises ProtocolError for a column or value that no trial has, so that a slip of the pen is
-        not a result.
+        Raises ProtocolError for a column or value that no trial has, so that a typo does not look
+        like a result.
         """
         keep = np.ones(len(trials), bool)
         for text in self.where:
@@ -55,13 +56,12 @@ class Filter:
             )
         if not keep.any():
             raise ProtocolError(
-                f"none of {len(trials)} trials is left by --where and --unseen: ask for less at "
-                "once"
+                f"--where and --unseen exclude all {len(trials)} trials; use fewer conditions"
             )
         return np.flatnonzero(keep)
 
     def record(self) -> dict[str, list[str]]:
-        """What the record of a run says of it; nothing where every trial counts."""
+        """The selection for the record of a run; empty if every trial counts."""
         said = {"where": list(self.where), "unseen_in": [path.name for path in self.unseen]}
         return {key: values for key, values in said.items() if values}
 
@@ -75,8 +75,7 @@ def _holds(text: str, trials: Trials) -> np.ndarray:
     name = _part(name) if name not in columns else name
     if name not in columns:
         raise ProtocolError(
-            f"--where {text}: no column {name}; there are {', '.join(columns)}; more come with "
-            "--meta"
+            f"--where {text}: no column {name}; there are {', '.join(columns)}; --meta adds more"
         )
     if value not in columns[name]:
         raise ProtocolError(
@@ -109,7 +108,7 @@ def described(trials: Trials, meta: Path) -> Trials:
     known = {utterance(row[parts["utt"]].strip()): row for _, row in csv_rows(meta)}
     if known.keys().isdisjoint(trials.utts):
         raise ProtocolError(
-            f"{meta} knows none of {len(trials)} trials such as {trials.utts[0]}: is it theirs?"
+            f"{meta} has none of {len(trials)} trials such as {trials.utts[0]}; pass their metadata"
         )
     columns = {
         name: [cell(known[utt], name) if utt in known else UNKNOWN for utt in trials.utts]

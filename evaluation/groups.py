@@ -31,9 +31,9 @@ def per_attack(scored: ScoredTrials, threshold: float) -> dict[str, dict]:
 
 
 def per_condition(scored: ScoredTrials, threshold: float) -> dict[str, dict[str, dict]]:
-    """Both classes within each value of each column of 2 to 200 values, speakers included.
+    """Both classes within each value of each column with 2 to 200 values, speakers included.
 
-    Column -> value -> eer_percent (None where a class is missing), n_bonafide, n_spoof,
+    Column -> value -> eer_percent (None if a class is missing), n_bonafide, n_spoof,
     false_alarm_percent and missed_percent at the threshold.
     """
     columns = {**scored.trials.conditions, "speaker": scored.trials.speakers}
@@ -62,16 +62,14 @@ def _group(scored: ScoredTrials, members: np.ndarray, threshold: float) -> dict:
 
 
 def encode(column: list[str]) -> tuple[list[str], np.ndarray]:
-    """The distinct values of a column in order, and for each row which of them it has, int32
-    (n,).
-    """
+    """The distinct values of a column in order, and the index of each row's value, int32 (n,)."""
     names = sorted(set(column))
     places = {name: i for i, name in enumerate(names)}
     return names, np.fromiter(map(places.__getitem__, column), np.int32, len(column))
 
 
 def _split(column: list[str], values: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """Values by what their rows of a column say."""
+    """`values` grouped by a column."""
     names, codes = encode(column)
     order = np.argsort(codes.astype(np.min_scalar_type(len(names))), kind="stable")
     ends = np.cumsum(np.bincount(codes, minlength=len(names)))

@@ -1,4 +1,4 @@
-"""False alarms, misses and delays: alarms compared with what is known of the recordings."""
+"""False alarms, misses and delays: alarms compared with the annotations of the recordings."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from evaluation.poisson import interval95
 from evaluation.recordings import LongRecording, VoiceSegment
 from radd.types import AlertState, seconds
 
-GRACE_S = 4.096  # an alert that opens within one window after a fake is about the fake
+GRACE_S = 4.096  # an alert that opens within one window after a fake counts for the fake
 THRESHOLDS = tuple(float(value) for value in np.geomspace(0.1, 100, 49))
 
 
 class AlarmDecider(Protocol):
-    """The sequential test alone, for judgements that are known already."""
+    """The sequential test alone, for existing judgements."""
 
     def update(self, end: int, llr: float | None, window_samples: int): ...
     def close(self, end: int): ...
@@ -26,17 +26,17 @@ class AlarmDecider(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """An alert as a person at the telephone lives it."""
+    """An alert from the user's point of view."""
 
     opened_s: float
-    """when a person sees it"""
+    """when a user sees it"""
     ended_s: float | None
-    """end of the sound that spoke for it; None while it is open"""
+    """end of the audio with evidence for it; None while it is open"""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamResult:
-    """What one recording gave."""
+    """The result for one recording."""
 
     hops: list[tuple[int, float | None, int]]
     """end in samples, LLR in nats and window in samples of each score"""
@@ -69,7 +69,7 @@ class StreamOutcome:
     """from the onset of a fake to its alert, ascending"""
 
     def figures(self) -> Figures:
-        """The figures of stream.json; None where nothing was measured."""
+        """The figures of stream.json; None if nothing was measured."""
         low, high = interval95(self.false_alarms)
         return {
             "hours_real": self.hours_real,
@@ -91,9 +91,7 @@ class StreamOutcome:
 
 
 def decide_again(hops: list[tuple[int, float | None, int]], decider: AlarmDecider) -> list[Alarm]:
-    """The alarms that a fresh decider raises over known judgements: what its settings would have
-    changed.
-    """
+    """The alarms that a new decider raises from existing scores: the effect of other settings."""
     alarms: list[Alarm] = []
     end = 0
     for end, llr, window_samples in hops:
@@ -114,11 +112,11 @@ def _follow(alarms: list[Alarm], decision, end: int) -> None:
 def count(
     threshold: float, recordings: list[LongRecording], alarms: list[list[Alarm]]
 ) -> StreamOutcome:
-    """Compare the alarms of each recording with what is known of it.
+    """Compare the alarms of each recording with its annotation.
 
-    A fake is found by the first alarm that opens during it or within 4.096 s after it; by one that
-    was open at its onset and lasts into it, it counts as found too, but gives no delay. Any other
-    alarm that opens during real speech is a false one.
+    A fake is detected by the first alarm that opens during it or within 4.096 s after it. An alarm
+    that was open at its onset and lasts into it also detects it, but gives no delay. Any other
+    alarm that opens during real speech is a false alarm.
     """
     false_alarms = missed = 0
     delays_s: list[float] = []
@@ -160,7 +158,7 @@ def sweep(
     heard: list[StreamResult],
     decider: Callable[[float], AlarmDecider],
 ) -> list[StreamOutcome]:
-    """The outcome at every threshold of THRESHOLDS, without listening again."""
+    """The outcome at every threshold of THRESHOLDS, without scoring again."""
     return [
         count(threshold, recordings, [decide_again(one.hops, decider(threshold)) for one in heard])
         for threshold in THRESHOLDS

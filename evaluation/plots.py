@@ -1,5 +1,5 @@
-"""The figures of a report, each as PNG, as SVG and as an SVG that takes the colours of the page
-around it.
+"""The figures of a report, each as PNG, as SVG and as an SVG with the colours of the surrounding
+page.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ TICKS = (0.0001, 0.001, 0.01, 0.05, 0.2, 0.4, 0.7, 0.9, 0.99)
 
 
 def draw(folder: Path, name: str, paint: Callable, width: float = 5.2, height: float = 4.2) -> str:
-    """Write NAME.png and NAME.svg into a folder and return the SVG for a page.
+    """Write NAME.png and NAME.svg to a folder and return the SVG for a page.
 
     `paint` receives one set of axes. Equal input gives equal bytes.
     """
@@ -72,7 +72,7 @@ def _for_page(svg: str, name: str) -> str:
         ' id="',
         'href="#',
         "url(#",
-    ):  # several figures share a page, so their names must differ
+    ):  # several figures share a page, so their ids must differ
         svg = svg.replace(mark, f"{mark}{name}-")
     for variable, colour in COLOURS.items():
         svg = svg.replace(colour, f"var({variable})")
@@ -85,7 +85,7 @@ def _for_page(svg: str, name: str) -> str:
 
 
 def paint_det(systems: dict[str, ErrorRates]) -> Callable:
-    """Detection error trade-off on normal-deviate axes, one curve a system (Martin et al.,
+    """Detection error trade-off on normal-deviate axes, one curve per system (Martin et al.,
     1997).
     """
 
@@ -122,7 +122,7 @@ def paint_det(systems: dict[str, ErrorRates]) -> Callable:
 
 
 def paint_roc(systems: dict[str, ErrorRates]) -> Callable:
-    """Receiver operating characteristic: fakes caught against real voices called fake."""
+    """Receiver operating characteristic: detected fakes against real voices called fake."""
 
     def paint(axes):
         for i, (name, rates) in enumerate(systems.items()):
@@ -141,7 +141,7 @@ def paint_roc(systems: dict[str, ErrorRates]) -> Callable:
 
 
 def paint_histogram(bonafide: np.ndarray, spoof: np.ndarray, threshold: float) -> Callable:
-    """Where the scores of both classes lie, as densities, with the threshold."""
+    """Score densities of both classes, with the threshold."""
 
     def paint(axes):
         low, high = score_range(bonafide, spoof, threshold)
@@ -160,7 +160,7 @@ def paint_histogram(bonafide: np.ndarray, spoof: np.ndarray, threshold: float) -
 
 
 def paint_reliability(bins: list[dict]) -> Callable:
-    """Predicted against observed share of spoof; on the diagonal the numbers mean what they say."""
+    """Predicted against observed share of spoof; a calibrated system lies on the diagonal."""
 
     def paint(axes):
         most = max(entry["trials"] for entry in bins)
@@ -181,14 +181,14 @@ def paint_reliability(bins: list[dict]) -> Callable:
 
 
 def paint_thresholds(outcomes: list[StreamOutcome], shipped: StreamOutcome) -> Callable:
-    """False alarms an hour against missed fakes over the whole range of thresholds; the shipped one
-    with intervals.
+    """False alarms per hour against missed fakes over all thresholds; the default one with
+    intervals.
     """
 
     def paint(axes):
         least = 0.5 / max(
             shipped.hours_real, 1e-6
-        )  # stands for no false alarm at all, which a logarithm cannot show
+        )  # stands for no false alarms, which a logarithmic axis cannot show
         figures = [outcome.figures() for outcome in (*outcomes, shipped)]
         per_hour = [max(one["false_alarms_per_hour"] or 0, least) for one in figures]
         missed = [one["missed_percent"] or 0 for one in figures]
@@ -215,7 +215,7 @@ def paint_thresholds(outcomes: list[StreamOutcome], shipped: StreamOutcome) -> C
 
 
 def paint_delays(shipped: StreamOutcome) -> Callable:
-    """Share of fakes found within so many seconds of their onset, at the shipped threshold."""
+    """Share of fakes detected within a time from their onset, at the default threshold."""
 
     def paint(axes):
         found = [100 * (i + 1) / max(shipped.n_fakes, 1) for i in range(len(shipped.delays_s))]
@@ -229,7 +229,7 @@ def paint_delays(shipped: StreamOutcome) -> Callable:
 
 
 def score_range(bonafide: np.ndarray, spoof: np.ndarray, threshold: float) -> tuple[float, float]:
-    """A range that shows nearly all scores of both classes and the threshold, never empty."""
+    """A range that covers nearly all scores of both classes and the threshold, never empty."""
     ends = [*np.percentile(bonafide, [0.1, 99.9]), *np.percentile(spoof, [0.1, 99.9]), threshold]
     low, high = float(min(ends)), float(max(ends))
     margin = 0.03 * (high - low) or 0.5

@@ -1,4 +1,4 @@
-"""What a count of rare events says of their rate."""
+"""Confidence intervals for the rate of rare events."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 def interval95(count: int) -> tuple[float, float]:
-    """The exact 95 % interval of the expected number of events when `count` were seen (Garwood
+    """The exact 95 % interval of the expected number of events, given an observed `count` (Garwood
     1936).
     """
     low = 0.0 if count == 0 else _solve(lambda mean: 1 - at_most(count - 1, mean), 0.025, count)
@@ -15,7 +15,7 @@ def interval95(count: int) -> tuple[float, float]:
 
 
 def at_most(count: int, mean: float) -> float:
-    """Probability of at most `count` events where `mean` are expected (Poisson)."""
+    """Probability of at most `count` events if `mean` are expected (Poisson)."""
     if mean == 0:
         return 1.0
     return min(
@@ -24,7 +24,7 @@ def at_most(count: int, mean: float) -> float:
 
 
 def _solve(rising: Callable[[float], float], value: float, count: int) -> float:
-    """The mean at which a rising function of it has a value, by bisection."""
+    """The argument at which an increasing function has a value, by bisection."""
     low, high = 0.0, 10.0 + 2 * count + 10 * math.sqrt(count)
     for _ in range(200):
         middle = (low + high) / 2

@@ -1,4 +1,4 @@
-"""How far a long run is, on a terminal."""
+"""Progress of a long run on a terminal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 
 
 class Progress:
-    """A line on stderr with a bar and the time left; silent where stderr is no terminal."""
+    """A line on stderr with a bar and the remaining time; silent if stderr is not a terminal."""
 
     def __init__(self, what: str):
         self._what = what
@@ -16,7 +16,7 @@ class Progress:
         self._shown = 0.0
 
     def __call__(self, done: int, of: int) -> None:
-        """`done` of all are done; the first call tells where the run begins."""
+        """`done` of `of` are done; the first call marks the start of the run."""
         if not sys.stderr.isatty():
             return
         now = time.monotonic()

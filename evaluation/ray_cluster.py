@@ -1,4 +1,4 @@
-"""The same work on many items on a Ray cluster; the one door of ray."""
+"""Ordered parallel map on a Ray cluster. The only module that imports ray."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ from radd.parallel import AHEAD, Item, Result, Work
 def in_order(
     prepare: Callable[[], Work[Item, Result]], items: Iterable[Item], jobs: int
 ) -> Iterator[Result]:
-    """prepare()(item) for each item, in the order of the items, on `jobs` actors of one processor
-    each.
+    """prepare()(item) for each item, in order, on `jobs` actors of one CPU each.
 
-    Uses the cluster that RAY_ADDRESS names, else starts one on this machine and ends it. Every node
-    needs the project and the sound under the same paths. Raises ConfigError where ray is not
-    installed, else what the work raises.
+    Uses the cluster in RAY_ADDRESS, else starts one on this machine and stops it. Every node needs
+    the project and the audio under the same paths. Raises ConfigError if ray is not installed, else
+    what the work raises.
     """
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # it would report to its vendor
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # ray would report usage to its vendor
     try:
         import ray
     except ImportError:

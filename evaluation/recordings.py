@@ -1,5 +1,5 @@
-"""Long recordings: real speech in which one synthetic voice takes over, built from clips or
-described by a file.
+"""Long recordings: real speech with one injected synthetic voice, built from clips or described by
+a file.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ FAKE_S = (10.0, 20.0)
 REAL_ALONE = 0.25  # share of recordings without a fake
 SHORTEST_CLIP_S = 0.5
 SEAM_SAMPLES = 160
-LEVEL = 0.05  # RMS, -26 dBFS: no step in level may give the takeover away
+LEVEL = 0.05  # RMS, -26 dBFS: a step in level must not reveal the takeover
 MIXED = "several speakers"
 
 
 @dataclass(frozen=True, slots=True)
 class VoiceSegment:
-    """A stretch of one kind of voice."""
+    """A segment with one kind of voice."""
 
     onset_s: float
     duration_s: float
@@ -42,13 +42,13 @@ class VoiceSegment:
 
 @dataclass(frozen=True, slots=True)
 class LongRecording:
-    """A long recording and what is known of it."""
+    """A long recording and its annotation."""
 
     name: str
     segments: tuple[VoiceSegment, ...]
-    """in order; what lies between them is not counted"""
+    """in order; audio between them is ignored"""
     clips: tuple[str, ...]
-    """names of the clips it is joined from; of a file, its own"""
+    """names of the joined clips; for a file, its own"""
 
     @property
     def real_s(self) -> float:
@@ -61,7 +61,7 @@ class LongRecording:
 
 @dataclass(frozen=True, slots=True)
 class VoiceRun:
-    """Clips of one speaker or system that follow each other."""
+    """Consecutive clips of one speaker or system."""
 
     who: str
     clips: list[str]
@@ -74,9 +74,9 @@ def plan(
     """Recordings of 20-60 s of real speech, three in four followed by 10-20 s of one system; no
     clip is used twice.
 
-    Real speech is of one speaker where there is enough of one, else of several in turn. Clips that
-    are left over, and systems with less than 10 s, are not used. Raises ProtocolError where not
-    even one takeover can be built.
+    Real speech is of one speaker if there is enough, else of several in turn. Leftover clips, and
+    systems with less than 10 s, are not used. Raises ProtocolError if not even one takeover can be
+    built.
     """
     rng = np.random.default_rng(seed)
     lengths = {utt: length_s(utt) - SEAM_SAMPLES / SAMPLE_RATE_HZ for utt in trials.utts}
@@ -127,8 +127,8 @@ def _fakes(
 def _reals(
     clips: list[tuple[str, str]], lengths: dict[str, float], wanted: float, rng: np.random.Generator
 ) -> list[VoiceRun]:
-    """Stretches of real speech, the shorter the more are wanted; first those of one speaker, then
-    the rest in turn.
+    """Segments of real speech, shorter if more are wanted; first those of one speaker, then the
+    rest in turn.
     """
     mean_s = sum(lengths[utt] for utt, _ in clips) / max(wanted, 1)
     longest_s = float(np.clip(2 * mean_s - REAL_S[0], REAL_S[0] + 5, REAL_S[1]))
@@ -160,9 +160,7 @@ def _by_source(clips: list[tuple[str, str]], rng: np.random.Generator) -> dict[s
 def _take(
     names: list[str], lengths: dict[str, float], enough_s: float, most_s: float, who: str
 ) -> VoiceRun:
-    """Take clips off the front until there is enough; a clip that would make it too much is
-    dropped.
-    """
+    """Remove clips from the front until there is enough; a clip that would exceed it is dropped."""
     taken, duration_s = [], 0.0
     while names and duration_s < enough_s:
         name = names.pop(0)
@@ -173,9 +171,7 @@ def _take(
 
 
 def join(clips: list[np.ndarray]) -> np.ndarray:
-    """Clips at one level, each faded into the next over 10 ms; float32 (sum of lengths - 160 per
-    clip,).
-    """
+    """Clips at one level, cross-faded over 10 ms; float32 (sum of lengths - 160 per clip,)."""
     fade = np.linspace(0, 1, SEAM_SAMPLES, dtype=np.float32)
     joined = np.zeros(sum(len(clip) - SEAM_SAMPLES for clip in clips) + SEAM_SAMPLES, np.float32)
     place = 0
@@ -190,11 +186,11 @@ def join(clips: list[np.ndarray]) -> np.ndarray:
 
 
 def read_annotations(path: Path) -> list[LongRecording]:
-    """Recordings of one's own from a CSV file with the columns file, onset, duration (seconds) and
+    """Read your own recordings from a CSV file with the columns file, onset, duration (seconds) and
     label.
 
     An optional column who names speaker or system. Raises ProtocolError for anything else, and for
-    segments of one file that overlap.
+    overlapping segments of one file.
     """
     files: dict[str, list[VoiceSegment]] = {}
     for number, row in csv_rows(path):
@@ -228,7 +224,7 @@ def read_annotations(path: Path) -> list[LongRecording]:
 
 
 def write_annotations(path: Path, recordings: list[LongRecording]) -> None:
-    """The segments as read_annotations takes them, with the clips they were joined from."""
+    """Write the segments for read_annotations, with the names of the joined clips."""
     with open(path, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["file", "onset", "duration", "label", "who"])

@@ -1,6 +1,4 @@
-"""report.html: one page without outside links that shows what metrics.json says, and lets the
-threshold be moved.
-"""
+"""report.html: one self-contained page that shows metrics.json, with a movable threshold."""
 
 from __future__ import annotations
 
@@ -45,11 +43,10 @@ def write_report(
     summary: dict,
     player: Callable[[str], str | None],
 ) -> None:
-    """Write report.html and its figures as PNG and SVG into `folder`, and the DET curve as det.csv
-    too.
+    """Write report.html and its figures as PNG and SVG to `folder`, and the DET curve as det.csv.
 
-    `summary` is what summarise() says of the same trials; `player` gives the sound of a trial as a
-    data URL, or None.
+    `summary` is the result of summarise() for the same trials; `player` returns the audio of a
+    trial as a data URL, or None.
     """
     rates = error_rates(scored.bonafide(), scored.spoof())
     threshold = summary["at_threshold"]["threshold"]
@@ -76,7 +73,7 @@ def write_report(
 
 
 def _write_det(file: Path, rates: ErrorRates) -> None:
-    """Both error rates, 0 to 1, along the curve that the figure shows."""
+    """Both error rates, 0 to 1, along the curve of the figure."""
     chosen = rates.thinned(CURVE_POINTS)
     lines = [
         f"{fa:.6g},{miss:.6g}"
@@ -96,7 +93,7 @@ def _subtitle(summary: dict) -> str:
 
 
 def _run(summary: dict) -> str:
-    """How the scores came about and which trials were chosen, where the record says so."""
+    """Provenance of the scores and the trial selection, if the record has them."""
     said = []
     if "condition" in summary:
         said.append(str(ChannelCondition(summary["condition"], summary["seconds"])))
@@ -137,7 +134,7 @@ def _numbers(summary: dict) -> str:
 
 
 def _operating_points(scored: ScoredTrials, rates: ErrorRates, threshold: float) -> dict:
-    """What the slider needs: counts at evenly spaced thresholds, the nearest of which gives way to
+    """Data of the slider: counts at evenly spaced thresholds, the nearest of which is replaced by
     the reported one.
     """
     low, high = score_range(scored.bonafide(), scored.spoof(), threshold)
@@ -232,7 +229,7 @@ def _groups(summary: dict) -> str:
 
 
 def _table(name: str, groups: dict[str, dict]) -> str:
-    """Groups from the worst to the best, those beyond the first rows folded away."""
+    """Groups from worst to best; those beyond the first rows are folded."""
     columns = {key: title for key, title in COLUMNS.items() if key in next(iter(groups.values()))}
     ranked = sorted(
         groups.items(),
@@ -300,7 +297,7 @@ def _errors(scored: ScoredTrials, threshold: float, player: Callable[[str], str 
 def _legend(summary: dict) -> str:
     unit = summary["bootstrap"]["unit"]
     why = (
-        "whole speakers are drawn, since clips of one voice resemble each other"
+        "whole speakers are drawn, because clips of one voice resemble each other"
         if unit == "speaker"
         else "no speakers are known, so single clips are drawn and the intervals may be too narrow"
     )

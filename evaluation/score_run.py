@@ -1,4 +1,4 @@
-"""A scoring run that can be killed at any point and goes on where it was."""
+"""A scoring run that can be killed at any point and resumed."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def score_trials(
     """Score every trial and write the score files; returns those that could be scored.
 
     `engine` turns batches of names into batches of scores, in order. Each batch is on disk before
-    the next is asked for, so that a run with `resume` asks only for the rest and ends with the same
-    files. `tell` is called with trials done and in all. Raises ProtocolError when `out` holds
-    another run, and when no trial could be scored.
+    the next is requested, so that a run with `resume` scores only the rest and ends with the same
+    files. `tell` is called with the number of trials done and in all. Raises ProtocolError if `out`
+    contains another run, and if no trial could be scored.
     """
     head = {
         "detector": detector,
@@ -62,7 +62,7 @@ def _append(log, lines: list[str]) -> None:
 
 
 def _reopen(path: Path, head: dict) -> list[ClipScore]:
-    """What an earlier run has scored; a line that was cut off by its end is dropped."""
+    """Scores of an earlier run; an incomplete last line is dropped."""
     if not path.is_file():
         return []
     text = path.read_bytes()
@@ -70,8 +70,8 @@ def _reopen(path: Path, head: dict) -> list[ClipScore]:
     lines = whole.decode("utf-8").splitlines()
     if lines and json.loads(lines[0]) != head:
         raise ProtocolError(
-            f"{path} belongs to another detector, condition or protocol: name another --out, or "
-            "drop --resume"
+            f"{path} belongs to another detector, condition or protocol; name another --out, or "
+            "omit --resume"
         )
     with open(path, "r+b") as file:
         file.truncate(len(whole))

@@ -1,4 +1,4 @@
-"""One score a clip: the mean LLR over its windows."""
+"""Clip scores: the mean LLR over a clip's windows."""
 
 from __future__ import annotations
 
@@ -19,14 +19,12 @@ from radd.files import chunks, lanes
 from radd.types import HOP_SAMPLES, Detector, Judgement
 
 HOPS_AT_ONCE = (
-    64  # or as many as a full window has: only a clip that has none is then scored by a shorter one
+    64  # or as many as a full window has: only a clip without any is scored by a shorter window
 )
 
 
 class OfflineDetector(Detector[Any], Protocol):
-    """A detector whose speech gate can be left open, and that can be asked for the longest windows
-    only.
-    """
+    """A detector whose speech gate can be opened, and that can score only the longest windows."""
 
     @property
     def window_hops(self) -> int:
@@ -43,19 +41,19 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ClipScore:
-    """What became of one trial."""
+    """The result for one trial."""
 
     utt: str
     llr: float | None
-    """nats, higher = bona fide; None where there is no sound to score"""
+    """nats, higher = bona fide; None if there is no audio to score"""
     problem: str | None = None
     """why there is no score"""
     refusal: str | None = None
-    """why the speech gate would not have judged the clip; it is scored all the same"""
+    """why the speech gate would reject the clip; it is scored all the same"""
 
 
 class ClipScorer:
-    """Scores the trials of one folder of sound."""
+    """Scores the trials of one audio folder."""
 
     def __init__(
         self,
@@ -64,7 +62,7 @@ class ClipScorer:
         hearing: ChannelCondition | None = None,
         choice: ChannelChoice | None = None,
     ):
-        """`choice` is what is judged of several channels or tracks."""
+        """`choice` selects channels or tracks."""
         self._detector, self._folder, self._hearing = (
             detector,
             folder,
@@ -76,12 +74,12 @@ class ClipScorer:
         return [self.score(utt) for utt in utts]
 
     def score(self, utt: str) -> ClipScore:
-        """The mean LLR over the full windows of a clip, one a hop, that the gate lets pass; the
-        lowest one of the channels or tracks in which somebody speaks, where they are not one sound.
+        """The mean LLR over the full windows of a clip, one per hop, that pass the gate. With
+        several different channels or tracks, the lowest LLR of those with speech.
 
-        A clip without a full window has the LLR of its longest one. Where the gate lets none of
-        these pass, it is left open. A rest of less than a hop is not heard; a clip that is all rest
-        is filled up with silence. No window reaches over a loss inside a file.
+        A clip without a full window has the LLR of its longest one. If no window passes the gate,
+        the gate is opened. A rest of less than a hop is ignored; a clip shorter than a hop is
+        padded with silence. No window spans a loss inside a file.
         """
         path = self._folder.find(utt)
         if path is None:
@@ -110,8 +108,8 @@ class ClipScorer:
         )
 
     def _longest(self, utt: str, path: Path, lane: Lane, gated: bool) -> list[Judgement]:
-        """The judgements of all full windows, or of the last and longest ones; raises AudioError as
-        open_audio.
+        """The judgements of all full windows, or of the last and longest ones. Raises AudioError
+        like open_audio.
         """
         at_once = max(HOPS_AT_ONCE, self._detector.window_hops)
         judged: list[Judgement] = []
@@ -124,8 +122,8 @@ class ClipScorer:
 
 
 def _hops(sound: Iterator[np.ndarray], at_once: int, fill: bool) -> Iterator[np.ndarray]:
-    """Blocks of any length as whole hops, `at_once` or more but never all of a long clip; at least
-    one hop with `fill`.
+    """Regroup blocks of any length into whole hops, `at_once` or more but never all of a long clip;
+    at least one hop with `fill`.
     """
     waiting: list[np.ndarray] = []
     heard = size = 0

@@ -1,4 +1,4 @@
-"""What evaluate.py stream writes: figures, tables, and everything needed to check them."""
+"""Output of evaluate.py stream: figures, tables, and everything needed to check them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def write_stream_report(
     """Write stream.json, thresholds.csv, stream.md, recordings.csv, clips.csv, alerts.csv and the
     figures.
 
-    `record` is what else stream.json says of the run. Returns the table for a terminal.
+    `record` is added to stream.json. Returns the table for a terminal.
     """
     figures = shipped.figures()
     text = json.dumps(figures | record, indent=2, allow_nan=False)
@@ -56,7 +56,7 @@ def write_stream_report(
 
 
 def _table(shipped: StreamOutcome, outcomes: list[StreamOutcome]) -> str:
-    """Every fourth threshold and the shipped one, in order."""
+    """Every fourth threshold and the default one, in order."""
     shown = sorted([*outcomes[::4], shipped], key=lambda outcome: outcome.threshold)
     rows = [_row(outcome, "shipped" if outcome is shipped else "") for outcome in shown]
     header = [

@@ -1,4 +1,4 @@
-"""Listening to long recordings as the daemon does, and counting what it gets wrong."""
+"""Processes long recordings as the daemon does, and counts the errors."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ log = logging.getLogger(__name__)
 
 
 class ChunkListener(Protocol):
-    """What turns the chunks of one stream into events."""
+    """Turns the chunks of one stream into events."""
 
     def feed(self, chunk: AudioChunk) -> list[Event]: ...
     def flush(self) -> list[Event]: ...
 
 
 def clip_length_s(folder: AudioFolder, utt: str) -> float:
-    """Seconds of sound of a clip; 0 where it is missing or cannot be read."""
+    """Length of a clip in seconds; 0 if it is missing or unreadable."""
     path = folder.find(utt)
     try:
         with open_audio(path or utt) as file:
@@ -38,13 +38,13 @@ def clip_length_s(folder: AudioFolder, utt: str) -> float:
 
 
 class Listening:
-    """Runs recordings through a fresh listener each, hop by hop."""
+    """Runs each recording through a new listener, hop by hop."""
 
     def __init__(self, listener: Callable[[], ChunkListener], folder: AudioFolder, condition: str):
         self._listener, self._folder, self._condition = listener, folder, condition
 
     def hear(self, recording: LongRecording) -> StreamResult:
-        """Raises AudioError for sound that is missing or cannot be read."""
+        """Raises AudioError for audio that is missing or unreadable."""
         listener, heard = self._listener(), StreamResult([], [])
         for chunk in self._sound(recording):
             _keep(heard, listener.feed(chunk))
@@ -69,7 +69,7 @@ class Listening:
     def _path(self, name: str) -> Path:
         path = self._folder.find(name)
         if path is None:
-            raise AudioError(f"no sound of the name {name}: check --audio")
+            raise AudioError(f"no audio file named {name}; check --audio")
         return path
 
 

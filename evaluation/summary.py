@@ -1,4 +1,4 @@
-"""Everything that metrics.json says of one list of scored trials."""
+"""The content of metrics.json for one list of scored trials."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from radd.trials import Trials, plain_number
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What a person chooses about an evaluation."""
+    """User choices for an evaluation."""
 
     threshold: str
     """eer, bayes or a number in the scores' own unit"""
     replicates: int
-    """bootstrap replicates; 0 leaves the intervals out"""
+    """bootstrap replicates; 0 omits the intervals"""
     seed: int
 
 
@@ -44,8 +44,8 @@ SHOWN_P_SPOOF = (0.5, 0.9, 0.99)
 
 
 def operating_points(rates: ErrorRates) -> list[dict[str, float]]:
-    """What is lost where a clip is called fake from a probability of spoof on, at equal odds; for
-    scores that are LLRs.
+    """Error rates if clips are called fake above a probability of spoof, at equal odds; for scores
+    that are LLRs.
 
     One entry for each of SHOWN_P_SPOOF: threshold in nats, false_alarm_percent of the real voices,
     missed_percent of the fakes.
@@ -66,8 +66,8 @@ def operating_points(rates: ErrorRates) -> list[dict[str, float]]:
 
 
 def threshold_of(choice: str, rates: ErrorRates) -> float:
-    """The threshold that a choice means; raises ProtocolError for anything but eer, bayes or a
-    finite number.
+    """The threshold for a choice. Raises ProtocolError for anything but eer, bayes or a finite
+    number.
     """
     if choice == "eer":
         return eer(rates)[1]
@@ -83,9 +83,9 @@ def threshold_of(choice: str, rates: ErrorRates) -> float:
 
 
 def confusion(rates: ErrorRates, threshold: float) -> dict[str, float | int | None]:
-    """Counts and rates of the decision spoof-or-not at a threshold; spoof is the positive class.
+    """Counts and rates of the spoof decision at a threshold; spoof is the positive class.
 
-    Precision is None where nothing is called spoof. All rates 0 to 1.
+    Precision is None if nothing is called spoof. All rates 0 to 1.
     """
     misses, false_alarms = rates.at(threshold)
     caught = rates.n_spoof - false_alarms
@@ -107,9 +107,10 @@ def confusion(rates: ErrorRates, threshold: float) -> dict[str, float | int | No
 
 
 def reliability(scored: ScoredTrials, bins: int = 12) -> list[dict[str, float | int]]:
-    """How often a spoof probability came true, with both classes weighted equally (prior 0.5).
+    """Predicted against observed probability of spoof, with both classes weighted equally (prior
+    0.5).
 
-    One entry a filled bin: predicted (mean probability), observed (share of spoof), trials.
+    One entry per filled bin: predicted (mean probability), observed (share of spoof), trials.
     """
     is_spoof = scored.trials.is_spoof
     predicted = np.exp(-np.logaddexp(0, scored.scores))
@@ -137,11 +138,11 @@ def summarise(scored: ScoredTrials, asv: AsvErrorRates | None, choices: Choices)
     tdcf, notes = _tandem(rates, asv, scored.trials)
     if rate > 0.5:
         notes.append(
-            f"the EER is {100 * rate:.1f} %, worse than chance: are higher scores bona fide, as "
-            "they must be?"
+            f"the EER is {100 * rate:.1f} %, worse than chance; check that higher scores mean bona "
+            "fide"
         )
     if scored.without_key:
-        notes.append(f"{scored.without_key} scores have no key in the protocol and were left out")
+        notes.append(f"{scored.without_key} scores have no key in the protocol and were ignored")
     resampling = Resampling.of(scored.trials)
     drawn = replicates(scored, choices.replicates, choices.seed) if choices.replicates else None
     intervals = {

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def number(value: float | int | None, digits: int = 4) -> str:
-    """A figure as a person reads it; "-" for what was not measured."""
+    """A number for display; "-" if it was not measured."""
     if value is None:
         return "-"
     return f"{value:,}" if isinstance(value, int) else f"{value:.{digits}f}"
@@ -18,7 +18,7 @@ def interval(ends: Sequence[float] | None, digits: int = 2) -> str:
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table with aligned columns, the first to the left and the rest to the right."""
+    """A Markdown table with aligned columns, the first left-aligned and the rest right-aligned."""
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
 
     def line(cells):

@@ -1,4 +1,4 @@
-"""What a telephone leaves of a voice: 300-3400 Hz at 8 kHz through the code of a line."""
+"""A telephone line: 300-3400 Hz at 8 kHz through a line code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MU, A = 255.0, 87.6
 
 
 def telephone(sound: np.ndarray, code: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Sound float32 (n,) at 16 kHz through a band-pass, 8 kHz and `code` of samples within +-1, and
+    """Audio float32 (n,) at 16 kHz through a band-pass, 8 kHz and `code` of samples within +-1, and
     back to (n,).
     """
     n = len(sound) + len(sound) % 2

@@ -1,4 +1,4 @@
-"""What a training leaves to look at: losses of the networks and scores of the dev side."""
+"""Figures of a training: losses of the networks and scores of the development set."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def draw_training(
     spoof: np.ndarray,
     importances: Mapping[str, float] = MappingProxyType({}),
 ) -> None:
-    """Write dev_scores.png, and loss.png and importances.png as far as there are any, and all as
-    .svg, into a folder.
+    """Write dev_scores.png, and loss.png and importances.png if there are any, and all as .svg, to
+    a folder.
 
-    `losses` are (step, loss) by network; the scores (n,) and (m,) are LLRs of the dev side's clips
-    in nats, higher = bona fide; `importances` are those of named features. Equal input gives equal
-    bytes.
+    `losses` are (step, loss) by network; the scores (n,) and (m,) are LLRs of the development set's
+    clips in nats, higher = bona fide; `importances` are those of named features. Equal input gives
+    equal bytes.
     """
     if losses:
         draw(folder, "loss", paint_losses(losses))
@@ -35,7 +35,7 @@ def draw_training(
 
 
 def paint_losses(losses: dict[str, list[tuple[int, float]]]) -> Callable:
-    """Loss over the share of the steps, so that long and short trainings share the axes."""
+    """Loss over the share of the steps, so that trainings of different lengths share the axes."""
 
     def paint(axes):
         for (name, points), colour in zip(losses.items(), (ACCENT, BONAFIDE, SPOOF), strict=False):
@@ -58,7 +58,7 @@ def paint_losses(losses: dict[str, list[tuple[int, float]]]) -> Callable:
 
 
 def paint_importances(importances: Mapping[str, float]) -> Callable:
-    """The features that matter most, the first on top."""
+    """The most important features, the first at the top."""
 
     def paint(axes):
         chosen = sorted(importances.items(), key=lambda item: -item[1])[:MOST_FEATURES][::-1]

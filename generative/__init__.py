@@ -1,3 +1,3 @@
-"""What makes sound for training: channel conditions, and fakes by engines, vocoders and networks.
-Nothing runs live.
+"""Makes training audio: channel conditions, and fakes by engines, vocoders and networks. Not part
+of the live path.
 """

@@ -1,7 +1,7 @@
-"""Channel conditions: what rooms, devices, lines and codecs do to a voice, real or synthetic alike.
+"""Channel conditions: effects of rooms, devices, lines and codecs on a voice, real or synthetic.
 
-Each effect takes samples float32 (n,) at 16 kHz and a Generator, and returns float32 (n,) in step
-with its input. The same recipe meets both labels, so that no condition tells which is which.
+Each effect takes samples float32 (n,) at 16 kHz and a Generator, and returns float32 (n,), aligned
+with its input. Both labels pass the same conditions, so that no condition reveals the label.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from radd.types import SAMPLE_RATE_HZ
 Effect = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 Step = tuple[
     float, list[tuple[float, Effect]]
-]  # how often a step is taken, and what it may be with its weights
-PLAIN = 0.2  # of all clips meet nothing but another level and a noise floor
-CODECS = 0.45  # of the others meet a telephone line or another codec
+]  # probability of a step, and its alternatives with their weights
+PLAIN = 0.2  # of all clips get only another level and a noise floor
+CODECS = 0.45  # of the others pass a telephone line or another codec
 
 
 def _power(samples: np.ndarray) -> float:
@@ -30,7 +30,7 @@ def _power(samples: np.ndarray) -> float:
 
 
 def _filter(samples: np.ndarray, response: np.ndarray) -> np.ndarray:
-    """`samples` shaped by real gains `response` over the bins of their own spectrum."""
+    """`samples` filtered by real gains `response` over the bins of their own spectrum."""
     return np.fft.irfft(np.fft.rfft(samples) * response, len(samples)).astype(np.float32)
 
 
@@ -53,7 +53,7 @@ def colored_noise(n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def made_music(n: int, rng: np.random.Generator) -> np.ndarray:
-    """Struck chords of a few harmonics each, on a beat of 60 to 160 a minute."""
+    """Struck chords of a few harmonics each, with 60 to 160 beats per minute."""
     out, beat = np.zeros(n, np.float32), int(SAMPLE_RATE_HZ * 60 / rng.uniform(60, 160))
     root, brightness = rng.uniform(80, 330), rng.uniform(0.5, 2.0)
     for begin in range(-int(rng.integers(beat)), n, beat):
@@ -79,7 +79,7 @@ def low_pass(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def high_pass(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The lower limit of a small microphone or a line, 40 to 320 Hz."""
+    """The lower band limit of a small microphone or a line, 40 to 320 Hz."""
     f = _frequencies(samples)
     return _filter(samples, f**2 / (f**2 + rng.uniform(40, 320) ** 2))
 
@@ -98,7 +98,7 @@ def equaliser(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def resampled(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Stored for a while at another rate, 8 to 48 kHz, converted with a good or a poor filter."""
+    """Resampled to another rate, 8 to 48 kHz, and back, with a good or a poor filter."""
     rate = int(rng.choice([8000, 11025, 12000, 22050, 24000, 44100, 48000]))
     quality = str(rng.choice(["LQ", "MQ", "HQ"]))
     there = resample(samples, SAMPLE_RATE_HZ, rate, quality)
@@ -125,7 +125,7 @@ def telephone(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def mp3(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """MP3 at low to middling bit rates."""
+    """MP3 at low to medium bit rates."""
     return fit_length(
         through_codec(samples, SAMPLE_RATE_HZ, "MP3", "MPEG_LAYER_III", rng.uniform(0.4, 0.95)),
         len(samples),
@@ -140,7 +140,7 @@ def opus(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def vorbis(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Ogg Vorbis at low to middling quality."""
+    """Ogg Vorbis at low to medium quality."""
     return fit_length(
         through_codec(samples, SAMPLE_RATE_HZ, "OGG", "VORBIS", rng.uniform(0.4, 1.0)), len(samples)
     )
@@ -149,9 +149,7 @@ def vorbis(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def through_codec(
     samples: np.ndarray, rate_hz: int, form: str, subtype: str, level: float | None = None
 ) -> np.ndarray:
-    """Sound as it returns from a codec such as ("MP3", "MPEG_LAYER_III"), a few samples longer or
-    shorter.
-    """
+    """Audio after a codec such as ("MP3", "MPEG_LAYER_III"), a few samples longer or shorter."""
     return decoded(encoded(np.clip(samples, -1, 1), rate_hz, form, subtype, level), "float32")[0][
         :, 0
     ]
@@ -185,12 +183,14 @@ def gain(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def noise_floor(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A recorder's own noise, 30 to 65 dB under the voice, so that digital silence says nothing."""
+    """A recorder's own noise, 30 to 65 dB below the voice, so that digital silence carries no
+    information.
+    """
     return mix_noise(samples, colored_noise(len(samples), rng), rng.uniform(30, 65))
 
 
 def quantised(samples: np.ndarray, _: np.random.Generator) -> np.ndarray:
-    """As 16-bit samples carry it."""
+    """Rounded to 16-bit samples."""
     return np.round(np.clip(samples, -1, 1) * 32767) / np.float32(32768)
 
 
@@ -213,7 +213,7 @@ def _convolve(samples: np.ndarray, response: np.ndarray) -> np.ndarray:
 
 
 class Channel:
-    """Random chains of conditions; measured rooms and noises join where a directory of them is
+    """Random chains of conditions; recorded rooms and noises are added if a directory of them is
     given.
 
     `rawboost` is the probability of a disturbance of generative.rawboost in a chain, `codecs` that
@@ -265,9 +265,9 @@ class Channel:
     @classmethod
     def read(cls, directory: Path | None, rawboost: float = 0.0, codecs: float = CODECS) -> Channel:
         """Noises from DIRECTORY/noise and impulse responses from DIRECTORY/rir, FLAC or WAV, any
-        rate and depth; made ones alone without a directory.
+        rate and depth; without a directory only synthetic ones.
 
-        Raises ConfigError where there is neither.
+        Raises ConfigError if there is neither.
         """
         if directory is None:
             return cls(rawboost=rawboost, codecs=codecs)
@@ -282,7 +282,7 @@ class Channel:
         if not noise and not rooms:
             raise ConfigError(
                 f"{directory} has no FLAC or WAV in noise/ or rir/; name another directory with "
-                "--noise, or leave it out to train with made noises and rooms alone"
+                "--noise, or omit it to train with synthetic noises and rooms only"
             )
         return cls(noise, [r / (np.abs(r).max() + 1e-9) for r in rooms], rawboost, codecs)
 
@@ -296,7 +296,7 @@ class Channel:
         return out.astype(np.float32)
 
     def room(self, samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """A measured room where there is one, else a simulated one."""
+        """A recorded room if there is one, else a simulated one."""
         if self._rooms and rng.random() < 0.5:
             return _convolve(
                 samples, self._rooms[rng.integers(len(self._rooms))][: 2 * SAMPLE_RATE_HZ]

@@ -1,10 +1,10 @@
-"""Resynthesis of recorded speech: the words, voice, length and level stay, the waveform is a
-synthesiser's.
+"""Resynthesis of recorded speech: words, voice, length and level are kept, the waveform is
+synthetic.
 
 Each method takes samples float32 (n,) at 16 kHz and a Generator that sets its parameters, and
-returns float32 (n,). What comes out is spoof by definition. A codec is none of them, whatever its
-rate: a person's voice that went through one is still a person's, so codecs are channel conditions
-(generative/channel.py) that both labels meet.
+returns float32 (n,). The result is spoof by definition. A codec is not one of them, whatever its
+bit rate: a person's voice remains a person's after it, so codecs are channel conditions
+(generative/channel.py) for both labels.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class ShortTime:
         return np.fft.rfft(self.cut(samples)).astype(np.complex64)
 
     def samples(self, spectra: np.ndarray) -> np.ndarray:
-        """float32 (n,): the sound whose spectra come nearest."""
+        """float32 (n,): the audio whose spectra are closest."""
         sound = (
             self._add(np.fft.irfft(spectra, self.size).astype(np.float32) * self.window)
             / self._weight
@@ -66,27 +66,27 @@ class ShortTime:
 
 
 def griffin_lim(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """From the magnitudes of the spectrum, the phase found by iteration."""
+    """From the magnitudes of the spectrum, with the phase found by iteration."""
     short_time = _short_time(samples, rng)
     return like(samples, invert(short_time, np.abs(short_time.spectra(samples)), rng))
 
 
 def griffin_lim_mel(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """From 40 to 128 mel bands, as a text-to-speech system without a neural vocoder does it; linear
+    """From 40 to 128 mel bands, like a text-to-speech system without a neural vocoder; linear
     between bands.
     """
     short_time = _short_time(samples, rng)
     bands = mel_bands(int(rng.choice([40, 64, 80, 128])), short_time.size)
     means = bands / np.maximum(bands.sum(axis=1, keepdims=True), 1e-9)
-    # einsum and no matrix product: that rounds by the number of threads, and the iteration makes it
-    # audible
+    # einsum instead of a matrix product: that rounds depending on the number of threads, and the
+    # iteration amplifies it
     mel = np.einsum("fb,mb->fm", np.abs(short_time.spectra(samples)), means)
     return like(samples, invert(short_time, np.einsum("fm,mb->fb", mel, bands), rng))
 
 
 def single_pass(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """From magnitudes as sinusoids: each spectral peak goes on at its own frequency (Beauregard et
-    al. 2015).
+    """From magnitudes as sinusoids: each spectral peak continues at its own frequency (Beauregard
+    et al. 2015).
     """
     short_time = _short_time(samples, rng)
     magnitude = np.abs(short_time.spectra(samples)) + np.float32(1e-9)
@@ -103,15 +103,13 @@ def single_pass(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
             nearest = np.searchsorted((peaks[1:] + peaks[:-1]) / 2, bins)
             now = ahead[nearest] + np.pi * (
                 bins - peaks[nearest]
-            )  # beside a peak the window's phase alternates
+            )  # the window's phase alternates beside a peak
         out[:] = now
     return like(samples, short_time.samples(magnitude * np.exp(1j * phase)))
 
 
 def lpc(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Linear prediction of order 16, excited by pulses where the voice has pitch and by noise
-    elsewhere.
-    """
+    """Linear prediction of order 16, excited by pulses in voiced frames and by noise elsewhere."""
     short_time = ShortTime(len(samples), 512, int(rng.choice([64, 128, 256])))
     autocorrelation = np.fft.irfft(np.abs(np.fft.rfft(short_time.cut(samples), 1024)) ** 2)
     predictor, error = _levinson(autocorrelation[:, :17])
@@ -126,10 +124,10 @@ def lpc(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def world(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """WORLD (Morise et al. 2016): pitch, spectral envelope and aperiodicity, whole or coded as in
-    text-to-speech.
+    """WORLD (Morise et al. 2016): pitch, spectral envelope and aperiodicity, complete or coded as
+    in text-to-speech.
 
-    Raises ConfigError where pyworld is not installed.
+    Raises ConfigError if pyworld is not installed.
     """
     pyworld = _pyworld()
     rate, sound = SAMPLE_RATE_HZ, samples.astype(np.float64)
@@ -159,7 +157,7 @@ METHODS: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
 
 
 def random_copy(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A copy by one of the methods that need nothing but numpy, drawn at random."""
+    """A copy by a random method that needs only numpy."""
     methods = [make for name, make in METHODS.items() if name != "world"]
     return methods[rng.integers(len(methods))](samples, rng)
 
@@ -167,9 +165,7 @@ def random_copy(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def plan_copies(
     real: list[Clip], count: int, seed: int, methods: tuple[str, ...] = tuple(METHODS)
 ) -> list[ClipPlan]:
-    """`count` copies of these clips, drawn by the weights with which training meets them, methods
-    in turn.
-    """
+    """`count` copies of these clips, drawn by their training weights, methods in turn."""
     weights = group_weights(real)
     weights /= weights.sum()
     return [
@@ -197,7 +193,7 @@ def _plan(number: int, clip: Clip, method: str, seed: int) -> ClipPlan:
 
 
 def copier(real: list[Clip]) -> Callable[[ClipPlan], np.ndarray]:
-    """What makes the copies that `plan_copies` planned of these clips."""
+    """The function that makes the copies planned by `plan_copies` for these clips."""
     return partial(_copy, {clip.utt: clip.path for clip in real})
 
 
@@ -226,7 +222,7 @@ def _short_time(samples: np.ndarray, rng: np.random.Generator) -> ShortTime:
 
 
 def invert(short_time: ShortTime, magnitude: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A sound with these magnitudes (frames, bins) by the fast Griffin-Lim algorithm (Perraudin et
+    """Audio with these magnitudes (frames, bins) by the fast Griffin-Lim algorithm (Perraudin et
     al. 2013).
     """
     momentum, iterations = rng.choice([0.0, 0.99]), rng.integers(8, 61)
@@ -246,7 +242,7 @@ def like(source: np.ndarray, copy: np.ndarray) -> np.ndarray:
 
 
 def _levinson(autocorrelation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Predictors (frames, order + 1), 1 first, and the energies (frames,) that they leave (Durbin
+    """Predictors (frames, order + 1), 1 first, and the residual energies (frames,) (Durbin
     1960).
     """
     r = autocorrelation.copy()
@@ -262,7 +258,7 @@ def _levinson(autocorrelation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _pitch(autocorrelation: np.ndarray, window: np.ndarray) -> np.ndarray:
-    """Pitch in Hz (frames,) from the highest peak of the autocorrelation; 0 where there is none."""
+    """Pitch in Hz (frames,) from the highest peak of the autocorrelation; 0 if there is none."""
     own = np.fft.irfft(np.abs(np.fft.rfft(window, 1024)) ** 2)
     lags = np.arange(int(SAMPLE_RATE_HZ / HIGHEST_HZ), int(SAMPLE_RATE_HZ / LOWEST_HZ))
     strength = autocorrelation[:, lags] / own[lags] / (autocorrelation[:, :1] / own[0] + 1e-12)
@@ -275,12 +271,8 @@ def _pitch(autocorrelation: np.ndarray, window: np.ndarray) -> np.ndarray:
 def _pyworld():
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # it asks for its own version in a way that Python will drop
+            warnings.simplefilter("ignore")  # pyworld looks up its version in a deprecated way
             import pyworld
     except ImportError as error:
-        raise ConfigError(
-            f"WORLD cannot be had here ({error}); pip install -e '.[train]'"
-        ) from None
+        raise ConfigError(f"WORLD is not available ({error}); pip install -e '.[train]'") from None
     return pyworld

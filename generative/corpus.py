@@ -1,4 +1,4 @@
-"""Writes what a generator makes as a corpus that radd.dataset reads; what was killed goes on."""
+"""Writes generated clips as a corpus that radd.dataset reads; killed runs can be resumed."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class ClipPlan:
-    """One clip to be made: all that decides its bytes, and what is to be known of it."""
+    """The plan of one clip: everything that determines its bytes, and its metadata."""
 
     utt: str
     """its name, unique in the corpus"""
     generator: str
-    """stands where other corpora name the repository they come from"""
+    """used in place of the source repository of other corpora"""
     system: str
     speaker: str
     licence: str
     language: str
     recipe: dict = field(default_factory=dict)
-    """seed and parameters, of types that JSON has"""
+    """seed and parameters, of JSON types"""
     source_utt: str = ""
     """the recording it was made from"""
     label: str = "spoof"
-    """bonafide only where a person's recording stays one"""
+    """bonafide only if a person's recording remains one"""
 
     def row(self) -> list[str]:
         recipe = json.dumps(self.recipe, sort_keys=True, ensure_ascii=False)
@@ -64,8 +64,8 @@ class ClipPlan:
         ]
 
     def line(self) -> str:
-        """As ASVspoof 2019 has it: SPEAKER UTT - SYSTEM KEY; a speaker of several words stands in
-        meta.csv alone.
+        """A line of ASVspoof 2019: SPEAKER UTT - SYSTEM KEY; a speaker name with spaces is only in
+        meta.csv.
         """
         speaker = UNKNOWN if " " in self.speaker else self.speaker
         return f"{speaker} {self.utt} - {self.system} {self.label}\n"
@@ -77,22 +77,23 @@ def write_corpus(
     """Write the clips that `make` returns, float32 (n,) at 16 kHz, as flac/UTT.flac, with meta.csv
     and the protocol.
 
-    What is louder than full scale becomes quieter. Clips that are there stay. With more than one
-    job `make` must be picklable. Returns why clips were left out, one line each: `make` raised
-    AudioError. The protocol comes last: a directory without it is not finished. Raises ConfigError
-    where `out` holds another corpus.
+    Audio above full scale is attenuated. Existing clips are kept. With more than one job `make`
+    must be picklable. Returns the reason for each skipped clip, one line each: `make` raised
+    AudioError. The protocol is written last: a directory without it is incomplete. Raises
+    ConfigError if `out` contains another corpus.
     """
     table = io.StringIO()
     csv.writer(table, lineterminator="\n").writerows([COLUMNS, *(plan.row() for plan in plans)])
     meta = out / "meta.csv"
     if not meta.is_file() and out.is_dir() and any(out.iterdir()):
         raise ConfigError(
-            f"{out} is not empty and no generated corpus; name another directory with --out"
+            f"{out} is neither empty nor a generated corpus; name another directory with --out"
         )
     if meta.is_file() and not table.getvalue().startswith(meta.read_text(encoding="utf-8")):
         raise ConfigError(
-            f"{out} holds a corpus of other clips; give its seed and as many --clips, or another "
-            "--out"
+            f"{out} contains a corpus of other clips; pass its seed and at least as many --clips, "
+            "or "
+            "another --out"
         )
     (out / "flac").mkdir(parents=True, exist_ok=True)
     _put(meta, table.getvalue().encode())
@@ -114,14 +115,14 @@ def _write(folder: Path, make: Callable[[ClipPlan], np.ndarray], plan: ClipPlan)
             made = make(plan)
             _put(
                 file, flac_bytes(made / max(1.0, np.abs(made).max()))
-            )  # a clipped clip would be known by that
+            )  # clipping would reveal the clip
         except AudioError as error:
             return f"{plan.utt}: {error}"
     return None
 
 
 def _put(file: Path, data: bytes) -> None:
-    """Whole or not at all."""
+    """Write a file completely or not at all."""
     part = file.with_name(file.name + ".part")
     part.write_bytes(data)
     part.replace(file)

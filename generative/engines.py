@@ -1,6 +1,5 @@
-"""Speech engines that Linux distributions package, as a source of synthetic speech: formant, Klatt,
-diphone, unit selection and statistical parametric synthesis. Each is asked as a program and answers
-with a WAV file.
+"""Packaged speech engines as a source of synthetic speech: formant, Klatt, diphone, unit selection
+and statistical parametric synthesis. Each runs as a program and returns a WAV file.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from radd.files import load_speech
 from radd.types import SAMPLE_RATE_HZ
 
 LONGEST_S = 6.0
-LEAST_CHARACTERS = 68  # three seconds of a hasty voice
+LEAST_CHARACTERS = 68  # three seconds of a fast voice
 TIMEOUT_S = 60
 PROGRAMS = {"espeak-ng": "espeak-ng", "flite": "flite", "festival": "text2wave"}
 
@@ -33,15 +32,15 @@ class EngineVoice:
     name: str
     """as its engine calls it"""
     system: str
-    """as the protocol names it: each variant of an engine's is a system of its own, so that
-    training meets them all
+    """in the protocol: each variant of an engine is a system of its own, so that training
+    uses all
     """
     licence: str
-    """of the package that holds it"""
+    """of the package that contains it"""
     language: str
     """a key of generative.sentences.PHRASES"""
     encoding: str = "utf-8"
-    """of the text that it reads"""
+    """of its input text"""
 
 
 _ACCENTS = {
@@ -110,8 +109,8 @@ _FESTIVAL_VOICES = Path("/usr/share/festival/voices")
 
 
 def espeak_voices() -> list[EngineVoice]:
-    """Each accent once with each variant, as far as it has them: asked for another one, it speaks
-    its own English.
+    """Each accent once with each existing variant: for an unknown one, espeak-ng falls back to its
+    own English.
     """
     accents, variants = _told("espeak-ng", "--voices"), _told("espeak-ng", "--voices=variant")
     return [
@@ -125,7 +124,7 @@ def espeak_voices() -> list[EngineVoice]:
 
 
 def flite_voices() -> list[EngineVoice]:
-    """Those that were compiled in; asked for another one, it speaks with its first."""
+    """The compiled-in voices: for an unknown one, flite falls back to its first."""
     names = _told("flite", "-lv")
     return [
         EngineVoice("flite", name, f"flite-{name}", "BSD-like", "en", "ascii")
@@ -135,7 +134,7 @@ def flite_voices() -> list[EngineVoice]:
 
 
 def festival_voices() -> list[EngineVoice]:
-    """Those whose packages are installed."""
+    """The voices of installed packages."""
     there = {p.name for p in _FESTIVAL_VOICES.glob("*/*")}
     return [
         EngineVoice("festival", name, f"festival-{name}", *told)
@@ -145,7 +144,7 @@ def festival_voices() -> list[EngineVoice]:
 
 
 def _told(*command: str) -> set[str]:
-    """The words of what a program says."""
+    """The words of a program's output."""
     return set(
         subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True
@@ -154,9 +153,9 @@ def _told(*command: str) -> set[str]:
 
 
 def installed() -> tuple[dict[str, list[EngineVoice]], list[str]]:
-    """The voices of each engine that is here, and the names of the engines that are not.
+    """The voices of each installed engine, and the names of missing engines.
 
-    Raises ConfigError where there is none.
+    Raises ConfigError if there is none.
     """
     ask = {"espeak-ng": espeak_voices, "flite": flite_voices, "festival": festival_voices}
     here = {
@@ -173,8 +172,8 @@ def installed() -> tuple[dict[str, list[EngineVoice]], list[str]]:
 
 
 def plan_engines(voices: dict[str, list[EngineVoice]], clips: int, seed: int) -> list[ClipPlan]:
-    """`clips` sentences: half by the first of the engines, which has most voices, the rest by the
-    others in turn.
+    """`clips` sentences: half by the first engine, which has most voices, the rest by the others in
+    turn.
     """
     first, *others = voices
     turns = [engine for other in others or [first] for engine in (first, other)]
@@ -205,9 +204,9 @@ def _plan(number: int, voices: list[EngineVoice], seed: int) -> ClipPlan:
 
 
 def speak(plan: ClipPlan) -> np.ndarray:
-    """What the plan's engine says, at most LONGEST_S, float32 (n,) at 16 kHz.
+    """The plan's speech, at most LONGEST_S, float32 (n,) at 16 kHz.
 
-    Raises AudioError where the engine fails.
+    Raises AudioError if the engine fails.
     """
     recipe = plan.recipe
     with tempfile.TemporaryDirectory() as directory:
@@ -222,7 +221,7 @@ def speak(plan: ClipPlan) -> np.ndarray:
             )
         except subprocess.TimeoutExpired:
             raise AudioError(
-                f"{command[0]} said nothing for {TIMEOUT_S} s; asked: {' '.join(command)}"
+                f"{command[0]} returned nothing within {TIMEOUT_S} s; command: {' '.join(command)}"
             ) from None
         if run.returncode or not wav.is_file():
             told = run.stderr.decode(errors="replace").strip() or f"exit code {run.returncode}"
@@ -267,7 +266,7 @@ def _flite(voice: str, rate: float, pitch: float, text: Path, wav: Path) -> list
 
 
 def _festival(voice: str, rate: float, pitch: float, text: Path, wav: Path) -> list[str]:
-    """Its voices take no pitch by one name, so they keep their own."""
+    """Festival's voices have no common pitch parameter, so they keep their own."""
     return [
         "text2wave",
         "-eval",

@@ -1,9 +1,9 @@
-"""A HiFi-GAN vocoder (Kong et al. 2020, arXiv:2010.05646): what it makes of a recording's mel
+"""A HiFi-GAN vocoder (Kong et al. 2020, arXiv:2010.05646): its output for a recording's mel
 spectrum is a fake of it.
 
-The generator and its judges learn together in the project's one training loop: the judges' loss
-sees the generator's output detached, and the generator's loss sees judges that stand still, so one
-step serves both players.
+The generator and its discriminators are trained in the project's one training loop. The
+discriminators' loss uses the generator's output detached, and the generator's loss uses fixed
+discriminators, so one step serves both.
 """
 
 from __future__ import annotations
@@ -32,23 +32,25 @@ STEP_SAMPLES = 256  # 16 ms between mel spectra; the product of every size's `ra
 BANDS = 80
 FLOOR = 1e-5  # of a band's magnitude
 SLOPE = 0.1  # of the leaky rectifiers
-MEL_WEIGHT, MATCH_WEIGHT = 45.0, 2.0  # the paper's
+MEL_WEIGHT, MATCH_WEIGHT = 45.0, 2.0  # from the paper
 BATCH, CROP_SAMPLES, RATE = 8, 8192, 1e-3
-ALONE = 0.75  # of training without judges, which costs a fifth of training with them
-MEASURED = 16  # clips that tell how near the copies come
-STAGES = (0.1, 0.25, 0.5, 0.75, 0.85, 1)  # of training, at which generators make copies
+# share of the training without discriminators, which costs a fifth of a step with them
+ALONE = 0.75
+MEASURED = 16  # clips that measure the distance of copies
+# shares of the training after which generators make copies
+STAGES = (0.1, 0.25, 0.5, 0.75, 0.85, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How large a generator and its judges are."""
+    """Size of a generator and its discriminators."""
 
     channels: int
     """of the generator's first layer, halved by each upsampling"""
     rates: tuple[int, ...]
     """of the upsamplings, even"""
     kernels: tuple[int, ...]
-    """of the residual blocks that each upsampling's output runs through side by side"""
+    """of the parallel residual blocks after each upsampling"""
     dilations: tuple[int, ...]
     judge_channels: int
     periods: tuple[int, ...] = (2, 3, 5, 7, 11)
@@ -85,7 +87,7 @@ def _conv(inputs: int, outputs: int, kernel: int, dilation: int = 1) -> nn.Modul
 
 
 class ResidualBlock(nn.Module):
-    """Dilated convolutions, each added to what it reads: one receptive field of several."""
+    """Dilated convolutions with residual connections: several receptive fields in one."""
 
     def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...]) -> None:
         super().__init__()
@@ -149,7 +151,7 @@ class PeriodJudge(nn.Module):
 
 
 class ScaleJudge(nn.Module):
-    """Sees the sound averaged over `scale` samples; as PeriodJudge."""
+    """Sees the audio averaged over `scale` samples; otherwise like PeriodJudge."""
 
     def __init__(self, scale: int, channels: int) -> None:
         super().__init__()
@@ -185,7 +187,7 @@ def _heard(x: Tensor, layers: nn.ModuleList, last: nn.Module) -> list[Tensor]:
 
 
 class Players(nn.Module):
-    """The generator and the judges that it learns to convince."""
+    """The generator and its discriminators."""
 
     def __init__(self, size: Size) -> None:
         super().__init__()
@@ -199,8 +201,8 @@ class Players(nn.Module):
 def loss(
     players: Players, batch: tuple[int, np.ndarray], _: torch.Generator, alone: int = 0
 ) -> Tensor:
-    """Mel distance, least-squares game and feature matching of crops (batch, n); the first `alone`
-    steps mel alone.
+    """Mel distance, least-squares game and feature matching of crops (batch, n); only mel distance
+    in the first `alone` steps.
     """
     step, crops = batch
     real = torch.from_numpy(crops).to(next(players.parameters()).device)
@@ -213,7 +215,7 @@ def loss(
 
 
 def _game(judge: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
-    """One judge's own loss and what the generator gets from it."""
+    """Loss of one discriminator, and the generator's loss from it."""
     both = judge(torch.cat([real, fake.detach()]))
     truth, lie = both[-1].chunk(2)
     judge.requires_grad_(False)
@@ -230,11 +232,10 @@ def _game(judge: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
 def train(
     real: list[Clip], work: Path, sizes: list[str], steps: int, seed: int, minutes: float
 ) -> None:
-    """Teach a generator of each size these clips.
+    """Train a generator of each size on these clips.
 
-    `work` keeps decoded audio, checkpoints and the generators' stages: a run that was killed goes
-    on from there. Each size has its equal share of the minutes. Raises ConfigError for a size that
-    is none of SIZES.
+    `work` stores decoded audio, checkpoints and the generators' stages: a killed run resumes there.
+    The sizes share the minutes equally. Raises ConfigError for a size that is not in SIZES.
     """
     if unknown := set(sizes) - SIZES.keys():
         raise ConfigError(f"size {', '.join(sorted(unknown))}: expected one of {', '.join(SIZES)}")
@@ -258,13 +259,13 @@ def plan_copies(
 ) -> list[ClipPlan]:
     """One copy each of at most `count` clips, by every stage of every size in turn.
 
-    Raises ConfigError where no stage was reached.
+    Raises ConfigError if no stage was reached.
     """
     makers = [(size, step) for size in sizes for step in learn.kept_stages(work / size)]
     if not makers:
         raise ConfigError(
-            f"no generator in {work} has learned for a tenth of its steps; "
-            "give more --minutes or fewer --steps"
+            f"no generator in {work} has completed a tenth of its steps; "
+            "pass more --minutes or fewer --steps"
         )
     chosen = drawn(real, np.random.default_rng([seed, 1]))[:count]
     return [_plan(k, clip, *makers[k % len(makers)], seed) for k, clip in enumerate(chosen)]
@@ -284,7 +285,7 @@ def _plan(number: int, clip: Clip, size: str, step: int, seed: int) -> ClipPlan:
 
 
 def copier(real: list[Clip], work: Path) -> Callable[[ClipPlan], np.ndarray]:
-    """What makes the copies that `plan_copies` planned of these clips."""
+    """The function that makes the copies planned by `plan_copies` for these clips."""
     return partial(_copy, {clip.utt: clip.path for clip in real}, work)
 
 
@@ -306,16 +307,16 @@ def _generator(work: Path, size: str, step: int) -> Generator:
 
 @torch.no_grad()
 def copy(generator: Generator, samples: np.ndarray) -> np.ndarray:
-    """What a generator makes of the mel spectra of samples float32 (n,): as long and, by RMS, as
-    loud.
+    """A generator's output for the mel spectra of samples float32 (n,), with the same length and
+    RMS level.
     """
     whole = np.pad(samples * np.float32(LEVEL / rms(samples)), (0, -len(samples) % STEP_SAMPLES))
     return like(samples, generator(mel_spectra(torch.from_numpy(whole)[None]))[0].numpy())
 
 
 def distances(plans: list[ClipPlan], real: list[Clip], work: Path) -> dict[str, float]:
-    """Mean mel distance, in dB, of each planned generator's copies of the same few clips to their
-    sources.
+    """Mean mel distance, in dB, between a few clips and their copies, for each planned
+    generator.
     """
     sources = []
     for clip in drawn(real, np.random.default_rng(0))[:MEASURED]:
@@ -331,8 +332,8 @@ def distances(plans: list[ClipPlan], real: list[Clip], work: Path) -> dict[str, 
 
 
 def mel_distance(one: np.ndarray, other: np.ndarray) -> float:
-    """Mean absolute difference of two sounds' log mel magnitudes but for their level, in dB; both
-    float32 (n,).
+    """Mean absolute difference of two signals' log mel magnitudes except for their level, in dB;
+    both float32 (n,).
     """
     n = len(one) // STEP_SAMPLES * STEP_SAMPLES
     a, b = (

@@ -1,10 +1,9 @@
 """RawBoost (Tak et al. 2022, arXiv:2111.04433): disturbances of a raw waveform that need no
 recorded noise.
 
-Each takes samples float32 (n,) at 16 kHz and a Generator, and returns float32 (n,) in step with its
-input. A louder input gives the same output, louder: the paper's powers are taken of the sound at
-full scale, so that the level of a recording says nothing of its distortion. The ranges are the
-paper's.
+Each takes samples float32 (n,) at 16 kHz and a Generator, and returns float32 (n,), aligned with
+its input. A louder input gives the same output, louder: the paper's powers are computed at full
+scale, so that the level of a recording does not affect its distortion. The ranges are the paper's.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ def convolutive(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Linear and non-linear convolutive noise at the power of the input: sum over j of g_j (b_j *
     x^j).
 
-    Each power of the sound meets a multi-band filter of its own, those from the second on 5 to 20
-    dB down.
+    Each power of the signal passes its own multi-band filter, those from the second on 5 to 20 dB
+    lower.
     """
     loudest = float(np.abs(samples).max(initial=0.0))
     if loudest == 0.0:
@@ -37,8 +36,8 @@ def convolutive(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def impulsive(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Impulsive signal-dependent noise: up to a tenth of the samples go astray by at most twice
-    their own size.
+    """Impulsive signal-dependent noise: up to a tenth of the samples deviate by at most twice their
+    own value.
     """
     out = samples.copy()
     where = rng.permutation(len(out))[: int(len(out) * rng.uniform(0, 0.1))]
@@ -57,9 +56,7 @@ def stationary(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def series(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Convolutive, then impulsive noise: what the paper found best for telephone lines and
-    codecs.
-    """
+    """Convolutive, then impulsive noise: the paper's best choice for telephone lines and codecs."""
     return impulsive(convolutive(samples, rng), rng)
 
 

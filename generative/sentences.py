@@ -1,5 +1,5 @@
-"""Short everyday sentences in several languages, put together from phrases: what speech engines are
-given to say.
+"""Short everyday sentences in several languages, composed from phrases: the input of speech
+engines.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ PATTERNS = (
 )
 SLOT = re.compile(r"{(\w+)}")
 
-# In every language a subject is third person singular and of either gender, so that each goes with
-# each predicate.
+# In every language the subjects are third person singular of either gender, so that every predicate
+# fits.
 PHRASES = {
     "en": {
         "who": (
@@ -302,7 +302,7 @@ PHRASES = {
 
 
 def compose(language: str, least: int, rng: np.random.Generator) -> str:
-    """Whole sentences of `language`, a key of PHRASES, at least `least` characters in all."""
+    """Sentences of `language`, a key of PHRASES, at least `least` characters in all."""
     phrases = PHRASES[language]
 
     def fill(slot: re.Match) -> str:

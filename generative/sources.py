@@ -1,6 +1,4 @@
-"""Recordings as the networks that generate meet them: crops to learn from, and clips to be made
-over.
-"""
+"""Recordings as input of generative networks: crops for training, and clips to copy."""
 
 from __future__ import annotations
 
@@ -14,12 +12,12 @@ from radd.errors import AudioError, ConfigError
 from radd.files import load_speech
 from radd.types import SAMPLE_RATE_HZ
 
-LEVEL = 0.06  # RMS at which networks meet a clip
-LONGEST_S, SHORTEST_S = 4.0, 0.5  # of a clip that is made over
+LEVEL = 0.06  # RMS of a network's input
+LONGEST_S, SHORTEST_S = 4.0, 0.5  # of a clip to copy
 
 
 def train_clips(data: list[Path], label: str) -> list[Clip]:
-    """The train side's clips of one label; raises ConfigError where there is none."""
+    """The training set's clips of one label. Raises ConfigError if there is none."""
     clips = [
         clip
         for directory in data
@@ -28,14 +26,14 @@ def train_clips(data: list[Path], label: str) -> list[Clip]:
     ]
     if not clips:
         raise ConfigError(
-            f"{', '.join(map(str, data))}: no {label} clip on the train side; add a corpus with "
+            f"{', '.join(map(str, data))}: no {label} clip in the training set; add a corpus with "
             "--data"
         )
     return clips
 
 
 def place_of(clips: list[Clip], work: Path) -> Path:
-    """The folder below `work` of what is learned from these clips alone."""
+    """The folder below `work` for training on exactly these clips."""
     return (
         work
         / hashlib.sha256("\n".join(f"{c.path} {c.label}" for c in clips).encode()).hexdigest()[:16]
@@ -43,13 +41,13 @@ def place_of(clips: list[Clip], work: Path) -> Path:
 
 
 def drawn(clips: list[Clip], rng: np.random.Generator) -> list[Clip]:
-    """The clips as they are drawn, each once, by the weights with which training meets them."""
+    """The clips in random order by their training weights, each once."""
     return [clips[i] for i in np.argsort(rng.exponential(size=len(clips)) / group_weights(clips))]
 
 
 def read_source(path: Path) -> np.ndarray:
-    """The first LONGEST_S of a recording, float32 (n,); raises AudioError where there is no sound
-    to be made over.
+    """The first LONGEST_S of a recording, float32 (n,). Raises AudioError if there is nothing to
+    copy.
     """
     samples = load_speech(path)[: round(LONGEST_S * SAMPLE_RATE_HZ)]
     if len(samples) < SHORTEST_S * SAMPLE_RATE_HZ or not samples.any():
@@ -62,9 +60,7 @@ def rms(samples: np.ndarray) -> float:
 
 
 class Crops:
-    """Crops of clips at one level: what is drawn at a step is a function of the seed and the
-    step.
-    """
+    """Crops of clips at one level: the crops at a step are a function of the seed and the step."""
 
     def __init__(self, clips: DecodedClips, size: int, crop_samples: int, seed: int) -> None:
         self._clips, self._size, self._crop, self._seed = clips, size, crop_samples, seed
@@ -72,7 +68,9 @@ class Crops:
         self._weights = weights / weights.sum()
 
     def __getitem__(self, step: int) -> tuple[int, np.ndarray]:
-        """The step and its crops, float32 (batch, crop_samples); a shorter clip ends in silence."""
+        """The step and its crops, float32 (batch, crop_samples); a shorter clip is padded with
+        silence.
+        """
         rng = np.random.default_rng([self._seed, step])
         chosen = rng.choice(len(self._clips), self._size, p=self._weights)
         return step, np.stack([self._one(int(i), rng) for i in chosen])

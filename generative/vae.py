@@ -1,11 +1,11 @@
 """A conditional variational autoencoder over log spectra (Kingma and Welling 2014; Sohn et al.
 2015).
 
-The condition is the line that a voice went through: the encoder hears clean speech, and the decoder
-learns what the same speech looks like after a telephone line or a codec. What is decoded is no
-person any more, whatever its phase: spoof. The ratio of two decoded envelopes, as a gain on a
-recording, changes how the voice or the line sounds and leaves the recording's own fine structure
-and phase: the label stays.
+The condition is the channel: the encoder sees clean speech, and the decoder learns what the same
+speech looks like after a telephone line or a codec. Decoded speech is no longer a person's,
+whatever its phase: spoof. The ratio of two decoded envelopes, as a gain on a recording, changes the
+sound of the voice or the line but keeps the recording's fine structure and phase: the label is
+kept.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FFT_SAMPLES, STEP_SAMPLES = 512, 128  # 8 ms between spectra
 BINS = FFT_SAMPLES // 2 + 1
 FLOOR = 1e-3  # of a magnitude at LEVEL
 WIDTH, LATENT = 128, 16
-SPREAD = 0.5  # of log magnitudes about what is decoded: the decoder's standard deviation
+SPREAD = 0.5  # of log magnitudes around the decoded ones: the decoder's standard deviation
 BATCH, CROP_SAMPLES, RATE = 8, 16_384, 2e-3
 LINES: dict[str, Effect | None] = {
     "clean": None,
@@ -38,8 +38,8 @@ LINES: dict[str, Effect | None] = {
     "opus": opus,
     "vorbis": vorbis,
 }
-ENVELOPE_DB, LINE_DB = 9.0, 40.0  # most that a gain raises or lowers
-SMOOTH_BINS, SMOOTH_FRAMES = 9, 51  # 280 Hz and 0.4 s: what is finer is the recording's own
+ENVELOPE_DB, LINE_DB = 9.0, 40.0  # largest change by a gain
+SMOOTH_BINS, SMOOTH_FRAMES = 9, 51  # 280 Hz and 0.4 s: finer structure is the recording's own
 
 
 class SpectralVae(nn.Module):
@@ -56,7 +56,7 @@ class SpectralVae(nn.Module):
         self.decoder = nn.Sequential(nn.SiLU(), _conv(WIDTH, WIDTH), nn.SiLU(), _conv(WIDTH, BINS))
 
     def encode(self, logs: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and logarithm of the variance of the latents."""
+        """Mean and log variance of the latents."""
         mean, log_variance = self.encoder(logs / 3 + 1).chunk(2, 1)
         return mean, log_variance.clamp(-10, 10)
 
@@ -98,7 +98,7 @@ def loss(
     vae: SpectralVae, batch: tuple[np.ndarray, np.ndarray, np.ndarray], chance: torch.Generator
 ) -> Tensor:
     """Negative evidence lower bound of the clean and of the degraded spectra, both from the clean
-    one's latents.
+    latents.
     """
     clean, degraded, line = (
         torch.from_numpy(part).to(next(vae.parameters()).device) for part in batch
@@ -118,8 +118,8 @@ def loss(
 
 
 class VaeVoice:
-    """A recording as the autoencoder knows it; what its methods make is as long and, by RMS, as
-    loud.
+    """A recording and its latents; the results of its methods have the same length and RMS
+    level.
     """
 
     def __init__(self, vae: SpectralVae, samples: np.ndarray) -> None:
@@ -145,7 +145,7 @@ class VaeVoice:
         return like(self._samples, made)
 
     def envelope_gain(self, rng: np.random.Generator) -> np.ndarray:
-        """What a slow drift of the latents does to the envelope: a factor for each of `spectra`,
+        """Effect of a slow drift of the latents on the envelope: a factor for each of `spectra`,
         within ENVELOPE_DB.
         """
         drift = (
@@ -156,12 +156,12 @@ class VaeVoice:
         return bounded_gain(moved - self._decoded(self._mean), ENVELOPE_DB)
 
     def line_gain(self, line: str) -> np.ndarray:
-        """What a line does to this recording: a factor for each of `spectra`, within LINE_DB."""
+        """Effect of a line on this recording: a factor for each of `spectra`, within LINE_DB."""
         number = list(LINES).index(line)
         return bounded_gain(self._decoded(self._mean, number) - self._decoded(self._mean), LINE_DB)
 
     def with_gain(self, gain: np.ndarray) -> np.ndarray:
-        """The recording with its spectra multiplied by real positive factors: their phase stays."""
+        """The recording with its spectra multiplied by real positive factors: the phase is kept."""
         return like(self._samples, self._short_time.samples(self.spectra * gain))
 
     def _noise(self, rng: np.random.Generator) -> Tensor:
@@ -184,9 +184,9 @@ def bounded_gain(log_ratio: np.ndarray, limit_db: float) -> np.ndarray:
 
 
 def train(real: list[Clip], work: Path, steps: int, seed: int, minutes: float) -> SpectralVae:
-    """An autoencoder that learned these clips.
+    """An autoencoder trained on these clips.
 
-    `work` keeps decoded audio and a checkpoint: a run that was killed goes on from there.
+    `work` stores decoded audio and a checkpoint: a killed run resumes there.
     """
     torch.manual_seed(seed)
     plan = learn.TrainingPlan(steps, BATCH, CROP_SAMPLES, RATE, 0.01, seed)
@@ -240,7 +240,7 @@ def _kept(number: int, clip: Clip, turn: int, seed: int) -> ClipPlan:
 
 
 def maker(vae: SpectralVae, clips: list[Clip]) -> Callable[[ClipPlan], np.ndarray]:
-    """What makes the clips that `plan_clips` planned."""
+    """The function that makes the clips planned by `plan_clips`."""
     return partial(_make, vae, {clip.utt: clip.path for clip in clips})
 
 

@@ -1,4 +1,4 @@
-"""What a round of retraining works with: its database and its settings."""
+"""Inputs of a retraining round: its database and its settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from training.config import RetrainSettings
 
 
 class RetrainStore(Protocol):
-    """The loop's side of a database; storage/learning.py has the one that ships."""
+    """The retraining view of a database; storage/learning.py implements it."""
 
     lease: Any
 
@@ -39,18 +39,18 @@ class RetrainStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RetrainContext:
-    """What a round works with besides the database."""
+    """Everything a round needs besides the database."""
 
     champion: Path
     settings: RetrainSettings
     spoof_p: float
-    """from which probability on a voice is called fake"""
+    """probability above which a voice is called fake"""
     work: Path
-    """keeps scores of clips while a round lasts"""
+    """caches clip scores during a round"""
     copy: Callable[[np.ndarray, np.random.Generator], np.ndarray]
     """makes a fake of a real recording"""
     conditions: Mapping[str, Callable]
-    """under which the corpus of `proof` is heard"""
+    """conditions under which the corpus of `proof` is scored"""
 
     @property
     def alarm_llr(self) -> float:

@@ -1,6 +1,4 @@
-"""Which confirmed clips are learned from: no source, reviewer or sound is heard so often that it
-rules.
-"""
+"""Selects the confirmed clips to train on, so that no source, reviewer or recording dominates."""
 
 from __future__ import annotations
 
@@ -12,13 +10,13 @@ from typing import Protocol
 
 import numpy as np
 
-ONE_SIDED = 10  # answers, all of them the same, from which a reviewer's answers no longer teach
-NEAR = 0.9999  # cosine of two clips' mean vectors from which they count as one recording
-HELD = 3  # one stream's hour in so many is held back to prove candidates on
+ONE_SIDED = 10  # identical labels above which a reviewer's labels are excluded
+NEAR = 0.9999  # cosine of two clips' mean vectors above which they count as one recording
+HELD = 3  # one of this many stream hours is held back for the gates
 
 
 class LabelledClip(Protocol):
-    """A confirmed clip; storage/learning.py has the one that ships."""
+    """A confirmed clip; storage/learning.py implements it."""
 
     @property
     def sha256(self) -> str: ...
@@ -39,26 +37,26 @@ class LabelledClip(Protocol):
 
 
 def one_sided(answers: Mapping[str, Sequence[str]]) -> set[str]:
-    """The reviewers who called ONE_SIDED clips or more, and all of them the same."""
+    """The reviewers with ONE_SIDED or more labels, all identical."""
     return {who for who, said in answers.items() if len(said) >= ONE_SIDED and len(set(said)) == 1}
 
 
 def admitted(
     clips: Sequence[LabelledClip], answers: Mapping[str, Sequence[str]], per_source: int
 ) -> tuple[list[LabelledClip], list[str]]:
-    """The clips that may teach, in order, and in words what was left out.
+    """The eligible clips, in order, and the excluded ones in words.
 
-    Where only real or only fake voices come up, honest answers are all the same, as those of a
-    poisoner are: they teach where two people have given them.
+    If only real or only fake voices occur, honest labels are all identical, like those of a
+    poisoner. They then count if two people gave them.
     """
     blind = one_sided(answers)
     sighted = [clip for clip in clips if clip.reviewers - blind or len(clip.reviewers) > 1]
     told = []
     if len(sighted) < len(clips):
         told.append(
-            f"{len(clips) - len(sighted)} clips of {len(blind)} reviewers who have called "
-            f"{ONE_SIDED} clips or more and every one of them the same: where that is right, have "
-            "a second reviewer agree to them"
+            f"{len(clips) - len(sighted)} clips of {len(blind)} reviewers whose "
+            f"{ONE_SIDED} or more labels are all identical; if these are right, have a second "
+            "reviewer confirm them"
         )
     taken: Counter[tuple[str, date]] = Counter()
     kept: list[LabelledClip] = []
@@ -69,13 +67,15 @@ def admitted(
             kept.append(clip)
     if len(kept) < len(sighted):
         told.append(
-            f"{len(sighted) - len(kept)} clips beyond {per_source} of one source on one day"
+            f"{len(sighted) - len(kept)} clips above the cap of {per_source} per source and day"
         )
     return kept, told
 
 
 def distinct(vectors: np.ndarray) -> list[int]:
-    """Of clips with mean vectors (n, width) those that no earlier one is nearly the same as."""
+    """Indices of the clips with mean vectors (n, width) that are not near-duplicates of an earlier
+    one.
+    """
     units = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
     kept: list[int] = []
     for i, unit in enumerate(units):
@@ -85,8 +85,8 @@ def distinct(vectors: np.ndarray) -> list[int]:
 
 
 def is_held(clip: LabelledClip) -> bool:
-    """Whether a clip proves candidates and never teaches: the same in every retraining, a stream's
-    whole hour at a time.
+    """Whether a clip is held back for the gates and never trained on: the same in every retraining,
+    for a stream's whole hour.
     """
     hour = f"{clip.stream_id} {clip.began_utc:%Y-%m-%d %H}"
     return hashlib.sha256(hour.encode()).digest()[0] % HELD == 0

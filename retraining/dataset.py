@@ -1,5 +1,5 @@
-"""Windows of recordings by the champion's networks, from which a candidate is fitted and
-measured.
+"""Windows of recordings scored by the champion's networks, for fitting and measuring a
+candidate.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class OneClip:
 
 
 class Scorer:
-    """Windows of clips by the champion's networks, kept in `work` so that a killed round goes
-    on.
+    """Windows of clips by the champion's networks, cached in `work` so that a killed round
+    resumes.
     """
 
     def __init__(self, means: RetrainContext) -> None:
@@ -57,7 +57,7 @@ class Scorer:
         return self._networks[1].width
 
     def windows(self, name: str, samples: Callable[[], np.ndarray]) -> Windows:
-        """Those of the recording `name`, of its samples where they were not scored before."""
+        """The windows of the recording `name`; `samples` is called if they are not cached."""
         file = self._kept / f"{name}.npz"
         if not file.is_file():
             found = score_windows(OneClip(samples()), *self._networks, self.index, None, 1)
@@ -68,11 +68,11 @@ class Scorer:
             return Windows(**{column: kept[column] for column in Windows.__slots__})
 
     def corpus(self, directory: Path, conditions: Mapping[str, Callable], work: Path) -> Replay:
-        """The dev side of a corpus under each condition and as it is."""
+        """The development set of a corpus, under each condition and unchanged."""
         clips = read_corpus(directory, "dev")
         if len({clip.label for clip in clips}) < 2:
             raise ConfigError(
-                f"[retrain] proof = {directory}: its dev side needs clips of both labels"
+                f"[retrain] proof = {directory}: its development set needs clips of both labels"
             )
         decoded = DecodedClips(clips, work / "decoded", 1)
         parts = []

@@ -1,5 +1,5 @@
-"""Whether a candidate may take the champion's place: gates on windows that it never learned
-from.
+"""Gates that decide whether a candidate may replace the champion, on windows that it never trained
+on.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from retraining.refit import llrs
 from training.replay import Replay
 
 REPLICATES = 300
-WORST_EER = 0.01  # more than this a known family never gets worse, whatever an interval says
-LEAST_REVIEWED = 4  # clips that are held back, before they say anything
-METRICS = ("EER", "Cllr, bits", "false alarms an hour")
+WORST_EER = 0.01  # largest allowed increase for a known family, whatever the interval
+LEAST_REVIEWED = 4  # held-back clips needed for a result
+METRICS = ("EER", "Cllr, bits", "false alarms per hour")
 
 
 @dataclass(frozen=True, slots=True)
 class FusedScorer:
-    """How a bundle judges what its networks have said."""
+    """Applies a bundle's correction and calibration to network scores."""
 
     correction: np.ndarray | None
     calibration: Calibration
@@ -36,7 +36,7 @@ class Gate:
     champion: float
     candidate: float
     interval: tuple[float, float]
-    """of the candidate less the champion, 95 %, groups resampled together"""
+    """candidate minus champion, 95 %, groups resampled together"""
     passed: bool
 
     def table_row(self) -> str:
@@ -51,8 +51,8 @@ class Gate:
 def gates(
     held: Replay, champion: FusedScorer, candidate: FusedScorer, alarm_llr: float, seed: int = 1
 ) -> list[Gate]:
-    """Each metric under each condition of windows that are held back; `alarm_llr` is below which a
-    clip is called fake.
+    """Each metric under each condition on held-back windows; below `alarm_llr` a clip is called
+    fake.
     """
     found = []
     for condition in sorted(set(held.condition)):
@@ -113,8 +113,8 @@ def _measured(
 
 
 def reviewed_gate(reviewed: Replay, champion: FusedScorer, candidate: FusedScorer) -> Gate:
-    """On reviewed clips that taught nobody the candidate has to cost less: mean bits of surprise at
-    their labels.
+    """On held-back reviewed clips the candidate must cost less: mean surprise at their labels, in
+    bits.
     """
     costs = []
     for model in (champion, candidate):
@@ -145,8 +145,8 @@ def reviewed_gate(reviewed: Replay, champion: FusedScorer, candidate: FusedScore
 def shadow_gate(
     heard: Replay, champion: FusedScorer, candidate: FusedScorer, alarm_llr: float, factor: float
 ) -> Gate:
-    """How many stored clips that nobody labelled each model calls fake: the candidate at most
-    `factor` times as many.
+    """Number of stored unlabelled clips that each model calls fake: at most `factor` times as many
+    by the candidate.
     """
     old, new = (
         sum(llr < alarm_llr for llr in llrs(heard, model.correction, model.calibration).values())
@@ -165,9 +165,8 @@ def shadow_gate(
 def live_gate(
     hours: float, difference: float, champion: int, candidate: int, factor: float
 ) -> Gate:
-    """How many alerts each model has raised or would have raised in the shadow run: the candidate
-    at most `factor` times as many. `difference` is that of the mean LLRs, candidate less champion,
-    in nats.
+    """Number of alerts of each model in shadow mode: at most `factor` times as many by the
+    candidate. `difference` is that of the mean LLRs, candidate minus champion, in nats.
     """
     return Gate(
         f"shadow run: alerts in {hours:.2f} hours of speech; LLRs {difference:+.2f} on average",

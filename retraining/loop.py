@@ -1,4 +1,4 @@
-"""One round of the loop: is it due, which clips teach, refit, prove, decide. In doubt the champion
+"""One retraining round: due, eligible clips, refit, gates, decision. In doubt the champion
 stays.
 """
 
@@ -30,8 +30,8 @@ from training.config import RetrainSettings
 from training.replay import CLEAN, Replay
 
 SHADOW_CLIPS = 200
-FEW_ALERTS = 5  # fewer after a switch say nothing of their rate
-BEFORE = timedelta(days=7)  # with whose alert rate a new model is compared
+FEW_ALERTS = 5  # fewer alerts after a switch say nothing about their rate
+BEFORE = timedelta(days=7)  # period before the switch whose alert rate is the reference
 SHADOW = "shadow"
 DONE = ("promoted", "refused", SHADOW)
 
@@ -39,9 +39,7 @@ DONE = ("promoted", "refused", SHADOW)
 def due(
     store: RetrainStore, means: RetrainContext
 ) -> tuple[str | None, list[LabelledClip], list[str]]:
-    """Why a round should begin, None where nothing says so; the clips that may teach; and in words
-    what was left out.
-    """
+    """Why a round should start, or None; the eligible clips; and the excluded ones in words."""
     clips, fresh, told = eligible_clips(store, means.settings)
     if len(fresh) >= means.settings.min_labels:
         return f"{len(fresh)} new labels", clips, told
@@ -57,17 +55,15 @@ def due(
 def eligible_clips(
     store: RetrainStore, settings: RetrainSettings
 ) -> tuple[list[LabelledClip], list[LabelledClip], list[str]]:
-    """The clips that may teach, those of them that no round has learned from, and in words what was
-    left out.
-    """
+    """The eligible clips, the new ones among them, and the excluded ones in words."""
     done = [row["began_utc"] for row in store.retrainings() if row["state"] in DONE]
     clips, told = admitted(store.confirmed(), store.answers(), settings.per_source)
     return clips, [clip for clip in clips if not done or clip.labelled_utc > max(done)], told
 
 
 def drifting(store: RetrainStore, means: RetrainContext) -> list[str]:
-    """In words, the streams whose sound of the last two days is farther from known voices than it
-    should be.
+    """Streams whose audio of the last two days is farther from known voices than allowed, in
+    words.
     """
     today = datetime.now(UTC).date()
     bound = means.settings.drift_factor * (usual_distance(means.champion) or math.inf)
@@ -82,15 +78,17 @@ def drifting(store: RetrainStore, means: RetrainContext) -> list[str]:
 def retrain(
     store: RetrainStore, means: RetrainContext, say: Callable[[str], None], asked: str | None = None
 ) -> bool:
-    """One round, if one is due; whether another model is in use now. Raises StorageError where
-    another process is at it.
+    """Run one round if it is due. Returns whether another model is in use now. Raises StorageError
+    if another process is retraining.
 
-    `asked` is the id of a retraining that somebody has asked for, which this round then is.
+    `asked` is the id of a requested retraining, which this round then is.
     """
     with store.lease:
         _finish(store, means)
         if auto_rollback(store, means, say):
-            _not_due(store, asked, f"{means.champion.name} was taken back instead: too many alerts")
+            _not_due(
+                store, asked, f"{means.champion.name} was rolled back instead: too many alerts"
+            )
             return True
         shadow = _shadow(store, means)
         if shadow is not None and (promoted := _settle(store, means, shadow, say)) is not None:
@@ -103,7 +101,7 @@ def retrain(
             _not_due(store, asked, "; ".join(told))
             return False
         if shadow is not None:
-            _give_up(store, means, shadow, "a newer candidate, with more labels, takes its place")
+            _give_up(store, means, shadow, "a newer candidate, with more labels, replaces it")
         candidate = means.champion.parent / f"r{datetime.now(UTC):%Y%m%dT%H%M%S}"
         round = store.begin(why, means.champion.name, candidate.name, asked)
         say(f"retraining {candidate.name}: {why}")
@@ -136,7 +134,7 @@ def _round(
     fresh = replayed([*teaching, *_copies(store, means, scorer, clips)], scorer.width)
     if not len(fresh.clip):
         raise ConfigError(
-            "none of the confirmed clips holds enough speech to learn from; label longer ones"
+            "none of the confirmed clips has enough speech to train on; label longer ones"
         )
     correction, calibration = refit(known.chosen(held=False), fresh, means.settings.replay)
     old = FusedScorer(*judging(means.champion))
@@ -160,7 +158,9 @@ def _round(
 def _heard(
     store: RetrainStore, scorer: Scorer, clips: list[LabelledClip]
 ) -> tuple[list[ScoredRecording], list[ScoredRecording], list[str]]:
-    """Windows of the clips that teach and of those that prove, and in words what was left out."""
+    """Windows of the clips to train on and of those for the gates, and the excluded ones in
+    words.
+    """
     found, problems = [], []
     for clip in clips:
         store.lease.renew()
@@ -174,7 +174,7 @@ def _heard(
     )
     kept = distinct(vectors)
     if len(kept) < len(found):
-        problems.append(f"{len(found) - len(kept)} clips that are nearly the same as another")
+        problems.append(f"{len(found) - len(kept)} clips that are near-duplicates of others")
     teaching: list[ScoredRecording] = []
     proving: list[ScoredRecording] = []
     for clip, windows in (found[i] for i in kept):
@@ -191,7 +191,7 @@ def _heard(
 
 
 def _scored(store: RetrainStore, scorer: Scorer, sha256: str, first: int = 0) -> Windows | None:
-    """Those of a clip from sample `first` on."""
+    """The windows of a clip from sample `first` on."""
     flac = store.sound(sha256)
     if flac is None:
         return None
@@ -204,7 +204,7 @@ def _scored(store: RetrainStore, scorer: Scorer, sha256: str, first: int = 0) ->
 def _copies(
     store: RetrainStore, means: RetrainContext, scorer: Scorer, clips: list[LabelledClip]
 ) -> list[ScoredRecording]:
-    """A fake of each real clip that teaches: the same words and voice, made by a machine."""
+    """A fake of each real clip to train on: the same words and voice, resynthesised."""
     made = []
     for clip in clips:
         flac = store.sound(clip.sha256) if clip.label == "bonafide" and not is_held(clip) else None
@@ -237,15 +237,15 @@ def _unlabelled(store: RetrainStore, scorer: Scorer) -> list[ScoredRecording]:
 
 
 def no_leak(held: Replay, known: Replay, index: BundleIndex, clips: list[LabelledClip]) -> None:
-    """Raises ConfigError where a corpus that is to prove shares systems, speakers or streams with
-    what teaches.
+    """Raise ConfigError if the corpus for the gates shares systems, speakers or streams with the
+    training data.
     """
     taught = set(known.group[~known.held].tolist()) | {clip.stream_id for clip in clips}
     taught |= {f"spoof {system}" for system in index.systems()}
     if shared := sorted(set(held.group.tolist()) & taught):
         raise ConfigError(
             f"[retrain] proof: {', '.join(shared[:5])} and the training data are the same: "
-            f"{len(shared)} shared; a proof on what was learned proves nothing, so give another "
+            f"{len(shared)} shared; gates need unseen data, so name another "
             "corpus"
         )
 
@@ -270,16 +270,13 @@ def _decide(
     elif shadow:
         action = state = SHADOW
         outcome = (
-            f"{candidate.name} passed all {len(passed)} gates; before it takes the place of "
-            f"{means.champion.name} it judges {shadow:g} hours of speech beside it, without a "
-            "voice ([retrain] shadow_hours)"
+            f"{candidate.name} passed all {len(passed)} gates; before it replaces "
+            f"{means.champion.name} it scores {shadow:g} hours of speech in shadow mode "
+            "([retrain] shadow_hours)"
         )
     else:
         action, state = "promote", "promoted"
-        outcome = (
-            f"{candidate.name} takes the place of {means.champion.name}: all {len(passed)} gates "
-            "passed"
-        )
+        outcome = f"{candidate.name} replaces {means.champion.name}: all {len(passed)} gates passed"
     report = round_report(candidate.name, means.champion.name, outcome, clips, passed, told)
     write_report(candidate, report)
     version = version_of(read_manifest(candidate))
@@ -306,11 +303,11 @@ def _decide(
 
 
 def _shadow(store: RetrainStore, means: RetrainContext) -> dict[str, Any] | None:
-    """The retraining whose candidate judges beside the champion now; None where there is none."""
+    """The retraining whose candidate is in shadow mode, or None."""
     found = [row for row in store.retrainings() if row["state"] == SHADOW]
     for row in found:
         if row["champion"] != means.champion.name:
-            _give_up(store, means, row, f"{means.champion.name} was put to use meanwhile")
+            _give_up(store, means, row, f"{means.champion.name} was put into use in the meantime")
         elif not (means.champion.parent / row["candidate"]).is_dir():
             _give_up(store, means, row, "its directory is gone")
         else:
@@ -321,29 +318,30 @@ def _shadow(store: RetrainStore, means: RetrainContext) -> dict[str, Any] | None
 
 def _give_up(store: RetrainStore, means: RetrainContext, row: dict[str, Any], why: str) -> None:
     withdraw_candidate(means.champion.parent)
-    store.end(row["id"], "refused", f"{row['candidate']} was not put to use: {why}", row["report"])
+    store.end(
+        row["id"], "refused", f"{row['candidate']} was not put into use: {why}", row["report"]
+    )
 
 
 def _settle(
     store: RetrainStore, means: RetrainContext, row: dict[str, Any], say: Callable[[str], None]
 ) -> bool | None:
-    """End a shadow run that was long enough; whether its candidate is in use now, None where it has
-    to go on.
+    """End a shadow run that was long enough. Returns whether its candidate is in use now, None if
+    it must continue.
     """
     candidate, hours = means.champion.parent / row["candidate"], means.settings.shadow_hours
     version = version_of(read_manifest(candidate))
     heard_s, difference, old, new = store.shadow(version)
     if heard_s < 3600 * hours:
         say(
-            f"{candidate.name} has judged {heard_s / 3600:.2f} of {hours:g} hours of speech "
-            f"beside {means.champion.name}, without a voice ([retrain] shadow_hours); daemons go "
-            "on with that while they listen"
+            f"{candidate.name} has scored {heard_s / 3600:.2f} of {hours:g} hours of speech "
+            f"in shadow mode beside {means.champion.name} ([retrain] shadow_hours); running "
+            "daemons continue"
         )
         return None
     gate = live_gate(heard_s / 3600, difference, old, new, means.settings.alert_rate_factor)
     outcome = (
-        f"{candidate.name} takes the place of {means.champion.name}: it passed all gates and the "
-        "shadow run"
+        f"{candidate.name} replaces {means.champion.name}: it passed all gates and the shadow run"
         if gate.passed
         else f"{means.champion.name} stays: {candidate.name} failed at the {gate.name}"
     )
@@ -373,7 +371,7 @@ def _settle(
 
 
 def _finish(store: RetrainStore, means: RetrainContext) -> None:
-    """Write down the promotion that a killed round had made without saying so."""
+    """Record the promotion of a killed round that had not recorded it."""
     for row in store.retrainings():
         ready = (row["state"], row["step"]) in (("running", "promote"), (SHADOW, SHADOW))
         if ready and row["candidate"] == means.champion.name:
@@ -385,9 +383,7 @@ def _finish(store: RetrainStore, means: RetrainContext) -> None:
 
 
 def auto_rollback(store: RetrainStore, means: RetrainContext, say: Callable[[str], None]) -> bool:
-    """Roll back the latest promotion if alerts have come so much more often since; whether that was
-    done.
-    """
+    """Roll back the latest promotion if alerts are too frequent since. Returns whether it did."""
     made = store.decisions()
     latest = next((row for row in reversed(made) if row["action"] in ("promote", "rollback")), None)
     if latest is None or latest["action"] != "promote" or latest["model"] != means.champion.name:
@@ -401,17 +397,17 @@ def auto_rollback(store: RetrainStore, means: RetrainContext, say: Callable[[str
     if alerts / hours <= means.settings.alert_rate_factor * usual:
         return False
     reason = (
-        f"{alerts / hours:.2f} alerts an hour of speech since {switched:%Y-%m-%d %H:%M} UTC, "
+        f"{alerts / hours:.2f} alerts per hour of speech since {switched:%Y-%m-%d %H:%M} UTC, "
         f"{usual:.2f} before: more than {means.settings.alert_rate_factor:g} times as many "
         "([retrain] alert_rate_factor)"
     )
     rollback(store, means.champion.parent / latest["before"], means.champion, reason)
-    say(f"{latest['model']} is taken back, {latest['before']} is in use: {reason}")
+    say(f"{latest['model']} was rolled back, {latest['before']} is in use: {reason}")
     return True
 
 
 def rollback(store: RetrainStore, to: Path, champion: Path, reason: str) -> str:
-    """Put an earlier bundle to use again; its name and version."""
+    """Put an earlier bundle into use again; returns its name and version."""
     version = promote(to)
     store.decide("rollback", to.name, version, champion.name, reason)
     return version

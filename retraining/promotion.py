@@ -1,4 +1,4 @@
-"""Which bundle is in use, as a person chooses it: the switch, and its row among the decisions."""
+"""Manual promotion and rollback: the switch, and its row among the decisions."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from retraining.loop import rollback
 
 
 def promote_by_name(store: RetrainStore, configured: Path, name: str, reason: str) -> str:
-    """Put the bundle `name` beside the configured one to use; its name and version.
+    """Put the bundle `name` beside the configured one into use; returns its name and version.
 
-    Raises ConfigError where there is none or it is in use already, and ModelError where it is not
-    whole.
+    Raises ConfigError if there is none or it is in use already, and ModelError if it is damaged.
     """
     try:
         before = in_use(configured).name
     except ModelError:
-        before = ""  # the file that names it is broken, which this mends
+        before = ""  # the file that names it is broken; promoting repairs it
     if name == before:
         raise ConfigError(f"{name} is in use already")
     version = promote(sibling(configured, name))
@@ -28,9 +27,9 @@ def promote_by_name(store: RetrainStore, configured: Path, name: str, reason: st
 
 
 def rollback_to_previous(store: RetrainStore, configured: Path, reason: str) -> str:
-    """Put the bundle to use again that was in use before; its name and version.
+    """Put the previous bundle into use; returns its name and version.
 
-    Raises ConfigError where none was in use before and ModelError where that one is not whole.
+    Raises ConfigError if there is no previous one and ModelError if it is damaged.
     """
     champion = in_use(configured)
     made = [
@@ -40,6 +39,6 @@ def rollback_to_previous(store: RetrainStore, configured: Path, reason: str) -> 
     ]
     if not made:
         raise ConfigError(
-            f"no bundle was in use before {champion.name}; name one with train.py promote NAME"
+            f"no bundle was in use before {champion.name}; choose one with train.py promote NAME"
         )
     return rollback(store, sibling(configured, made[-1]["before"]), champion, reason)

@@ -1,8 +1,7 @@
-"""What labels teach a bundle: a linear correction of the encoder's score, and fusion and
-calibration anew.
+"""Fits a linear correction of the encoder's score, fusion and calibration to labels.
 
-The networks and the index stay what they are. Every retraining begins at the networks' own scores
-and learns from all confirmed clips, so that no error of an earlier one goes on.
+The networks and the index do not change. Every retraining starts from the networks' own scores and
+learns from all confirmed clips, so that errors of an earlier one do not accumulate.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from radd.encoder import CorrectedEncoder, corrected
 from training.bundle_maker import balanced, fuse, logistic, mean_llrs
 from training.replay import Replay
 
-RIDGE = 0.01  # sklearn's C of the correction, whose vectors are of unit length
+RIDGE = 0.01  # sklearn's C of the correction, whose vectors have unit length
 
 
 def join(first: Replay, second: Replay) -> Replay:
@@ -34,8 +33,8 @@ def join(first: Replay, second: Replay) -> Replay:
 
 
 def refit(known: Replay, fresh: Replay, share: float) -> tuple[np.ndarray, Calibration]:
-    """Correction float32 (width + 2,) and calibration; `share` is what the windows of `known`
-    weigh, 0 to 1.
+    """Correction float32 (width + 2,) and calibration; `share` is the weight of the windows of
+    `known`, 0 to 1.
     """
     both = join(known, fresh)
     bonafide = both.label[both.clip] == "bonafide"
@@ -60,7 +59,7 @@ def refit(known: Replay, fresh: Replay, share: float) -> tuple[np.ndarray, Calib
 
 
 def with_correction(windows: Replay, correction: np.ndarray | None) -> np.ndarray:
-    """The parts of windows (n, 3) after a correction of the encoder's."""
+    """The parts of windows (n, 3) after a correction of the encoder's score."""
     if correction is None:
         return windows.parts
     parts = windows.parts.copy()
@@ -78,7 +77,7 @@ def llrs(
 
 
 def judging(bundle: Path) -> tuple[np.ndarray | None, Calibration]:
-    """The correction, if it has one, and the calibration of a bundle; raises ModelError as
+    """The correction, if any, and the calibration of a bundle. Raises ModelError like
     load_known_voices.
     """
     encoder, _, calibration = load_known_voices(bundle)
@@ -88,8 +87,8 @@ def judging(bundle: Path) -> tuple[np.ndarray | None, Calibration]:
 def write_candidate(
     champion: Path, out: Path, correction: np.ndarray, calibration: Calibration, clips: int
 ) -> None:
-    """Seal the champion's networks and index with another correction and calibration in the
-    directory `out`.
+    """Write a bundle with the champion's networks and index and a new correction and calibration to
+    the directory `out`.
     """
     manifest = read_manifest(champion)
     making = out.with_name(out.name + ".new")
@@ -103,9 +102,9 @@ def write_candidate(
         "\n"
         "## Retrained\n"
         "\n"
-        f"From {clips} clips that people had confirmed, beside replayed ones. The correction of "
-        "the encoder's score, fusion and calibration were fitted anew; the networks and the "
-        "index were not. The measured numbers above are those of the bundle before.\n"
+        f"Trained on {clips} confirmed clips and on replayed ones. The correction of "
+        "the encoder's score, fusion and calibration were fitted again; the networks and the "
+        "index were not. The measured numbers above are those of the previous bundle.\n"
     )
     text = (making / CARD).read_text(encoding="utf-8").partition("\n## Retrained\n")[0]
     (making / CARD).write_text(text + note, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The report of a retraining, as people read it and as the database keeps it."""
+"""The report of a retraining, for people and for the database."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ TABLE = (
 def round_report(
     candidate: str, champion: str, outcome: str, clips: int, gates: list[Gate], left_out: list[str]
 ) -> str:
-    """The Markdown report of a round: what came of it, each gate, and what was left out."""
+    """The Markdown report of a round: its outcome, each gate, and the excluded clips."""
     return "\n".join(
         [
             f"# {candidate}",
             "",
             outcome,
             "",
-            f"Learned from {clips} clips that people had confirmed and from the replay of "
-            f"{champion}. Correction, fusion and calibration were fitted anew; the "
+            f"Trained on {clips} confirmed clips and on the replay of "
+            f"{champion}. Correction, fusion and calibration were fitted again; the "
             "networks and the index were not.",
             "",
             TABLE,
@@ -38,7 +38,7 @@ def round_report(
 
 
 def shadow_report(before: str, outcome: str, gate: Gate) -> str:
-    """The report of a round with what its shadow run came to."""
+    """The report of a round with the result of its shadow run."""
     shadow = ["", "## Shadow run", "", outcome, "", TABLE, gate.table_row(), ""]
     return "\n".join([before.rstrip("\n"), *shadow])
 

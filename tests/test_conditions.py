@@ -314,7 +314,7 @@ def test_a_slip_of_the_pen_is_told(known, where, words):
     trials = described(read_protocol(known / "scores.csv"), known / "meta.csv")
     with pytest.raises(ProtocolError, match=words):
         Filter((where,)).chosen(trials)
-    with pytest.raises(ProtocolError, match="none of 8 trials is left"):
+    with pytest.raises(ProtocolError, match="exclude all 8 trials"):
         Filter(("lang=en", "dataset=LJ")).chosen(trials)
     (known / "other.csv").write_text("utt,lang\nothers,en\n")
     with pytest.raises(ProtocolError, match="knows none of 8 trials such as utt0"):

@@ -195,7 +195,7 @@ def test_a_stream_that_brings_next_to_nothing_is_ended(console):
         "/v1/stream", headers={"Host": "localhost"}
     ) as stream:
         stream.send_bytes(b"\0\0")
-        assert "less than 1.0 s of sound" in stream.receive_json()["detail"]
+        assert "less than 1.0 s of audio" in stream.receive_json()["detail"]
 
 
 def test_one_client_cannot_hold_all_streams(console):

@@ -195,7 +195,7 @@ def test_a_retraining_is_a_process_whose_way_is_in_the_database(looped, settings
     assert answer.status_code == 202 and answer.headers["location"] == f"/v1/retrain/{begun['id']}"
     assert (
         begun["state"] == "running"
-        and begun["why"] == f"asked for by Ann in the console: {ANN['reason']}"
+        and begun["why"] == f"requested by Ann in the console: {ANN['reason']}"
     )
     told = until(
         lambda: (
@@ -216,7 +216,7 @@ def test_one_retraining_at_a_time_and_one_that_fails_harms_nothing(looped, setti
         settings.url, ["sh", "-c", f"read x < {tmp_path}/fifo; echo no space left >&2; exit 7"]
     )
     id = client.post("/v1/retrain", json=ANN).json()["id"]
-    assert "one at a time" in problem(client.post("/v1/retrain", json=ANN), 409)
+    assert "only one may run at a time" in problem(client.post("/v1/retrain", json=ANN), 409)
     with open(tmp_path / "fifo", "w") as fifo:
         fifo.write("\n")
     told = until(
@@ -226,7 +226,9 @@ def test_one_retraining_at_a_time_and_one_that_fails_harms_nothing(looped, setti
     with Learning(settings.url) as timer:
         timer.lease._holder = "1 another machine"
         with timer.lease:
-            assert "one at a time" in problem(client.post("/v1/retrain", json=ANN), 409)
+            assert "only one may run at a time" in problem(
+                client.post("/v1/retrain", json=ANN), 409
+            )
     assert client.get("/ready").status_code == 200
 
 

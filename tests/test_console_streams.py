@@ -84,7 +84,7 @@ def test_what_is_no_stream_is_told_so(console, query, data, words):
 def test_text_that_is_no_close_is_refused(console):
     with console().websocket_connect("/v1/stream", headers={"Host": "localhost"}) as socket:
         socket.send_text("[1, 2")
-        assert "expected packets of sound" in socket.receive_json()["detail"]
+        assert "expected packets of audio" in socket.receive_json()["detail"]
 
 
 def test_one_stream_too_many_is_told_to_come_later(console):

@@ -299,7 +299,7 @@ def test_a_corpus_is_not_written_over_another(tmp_path):
     write_corpus(tmp_path / "tones", tones(100, 200), tone)
     with pytest.raises(ConfigError, match="corpus of other clips"):
         write_corpus(tmp_path / "tones", tones(100, 300), tone)
-    with pytest.raises(ConfigError, match="no generated corpus"):
+    with pytest.raises(ConfigError, match="nor a generated corpus"):
         write_corpus(tmp_path, tones(100), tone)
 
 
@@ -340,7 +340,7 @@ def train(*arguments):
 def test_generate_engines_from_the_command_line(voices, tmp_path):
     out = tmp_path / "said"
     run = train("generate", "engines", "--out", out, "--clips", 3, "--seed", 7)
-    assert run.returncode == 0 and f"{out} holds 3 clips" in run.stdout, run.stderr
+    assert run.returncode == 0 and f"{out} contains 3 clips" in run.stdout, run.stderr
     assert len(read_corpus(out, "train")) == 3
     run = train("generate", "engines", "--out", out, "--clips", 3, "--seed", 8)
     assert (

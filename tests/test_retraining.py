@@ -233,7 +233,7 @@ def test_a_shadow_run_is_over_where_another_model_is_put_to_use(local, models):
         and candidate_in_use(models / "default") is None
     )
     (row,) = rows(local.url, tables.retrainings)
-    assert row["state"] == "refused" and "other was put to use meanwhile" in row["outcome"]
+    assert row["state"] == "refused" and "other was put into use in the meantime" in row["outcome"]
 
 
 @pytest.fixture
@@ -297,7 +297,7 @@ def test_too_few_labels_start_nothing_and_it_says_why(local, models, pieces):
 def test_a_source_that_floods_is_capped(local, models, pieces):
     label(local, pieces, hours=0)
     done, said = round_of(local, models, per_source=2)
-    assert not done and any("beyond 2 of one source on one day" in line for line in said)
+    assert not done and any("above the cap of 2 per source and day" in line for line in said)
     assert in_use(models / "default").name == "default"
 
 
@@ -307,7 +307,7 @@ def test_a_reviewer_who_calls_all_real_teaches_nothing_alone(local, models, piec
     done, said = round_of(local, models)
     assert (
         not done
-        and "have a second reviewer agree" in said[0]
+        and "have a second reviewer confirm" in said[0]
         and in_use(models / "default").name == "default"
     )
 
@@ -334,9 +334,10 @@ def test_one_sided_answers_count_where_another_reviewer_agrees():
         "cid": ["spoof"] * ONE_SIDED,
     }
     found, told = admitted(clips, answers, 20)
-    assert [clip.sha256 for clip in found] == ["b", "c"] and "have a second reviewer agree" in told[
-        0
-    ]
+    assert [clip.sha256 for clip in found] == [
+        "b",
+        "c",
+    ] and "have a second reviewer confirm" in told[0]
 
 
 @pytest.mark.parametrize("voices", ["bonafide", "spoof"])
