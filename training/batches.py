@@ -106,8 +106,8 @@ class Batches:
         """A random first block of `wanted` blocks that are mostly speech, like live windows; any if
         there is none.
         """
-        heard = np.convolve(speech, np.ones(wanted, np.float32), "valid")[: room + 1]
-        spoken = np.flatnonzero(heard >= SPEECH_SHARE * wanted)
+        speech_sums = np.convolve(speech, np.ones(wanted, np.float32), "valid")[: room + 1]
+        spoken = np.flatnonzero(speech_sums >= SPEECH_SHARE * wanted)
         return int(rng.choice(spoken)) if len(spoken) else int(rng.integers(room + 1))
 
 

@@ -52,8 +52,8 @@ def block_features(
     `cache` keeps what was computed, so a run that was killed goes on from there.
     """
     names = "\n".join(f"{clip.path} {clip.utt}" for clip in clips.clips)
-    told = f"{backbone.stat().st_size} {copied} {seed}\n{names}"
-    folder = cache / hashlib.sha256(told.encode()).hexdigest()[:16]
+    key = f"{backbone.stat().st_size} {copied} {seed}\n{names}"
+    folder = cache / hashlib.sha256(key.encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
 
     def compute(first: int) -> Path:

@@ -167,18 +167,21 @@ def score_windows(
             if seconds < SPEECH_S[0]:
                 continue
             score = float(cnn.score(frames[None, window], speech[None, window])[0])
-            heard = [
+            window_blocks = [
                 block for at, block in judged.items() if end - WINDOW_HOPS + BLOCK_HOPS <= at <= end
             ]
-            said = [
-                (own, found.margin, 1 - found.neighbours[0].similarity) for own, _, found in heard
+            values = [
+                (own, found.margin, 1 - found.neighbours[0].similarity)
+                for own, _, found in window_blocks
             ]
-            own, margin, far = np.mean(said, axis=0) if heard else (np.nan,) * 3
+            own, margin, far = np.mean(values, axis=0) if window_blocks else (np.nan,) * 3
             parts.append([score, own, margin])
             speech_s.append(seconds)
             clip.append(i)
             embedded.append(
-                np.mean([vector for _, vector, _ in heard], axis=0) if heard else unheard
+                np.mean([vector for _, vector, _ in window_blocks], axis=0)
+                if window_blocks
+                else unheard
             )
             distance.append(far)
     shape = len(clip), encoder.width
@@ -256,8 +259,8 @@ def mean_llrs(
     """The mean LLR, in nats, of the windows of each clip; one row per window, as in Windows."""
     by_clip: dict[int, list[float]] = defaultdict(list)
     for (spectrum, *rest), length_s, i in zip(parts, speech_s, clip, strict=True):
-        heard = () if np.isnan(rest).any() else rest
-        by_clip[int(i)].append(calibration.llr(length_s, spectrum, *heard))
+        block_scores = () if np.isnan(rest).any() else rest
+        by_clip[int(i)].append(calibration.llr(length_s, spectrum, *block_scores))
     return {i: float(np.mean(llrs)) for i, llrs in by_clip.items()}
 
 

@@ -53,10 +53,10 @@ MOST_ROWS, FEWEST_CLIPS = 10, 8
 def collect(values: dict[str, Any]) -> dict[str, Any]:
     """What a card keeps of metrics.json, stream.json or heard.json; empty for any other file."""
     kept = {key: values[key] for key in NUMBERS if key in values}
-    if heard := values.get("heard"):
+    if by_condition := values.get("heard"):
         kept["heard"] = {
             name: {key: figures[key] for key in HEARD if key in figures}
-            for name, figures in heard.items()
+            for name, figures in by_condition.items()
         }
     if values.get("operating_points"):
         kept["operating_points"] = values["operating_points"]
@@ -127,9 +127,9 @@ def describe(metrics: dict[str, dict]) -> list[str]:
             lines += _table(column, groups, GROUP)
         lines += _table("system", values.get("worst_systems", {}), GROUP)
         lines += _table("heard", values.get("heard", {}), HEARD, 2)
-    known = {column for values in metrics.values() for column in values.get("by_group", {})}
-    known |= {"condition" for values in metrics.values() if "heard" in values}
-    unknown = [words for about, words in NOT_MEASURED.items() if not known & set(COLUMNS[about])]
+    columns = {column for values in metrics.values() for column in values.get("by_group", {})}
+    columns |= {"condition" for values in metrics.values() if "heard" in values}
+    unknown = [words for about, words in NOT_MEASURED.items() if not columns & set(COLUMNS[about])]
     return [
         *lines,
         "### Not known",

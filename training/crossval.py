@@ -89,9 +89,9 @@ def cross_validate(
 def _calibrated(raw: np.ndarray, bonafide: np.ndarray, fold: np.ndarray) -> np.ndarray:
     """Each fold's scores as LLRs by a logistic regression on the scores of the other folds."""
     llrs = np.full(len(raw), np.nan)
-    known = ~np.isnan(raw)
+    scored = ~np.isnan(raw)
     for k in set(fold.tolist()):
-        others = known & (fold != k)
+        others = scored & (fold != k)
         label = bonafide[others]
         if len(set(label.tolist())) < 2:
             raise ConfigError(

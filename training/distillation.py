@@ -54,8 +54,8 @@ def prepare(
     """
     batches = Batches(clips, channel, SHEET, CROP_HOPS * HOP_SAMPLES, seed)
     names = "\n".join(f"{c.path} {c.label}" for c in clips.clips)
-    told = json.dumps([names, teacher.name, features.bands, seed, CROP_HOPS, SHEET])
-    place = folder / hashlib.sha256(told.encode()).hexdigest()[:16]
+    key = json.dumps([names, teacher.name, features.bands, seed, CROP_HOPS, SHEET])
+    place = folder / hashlib.sha256(key.encode()).hexdigest()[:16]
     place.mkdir(parents=True, exist_ok=True)
 
     def sheet(number: int) -> Path:

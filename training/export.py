@@ -106,9 +106,9 @@ def export_network(
             opset_version=17,
         )
         expected = module(*example)
-    found = OnnxModel(path).run(**{n: e.numpy() for n, e in zip(inputs, example, strict=True)})
+    actual = OnnxModel(path).run(**{n: e.numpy() for n, e in zip(inputs, example, strict=True)})
     for name, want, got in zip(
-        outputs, [expected] if isinstance(expected, Tensor) else expected, found, strict=True
+        outputs, [expected] if isinstance(expected, Tensor) else expected, actual, strict=True
     ):
         if not np.allclose(want.numpy(), got, atol=TOLERANCE, rtol=TOLERANCE):
             raise RuntimeError(

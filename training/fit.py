@@ -293,8 +293,8 @@ def _forget_others(
 ) -> None:
     """Remove the checkpoints of a run with other clips or another starting network."""
     chosen = recipe.encoder, recipe.encoder_layer, recipe.encoder_frozen, recipe.emphasis, start
-    told = "\n".join([*map(str, chosen), *clips])
-    digest, kept = hashlib.sha256(told.encode()).hexdigest(), work / "learned-from.sha256"
+    key = "\n".join([*map(str, chosen), *clips])
+    digest, kept = hashlib.sha256(key.encode()).hexdigest(), work / "learned-from.sha256"
     if kept.is_file() and kept.read_text() != digest:
         for network in NETWORKS:
             shutil.rmtree(work / network, ignore_errors=True)

@@ -103,13 +103,13 @@ def train_heads(
     used = np.flatnonzero(weights)
     rng = np.random.default_rng([seed, 81])
     sample = rng.choice(used, min(len(used), MEASURED), replace=False)
-    known = torch.from_numpy(features[np.sort(sample)].astype(np.float32))
+    reference = torch.from_numpy(features[np.sort(sample)].astype(np.float32))
     heads = [
-        _train_head(features, bonafide, weights[used], used, known, plan, seed + k)
+        _train_head(features, bonafide, weights[used], used, reference, plan, seed + k)
         for k in range(plan.seeds)
     ]
     together = Heads(heads).eval()
-    together.whiten(known)
+    together.whiten(reference)
     return together
 
 
@@ -118,13 +118,13 @@ def _train_head(
     bonafide: np.ndarray,
     weights: np.ndarray,
     used: np.ndarray,
-    known: Tensor,
+    reference: Tensor,
     plan: HeadPlan,
     seed: int,
 ) -> Head:
     torch.manual_seed(seed)
     rng = np.random.default_rng([seed, 82])
-    head = Head(known.mean(0), known.std(0) + LEAST_DEVIATION)
+    head = Head(reference.mean(0), reference.std(0) + LEAST_DEVIATION)
     optimiser = torch.optim.AdamW(
         head.parameters(), plan.learning_rate, weight_decay=plan.weight_decay
     )

@@ -156,7 +156,7 @@ def import_model(
         extractor = from_hub(
             partial(_extractor, model.config.model_type), name, named, "an audio classifier"
         )
-        heard = front(named, model.config.model_type, extractor)
+        front_end = front(named, model.config.model_type, extractor)
     if extractor.sampling_rate != SAMPLE_RATE_HZ:
         raise ModelError(
             f"{named} expects {extractor.sampling_rate} Hz, but this program uses "
@@ -170,7 +170,7 @@ def import_model(
             "a smaller model"
         )
     classes = classes_of(named, model.config.id2label, labels)
-    network = TwoLabels(heard, model, classes).eval()
+    network = TwoLabels(front_end, model, classes).eval()
     making = out.with_name(out.name + ".making")
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True)
@@ -181,7 +181,9 @@ def import_model(
         network, (example,), ["samples"], ["logits"], {"samples": {0: "batch"}}, making / NETWORK
     )
     described = WindowModel("waveform", {"rms": 0.0}, WINDOW_HOPS, STRIDE_HOPS, LABELS, parameters)
-    told = {label: [model.config.id2label[i] for i in which] for label, which in classes.items()}
+    class_names = {
+        label: [model.config.id2label[i] for i in which] for label, which in classes.items()
+    }
     calibration = UNCALIBRATED
     if dev is not None:
         detector = WindowDetector(
@@ -192,7 +194,7 @@ def import_model(
         "imported": named,
         "kind": model.config.model_type,
         "parameters": parameters,
-        "classes": told,
+        "classes": class_names,
         "calibrated_on": [] if dev is None else sorted({clip.source for clip in dev.clips}),
     }
     write_card(making / CARD, origin, {})
@@ -210,7 +212,7 @@ def classes_of(
         raise ModelError(
             f"{named} has no class {', '.join(sorted(unknown))}; it has {', '.join(names.values())}"
         )
-    found: dict[str, list[int]] = {label: [] for label in LABELS}
+    classes: dict[str, list[int]] = {label: [] for label in LABELS}
     unclear: list[str] = []
     for i, name in sorted(names.items()):
         plain = re.sub(r"[^a-z]", "", name.lower())
@@ -220,18 +222,18 @@ def classes_of(
         if label is None:
             unclear.append(name)
         else:
-            found[label].append(i)
-    if unclear or not all(found.values()):
-        said = (
+            classes[label].append(i)
+    if unclear or not all(classes.values()):
+        request = (
             f"say what {', '.join(unclear)} mean"
             if unclear
             else "they cannot all mean the same: say what they mean"
         )
         options = " ".join(f"--label {name}=bonafide|spoof" for name in unclear or names.values())
         raise ModelError(
-            f"{named} has the classes {', '.join(names.values())}; {said} with {options}"
+            f"{named} has the classes {', '.join(names.values())}; {request} with {options}"
         )
-    return found
+    return classes
 
 
 def _extractor(kind: str, name: str):

@@ -78,13 +78,15 @@ def loss(pair: Pair, batch: Batch, chance: torch.Generator) -> Tensor:
     samples = torch.from_numpy(
         batch.samples[:, cut.start * FRAME_SAMPLES : cut.stop * FRAME_SAMPLES]
     ).to(device)
-    heard = pair.encoder.hidden(samples.reshape(count, BLOCK_SAMPLES))
-    embeddings, logits = pair.encoder.judge(heard)
+    hidden = pair.encoder.hidden(samples.reshape(count, BLOCK_SAMPLES))
+    embeddings, logits = pair.encoder.judge(hidden)
     taught = frames.detach()[:, cut].reshape(count, BLOCK_HOPS, _FRAMES, FRAME_WIDTH).mean(2)
-    said = adaptive_avg_pool1d(pair.translate(heard).transpose(1, 2), BLOCK_HOPS).transpose(1, 2)
+    translated = adaptive_avg_pool1d(pair.translate(hidden).transpose(1, 2), BLOCK_HOPS).transpose(
+        1, 2
+    )
     spoken = (speech[:, cut].reshape(count, -1).mean(1) >= BLOCK_SPEECH).float()
     repeat = count // len(target)
-    told = (
+    supervised = (
         binary_cross_entropy_with_logits(logits, target.repeat_interleave(repeat), spoken)
         + binary_cross_entropy_with_logits(
             logits, score.detach().sigmoid().repeat_interleave(repeat), spoken
@@ -93,9 +95,9 @@ def loss(pair: Pair, batch: Batch, chance: torch.Generator) -> Tensor:
     groups = torch.from_numpy(batch.group).to(device).repeat_interleave(repeat)
     return (
         spectrum
-        + told
+        + supervised
         + CONTRAST * supervised_contrast(embeddings.float(), groups)
-        + (said - taught).square().mean() / taught.var()
+        + (translated - taught).square().mean() / taught.var()
     )
 
 

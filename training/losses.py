@@ -21,8 +21,8 @@ def read_losses(file: Path) -> list[tuple[int, float]]:
     """
     if not file.is_file():
         return []
-    told = file.read_text(encoding="utf-8")
-    lines = (line.split(",") for line in told[: told.rfind("\n") + 1].splitlines()[1:])
+    text = file.read_text(encoding="utf-8")
+    lines = (line.split(",") for line in text[: text.rfind("\n") + 1].splitlines()[1:])
     return [(int(step), float(loss)) for step, loss in lines]
 
 

@@ -22,8 +22,8 @@ def export_onnx(model: keras.Model, path: Path) -> None:
     Keras by over TOLERANCE.
     """
     spec = tf.TensorSpec(model.inputs[0].shape, tf.float32, model.inputs[0].name)
-    heard = tf.function(lambda x: {OUTPUT: model(x, training=False)}, [spec], autograph=False)
-    tf2onnx.convert.from_function(heard, [spec], opset=OPSET, output_path=str(path))
+    inference = tf.function(lambda x: {OUTPUT: model(x, training=False)}, [spec], autograph=False)
+    tf2onnx.convert.from_function(inference, [spec], opset=OPSET, output_path=str(path))
     _agree(OnnxModel(path), path, model, 2)
 
 
@@ -35,15 +35,15 @@ def export_litert(model: keras.Model, path: Path) -> None:
     _agree(LiteRtModel(path), path, model, 1)
 
 
-def export_int8(model: keras.Model, path: Path, heard: np.ndarray) -> None:
+def export_int8(model: keras.Model, path: Path, examples: np.ndarray) -> None:
     """Export the model for LiteRT with integer weights and float32 ends, quantised after training
     (Jacob et al. 2018).
 
-    `heard`, inputs float32 (n, ...), determine the range of every activation.
+    `examples`, inputs float32 (n, ...), determine the range of every activation.
     """
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: ([row[None]] for row in heard)
+    converter.representative_dataset = lambda: ([row[None]] for row in examples)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     path.write_bytes(converter.convert())
 
@@ -54,9 +54,9 @@ def _agree(exported: OnnxModel | LiteRtModel, path: Path, model: keras.Model, ro
         .standard_normal((rows, *model.inputs[0].shape[1:]))
         .astype(np.float32)
     )
-    [found] = exported.run(**{name: example for name in exported.inputs})
+    [actual] = exported.run(**{name: example for name in exported.inputs})
     expected = model(example, training=False).numpy()
-    if not np.allclose(expected, found, atol=TOLERANCE, rtol=TOLERANCE):
+    if not np.allclose(expected, actual, atol=TOLERANCE, rtol=TOLERANCE):
         raise RuntimeError(
-            f"{path.name} differs from Keras by {np.abs(expected - found).max():.2e}"
+            f"{path.name} differs from Keras by {np.abs(expected - actual).max():.2e}"
         )

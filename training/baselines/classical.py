@@ -115,11 +115,15 @@ def learn(
     model = WindowModel(
         "classical", asdict(Classical()), WINDOW_HOPS, STRIDE_HOPS, (), parameters(pipeline)
     )
-    told = {key.removeprefix(f"{last}__"): value for key, value in search.best_params_.items()}
-    told |= {f"EER over folds {folds}, %": round(100 * rate, 1) for folds, rate in claims.items()}
+    description = {
+        key.removeprefix(f"{last}__"): value for key, value in search.best_params_.items()
+    }
+    description |= {
+        f"EER over folds {folds}, %": round(100 * rate, 1) for folds, rate in claims.items()
+    }
     return Learned(
         model,
-        told | {"windows": len(rows)},
+        description | {"windows": len(rows)},
         {name: mean for name, (mean, _) in importances.items()},
     )
 
@@ -194,7 +198,7 @@ def _importances(
     """
     learned, held = fold
     pipeline.fit(rows[learned], bonafide[learned])
-    found = permutation_importance(
+    importance = permutation_importance(
         pipeline,
         rows[held],
         bonafide[held],
@@ -202,7 +206,9 @@ def _importances(
         n_repeats=SHUFFLES,
         random_state=seed,
     )
-    pairs = zip(found.importances_mean.tolist(), found.importances_std.tolist(), strict=True)
+    pairs = zip(
+        importance.importances_mean.tolist(), importance.importances_std.tolist(), strict=True
+    )
     return dict(zip(NAMES, pairs, strict=True))
 
 
@@ -271,9 +277,9 @@ def export(pipeline: Pipeline, rows: np.ndarray, path: Path) -> None:
     del graph.output[:]
     graph.output.append(helper.make_tensor_value_info("score", onnx.TensorProto.FLOAT, [None, 1]))
     onnx.save(network, path)
-    found = OnnxModel(path).run(**{graph.input[0].name: rows.astype(np.float32)})[0][:, 0]
+    actual = OnnxModel(path).run(**{graph.input[0].name: rows.astype(np.float32)})[0][:, 0]
     expected = _scores(pipeline, rows)
-    away, spread = np.abs(found - expected).max(), expected.std()
+    away, spread = np.abs(actual - expected).max(), expected.std()
     if away > TOLERANCE * spread:
         raise RuntimeError(
             f"{path.name}: scores differ from scikit-learn's by {away:.2e}, their deviation is "

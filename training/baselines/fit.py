@@ -37,7 +37,7 @@ class Learned(NamedTuple):
     """Result of training a model."""
 
     model: WindowModel
-    told: dict[str, Any]
+    description: dict[str, Any]
     """for the card: the training configuration, by name"""
     importances: dict[str, float] = {}
     """of named features, if it has any, for a figure"""
@@ -115,14 +115,14 @@ def _digest(clips: DecodedClips, recipe: TrainingConfig, channel: Callable) -> s
     """Digest of everything that training depends on, so that work from other clips, settings or
     channels is not reused.
     """
-    told = "\n".join(
+    content = "\n".join(
         [repr(asdict(recipe)), *(f"{c.path} {c.label} {c.system}" for c in clips.clips)]
     )
     noise = np.random.default_rng(0).normal(0, 0.1, SAMPLE_RATE_HZ).astype(np.float32)
-    heard = [
+    probes = [
         channel(noise, np.random.default_rng(k)).astype(np.float32).tobytes() for k in range(PROBES)
     ]
-    return hashlib.sha256(b"".join([told.encode(), *heard])).hexdigest()[:12]
+    return hashlib.sha256(b"".join([content.encode(), *probes])).hexdigest()[:12]
 
 
 def _seal(
@@ -142,17 +142,20 @@ def _seal(
     detector = WindowDetector(name, network, learned.model, UNCALIBRATED, gate)
     windows = [score_windows(dev, detector, alter, recipe.seed) for alter in (None, channel)]
     calibration = calibrate(join(windows), dev)
-    told = read_losses(making.parent / LOSSES)
+    losses = read_losses(making.parent / LOSSES)
     draw(
         making.parent,
-        {name: told} if told else {},
+        {name: losses} if losses else {},
         *clip_llrs(windows[0], calibration, dev),
         learned.importances,
     )
     for figure in making.parent.glob("*.svg"):
         shutil.copy(figure, making)
     training = describe_data(train, dev, recipe, 0, licences)
-    training |= {"model": name, "recipe": {"model": name, "seed": recipe.seed, **learned.told}}
+    training |= {
+        "model": name,
+        "recipe": {"model": name, "seed": recipe.seed, **learned.description},
+    }
     write_card(making / CARD, training, {})
     write_window_manifest(making, name, learned.model, calibration, training, {})
 

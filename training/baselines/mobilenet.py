@@ -52,14 +52,14 @@ def learn(
     front, steps = Pictures(), max(1, round(recipe.steps * STEPS_SHARE))
     network = one_picture(front.pixels, recipe.imagenet)
     batches = Batches(clips, channel, BATCH, front.pixels * front.step_samples, recipe.seed)
-    lessons = (
+    labelled = (
         (np.stack([front.picture(samples) for samples in batch.samples]), 1 - batch.bonafide)
         for batch in (batches[step] for step in range(steps))
     )
     descend(
         network,
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        lessons,
+        labelled,
         steps,
         RATE,
         recipe.weight_decay,
@@ -96,10 +96,10 @@ def one_picture(pixels: int, weights: str) -> keras.Model:
             layer.momentum = (
                 0.9  # Keras's 0.999 would remember the random start for thousands of steps
             )
-    heard = keras.Input((pixels, pixels), name="picture")
-    colours = keras.layers.Concatenate()([keras.layers.Reshape((pixels, pixels, 1))(heard)] * 3)
+    inputs = keras.Input((pixels, pixels), name="picture")
+    colours = keras.layers.Concatenate()([keras.layers.Reshape((pixels, pixels, 1))(inputs)] * 3)
     x = keras.layers.Dropout(0.2)(base(colours))
-    return keras.Model(heard, keras.layers.Dense(2, name="logits")(x), name="mobilenet")
+    return keras.Model(inputs, keras.layers.Dense(2, name="logits")(x), name="mobilenet")
 
 
 def vote(network: keras.Model, front: Pictures) -> keras.Model:
@@ -107,9 +107,9 @@ def vote(network: keras.Model, front: Pictures) -> keras.Model:
     the side of the mode.
     """
     ops = keras.ops
-    heard = keras.Input((front.crops, front.pixels, front.pixels), name="pictures")
-    logits = network(ops.reshape(heard, (-1, front.pixels, front.pixels)))
+    inputs = keras.Input((front.crops, front.pixels, front.pixels), name="pictures")
+    logits = network(ops.reshape(inputs, (-1, front.pixels, front.pixels)))
     margin = ops.reshape(logits[:, 0] - logits[:, 1], (-1, front.crops))
     confidence = ops.minimum(ops.mean(ops.sigmoid(ops.abs(margin)), axis=1, keepdims=True), SURE)
     mode = ops.sign(ops.sum(ops.sign(margin), axis=1, keepdims=True))
-    return keras.Model(heard, mode * ops.log(confidence / (1 - confidence)), name="voting")
+    return keras.Model(inputs, mode * ops.log(confidence / (1 - confidence)), name="voting")

@@ -68,7 +68,7 @@ def learn(
     front = LogBands()
     asked = ModelSettings(str(TEACHER), 1, 0, 0, AUTO)
     teacher = load_detector(TEACHER, asked, GateSettings(SPEECH_THRESHOLD, 0.25, -100, -20, 100))
-    lessons = prepare(
+    examples = prepare(
         clips,
         channel,
         teacher,
@@ -78,26 +78,26 @@ def learn(
         work / "lessons",
         workers,
     )
-    student = train(lessons, front, recipe, work / LOSSES)
+    student = train(examples, front, recipe, work / LOSSES)
     export_onnx(student, making / NETWORK)
     export_litert(student, file_for(making / NETWORK, "litert"))
     windows = DistillationSteps(
-        lessons, front.shape(WINDOW_HOPS * HOP_SAMPLES)[0], recipe, masked=False
+        examples, front.shape(WINDOW_HOPS * HOP_SAMPLES)[0], recipe, masked=False
     )
-    heard = np.concatenate([windows[step][0] for step in range(-(-HEARD // recipe.batch))])
-    export_int8(student, file_for(making / NETWORK, "litert-int8"), heard)
+    inputs = np.concatenate([windows[step][0] for step in range(-(-HEARD // recipe.batch))])
+    export_int8(student, file_for(making / NETWORK, "litert-int8"), inputs)
     model = WindowModel(
         "log_bands", asdict(front), WINDOW_HOPS, STRIDE_HOPS, (), student.count_params()
     )
-    told = {
+    description = {
         "steps": recipe.steps,
         "batch": recipe.batch,
         "rate": recipe.rate,
         "teacher": teacher.name,
         "teacher_share": TEACHER_SHARE,
-        "lessons": len(lessons.llr),
+        "lessons": len(examples.llr),
     }
-    return Learned(model, told)
+    return Learned(model, description)
 
 
 def network(frames: int, bands: int) -> keras.Model:
@@ -105,8 +105,8 @@ def network(frames: int, bands: int) -> keras.Model:
     (batch, 1).
     """
     layers = keras.layers
-    heard = keras.Input((frames, bands), name="bands")
-    x = layers.Reshape((frames, bands, 1))(layers.Rescaling(SCALE)(heard))
+    inputs = keras.Input((frames, bands), name="bands")
+    x = layers.Reshape((frames, bands, 1))(layers.Rescaling(SCALE)(inputs))
     for width, kernel, strides in LAYERS:
         x = _normed(layers.Conv2D(width, kernel, strides, "same", use_bias=False)(x))
     x = layers.Add()([x, _normed(layers.Conv2D(LAYERS[-1][0], 3, 1, "same", use_bias=False)(x))])
@@ -115,7 +115,7 @@ def network(frames: int, bands: int) -> keras.Model:
     )  # keeps positions on the frequency axis apart
     x = layers.Concatenate()([layers.GlobalAveragePooling1D()(x), layers.GlobalMaxPooling1D()(x)])
     x = layers.Dense(64, "relu")(layers.Dropout(0.3)(x))
-    return keras.Model(heard, layers.Dense(1, name="score")(x), name="student")
+    return keras.Model(inputs, layers.Dense(1, name="score")(x), name="student")
 
 
 def _normed(x):
@@ -128,11 +128,11 @@ class DistillationSteps:
     """Batches of windows; the batch at a step is a function of the seed and the step."""
 
     def __init__(
-        self, lessons: DistillationSet, frames: int, recipe: TrainingConfig, masked: bool = True
+        self, examples: DistillationSet, frames: int, recipe: TrainingConfig, masked: bool = True
     ) -> None:
-        self._lessons, self._frames, self._recipe, self._masked = lessons, frames, recipe, masked
-        soft = 1 / (1 + np.exp(-lessons.llr / TEMPERATURE))
-        hard = lessons.bonafide * (1 - 2 * SMOOTHING) + SMOOTHING
+        self._examples, self._frames, self._recipe, self._masked = examples, frames, recipe, masked
+        soft = 1 / (1 + np.exp(-examples.llr / TEMPERATURE))
+        hard = examples.bonafide * (1 - 2 * SMOOTHING) + SMOOTHING
         self._target = (TEACHER_SHARE * soft + (1 - TEACHER_SHARE) * hard).astype(np.float32)
 
     def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
@@ -141,9 +141,9 @@ class DistillationSteps:
         """
         rng = np.random.default_rng([self._recipe.seed, step])
         chosen = rng.choice(len(self._target), self._recipe.batch)
-        known = self._lessons.powers
-        begins = rng.integers(known.shape[1] - self._frames + 1, size=len(chosen))
-        windows = [known[i, at : at + self._frames] for i, at in zip(chosen, begins, strict=True)]
+        powers = self._examples.powers
+        begins = rng.integers(powers.shape[1] - self._frames + 1, size=len(chosen))
+        windows = [powers[i, at : at + self._frames] for i, at in zip(chosen, begins, strict=True)]
         powers = LogBands.level(np.stack(windows).astype(np.float32))
         for row in powers if self._masked else ():
             width = int(rng.integers(int(row.shape[1] * MASK) + 1))
@@ -153,12 +153,12 @@ class DistillationSteps:
 
 
 def train(
-    lessons: DistillationSet, front: LogBands, recipe: TrainingConfig, losses: Path
+    examples: DistillationSet, front: LogBands, recipe: TrainingConfig, losses: Path
 ) -> keras.Model:
     """The student after `recipe.steps` batches; equal seeds, equal weights."""
     seeded(recipe.seed)
     frames, bands = front.shape(WINDOW_HOPS * HOP_SAMPLES)
-    student, steps = network(frames, bands), DistillationSteps(lessons, frames, recipe)
+    student, steps = network(frames, bands), DistillationSteps(examples, frames, recipe)
     descend(
         student,
         keras.losses.BinaryCrossentropy(from_logits=True),

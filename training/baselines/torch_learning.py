@@ -98,7 +98,7 @@ def learn_windows(
         network, (example,), ["rows"], ["logits"], {"rows": {0: "batch"}}, making / NETWORK
     )
     count = sum(p.numel() for p in network.parameters())
-    told = {
+    description = {
         "steps": plan.steps,
         "batch": plan.batch,
         "rate": plan.learning_rate,
@@ -107,5 +107,5 @@ def learn_windows(
         "window, hops of 128 ms": window_hops,
     }
     return Learned(
-        WindowModel(front_end, asdict(front), window_hops, stride_hops, LABELS, count), told
+        WindowModel(front_end, asdict(front), window_hops, stride_hops, LABELS, count), description
     )

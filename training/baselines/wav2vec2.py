@@ -86,10 +86,10 @@ def learn(
         making,
         workers,
     )
-    told = {
+    description = {
         "encoder": recipe.encoder or "compact",
         "encoder_layer": recipe.encoder_layer,
         "encoder_frozen": recipe.encoder_frozen,
         "pretrain_steps": recipe.pretrain_steps,
     }
-    return learned._replace(told=learned.told | told)
+    return learned._replace(description=learned.description | description)

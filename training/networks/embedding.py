@@ -48,8 +48,8 @@ class Embedder(nn.Module):
         """Embedding (batch, EMBEDDING_WIDTH) and logit (batch,) of samples (batch, n) and spectra
         (batch, time, BINS).
         """
-        heard, frames = self.pair.encoder.hidden(samples), self.pair.spectral.frames(spectra)[0]
-        z = self.project(self.norm(torch.cat([pooled(heard), pooled(frames)], 1)))
+        hidden, frames = self.pair.encoder.hidden(samples), self.pair.spectral.frames(spectra)[0]
+        z = self.project(self.norm(torch.cat([pooled(hidden), pooled(frames)], 1)))
         embedding = normalize((normalize(z, dim=1) - self.middle) @ self.whitening, dim=1)
         return embedding, self.head(nn.functional.silu(z)).squeeze(1)
 
@@ -75,8 +75,10 @@ def train(pair: Pair, batches: Batches, plan: TrainingPlan, folder: Path, worker
     torch.manual_seed(plan.seed)
     embedder = learn(Embedder(pair), _loss, batches, plan, folder, workers)
     with torch.no_grad():
-        heard = [embedder(*_inputs(batches[plan.steps + k], embedder))[0] for k in range(WHITENED)]
-    embedder.whiten(torch.cat(heard).cpu())
+        embeddings = [
+            embedder(*_inputs(batches[plan.steps + k], embedder))[0] for k in range(WHITENED)
+        ]
+    embedder.whiten(torch.cat(embeddings).cpu())
     return embedder
 
 

@@ -119,11 +119,11 @@ def pretrained(name: str, layer: int) -> BlockEncoder:
     )
 
 
-def from_hub(load: Callable[[str], Any], name: str, told: str, wanted: str) -> Any:
+def from_hub(load: Callable[[str], Any], name: str, description: str, wanted: str) -> Any:
     """Result of `load`, a from_pretrained of transformers, for a hub name or directory, without its
     progress output.
 
-    Raises ModelError, which calls the model `told`, if what is `wanted` does not exist.
+    Raises ModelError, which calls the model `description`, if what is `wanted` does not exist.
     """
     set_verbosity_error()
     disable_progress_bar()
@@ -132,9 +132,8 @@ def from_hub(load: Callable[[str], Any], name: str, told: str, wanted: str) -> A
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
         raise ModelError(
-            f"{told} is not available: {reason}; pass a directory saved by transformers or the "
-            "name "
-            f"of {wanted} on the hub"
+            f"{description} is not available: {reason}; pass a directory saved by transformers or "
+            f"the name of {wanted} on the hub"
         ) from None
 
 

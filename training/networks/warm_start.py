@@ -60,14 +60,16 @@ def _fill_encoder(encoder: BlockEncoder, model: onnx.ModelProto) -> None:
     """Copy every weight of the speech model. The export kept the names of biases and of few
     weights.
     """
-    known = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
+    initializers = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
     held = {
-        name.removeprefix(_HELD): value for name, value in known.items() if name.startswith(_HELD)
+        name.removeprefix(_HELD): value
+        for name, value in initializers.items()
+        if name.startswith(_HELD)
     }
     factors = {
-        n.output[0]: known[n.input[1]].T
+        n.output[0]: initializers[n.input[1]].T
         for n in model.graph.node
-        if n.op_type == "MatMul" and n.input[1] in known
+        if n.op_type == "MatMul" and n.input[1] in initializers
     }
     for node in model.graph.node:
         named = [
@@ -78,14 +80,14 @@ def _fill_encoder(encoder: BlockEncoder, model: onnx.ModelProto) -> None:
         if named and (weight := [factors[name] for name in node.input if name in factors]):
             held[named[0].replace(".bias", ".weight")] = weight[0]
         elif named and node.op_type == "Conv":
-            held[named[0].replace(".bias", ".weight")] = known[node.input[1]]
+            held[named[0].replace(".bias", ".weight")] = initializers[node.input[1]]
     (scale,), (shift,) = (
         [
-            known[n.input[1]]
+            initializers[n.input[1]]
             for n in model.graph.node
             if n.op_type == kind
-            and n.input[1] in known
-            and known[n.input[1]].shape == (BANDS * 4, 1)
+            and n.input[1] in initializers
+            and initializers[n.input[1]].shape == (BANDS * 4, 1)
         ]
         for kind in ("Mul", "Add")
     )
@@ -129,13 +131,13 @@ def _fill(network: SpectralNetwork, frames: onnx.ModelProto, score: onnx.ModelPr
 
 def _operands(model: onnx.ModelProto, kind: str) -> list[list[np.ndarray]]:
     """The weights of each node of a kind that has any, in order."""
-    known = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
-    found = (
-        [known[name] for name in node.input if name in known]
+    initializers = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
+    operands = (
+        [initializers[name] for name in node.input if name in initializers]
         for node in model.graph.node
         if node.op_type == kind
     )
-    return [weights for weights in found if weights]
+    return [weights for weights in operands if weights]
 
 
 def _set_named(network: SpectralNetwork, model: onnx.ModelProto) -> None:
@@ -158,11 +160,11 @@ def _unfold(network: SpectralNetwork, batches: Batches) -> None:
     """Set each batch norm to the mean and variance of its layer, with a scale and offset that undo
     them.
     """
-    heard: dict[nn.BatchNorm2d, list[torch.Tensor]] = {}
+    statistics: dict[nn.BatchNorm2d, list[torch.Tensor]] = {}
 
     def listen(norm: nn.BatchNorm2d, inputs: tuple[torch.Tensor], _: torch.Tensor) -> None:
         x = inputs[0]
-        heard.setdefault(norm, []).append(
+        statistics.setdefault(norm, []).append(
             torch.stack([x.mean((0, 2, 3)), x.square().mean((0, 2, 3))])
         )
 
@@ -173,7 +175,7 @@ def _unfold(network: SpectralNetwork, batches: Batches) -> None:
         network.frames(torch.from_numpy(spectra(batches[step])))
     for hook in hooks:
         hook.remove()
-    for norm, moments in heard.items():
+    for norm, moments in statistics.items():
         mean, square = torch.stack(moments).mean(0)
         variance = square - mean.square()
         norm.get_buffer("running_mean").copy_(mean)
