@@ -59,10 +59,10 @@ class AudioFolder:
         return f"data:{MIME.get(path.suffix.lower(), UNKNOWN_MIME)};base64,{sound}"
 
     def _search(self) -> dict[str, Path | None]:
-        found: dict[str, Path | None] = {}
+        paths: dict[str, Path | None] = {}
         for folder, _, names in os.walk(self._root):
             for name in names:
                 stem, suffix = os.path.splitext(name)
                 if suffix.lower() in AUDIO_SUFFIXES:
-                    found[stem] = None if stem in found else Path(folder, name)
-        return found
+                    paths[stem] = None if stem in paths else Path(folder, name)
+        return paths

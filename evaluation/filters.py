@@ -62,8 +62,8 @@ class Filter:
 
     def record(self) -> dict[str, list[str]]:
         """The selection for the record of a run; empty if every trial counts."""
-        said = {"where": list(self.where), "unseen_in": [path.name for path in self.unseen]}
-        return {key: values for key, values in said.items() if values}
+        parts = {"where": list(self.where), "unseen_in": [path.name for path in self.unseen]}
+        return {key: values for key, values in parts.items() if values}
 
 
 def _holds(text: str, trials: Trials) -> np.ndarray:
@@ -81,7 +81,7 @@ def _holds(text: str, trials: Trials) -> np.ndarray:
         raise ProtocolError(
             f"--where {text}: no trial has that {name}; {_some(set(columns[name]))}"
         )
-    return np.array([found == value for found in columns[name]], bool) == (sign == "=")
+    return np.array([entry == value for entry in columns[name]], bool) == (sign == "=")
 
 
 def _part(name: str) -> str:
@@ -105,13 +105,13 @@ def described(trials: Trials, meta: Path) -> Trials:
     """
     header = csv_header(meta)
     parts = csv_parts(header, meta, ("utt",))
-    known = {utterance(row[parts["utt"]].strip()): row for _, row in csv_rows(meta)}
-    if known.keys().isdisjoint(trials.utts):
+    rows = {utterance(row[parts["utt"]].strip()): row for _, row in csv_rows(meta)}
+    if rows.keys().isdisjoint(trials.utts):
         raise ProtocolError(
             f"{meta} has none of {len(trials)} trials such as {trials.utts[0]}; pass their metadata"
         )
     columns = {
-        name: [cell(known[utt], name) if utt in known else UNKNOWN for utt in trials.utts]
+        name: [cell(rows[utt], name) if utt in rows else UNKNOWN for utt in trials.utts]
         for name in header
         if name not in ("speaker", "attack", *(parts.get(part) for part in ("utt", "key", "score")))
     }

@@ -125,15 +125,15 @@ def count(
         pairs = list(zip(raised, about, strict=True))
         false_alarms += sum(fake is None and _is_false(recording, alarm) for alarm, fake in pairs)
         for fake in recording.fakes:
-            found = [alarm.opened_s - fake.onset_s for alarm, other in pairs if other is fake]
+            delays = [alarm.opened_s - fake.onset_s for alarm, other in pairs if other is fake]
             lasting = any(
                 alarm.opened_s <= fake.onset_s and (alarm.ended_s or math.inf) > fake.onset_s
                 for alarm in raised
             )
             if lasting:
                 continue
-            missed += not found
-            delays_s += found[:1]
+            missed += not delays
+            delays_s += delays[:1]
     hours = sum(recording.real_s for recording in recordings) / 3600
     n_fakes = sum(len(recording.fakes) for recording in recordings)
     return StreamOutcome(threshold, hours, false_alarms, n_fakes, missed, sorted(delays_s))
@@ -155,11 +155,13 @@ def _is_false(recording: LongRecording, alarm: Alarm) -> bool:
 
 def sweep(
     recordings: list[LongRecording],
-    heard: list[StreamResult],
+    results: list[StreamResult],
     decider: Callable[[float], AlarmDecider],
 ) -> list[StreamOutcome]:
     """The outcome at every threshold of THRESHOLDS, without scoring again."""
     return [
-        count(threshold, recordings, [decide_again(one.hops, decider(threshold)) for one in heard])
+        count(
+            threshold, recordings, [decide_again(one.hops, decider(threshold)) for one in results]
+        )
         for threshold in THRESHOLDS
     ]

@@ -218,8 +218,8 @@ def paint_delays(shipped: StreamOutcome) -> Callable:
     """Share of fakes detected within a time from their onset, at the default threshold."""
 
     def paint(axes):
-        found = [100 * (i + 1) / max(shipped.n_fakes, 1) for i in range(len(shipped.delays_s))]
-        axes.step([0, *shipped.delays_s], [0, *found], where="post", color=ACCENT, lw=2)
+        detected = [100 * (i + 1) / max(shipped.n_fakes, 1) for i in range(len(shipped.delays_s))]
+        axes.step([0, *shipped.delays_s], [0, *detected], where="post", color=ACCENT, lw=2)
         axes.set_ylim(0, 100)
         axes.set_xlim(left=0)
         axes.set_xlabel("seconds after the synthetic voice takes over")

@@ -94,13 +94,13 @@ def _subtitle(summary: dict) -> str:
 
 def _run(summary: dict) -> str:
     """Provenance of the scores and the trial selection, if the record has them."""
-    said = []
+    conditions = []
     if "condition" in summary:
-        said.append(str(ChannelCondition(summary["condition"], summary["seconds"])))
-    said += [f"only {text}" for text in summary.get("where", [])]
+        conditions.append(str(ChannelCondition(summary["condition"], summary["seconds"])))
+    conditions += [f"only {text}" for text in summary.get("where", [])]
     if "unseen_in" in summary:
-        said.append(f"only systems that are not named in {', '.join(summary['unseen_in'])}")
-    return f" Scored: {escape('; '.join(said))}." if said else ""
+        conditions.append(f"only systems that are not named in {', '.join(summary['unseen_in'])}")
+    return f" Scored: {escape('; '.join(conditions))}." if conditions else ""
 
 
 def _numbers(summary: dict) -> str:

@@ -15,7 +15,7 @@ from evaluation.tables import interval, markdown, number
 def write_stream_report(
     folder: Path,
     recordings: list[LongRecording],
-    heard: list[StreamResult],
+    results: list[StreamResult],
     shipped: StreamOutcome,
     outcomes: list[StreamOutcome],
     record: dict[str, int],
@@ -38,7 +38,7 @@ def write_stream_report(
         ["file", "opened_s", "ended_s"],
         [
             [recording.name, f"{alarm.opened_s:.3f}", f"{alarm.ended_s:.3f}"]
-            for recording, one in zip(recordings, heard, strict=True)
+            for recording, one in zip(recordings, results, strict=True)
             for alarm in one.alarms
         ],
     )

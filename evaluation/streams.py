@@ -45,19 +45,19 @@ class Listening:
 
     def hear(self, recording: LongRecording) -> StreamResult:
         """Raises AudioError for audio that is missing or unreadable."""
-        listener, heard = self._listener(), StreamResult([], [])
+        listener, result = self._listener(), StreamResult([], [])
         for chunk in self._sound(recording):
-            _keep(heard, listener.feed(chunk))
-        _keep(heard, listener.flush())
-        return heard
+            _keep(result, listener.feed(chunk))
+        _keep(result, listener.flush())
+        return result
 
     def _sound(self, recording: LongRecording) -> Iterator[AudioChunk]:
         paths = [self._path(name) for name in recording.clips]
         if len(paths) == 1 and self._condition == "clean":
-            found = lanes(paths[0])
-            if found.note:
-                log.warning("%s; used: %s", found.note, found.lanes[0].name)
-            yield from chunks(paths[0], found.lanes[0])
+            plan = lanes(paths[0])
+            if plan.note:
+                log.warning("%s; used: %s", plan.note, plan.lanes[0].name)
+            yield from chunks(paths[0], plan.lanes[0])
             return
         clips = [load_speech(path) for path in paths]
         sound = through(
@@ -73,11 +73,11 @@ class Listening:
         return path
 
 
-def _keep(heard: StreamResult, events: list[Event]) -> None:
+def _keep(result: StreamResult, events: list[Event]) -> None:
     for event in events:
         if isinstance(event, Score):
-            heard.hops.append((event.end, event.llr, event.window_samples))
+            result.hops.append((event.end, event.llr, event.window_samples))
         elif isinstance(event, Alert) and event.state is AlertState.OPEN:
-            heard.alarms.append(Alarm(seconds(event.end), None))
+            result.alarms.append(Alarm(seconds(event.end), None))
         elif isinstance(event, Alert):
-            heard.alarms[-1] = Alarm(heard.alarms[-1].opened_s, seconds(event.end))
+            result.alarms[-1] = Alarm(result.alarms[-1].opened_s, seconds(event.end))

@@ -115,8 +115,8 @@ def espeak_voices() -> list[EngineVoice]:
     accents, variants = _told("espeak-ng", "--voices"), _told("espeak-ng", "--voices=variant")
     return [
         EngineVoice("espeak-ng", f"{accent}+{variant}", f"espeak-ng+{variant}", "GPL-3.0", language)
-        for language, known in _ACCENTS.items()
-        for accent in known
+        for language, names in _ACCENTS.items()
+        for accent in names
         if accent in accents
         for variant in _VARIANTS
         if f"!v/{variant}" in variants
@@ -137,8 +137,8 @@ def festival_voices() -> list[EngineVoice]:
     """The voices of installed packages."""
     there = {p.name for p in _FESTIVAL_VOICES.glob("*/*")}
     return [
-        EngineVoice("festival", name, f"festival-{name}", *told)
-        for name, *told in _FESTIVAL
+        EngineVoice("festival", name, f"festival-{name}", *rest)
+        for name, *rest in _FESTIVAL
         if name in there
     ]
 
@@ -224,8 +224,8 @@ def speak(plan: ClipPlan) -> np.ndarray:
                 f"{command[0]} returned nothing within {TIMEOUT_S} s; command: {' '.join(command)}"
             ) from None
         if run.returncode or not wav.is_file():
-            told = run.stderr.decode(errors="replace").strip() or f"exit code {run.returncode}"
-            raise AudioError(f"{command[0]} failed with voice {recipe['voice']}: {told}")
+            message = run.stderr.decode(errors="replace").strip() or f"exit code {run.returncode}"
+            raise AudioError(f"{command[0]} failed with voice {recipe['voice']}: {message}")
         samples = load_speech(wav)
     return samples[: round(LONGEST_S * SAMPLE_RATE_HZ)]
 
