@@ -6,6 +6,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from retraining.enrolment import enrol
 from retraining.loop import eligible_clips
 from retraining.promotion import promote_by_name, rollback_to_previous
 
@@ -15,6 +16,7 @@ class RetrainingActions:
 
     eligible_clips = staticmethod(eligible_clips)
     promote = staticmethod(promote_by_name)
+    enrol = staticmethod(enrol)
     rollback = staticmethod(rollback_to_previous)
 
 

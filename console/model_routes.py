@@ -31,11 +31,13 @@ from console.schemas import (
     Waiting,
     Wish,
 )
+from radd.encoder import Encoder
 from radd.errors import ModelError
 from radd.hot_swap import HotSwapDetector
 from radd.registry import BundleEntry, in_use, list_entries, manifests
 from storage.learning import Learning
 from storage.queries import Reader
+from storage.review import Reviews
 from training.config import RetrainSettings
 
 SHOWN = 50  # decisions and retrainings, newest first
@@ -56,6 +58,12 @@ class LearningActions(Protocol):
     ) -> tuple[Sequence[Any], Sequence[Any], list[str]]:
         """The clips eligible for training, the new ones among them, and the excluded ones in
         words.
+        """
+        ...
+
+    def enrol(self, reviews: Reviews, encoder: Encoder) -> dict[str, int | str]:
+        """Add agreed clips to the index of an encoder: the number of blocks of each, or what is in
+        the way.
         """
         ...
 

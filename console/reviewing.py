@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -39,13 +40,20 @@ Since = Annotated[
     datetime | None, Query(description="began at this time or later; UTC unless it has a zone")
 ]
 log = logging.getLogger(__name__)
+Enrol = Callable[[Reviews, Encoder], dict[str, int | str]]
+"""adds agreed clips to an encoder's index: the number of blocks of each, or what is in the way"""
 REFUSALS: dict[int | str, dict[str, Any]] = {
     code: {"model": Problem} for code in (400, 401, 403, 404, 422, 429, 503)
 }
 
 
 def routes(
-    reader: Reader, reviews: Reviews, judge: Predictor, champion: HotSwapDetector, meters: Metrics
+    reader: Reader,
+    reviews: Reviews,
+    enrol: Enrol,
+    judge: Predictor,
+    champion: HotSwapDetector,
+    meters: Metrics,
 ) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["review"], responses=REFUSALS)
 
@@ -130,16 +138,16 @@ def routes(
         outcome = reviews.label([id], answer.label, reviewer, answer.reason)
         meters.labels.labels(answer.label.value).inc()
         if encoder := champion.now.encoder:
-            after.add_task(_remember, reviews, encoder)
+            after.add_task(_remember, enrol, reviews, encoder)
         return Outcome(review=outcome[id])
 
     return router
 
 
-def _remember(reviews: Reviews, encoder: Encoder) -> None:
+def _remember(enrol: Enrol, reviews: Reviews, encoder: Encoder) -> None:
     """Add agreed clips to the index; problems are logged, and tried again with the next label."""
     try:
-        learnt = reviews.remember(encoder)
+        learnt = enrol(reviews, encoder)
         refusals = [
             f"{sha256}: {result}" for sha256, result in learnt.items() if isinstance(result, str)
         ]

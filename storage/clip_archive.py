@@ -10,15 +10,15 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterator, Set
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
 
 from radd.errors import AudioError, ConfigError
-from radd.flac import flac_samples
 from radd.private_files import make_directory, opener, write_bytes
 from storage.records import TEXT_CHARACTERS
 from storage.review import STATES, Label, Reviews
@@ -67,9 +67,11 @@ def export_clips(reviews: Reviews, directory: Path, states: list[str]) -> int:
     return count
 
 
-def import_clips(reviews: Reviews, directory: Path) -> dict[str, int]:
+def import_clips(
+    reviews: Reviews, directory: Path, decode: Callable[[bytes], np.ndarray]
+) -> dict[str, int]:
     """Add what an export contains and the database lacks, all or nothing. Returns the numbers of
-    `clips`, `alerts`, `labels`.
+    `clips`, `alerts`, `labels`. `decode` turns FLAC bytes into samples, or raises AudioError.
 
     Existing rows are unchanged. Labels are added to the existing ones and counted by this
     database's own quorum. Raises ConfigError, with file and line, for invalid content.
@@ -78,7 +80,7 @@ def import_clips(reviews: Reviews, directory: Path) -> dict[str, int]:
     with reviews.database.transaction() as connection:
         for place, said in _lines(directory / LINES):
             try:
-                clip = _clip(said, directory)
+                clip = _clip(said, directory, decode)
                 for name, count in _add(reviews, connection, clip, said).items():
                     added[name] += count
             except _Unfit as unfit:
@@ -146,7 +148,7 @@ def _lines(file: Path) -> Iterator[tuple[str, Any]]:
         raise ConfigError(f"{file} is not UTF-8 text: {error}; nothing was imported") from None
 
 
-def _clip(said: Any, directory: Path) -> Row:
+def _clip(said: Any, directory: Path, decode: Callable[[bytes], np.ndarray]) -> Row:
     """The row of a line's clip, with its audio."""
     if not isinstance(said, dict) or said.keys() != {"clip", "labels", "alerts"}:
         raise _Unfit('expected an object with "clip", "labels" and "alerts"')
@@ -163,7 +165,7 @@ def _clip(said: Any, directory: Path) -> Row:
         flac = file.read_bytes()
         if hashlib.sha256(flac).hexdigest() != row["sha256"]:
             raise _Unfit(f"{file} has other audio than its name says (SHA-256 mismatch)")
-        samples = flac_samples(flac)
+        samples = decode(flac)
     except OSError as error:
         raise _Unfit(f"cannot read {file}: {error.strerror}") from None
     except AudioError as error:

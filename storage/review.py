@@ -12,13 +12,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Literal, get_args
 
+import numpy as np
 import sqlalchemy as sa
 
-from radd.encoder import Encoder
-from radd.errors import AudioError, ConfigError
-from radd.flac import flac_samples
-from radd.overlay import Provenance, references_in
+from radd.errors import ConfigError
 from radd.ranges import check
+from radd.references import Reference
 from storage.database import Database
 from storage.overlay import Review, enter, leave
 from storage.records import SAMPLE, storable
@@ -87,6 +86,24 @@ class Question:
     after: str | None = None
     """the last clip of the previous page"""
     limit: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class AgreedClip:
+    """A clip whose label is agreed, to be encoded for the index."""
+
+    sha256: str
+    review: str
+    """fake or real"""
+    source: str
+    flac: bytes
+    first_sample: int
+    """where the labelled voice begins"""
+
+    @property
+    def label(self) -> str:
+        """The agreed label in the terms of the index."""
+        return IN_INDEX[self.review]
 
 
 def agreed(history: Iterable[tuple[str, str]], quorum: int) -> str:
@@ -323,15 +340,11 @@ class Reviews:
             connection.execute(indexed_clips.delete().where(indexed_clips.c.clip_sha256 == sha256))
         return history + rows
 
-    def remember(self, encoder: Encoder) -> dict[str, int | str]:
-        """Add clips with an agreed label that this encoder's index lacks to its overlay.
-
-        Returns by SHA-256 the number of blocks, or an error text. Completes what a killed run left
-        undone.
-        """
+    def not_in_index(self, encoder_id: str) -> Sequence[str]:
+        """Clips with an agreed label that this encoder's index lacks, by SHA-256."""
         known = sa.exists().where(
             indexed_clips.c.clip_sha256 == alerts.c.clip_sha256,
-            indexed_clips.c.encoder_id == encoder.id,
+            indexed_clips.c.encoder_id == encoder_id,
         )
         waiting = (
             sa.select(alerts.c.clip_sha256)
@@ -342,19 +355,10 @@ class Reviews:
             alerts.c.review.in_(list(IN_INDEX)), clips.c.state == "stored", ~known
         )
         with self.database.transaction() as connection:
-            due = sorted(connection.scalars(waiting))
-        done: dict[str, int | str] = {}
-        for sha256 in due:
-            try:
-                done[sha256] = self._enter(sha256, encoder)
-            except (AudioError, ConfigError) as error:
-                done[sha256] = str(error)
-        return done
+            return sorted(connection.scalars(waiting))
 
-    def _enter(self, sha256: str, encoder: Encoder) -> int:
-        """For a fake only from the start of its alert: before it, in a call that is taken over, a
-        person speaks.
-        """
+    def agreed_clip(self, sha256: str) -> AgreedClip | None:
+        """A clip with its agreed label; None if the label or the audio is gone by now."""
         before = (alerts.c.began_samples - alerts.c.clip_start_samples).label("before")
         clip = (
             sa.select(alerts.c.review, before, streams.c.source, clips.c.flac)
@@ -365,31 +369,38 @@ class Reviews:
         with self.database.transaction() as connection:
             row = connection.execute(clip.where(clips.c.sha256 == sha256).limit(1)).one_or_none()
         if row is None or row.review not in IN_INDEX or row.flac is None:
-            return 0
-        known = Provenance(
-            IN_INDEX[row.review],
-            "-" if row.review == Label.REAL else "unknown",
-            row.source,
-            "private",
-        )
+            return None
+        # before the alert, in a call that is taken over, a person speaks
         first = row.before if row.review == Label.FAKE else 0
-        references, vectors = references_in(flac_samples(row.flac), encoder, known, first)
+        return AgreedClip(sha256, row.review, row.source, row.flac, first)
+
+    def add_to_index(
+        self,
+        clip: AgreedClip,
+        encoder_id: str,
+        references: Sequence[Reference],
+        vectors: np.ndarray,
+    ) -> int:
+        """Add the blocks of an agreed clip, vectors float32 (n, width), to this encoder's overlay.
+
+        Returns their number; 0 if the clip is there already or its label has changed.
+        """
         with self.database.transaction() as connection:
             said = [
                 label
-                for label in self.lock(connection, [sha256]).get(sha256, [])
-                if label["label"] == row.review
+                for label in self.lock(connection, [clip.sha256]).get(clip.sha256, [])
+                if label["label"] == clip.review
             ]
             now = connection.scalar(
-                sa.select(alerts.c.review).where(alerts.c.clip_sha256 == sha256).limit(1)
+                sa.select(alerts.c.review).where(alerts.c.clip_sha256 == clip.sha256).limit(1)
             )
-            mine = {"clip_sha256": sha256, "encoder_id": encoder.id}
+            mine = {"clip_sha256": clip.sha256, "encoder_id": encoder_id}
             is_known = sa.select(indexed_clips.c.blocks).filter_by(**mine)
-            if now != row.review or connection.scalar(is_known) is not None:
+            if now != clip.review or connection.scalar(is_known) is not None:
                 return 0
             if references:
                 review = Review(said[-1]["reviewer"], said[-1]["reason"])
-                enter(connection, encoder.id, references, vectors, review, sha256)
+                enter(connection, encoder_id, references, vectors, review, clip.sha256)
             connection.execute(indexed_clips.insert().values(**mine, blocks=len(references)))
         return len(references)
 

@@ -270,6 +270,24 @@ def test_law_12_the_composition_root_only_wires():
     assert libraries == {}
 
 
+def test_law_12_storage_holds_rows_only():
+    """It takes vectors and bytes; whoever calls it opens audio and encodes."""
+    opens = {"argparse", "radd.bundle", "radd.detector", "radd.encoder", "radd.files", "radd.vad"}
+    assert {
+        module: found
+        for module in modules()
+        if top(module) == "storage" and (found := imports(module) & opens)
+    } == {}
+
+
+def test_law_12_the_console_is_given_what_it_needs_of_retraining():
+    assert [
+        module
+        for module in modules()
+        if top(module) == "console" and "retraining" in {top(name) for name in imports(module)}
+    ] == []
+
+
 def test_law_12_entry_points_parse_call_and_exit():
     lines = {door: len(source(door).splitlines()) for door in DOORS}
     assert {door: n for door, n in lines.items() if n > 60} == {}

@@ -36,6 +36,7 @@ from radd.errors import ConfigError
 from radd.files import load_speech
 from radd.flac import clip_sha256, flac_bytes
 from radd.types import Gap, Sample
+from retraining.enrolment import enrol
 from storage import tables
 from storage.clip_archive import export_clips
 from storage.database import Database
@@ -241,7 +242,7 @@ class LabelHistory(RuleBasedStateMachine):
         with Reviews(self.settings.url, self.quorum) as reviews:
             told = reviews.label([id], label, name, "")
             if learn:
-                reviews.remember(SumEncoder())
+                enrol(reviews, SumEncoder())
         self.count[id] += self.said[id].get(name) != label
         self.said[id][name] = label
         assert told == {id: self.expected(id)}
@@ -249,8 +250,8 @@ class LabelHistory(RuleBasedStateMachine):
     @rule()
     def learn(self):
         with Reviews(self.settings.url, self.quorum) as reviews:
-            reviews.remember(SumEncoder())
-            assert reviews.remember(SumEncoder()) == {}, "learning twice learns nothing"
+            enrol(reviews, SumEncoder())
+            assert enrol(reviews, SumEncoder()) == {}, "learning twice learns nothing"
         for id, sha256 in zip(self.ids, self.sha256s, strict=True):
             if self.expected(id) in ("fake", "real"):
                 assert self.learnt(sha256), "what is agreed is in the index once it was learnt"
@@ -309,9 +310,9 @@ def test_a_confirmed_clip_is_in_the_index_until_minds_change(settings, reviews, 
     heard = flagged(clip=spoken)
     keep(settings, heard, source="call 7")
     sha256 = clip_sha256(heard.clip)
-    assert reviews.remember(encoder) == {}
+    assert enrol(reviews, encoder) == {}
     reviews.label([heard.id], Label.FAKE, "ann", "sounds metallic")
-    ((learnt, blocks),) = reviews.remember(encoder).items()
+    ((learnt, blocks),) = enrol(reviews, encoder).items()
     assert learnt == sha256 and blocks > 3
     with OverlayStore(settings.url, encoder.id) as store:
         overlay = store.read()
@@ -325,7 +326,7 @@ def test_a_confirmed_clip_is_in_the_index_until_minds_change(settings, reviews, 
         assert one(settings.url, tables.alerts, id=heard.id)["review"] == "conflict"
         assert len(store.read()) == 0 and store.read().version > overlay.version
         reviews.label([heard.id], Label.REAL, "ann", "it was the line")
-        ((learnt, blocks),) = reviews.remember(encoder).items()
+        ((learnt, blocks),) = enrol(reviews, encoder).items()
         assert learnt == sha256 and {r.label for r in store.read().sides[0].references} == {
             "bonafide"
         }
@@ -339,7 +340,7 @@ def test_who_spoke_before_the_alert_is_no_fake(settings, reviews, spoken, encode
     entered = {}
     for label, side in ((Label.REAL, 0), (Label.FAKE, 1)):
         reviews.label([heard.id], label, "ann", "")
-        reviews.remember(encoder)
+        enrol(reviews, encoder)
         with OverlayStore(settings.url, encoder.id) as store:
             entered[label] = {r.start_s for r in store.read().sides[side].references}
     assert entered[Label.FAKE] == {
@@ -354,9 +355,9 @@ def test_another_encoder_learns_what_is_agreed_too(settings, reviews, spoken, en
     heard = flagged(clip=spoken)
     keep(settings, heard)
     reviews.label([heard.id], Label.FAKE, "ann", "")
-    first = reviews.remember(encoder)
+    first = enrol(reviews, encoder)
     encoder.id = "another"
-    assert reviews.remember(encoder) == first
+    assert enrol(reviews, encoder) == first
     reviews.label([heard.id], Label.UNSURE, "ann", "")
     assert (
         rows(settings.url, tables.overlay_references)
@@ -452,7 +453,7 @@ def label_forever(url, ids, acknowledged, seed, ready):
             log.write(f"p{seed} {number} {ids[which]} {label.value}\n")
             log.flush()
             ready.set()
-            reviews.remember(encoder)
+            enrol(reviews, encoder)
 
 
 def test_kill_9_while_labelling_loses_nothing_and_doubles_nothing(
@@ -482,7 +483,7 @@ def test_kill_9_while_labelling_loses_nothing_and_doubles_nothing(
         "no acknowledged label is lost"
     )
     with Reviews(settings.url, 1) as reviews:
-        reviews.remember(encoder)
+        enrol(reviews, encoder)
         for event in heard:
             sha256 = clip_sha256(event.clip)
             history = [row for row in kept if row["clip_sha256"] == sha256]

@@ -9,8 +9,8 @@ from dataclasses import asdict
 from app.installation import installation
 from app.options.index import LABELS
 from radd.overlay import Provenance
+from retraining.reference_store import ReferenceStore
 from storage.overlay import Review
-from storage.reference_store import ReferenceStore
 
 NOT_HEEDED = (
     "warning: this bundle has no measured weight for confirmed references: they are shown as "
