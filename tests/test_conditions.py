@@ -317,5 +317,5 @@ def test_a_slip_of_the_pen_is_told(known, where, words):
     with pytest.raises(ProtocolError, match="exclude all 8 trials"):
         Filter(("lang=en", "dataset=LJ")).chosen(trials)
     (known / "other.csv").write_text("utt,lang\nothers,en\n")
-    with pytest.raises(ProtocolError, match="knows none of 8 trials such as utt0"):
+    with pytest.raises(ProtocolError, match="has none of 8 trials such as utt0"):
         described(trials, known / "other.csv")

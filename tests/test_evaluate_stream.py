@@ -184,7 +184,7 @@ def test_a_recording_of_ones_own_is_heard_in_pieces_or_by_telephone(talk, tmp_pa
         ).hear(own)
         assert len(found.hops) == len(sound) // 2048
     listening = Listening(lambda: monitor(BrightnessDetector()), AudioFolder(tmp_path), "clean")
-    with pytest.raises(AudioError, match="no sound of the name gone"):
+    with pytest.raises(AudioError, match="no audio file named gone"):
         listening.hear(replace(own, clips=("gone",)))
 
 

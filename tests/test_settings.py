@@ -81,7 +81,7 @@ def test_variables_of_others_do_not_matter():
         ),
         ("[decision]\nprior = nan\n", r"own.toml:2: prior = nan"),
         ("prior = 0.5\n", r"own.toml:1: unknown section \[prior\]"),
-        ("capture = 3\n", r"own.toml:1: capture stands outside a section"),
+        ("capture = 3\n", r"own.toml:1: capture is outside any section"),
         ("[capture\n", r"own.toml is not valid TOML"),
     ],
 )
