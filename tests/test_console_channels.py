@@ -82,7 +82,7 @@ def test_law_a_damaged_upload_has_the_score_of_evaluate(console, loaded, fake, t
     data = data[: len(data) * 2 // 3] if kind == "wav" else damaged(data, 0.4, 3_000)
     (tmp_path / f"clip.{kind}").write_bytes(data)
     judged = predict(console(), data).json()
-    scored = ClipScorer(loaded.detector, AudioFolder(tmp_path)).score("clip")
+    scored = ClipScorer(loaded, AudioFolder(tmp_path)).score("clip")
     assert judged["llr"] == pytest.approx(scored.llr, abs=1e-4)
     assert "truncated or damaged" in judged["warnings"][0]
 
