@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from console.report_text import in_words, limits
+from console.report_text import confirmed_in_words, in_words, limits
 from console.schemas import Neighbour, Prediction, Segment, Span
 from radd.errors import AudioError
 from radd.hot_swap import HotSwapDetector
@@ -64,13 +64,17 @@ class Predictor:
             for event in events
             if isinstance(event, Alert) and event.state is AlertState.CLOSE
         ]
+        moved = [score.moved_llr for score in whole if score.llr is not None]
+        moved_llr = float(np.mean(moved)) if moved else None
         headline, confidence = in_words(llr, verdict, reason, alerts, segments)
+        confidence += confirmed_in_words(moved_llr)
         return Prediction(
             verdict=verdict,
             headline=headline,
             confidence=confidence,
             reason=reason,
             llr=llr,
+            moved_llr=moved_llr,
             p_spoof=self.p_spoof(llr),
             duration_s=seconds(end),
             segments=segments,

@@ -13,6 +13,7 @@ from radd.types import Verdict
 PARTLY = 0.15
 STEPS = ((3, "hardly any"), (10, "weak"), (100, "moderate"), (math.inf, "strong"))
 """upper bounds of the likelihood ratio for each word for the strength of evidence"""
+NEXT_TO_NOTHING = 0.05  # nats
 VERDICTS = {
     Verdict.BONAFIDE: "A person",
     Verdict.SUSPECT: "Suspect",
@@ -61,6 +62,19 @@ def in_words(
             f"A synthetic voice is heard from {parts}; elsewhere a person. {whole}",
         )
     return VERDICTS[verdict], whole
+
+
+def confirmed_in_words(moved_llr: float | None) -> str:
+    """What recordings that people confirmed did to the LLR, as a sentence that follows others;
+    empty where it is next to nothing.
+    """
+    if moved_llr is None or abs(moved_llr) < NEXT_TO_NOTHING:
+        return ""
+    side = "a person" if moved_llr > 0 else "a synthetic voice"
+    return (
+        f" Recordings that people have confirmed moved this by a factor of "
+        f"{math.exp(min(abs(moved_llr), 20)):.1f} towards {side}."
+    )
 
 
 def limits(card: str) -> list[str]:

@@ -76,6 +76,10 @@ class Prediction(BaseModel):
     confidence: str = Field(description="its interpretation, in sentences")
     reason: str | None = Field(description="why nothing could be measured; null if something was")
     llr: float | None = LLR
+    moved_llr: float | None = Field(
+        description="how far recordings that people confirmed have moved llr, in nats, higher = "
+        "towards bona fide; null: not measured"
+    )
     p_spoof: float | None = P_SPOOF
     duration_s: float
     segments: list[Segment] = Field(description="one per second, in order, without gaps")
@@ -101,6 +105,7 @@ class Prediction(BaseModel):
                 ),
                 "reason": None,
                 "llr": -3.1,
+                "moved_llr": 0.0,
                 "p_spoof": 0.957,
                 "duration_s": 2.0,
                 "segments": [

@@ -4,15 +4,18 @@ length of speech.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from radd.errors import ModelError
-from radd.index import FAR
+from radd.index import FAR, Closeness
 
 PARTS = ("spectrum", "encoder", "retrieval")
+LONE = 0.25  # share of an LLR that confirmations of one source or one reviewer may move
+STEP = (0.75, 1.5)  # nats for each further independent confirmation: of real, of fake recordings
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +72,37 @@ class Calibration:
         row = [np.interp(speech_s, self.speech_s, column) for column in zip(*rows, strict=True)]
         return float(np.dot(row[:-1], scores) + row[-1])
 
-    def overrule(self, llr: float, closeness: Sequence[float]) -> float:
-        """The LLR after confirmed references are taken into account.
+    def overrule(self, llr: float, closeness: Sequence[Closeness]) -> float:
+        """The LLR once people's confirmations of real and of fake recordings have been heard.
 
-        The closeness to a confirmed reference is independent evidence, so its log-likelihood ratio
-        is added: a confirmed fake lowers the LLR, a confirmed person raises it. The contribution is
-        limited to 0 ... cap, so that a confirmation never counts against its own label.
+        The closeness to a confirmed reference is evidence of its own, and its log likelihood ratio
+        is added: that of a confirmed fake speaks for a fake, that of a confirmed person's voice for
+        a person. It counts from 0 to its cap, so that a confirmation never speaks against its own
+        label, and within the bounds of `most_moved`, so that nobody blinds the detector.
         """
-        for direction, near, (weight, offset, cap) in zip(
-            (1, -1), closeness, self.closeness, strict=False
+        moved = 0.0
+        for direction, step, near, row in zip(
+            (1, -1), STEP, closeness, self.closeness, strict=False
         ):
-            llr += direction * max(0.0, min(cap, weight * near + offset))
-        return llr
+            moved += direction * min(_evidence(near.near, row), most_moved(llr, step, near, row))
+        return llr + moved
+
+
+def most_moved(llr: float, step: float, near: Closeness, row: tuple[float, float, float]) -> float:
+    """How far confirmations of one label may move an LLR, in nats.
+
+    A recording that is heard again: without bound. Confirmations of one source or one reviewer: by
+    a quarter of the LLR and no more than one step, so that they never decide for which side it
+    speaks. Each further independent confirmation, of another source by another reviewer: one step
+    more, smaller for a person's voice than for a fake.
+    """
+    if near.is_again:
+        return math.inf
+    independent = sum(_evidence(one, row) > 0 for one in near.independent)
+    return step * (independent - 1) if independent > 1 else min(step, LONE * abs(llr))
+
+
+def _evidence(near: float, row: tuple[float, float, float]) -> float:
+    """For its own label, in nats, 0 or more."""
+    weight, offset, cap = row
+    return max(0.0, min(cap, weight * near + offset))

@@ -284,7 +284,7 @@ class RaddDetector(Scorer[DetectorState]):
         score: float | None,
     ) -> Judgement:
         speech_s = speech_seconds(sound, self.gate.speech_threshold)
-        llr = None
+        llr, moved = None, 0.0
         if score is not None:
             n = len(blocks)
             parts = (
@@ -294,9 +294,9 @@ class RaddDetector(Scorer[DetectorState]):
             )
             llr = self.calibration.llr(speech_s, score, *parts)
             if blocks and self.calibration.closeness:
-                llr = self.calibration.overrule(
-                    llr, self.index.closeness(np.array([b.vector for b in blocks]))
-                )
+                near = self.index.closeness(np.array([b.vector for b in blocks]))
+                before, llr = llr, self.calibration.overrule(llr, near)
+                moved = llr - before
         return Judgement(
             llr=llr,
             refusal=refusal[0] if refusal else None,
@@ -305,6 +305,7 @@ class RaddDetector(Scorer[DetectorState]):
             window_samples=len(sound.speech) * SPEECH_SAMPLES,
             speech_s=speech_s,
             level_dbfs=sound.part(slice(-_FRAMES, None)).level_dbfs(),
+            moved_llr=moved,
         )
 
 

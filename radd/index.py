@@ -52,6 +52,24 @@ class SearchResult(NamedTuple):
     """closest references of both labels, closest first"""
 
 
+class Closeness(NamedTuple):
+    """How near a window is to confirmed recordings of one label; see radd/overlay.py for the
+    scale.
+    """
+
+    near: float
+    """to the nearest, higher = nearer; FAR where there are none"""
+    independent: tuple[float, ...] = ()
+    """to the nearest of each confirmation that has neither source nor reviewer in common with those
+    before it, the nearest first
+    """
+    is_again: bool = False
+    """whether it is a confirmed recording itself that is heard again"""
+
+
+NOTHING_NEAR = Closeness(FAR)
+
+
 class Memory(NamedTuple):
     """Memory used by references, in bytes."""
 
@@ -452,8 +470,8 @@ class BundleIndex:
         real, fake = self.sides_near(embedding, n)
         return SearchResult(margin(real, fake), nearest(real + fake, n))
 
-    def closeness(self, embeddings: np.ndarray) -> tuple[float, float]:
-        return FAR, FAR
+    def closeness(self, embeddings: np.ndarray) -> tuple[Closeness, Closeness]:
+        return NOTHING_NEAR, NOTHING_NEAR
 
     def sides_near(self, embedding: np.ndarray, n: int) -> list[list[Hit]]:
         """The n nearest real and the n nearest fake references, but at least MARGIN_NEIGHBOURS of

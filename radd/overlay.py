@@ -26,10 +26,12 @@ import numpy as np
 
 from radd.encoder import BLOCK_SAMPLES, Encoder, speech_blocks
 from radd.errors import ModelError
+from radd.independence import Vouchers, likeness_to_itself
 from radd.index import (
-    FAR,
     LABELS,
+    NOTHING_NEAR,
     BundleIndex,
+    Closeness,
     ExactSide,
     SearchResult,
     Side,
@@ -61,6 +63,9 @@ DAMAGED, ANEW = (
     "the confirmed references are damaged",
     "remove and add them again with train.py index",
 )
+BLOCK_S = seconds(BLOCK_SAMPLES)
+OUT_OF_STEP = 0.3  # of a block: a recording is stored in blocks a quarter of one apart
+LEAST_AGAIN = 2.0  # closeness below which no recording is looked for again
 # between the blocks of a confirmed recording: small enough that one of them matches at any offset
 STEP_HOPS = 2
 
@@ -83,6 +88,8 @@ class RecordingKey(NamedTuple):
     confirmed: datetime | None
     """None if not recorded"""
     blocks: int
+    reviewers: frozenset[str] = frozenset()
+    """who confirmed it, each person by one name; empty if not recorded"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +206,7 @@ class OverlaidIndex:
         self._bundled = bundled.without(overlay.removed) if overlay.removed else bundled
         self._confirmed = overlay.sides
         self._known = [
-            ConfirmedSide(side, *voices) if len(side) else None
+            ConfirmedSide(side, overlay.recordings, *voices) if len(side) else None
             for side, voices in zip(
                 overlay.sides, permutations(self._bundled.sample(MEASURED)), strict=True
             )
@@ -211,37 +218,68 @@ class OverlaidIndex:
         both = [k + c for k, c in zip(known, confirmed, strict=True)]
         return SearchResult(margin(*known), nearest(both[0] + both[1], n))
 
-    def closeness(self, embeddings: np.ndarray) -> tuple[float, float]:
+    def closeness(self, embeddings: np.ndarray) -> tuple[Closeness, Closeness]:
         real, fake = (
-            FAR if known is None else known.closeness(embeddings) for known in self._known
+            NOTHING_NEAR if known is None else known.closeness(embeddings) for known in self._known
         )
         return real, fake
 
 
 class ConfirmedSide:
-    """The confirmed recordings of one label, prepared for comparison with windows."""
+    """The confirmed recordings of one label, as a window is compared with them."""
 
-    def __init__(self, side: Side, label: np.ndarray, other: np.ndarray) -> None:
-        """Known references of the same and of the other label, float32 (n, width) and (m,
-        width).
+    def __init__(
+        self,
+        side: Side,
+        recordings: Mapping[str, RecordingKey],
+        label: np.ndarray,
+        other: np.ndarray,
+    ) -> None:
+        """Who confirmed what, and known references of the same and of the other label, float32 (n,
+        width) and (m, width).
         """
-        self._spread = Spread(label, other)
+        self._side, self._spread = side, Spread(label, other)
         passage = side.references.passages(PASSAGE_S)
         order = np.argsort(passage, kind="stable")
         begins = np.flatnonzero(np.diff(passage[order], prepend=-1))
-        self._passages = self._spread.of(np.add.reduceat(side.vectors()[order], begins))
+        vectors = side.vectors()
+        self._passages = self._spread.of(np.add.reduceat(vectors[order], begins))
+        heads = list(side.references.part(order[begins]))
+        self._vouchers = Vouchers(
+            [one.source for one in heads], [recordings[one.id].reviewers for one in heads]
+        )
+        self._itself = likeness_to_itself(side.references, vectors)
         near = self._near(self._spread.of(_voices(other)))
         self._middle, self._deviation = (
             near.mean(axis=0),
             np.maximum(near.std(axis=0), LEAST_SPREAD),
         )
 
-    def closeness(self, embeddings: np.ndarray) -> float:
-        """Closeness of the vectors of a window's blocks, float32 (n, width), in standard deviations
-        of the cohort.
+    def closeness(self, embeddings: np.ndarray) -> Closeness:
+        """Of the vectors of a window's blocks, float32 (n, width), in deviations of the cohort."""
+        cosines = self._passages @ self._spread.of(embeddings.sum(axis=0))
+        nearest = np.sort(np.partition(cosines, -min(NEAREST, len(cosines)))[-NEAREST:])[::-1]
+        means = np.cumsum(nearest) / np.arange(1, len(nearest) + 1)
+        near = float(((means - self._middle) / self._deviation).max())
+        others = (self._vouchers.independent(cosines) - self._middle[0]) / self._deviation[0]
+        return Closeness(
+            near, tuple(others.tolist()), near > LEAST_AGAIN and self._is_again(embeddings)
+        )
+
+    def _is_again(self, embeddings: np.ndarray) -> bool:
+        """Whether two or more blocks are as near to blocks of one recording as those are to each
+        other, and follow one another as there.
         """
-        near = self._near(self._spread.of(embeddings.sum(axis=0))[None])
-        return float(((near - self._middle) / self._deviation).max())
+        cosines, known = zip(
+            *(self._side.nearest(vector, 1)[0] for vector in embeddings), strict=True
+        )
+        steps = np.diff([reference.start_s for reference in known]) / BLOCK_S
+        is_one = len(known) > 1 and len({reference.id for reference in known}) == 1
+        is_in_step = bool(np.all(np.rint(steps) >= 1)) and bool(
+            np.all(np.abs(steps - np.rint(steps)) <= OUT_OF_STEP)
+        )
+        likeness = self._itself.get(known[0].id, np.inf)
+        return is_one and is_in_step and float(np.mean(cosines)) >= likeness
 
     def _near(self, directions: np.ndarray) -> np.ndarray:
         """Mean cosines to the one and to the two nearest passages, if there are that many, float32

@@ -78,6 +78,11 @@ class References(Sequence[Reference]):
         return np.array([origin.label for origin in self._known] or [""])[self._origins]
 
     @property
+    def starts(self) -> np.ndarray:
+        """Seconds into their recordings, float64 (n,)."""
+        return self._starts
+
+    @property
     def nbytes(self) -> int:
         return self._ids.nbytes + self._origins.nbytes + self._starts.nbytes
 

@@ -97,6 +97,8 @@ class Score:
     """RMS level of the hop, dB re full scale, at least -120"""
     latency_ms: float | None
     """from the arrival of the last sample to the score; None if the source has no clock"""
+    moved_llr: float = 0.0
+    """how far confirmed references have moved `llr`, nats, higher = to bona fide"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +236,8 @@ class Judgement:
     window_samples: int
     speech_s: float
     level_dbfs: float
+    moved_llr: float = 0.0
+    """how far confirmed references have moved `llr`, nats, higher = to bona fide"""
 
 
 class Shed(IntEnum):

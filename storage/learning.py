@@ -14,8 +14,9 @@ import sqlalchemy as sa
 
 from storage.database import Database
 from storage.lease import Lease
+from storage.people import person
 from storage.records import SAMPLE, storable
-from storage.review import IN_INDEX, Label, person, utc_now
+from storage.review import IN_INDEX, Label, utc_now
 from storage.tables import (
     alerts,
     clips,

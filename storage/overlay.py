@@ -18,11 +18,13 @@ from radd.overlay import Overlay, RecordingKey
 from radd.references import Origin, Reference, References
 from radd.types import SAMPLE_RATE_HZ, seconds
 from storage.database import Database
+from storage.people import IMPORTED, is_imported, person
 from storage.tables import overlay_references as added
 from storage.tables import overlay_removals as removals
 from storage.tables import overlay_versions as versions
 
 FLOAT32 = np.dtype("<f4")
+REVIEWERS = "\n"  # between the names of those who confirmed one recording
 TOGETHER = 200  # recordings whose blocks are read in one query
 
 
@@ -31,6 +33,7 @@ class Review:
     """Who changed the index, and why."""
 
     reviewer: str
+    """or several, REVIEWERS between them"""
     reason: str
 
 
@@ -82,12 +85,15 @@ class OverlayStore:
                 return None
             columns = added.c.id, added.c.label, added.c.added_utc
             there = (
-                sa.select(*columns, sa.func.count())
+                sa.select(*columns, sa.func.count(), sa.func.min(added.c.reviewer))
                 .where(self._mine(added))
                 .group_by(*columns)
                 .order_by(*columns)
             )
-            recordings = {id: RecordingKey(*rest) for id, *rest in connection.execute(there)}
+            recordings = {
+                id: RecordingKey(*rest, _people(reviewers))
+                for id, *rest, reviewers in connection.execute(there)
+            }
             known, vectors = self._blocks(connection, self._latest.unknown(recordings))
             removed = frozenset(
                 connection.scalars(sa.select(removals.c.reference_id).where(self._mine(removals)))
@@ -239,6 +245,12 @@ def enter(
         ],
     )
     return True
+
+
+def _people(reviewers: str) -> frozenset[str]:
+    """Those who confirmed a recording; whoever labelled elsewhere is no further person."""
+    names = [name for name in reviewers.split(REVIEWERS) if person(name)]
+    return frozenset(person(IMPORTED if is_imported(name) else name) for name in names)
 
 
 def leave(connection: sa.Connection, clip_sha256: str) -> int:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import sqlalchemy as sa
@@ -19,7 +18,8 @@ from radd.errors import ConfigError
 from radd.ranges import check
 from radd.references import Reference
 from storage.database import Database
-from storage.overlay import Review, enter, leave
+from storage.overlay import REVIEWERS, Review, enter, leave
+from storage.people import is_imported, person
 from storage.records import SAMPLE, storable
 from storage.tables import (
     alerts,
@@ -55,6 +55,15 @@ class Label(StrEnum):
     FAKE = "fake"
     REAL = "real"
     UNSURE = "unsure"
+    WITHDRAWN = "withdrawn"
+    """an answer that was taken back counts for nothing"""
+
+
+class Quorum(NamedTuple):
+    """By how many reviewers a label has to lead the other one before it counts."""
+
+    fake: int
+    real: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +71,17 @@ class ReviewSettings:
     """The section [review] of config.toml."""
 
     quorum: int
+    quorum_real: int
 
     def __post_init__(self):
-        check(self, quorum=(1, 2))
+        check(self, quorum=(1, 2), quorum_real=(0, 2))
+
+    def among(self, registered: int) -> Quorum:
+        """The quorum where so many reviewers are registered; where there are two or more, one alone
+        does not call a voice real unless quorum_real says so.
+        """
+        usual = max(self.quorum, 2) if registered > 1 else self.quorum
+        return Quorum(self.quorum, self.quorum_real or usual)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,28 +123,27 @@ class AgreedClip:
         return IN_INDEX[self.review]
 
 
-def agreed(history: Iterable[tuple[str, str]], quorum: int) -> str:
+def agreed(history: Iterable[tuple[str, str]], quorum: int | Quorum) -> str:
     """The state that labels (reviewer, label), in order of arrival, add up to: one of STATES except
     expired.
 
     The latest label of each reviewer counts. `fake` or `real` is agreed if it leads the other by
-    `quorum` reviewers. With labels on both sides and no such lead it is a conflict.
+    its quorum of reviewers. With labels on both sides and no such lead it is a conflict. Imported
+    labels count only if nobody here has called the clip fake or real.
     """
-    latest = {person(reviewer): label for reviewer, label in history}
-    votes = Counter(latest.values())
+    of = quorum if isinstance(quorum, Quorum) else Quorum(quorum, quorum)
+    latest = {person(reviewer): (reviewer, label) for reviewer, label in history}
+    local = [label for reviewer, label in latest.values() if not is_imported(reviewer)]
+    is_told_here = any(label in IN_INDEX for label in local)
+    votes = Counter(local if is_told_here else [label for _, label in latest.values()])
     fakes, reals = votes[Label.FAKE], votes[Label.REAL]
-    if abs(fakes - reals) >= quorum:
-        return Label.FAKE if fakes > reals else Label.REAL
+    if fakes - reals >= of.fake:
+        return Label.FAKE
+    if reals - fakes >= of.real:
+        return Label.REAL
     if fakes and reals:
         return "conflict"
     return Label.UNSURE if votes[Label.UNSURE] and not fakes + reals else "pending"
-
-
-def person(reviewer: str) -> str:
-    """A reviewer's name for comparison: case, spaces and Unicode forms do not make a second
-    person.
-    """
-    return " ".join(unicodedata.normalize("NFKC", reviewer).casefold().split())
 
 
 Rows = list[dict[str, Any]]  # an alias, because the class has a method called list
@@ -140,7 +156,7 @@ class Reviews:
     raises ConfigError for an id that matches none or several, and the errors of Database.
     """
 
-    def __init__(self, url: str, quorum: int):
+    def __init__(self, url: str, quorum: int | Quorum):
         self.database = Database(url)
         self.quorum = quorum
 
@@ -278,6 +294,11 @@ class Reviews:
         reviewer, reason = storable(reviewer), storable(reason)
         if not person(reviewer):
             raise ConfigError("a label needs the name of its reviewer: --reviewer NAME")
+        if is_imported(reviewer):
+            raise ConfigError(
+                f"reviewer {reviewer[:80]!r}: names that begin so are those of imported labels; "
+                "give another one"
+            )
         with self.database.transaction() as connection:
             found = [find(connection, alerts, id) for id in ids]
         for alert in found:
@@ -386,11 +407,11 @@ class Reviews:
         Returns their number; 0 if the clip is there already or its label has changed.
         """
         with self.database.transaction() as connection:
-            said = [
-                label
+            latest = {
+                person(label["reviewer"]): label
                 for label in self.lock(connection, [clip.sha256]).get(clip.sha256, [])
-                if label["label"] == clip.review
-            ]
+            }
+            said = [label for label in latest.values() if label["label"] == clip.review]
             now = connection.scalar(
                 sa.select(alerts.c.review).where(alerts.c.clip_sha256 == clip.sha256).limit(1)
             )
@@ -399,7 +420,8 @@ class Reviews:
             if now != clip.review or connection.scalar(is_known) is not None:
                 return 0
             if references:
-                review = Review(said[-1]["reviewer"], said[-1]["reason"])
+                who = REVIEWERS.join(" ".join(label["reviewer"].split()) for label in said)
+                review = Review(who, said[-1]["reason"])
                 enter(connection, encoder_id, references, vectors, review, clip.sha256)
             connection.execute(indexed_clips.insert().values(**mine, blocks=len(references)))
         return len(references)
@@ -436,10 +458,11 @@ class Reviews:
                 for id, count, blocks in learnt
             ]
         reviewers: dict[str, Counter[str]] = {}
+        names = {person(name): name for _, name, _ in said}
         for (sha256, reviewer), label in {
             (sha, person(name)): label for sha, name, label in said
         }.items():
-            counts = reviewers.setdefault(reviewer, Counter())
+            counts = reviewers.setdefault(names[reviewer], Counter())
             counts[label] += 1
             counts["overruled"] += {label, state_of.get(sha256)} == set(IN_INDEX)
         by_reviewer = {name: dict(reviewers[name]) for name in sorted(reviewers)}

@@ -183,6 +183,7 @@ class Monitor(Generic[S]):
             speech_s=judgement.speech_s,
             level_dbfs=judgement.level_dbfs,
             latency_ms=latency_ms,
+            moved_llr=judgement.moved_llr,
         )
 
 

@@ -124,6 +124,7 @@ def as_json(event: Event | Notice) -> dict:
                 llr=_finite(event.llr),
                 p_spoof=_finite(event.p_spoof),
                 verdict=event.verdict.value,
+                moved_llr=_finite(event.moved_llr),
                 latency_ms=_finite(event.latency_ms),
                 neighbours=[asdict(neighbour) for neighbour in event.neighbours],
             )

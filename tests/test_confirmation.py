@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install -e '.[train]'")
 
 from radd.calibration import Calibration
-from radd.index import FAR
+from radd.index import NOTHING_NEAR, Closeness
 from training.closeness import fit_row
 
 
@@ -25,7 +25,9 @@ def test_what_is_heard_again_counts_and_unrelated_speech_hardly_ever(place):
     toward = 1 - 2 * place
 
     def llr(near):
-        return calibration.overrule(0.0, [near if k == place else FAR for k in (0, 1)])
+        heard = [NOTHING_NEAR, NOTHING_NEAR]
+        heard[place] = Closeness(near, (near,), is_again=True)
+        return calibration.overrule(0.0, heard)
 
     changed = [np.mean([llr(near) != 0 for near in part]) for part in (again, same, other)]
     assert changed[0] > 0.99 and changed[0] > changed[1] > changed[2] and changed[2] <= 0.05

@@ -21,12 +21,12 @@ import evaluate
 import train
 from app.settings import load
 from radd.bundle import load_detector, load_known_voices
-from radd.calibration import Calibration
+from radd.calibration import LONE, STEP, Calibration
 from radd.errors import ConfigError, ModelError, StorageError, StorageUnreachable
 from radd.files import load_speech
 from radd.hot_swap import HotSwapDetector
-from radd.index import FAR, BundleIndex
-from radd.overlay import OverlaidIndex, Overlay, Provenance, references_in
+from radd.index import FAR, NOTHING_NEAR, BundleIndex, Closeness
+from radd.overlay import OverlaidIndex, Overlay, Provenance, RecordingKey, references_in
 from radd.references import Reference, References
 from radd.types import HOP_SAMPLES
 from storage import tables
@@ -100,12 +100,15 @@ def test_an_overlay_changes_neighbours_and_closeness_but_not_the_margin():
     index, asked, near = bundled(), unit(1, 1)[0], unit(2, 3)
     overlaid = OverlaidIndex(index, overlay(("spoof", near)))
     plain, found = index.search(asked, 4), overlaid.search(asked, 4)
-    assert found.margin == plain.margin and index.closeness(asked[None]) == (FAR, FAR)
+    assert found.margin == plain.margin and index.closeness(asked[None]) == (
+        NOTHING_NEAR,
+        NOTHING_NEAR,
+    )
     real, fake = overlaid.closeness(asked[None])
-    assert real == FAR < fake
+    assert real.near == FAR < fake.near
     assert OverlaidIndex(index, overlay(("spoof", near), ("spoof", asked[None]))).closeness(
         asked[None]
-    )[1] > max(fake, 1)
+    )[1].near > max(fake.near, 1)
     similarity = np.concatenate([unit(0, 40), near]) @ asked
     assert [n.similarity for n in found.neighbours] == pytest.approx(
         np.sort(similarity)[:-5:-1].tolist(), abs=1e-4
@@ -157,9 +160,9 @@ def test_a_confirmation_never_speaks_against_its_own_label(seed, label, llr):
     )
     assert (now - then) * (1 if label == "bonafide" else -1) >= -1e-9
     assert (
-        calibration(*HEEDING).overrule(llr, (FAR, FAR))
+        calibration(*HEEDING).overrule(llr, (NOTHING_NEAR, NOTHING_NEAR))
         == llr
-        == calibration().overrule(llr, (9.0, 9.0))
+        == calibration().overrule(llr, (Closeness(9.0), Closeness(9.0)))
     )
 
 
@@ -180,7 +183,7 @@ def test_what_sets_a_system_apart_counts_and_what_all_people_share_does_not():
     )
     overlaid = OverlaidIndex(index, overlay(("spoof", voices(5, new))))
     same, real, other = (
-        [overlaid.closeness(v[None])[1] for v in voices(50, *marks)]
+        [overlaid.closeness(v[None])[1].near for v in voices(50, *marks)]
         for marks in ([new], [], [known])
     )
     assert np.quantile(same, 0.1) > max(np.quantile(real, 0.9), np.quantile(other, 0.9))
@@ -195,7 +198,7 @@ def test_however_much_is_confirmed_a_stranger_stays_as_near_as_strangers_are():
     )
     for count in (1, 3, 40, 300):
         overlaid = OverlaidIndex(index, overlay(("spoof", unit(12, count))))
-        near = [overlaid.closeness(v[None])[1] for v in strangers]
+        near = [overlaid.closeness(v[None])[1].near for v in strangers]
         assert abs(np.mean(near)) < 0.5 and 0.5 < np.std(near) < 1.5
 
 
@@ -214,9 +217,61 @@ def test_a_passage_of_a_recording_has_one_vector():
 
 @limits(deadline=None)
 @given(st.floats(-30, 30), st.floats(0.0, 6.0))
-def test_the_evidence_of_a_confirmation_is_added(llr, near):
-    now = calibration(*HEEDING).overrule(llr, (FAR, near))
+def test_the_evidence_of_a_recording_that_is_heard_again_is_added(llr, near):
+    now = calibration(*HEEDING).overrule(llr, (NOTHING_NEAR, Closeness(near, (near,), True)))
     assert llr - now == pytest.approx(min(max(4 * near - 8, 0), 8))
+
+
+@limits(deadline=None)
+@given(st.floats(-30, 30), st.floats(-9.0, 99.0), st.sampled_from([0, 1]))
+def test_one_source_or_one_reviewer_never_decides_for_which_side_a_sound_speaks(llr, near, side):
+    heard = [NOTHING_NEAR, NOTHING_NEAR]
+    heard[side] = Closeness(near, (near,))
+    now = calibration(*HEEDING).overrule(llr, heard)
+    assert abs(now - llr) <= min(STEP[side], LONE * abs(llr)) + 1e-9
+    assert (now > 0) == (llr > 0)
+
+
+@limits(deadline=None)
+@given(st.floats(-30, 30), st.integers(2, 4), st.sampled_from([0, 1]))
+def test_the_bound_grows_with_independent_confirmations_and_less_for_real(llr, count, side):
+    heard = [NOTHING_NEAR, NOTHING_NEAR]
+    heard[side] = Closeness(99.0, (99.0,) * count)
+    now = calibration(*HEEDING).overrule(llr, heard)
+    assert abs(now - llr) == pytest.approx(STEP[side] * (count - 1)) and STEP[0] < STEP[1]
+
+
+def independent(*confirmed: tuple[str, str]) -> int:
+    """How many confirmations of one sound count that these, (source, reviewer), have given."""
+    asked = unit(1, 1)
+    known = [
+        Reference(f"c{k}", "spoof", "-", source, "CC0", 0.0)
+        for k, (source, _) in enumerate(confirmed)
+    ]
+    made = Overlay.of("e", known, np.repeat(asked, len(known), axis=0))
+    keys = {
+        f"c{k}": RecordingKey("spoof", None, 1, frozenset({who} - {""}))
+        for k, (_, who) in enumerate(confirmed)
+    }
+    near = OverlaidIndex(bundled(), replace(made, recordings=keys)).closeness(asked)[1]
+    assert near.near >= max(near.independent) - 1e-4
+    return len(near.independent)
+
+
+@pytest.mark.parametrize(
+    ("confirmed", "count"),
+    [
+        ([("line 1", "ann")] * 9, 1),
+        ([("line 1", "ann"), ("line 2", "ann"), ("line 3", "ann")], 1),
+        ([("line 1", "ann"), ("line 1", "bob"), ("line 1", "cyn")], 1),
+        ([("line 1", ""), ("line 2", "")], 1),
+        ([("line 1", "ann"), ("line 2", "bob")], 2),
+        ([("line 1", "ann"), ("line 2", "ann"), ("line 1", "bob"), ("line 2", "bob")], 2),
+        ([(f"line {k}", f"reviewer {k}") for k in range(9)], 4),
+    ],
+)
+def test_what_is_not_of_another_source_and_another_reviewer_counts_once(confirmed, count):
+    assert independent(*confirmed) == count
 
 
 def test_a_calibration_that_would_speak_without_a_confirmation_is_refused():

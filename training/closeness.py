@@ -57,7 +57,7 @@ def fit_closeness(
                 for chosen, alter in ((confirmed, channel), (others, None))
             )
             for told, windows in zip(heard, (*kin, strangers), strict=True):
-                told += [known.closeness(window)[closer] for window in windows]
+                told += [known.closeness(window)[closer].near for window in windows]
         again, same, other = map(np.array, heard)
         rows.append(fit_row(again, same, other, len(strangers)))
     return tuple(rows)
