@@ -22,7 +22,7 @@ from radd.errors import ConfigError
 from radd.gate import GateSettings
 from radd.resources import resource
 from storage.journal import StorageSettings
-from storage.review import ReviewSettings
+from storage.review import Quorum, ReviewSettings
 from stream.alerts import AlertSettings
 from stream.capture.portaudio import CaptureSettings
 from stream.decision import DecisionSettings
@@ -48,6 +48,17 @@ class Settings:
     serve: ServeSettings
     retrain: RetrainSettings
     training: TrainingConfig
+
+    @property
+    def quorum(self) -> Quorum:
+        """By how many reviewers a label has to lead here; where the file with their tokens cannot
+        be read, as by whoever does not serve, there may be two or more.
+        """
+        try:
+            registered = len(self.serve.named)
+        except ConfigError:
+            registered = 2
+        return self.review.among(registered)
 
 
 def load(

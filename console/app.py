@@ -14,7 +14,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 
-from console import http_errors, live, model_routes, recordings, reviewing, streams
+from console import http_errors, live, model_routes, recordings, reviewers, reviewing, streams
 from console.auth import COOKIE, AuthMiddleware, session_of
 from console.body_limits import BodyLimits
 from console.decoding import Decoders, Limits
@@ -81,7 +81,8 @@ def make_app(parts: Parts) -> FastAPI:
     judge = Predictor(champion, monitor, Decider(parts.decision))
     decoders = Decoders(Limits(serve.decode_s, serve.decode_memory_mb, serve.max_duration_s))
     desk, meters, keys = JobQueue(judge, decoders, serve), Metrics(), Keys(serve)
-    reader, reviews = Reader(parts.storage.url), Reviews(parts.storage.url, parts.review.quorum)
+    quorum = parts.review.among(len(serve.named))
+    reader, reviews = Reader(parts.storage.url), Reviews(parts.storage.url, quorum)
     learning = model_routes.ModelControl(
         parts.storage.url, parts.configured, parts.retrain, parts.retrain_command, parts.learning
     )
@@ -124,6 +125,7 @@ def make_app(parts: Parts) -> FastAPI:
     app.include_router(
         reviewing.routes(reader, reviews, parts.learning.enrol, judge, champion, meters)
     )
+    app.include_router(reviewers.routes(reviews, parts.learning.enrol, champion))
     app.include_router(model_routes.routes(learning, champion, reader))
     _add_state(app, champion, reader, meters)
     _add_session(app, keys)

@@ -28,7 +28,11 @@ class Keys:
     """Maps tokens to identities; without tokens everyone on this machine is an admin."""
 
     def __init__(self, settings: ServeSettings):
-        """A role token shared by several people counts as one person with that name."""
+        """A role token shared by several people counts as one person with that name.
+
+        Raises ConfigError for tokens that are not safe.
+        """
+        settings.check_tokens()
         self._tokens = {token: Identity(role, role) for role, token in settings.tokens.items()}
         self._tokens |= {t: Identity(REVIEWER, name) for name, t in settings.named.items()}
         self._sessions: dict[str, tuple[Identity, float]] = {}

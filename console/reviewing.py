@@ -138,13 +138,13 @@ def routes(
         outcome = reviews.label([id], answer.label, reviewer, answer.reason)
         meters.labels.labels(answer.label.value).inc()
         if encoder := champion.now.encoder:
-            after.add_task(_remember, enrol, reviews, encoder)
+            after.add_task(remember, enrol, reviews, encoder)
         return Outcome(review=outcome[id])
 
     return router
 
 
-def _remember(enrol: Enrol, reviews: Reviews, encoder: Encoder) -> None:
+def remember(enrol: Enrol, reviews: Reviews, encoder: Encoder) -> None:
     """Add agreed clips to the index; problems are logged, and tried again with the next label."""
     try:
         learnt = enrol(reviews, encoder)

@@ -358,6 +358,51 @@ class InUse(BaseModel):
     model: str = Field(description="its name and version")
 
 
+class Reviewer(BaseModel):
+    """Somebody who labels."""
+
+    name: str = Field(description="as it was last written; `imported: ` stands before others' own")
+    labels: dict[str, int] = Field(
+        description="clips by this one's latest label; overruled: they stand as the opposite"
+    )
+
+
+class Given(BaseModel):
+    """One thing that a reviewer did."""
+
+    id: str = Field(description="of a clip, of a recording in the index, or of a reference")
+    label: str
+    reviewer: str
+    reason: str
+    given_utc: datetime
+
+
+class ReviewerWork(BaseModel):
+    """Everything that one reviewer did, oldest first."""
+
+    labels: list[Given]
+    added: list[Given] = Field(description="recordings that were added to the index by hand")
+    removed: list[Given] = Field(description="references of the bundle that were hidden")
+
+
+class UndoWish(Wish):
+    """Whose work is taken back, by whom, and why."""
+
+    reviewer: str = Field(min_length=1, max_length=200)
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"reviewer": "ann", "person": "Ada", "reason": "a mistake"}}
+    )
+
+
+class Undone(BaseModel):
+    """What was taken back."""
+
+    labels: int
+    added: int
+    removed: int
+
+
 class DriftDay(BaseModel):
     day: date
     seconds: int = Field(description="of speech that was compared")

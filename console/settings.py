@@ -8,6 +8,7 @@ from pathlib import Path
 
 from radd.errors import ConfigError
 from radd.ranges import check
+from storage.people import is_imported, person
 
 SHORTEST_TOKEN = 16
 TOKEN_VARIABLES = (
@@ -74,8 +75,13 @@ class ServeSettings:
                     f"reviewers holds an entry of {len(entry)} characters that is not NAME=TOKEN; "
                     "separate entries by commas or lines"
                 )
-            if name in found:
-                raise ConfigError(f"reviewers names {name} twice: expected one token for each")
+            if person(name) in {person(known) for known in (*found, *self.tokens)}:
+                raise ConfigError(
+                    f"reviewers: {name} is named twice, or like a role, or looks like another "
+                    "name: expected one token for each person"
+                )
+            if not person(name) or is_imported(name):
+                raise ConfigError(f"reviewers: {name!r} is no name of a person")
             found[name] = token
         return found
 
@@ -128,7 +134,8 @@ class ServeSettings:
             uploads_mb=(1, 1_000_000),
             sound_h=(0.001, 100_000.0),
         )
-        self._check_tokens()
+        if not self.reviewers.startswith(FILE):
+            self.check_tokens()
         if self.root_path and not (self.root_path.startswith("/") and self.root_path[-1] != "/"):
             raise ConfigError(
                 f"root_path = {self.root_path!r}: expected a path such as /radd, with a leading "
@@ -137,23 +144,26 @@ class ServeSettings:
             )
         if bool(self.certificate) != bool(self.key):
             raise ConfigError("certificate and key belong together: expected both or neither")
-        if any((self.hosts, self.proxies, self.root_path)) and not self.all_tokens:
+        if any((self.hosts, self.proxies, self.root_path)) and not self.has_tokens:
             raise ConfigError(
                 "allowed_hosts, root_path and trusted_proxies mean that other machines reach this "
                 "console "
                 f"through a proxy, so a token is needed: set {TOKEN_VARIABLES}"
             )
-        if not self.is_local and not self.all_tokens:
+        if not self.is_local and not self.has_tokens:
             raise ConfigError(
                 f"host = {self.host!r} can be reached from other machines, so a token is needed: "
                 f"set {TOKEN_VARIABLES}"
             )
 
     @property
-    def all_tokens(self) -> list[str]:
-        return [*self.tokens.values(), *self.named.values()]
+    def has_tokens(self) -> bool:
+        return bool(self.tokens or self.reviewers)
 
-    def _check_tokens(self) -> None:
+    def check_tokens(self) -> None:
+        """Raises ConfigError for tokens that are short or given twice; reads the file of reviewers,
+        which only the console has to be able to.
+        """
         said = {f"{role}_token": token for role, token in self.tokens.items()} | {
             f"the token of {name} in reviewers": token for name, token in self.named.items()
         }

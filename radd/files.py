@@ -261,12 +261,18 @@ def encoded(
     return file.getvalue()
 
 
-def decoded(data: bytes, dtype: str) -> tuple[np.ndarray, int]:
+def decoded(data: bytes, dtype: str, longest: int | None = None) -> tuple[np.ndarray, int]:
     """Decode a file's bytes to frames (n, channels) and a rate in Hz. Raises AudioError if they are
-    not audio.
+    not audio, or if they say that they have more than `longest` samples of all channels.
     """
     try:
-        return soundfile.read(io.BytesIO(data), dtype=dtype, always_2d=True)
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            if longest is not None and file.frames * file.channels > longest:
+                raise AudioError(
+                    f"{len(data)} bytes hold {file.frames} frames of {file.channels} channels, at "
+                    f"most {longest} samples are decoded"
+                )
+            return file.read(dtype=dtype, always_2d=True), file.samplerate
     except soundfile.SoundFileError as error:
         raise AudioError(
             f"{len(data)} bytes cannot be decoded: {error}; they are damaged or not audio"

@@ -31,14 +31,15 @@ def flac_bytes(samples: np.ndarray) -> bytes:
     return encoded(pcm, SAMPLE_RATE_HZ, "FLAC", "PCM_16")
 
 
-def flac_samples(data: bytes) -> np.ndarray:
+def flac_samples(data: bytes, longest_s: float | None = None) -> np.ndarray:
     """Decode the output of `flac_bytes`: float32 (n,), full scale +-1, 16 kHz.
 
     Raises AudioError for bytes that are not FLAC, or have another rate or number of channels.
     """
     if not data:
         return np.zeros(0, np.float32)
-    pcm, rate_hz = decoded(data, "int16")
+    longest = None if longest_s is None else round(longest_s * SAMPLE_RATE_HZ)
+    pcm, rate_hz = decoded(data, "int16", longest)
     if rate_hz != SAMPLE_RATE_HZ or pcm.shape[1] != 1:
         raise AudioError(
             f"a stored clip has {rate_hz} Hz, {pcm.shape[1]} channels: expected {SAMPLE_RATE_HZ} "

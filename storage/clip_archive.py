@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Set
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ import sqlalchemy as sa
 
 from radd.errors import AudioError, ConfigError
 from radd.private_files import make_directory, opener, write_bytes
+from storage.archive_files import LONGEST_SOUND_S, read_lines, read_sound
+from storage.people import imported
 from storage.records import TEXT_CHARACTERS
 from storage.review import STATES, Label, Reviews
 from storage.rows import upsert
@@ -27,6 +29,10 @@ from storage.tables import alerts, clips, evidence, labels, streams
 
 LINES, SOUNDS = "clips.jsonl", "flac"
 LARGEST = 1e300
+LATEST = 2**62  # samples
+MOST_ALERTS, MOST_LABELS = 1_000, 10_000  # of one clip
+MOST_POINTS, MOST_NEIGHBOURS = 100_000, 100  # of one alert; a clip of an hour has 28,125 scores
+LONGEST_NAME = 1_000  # of a reference or a system
 
 Row = dict[str, Any]
 
@@ -68,17 +74,19 @@ def export_clips(reviews: Reviews, directory: Path, states: list[str]) -> int:
 
 
 def import_clips(
-    reviews: Reviews, directory: Path, decode: Callable[[bytes], np.ndarray]
+    reviews: Reviews, directory: Path, decode: Callable[[bytes, float], np.ndarray]
 ) -> dict[str, int]:
     """Add what an export contains and the database lacks, all or nothing. Returns the numbers of
-    `clips`, `alerts`, `labels`. `decode` turns FLAC bytes into samples, or raises AudioError.
+    `clips`, `alerts`, `labels`. `decode` turns FLAC bytes into samples, at most so many
+    seconds, or raises AudioError.
 
-    Existing rows are unchanged. Labels are added to the existing ones and counted by this
-    database's own quorum. Raises ConfigError, with file and line, for invalid content.
+    Existing rows are unchanged. Labels are added to the existing ones under names that are marked
+    as imported, and never count against labels that were given here. Raises ConfigError, with file
+    and line, for invalid content.
     """
     added = {"clips": 0, "alerts": 0, "labels": 0}
     with reviews.database.transaction() as connection:
-        for place, said in _lines(directory / LINES):
+        for place, said in read_lines(directory / LINES):
             try:
                 clip = _clip(said, directory, decode)
                 for name, count in _add(reviews, connection, clip, said).items():
@@ -130,25 +138,7 @@ def _read(connection: sa.Connection, sha256: str) -> tuple[Row | None, bytes | N
     }, clip["flac"]
 
 
-def _lines(file: Path) -> Iterator[tuple[str, Any]]:
-    try:
-        with file.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                try:
-                    yield f"{file}:{number}", json.loads(line)
-                except (ValueError, RecursionError) as error:
-                    raise ConfigError(
-                        f"{file}:{number}: not a JSON object: {error}; nothing was imported"
-                    ) from None
-    except OSError as error:
-        raise ConfigError(
-            f"cannot read {file}: {error.strerror}; expected the output of review.py export"
-        ) from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{file} is not UTF-8 text: {error}; nothing was imported") from None
-
-
-def _clip(said: Any, directory: Path, decode: Callable[[bytes], np.ndarray]) -> Row:
+def _clip(said: Any, directory: Path, decode: Callable[[bytes, float], np.ndarray]) -> Row:
     """The row of a line's clip, with its audio."""
     if not isinstance(said, dict) or said.keys() != {"clip", "labels", "alerts"}:
         raise _Unfit('expected an object with "clip", "labels" and "alerts"')
@@ -162,10 +152,10 @@ def _clip(said: Any, directory: Path, decode: Callable[[bytes], np.ndarray]) -> 
         return row | {"flac": None}
     file = _sound(directory, row["sha256"])
     try:
-        flac = file.read_bytes()
+        flac = read_sound(file)
         if hashlib.sha256(flac).hexdigest() != row["sha256"]:
             raise _Unfit(f"{file} has other audio than its name says (SHA-256 mismatch)")
-        samples = decode(flac)
+        samples = decode(flac, LONGEST_SOUND_S)
     except OSError as error:
         raise _Unfit(f"cannot read {file}: {error.strerror}") from None
     except AudioError as error:
@@ -184,6 +174,8 @@ def _add(reviews: Reviews, connection: sa.Connection, clip: Row, said: Row) -> d
         or not isinstance(said["labels"], list)
     ):
         raise _Unfit("expected a list of at least one alert and a list of labels")
+    if len(said["alerts"]) > MOST_ALERTS or len(said["labels"]) > MOST_LABELS:
+        raise _Unfit(f"more than {MOST_ALERTS} alerts or {MOST_LABELS} labels of one clip")
     sha256 = clip["sha256"]
     added = {"clips": not _has(connection, clips, sha256), "alerts": 0, "labels": 0}
     if added["clips"]:
@@ -205,7 +197,9 @@ def _add(reviews: Reviews, connection: sa.Connection, clip: Row, said: Row) -> d
             raise _Unfit(f"alert {alert['id']} is in the database with other audio")
     history = reviews.lock(connection, [sha256])[sha256]
     known = [{name: row[name] for name in row if name != "number"} for row in history]
-    new = [row for row in map(_label, said["labels"]) if row not in known]
+    told = [row for row in map(_label, said["labels"]) if row not in known]
+    marked = [row | {"reviewer": imported(row["reviewer"])} for row in told]
+    new = [row for row in marked if row not in known]
     reviews.add(connection, sha256, history, new)
     return added | {"labels": len(new)}
 
@@ -301,23 +295,32 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_trace(value: Any) -> bool:
-    return isinstance(value, list) and all(
+    return _is_list(value, MOST_POINTS) and all(
         isinstance(point, list)
         and len(point) == 2
         and type(point[0]) is int
+        and abs(point[0]) < LATEST
         and _is_number(point[1])
         for point in value
     )
 
 
 def _are_neighbours(value: Any) -> bool:
-    return isinstance(value, list) and all(
+    return _is_list(value, MOST_NEIGHBOURS) and all(
         isinstance(one, dict)
         and one.keys() == {"id", "label", "system", "similarity"}
-        and all(type(one[name]) is str for name in ("id", "label", "system"))
+        and all(_is_name(one[name]) for name in ("id", "label", "system"))
         and _is_number(one["similarity"])
         for one in value
     )
+
+
+def _is_list(value: Any, most: int) -> bool:
+    return isinstance(value, list) and len(value) <= most
+
+
+def _is_name(value: Any) -> bool:
+    return type(value) is str and len(value) <= LONGEST_NAME and _is_utf8(value)
 
 
 def _is_sha256(text: str) -> bool:

@@ -158,7 +158,7 @@ class OverlayStore:
         Raises ConfigError for an id that is neither, or is already hidden.
         """
         with self._transaction() as connection:
-            _grow(connection, self._encoder_id)
+            grow(connection, self._encoder_id)
             for id in ids:
                 if connection.execute(
                     added.delete().where(self._mine(added), added.c.id == id)
@@ -182,7 +182,7 @@ class OverlayStore:
     def restore(self, ids: Collection[str]) -> None:
         """Show references of the bundle again. Raises ConfigError for one that is not hidden."""
         with self._transaction() as connection:
-            _grow(connection, self._encoder_id)
+            grow(connection, self._encoder_id)
             for id in ids:
                 shown = removals.delete().where(self._mine(removals), removals.c.reference_id == id)
                 if not connection.execute(shown).rowcount:
@@ -222,7 +222,7 @@ def enter(
             f"the recording {id} is in the index as {known}, not {label}; if that was wrong, "
             f"run train.py index remove {id} and add it again"
         )
-    _grow(connection, encoder_id)
+    grow(connection, encoder_id)
     moment = _now()
     connection.execute(
         added.insert(),
@@ -261,11 +261,11 @@ def leave(connection: sa.Connection, clip_sha256: str) -> int:
     for encoder_id in connection.scalars(
         sa.select(added.c.encoder_id).where(mine).distinct()
     ).all():
-        _grow(connection, encoder_id)
+        grow(connection, encoder_id)
     return connection.execute(added.delete().where(mine)).rowcount
 
 
-def _grow(connection: sa.Connection, encoder_id: str) -> None:
+def grow(connection: sa.Connection, encoder_id: str) -> None:
     """Increment the version. Other writers of this overlay block here until this transaction has
     ended.
     """

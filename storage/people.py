@@ -51,7 +51,7 @@ def _looks_like(character: str) -> str:
     if character.isascii():
         return character
     found = [_first_alike(c) for c in (character.upper(), character)]
-    return next((c for c in found if c.isascii()), found[-1].casefold())
+    return next((c for c in found if c.isascii()), character.casefold())
 
 
 def _first_alike(text: str) -> str:

@@ -1,5 +1,6 @@
 """Clips in a database that wait for a person."""
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -46,10 +47,13 @@ class ReviewCall:
     def __call__(self, command, *arguments, code=0):
         """What it prints; its errors where it is to end with another code than 0."""
         self.capsys.readouterr()
+        os.environ["RADD_STORAGE_URL"] = self.url  # as it may hold a password
         try:
-            ended = review.main([command, "--url", self.url, *map(str, arguments)])
+            ended = review.main([command, *map(str, arguments)])
         except SystemExit as wrong_usage:
             ended = wrong_usage.code
+        finally:
+            del os.environ["RADD_STORAGE_URL"]
         out, err = self.capsys.readouterr()
         assert ended == code, err
         return err if code else out

@@ -17,6 +17,7 @@ pytest.importorskip(
 from console.clients import Shares, client_key
 from console.http_errors import Refused
 from console.job_queue import Turns
+from console.keys import Keys
 
 JSON = {"Content-Type": "application/json"}
 
@@ -94,7 +95,6 @@ def test_a_console_behind_a_proxy_takes_a_token(name):
         ("REVIEWERS", "Ada=short", "too short"),
         ("REVIEWERS", f"Ada={REVIEWER}, Ada={VIEWER}", "twice"),
         ("REVIEWERS", f"Ada={ADMIN}", "not all different"),
-        ("REVIEWERS", "@nowhere.txt", "nowhere.txt"),
     ],
 )
 def test_settings_of_a_network_that_are_not_safe_are_refused(name, value, words):
@@ -221,3 +221,9 @@ def test_a_name_of_a_token_is_told_to_its_page(console, tmp_path):
     client = console(reviewers=f"@{file}")
     said = client.get("/v1/session", headers=bearer(VIEWER)).json()
     assert said == {"role": "reviewer", "token_needed": True, "reviewer": "Ben"}
+
+
+def test_a_file_of_tokens_is_read_by_who_serves_alone(tmp_path):
+    serve = load(environ={"RADD_SERVE_REVIEWERS": f"@{tmp_path}/none"}).serve
+    with pytest.raises(ConfigError, match="none"):
+        Keys(serve)

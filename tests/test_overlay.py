@@ -445,8 +445,11 @@ def index(capsys, *arguments) -> tuple[int, str, str]:
     return code, *capsys.readouterr()
 
 
-def test_train_index_adds_lists_counts_and_removes(capsys, heeding_bundle, speech, database_url):
-    there = "--url", database_url, "--bundle", heeding_bundle
+def test_train_index_adds_lists_counts_and_removes(
+    capsys, heeding_bundle, speech, database_url, monkeypatch
+):
+    monkeypatch.setenv("RADD_STORAGE_URL", database_url)
+    there = "--bundle", heeding_bundle
     code, out, err = index(
         capsys,
         "add",
@@ -538,10 +541,11 @@ def test_evaluation_takes_an_overlay_and_says_which(capsys, heeding_bundle, spee
 
 
 def test_a_daemon_catches_a_confirmed_fake_from_then_on(
-    command, capsys, heeding_bundle, speech, speech_pcm, database_url
+    command, capsys, heeding_bundle, speech, speech_pcm, database_url, monkeypatch
 ):
     command.environ |= {"RADD_STORAGE_URL": database_url, "RADD_MODEL_OVERLAY_S": "0.1"}
-    there = "--url", database_url, "--bundle", heeding_bundle
+    monkeypatch.setenv("RADD_STORAGE_URL", database_url)
+    there = "--bundle", heeding_bundle
     process = command.start("--json", "--bundle", heeding_bundle, "--source", "-")
     events, sent = [], 0
 

@@ -5,6 +5,7 @@ for good.
 import hashlib
 import itertools
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -612,8 +613,10 @@ def test_wrong_usage_is_told(settings, call, arguments):
 def test_a_reader_who_has_seen_enough_is_no_bug(settings):
     heard = flagged()
     keep(settings, heard)
-    command = [sys.executable, review.__file__, "show", heard.id, "--url", settings.url]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    command = [sys.executable, review.__file__, "show", heard.id]
+    environ = os.environ | {"RADD_STORAGE_URL": settings.url}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, env=environ, **pipes) as process:
         process.stdout.close()
         assert (process.stderr.read(), process.wait(PATIENCE_S)) == (b"", 0)
 

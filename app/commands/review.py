@@ -20,6 +20,8 @@ from storage.clip_archive import export_clips as write_archive
 from storage.clip_archive import import_clips as read_archive
 from storage.deletion import delete as delete_for_good
 from storage.review import Label, Question, Reviews
+from storage.undo import undo as take_back
+from storage.undo import work_of
 from stream.capture.portaudio import play as play_sound
 
 
@@ -27,7 +29,7 @@ def review(arguments: argparse.Namespace) -> None:
     """Run the command line's action on the labels of the database."""
     here = installation(arguments.config, getattr(arguments, "bundle", None))
     url = arguments.url or here.settings.storage.url
-    with Reviews(url, here.settings.review.quorum) as reviews:
+    with Reviews(url, here.settings.quorum) as reviews:
         try:
             ACTIONS[arguments.action](reviews, arguments, here)
             sys.stdout.flush()
@@ -138,6 +140,26 @@ def stats(reviews: Reviews, arguments: argparse.Namespace, here: Installation) -
         )
 
 
+def reviewer(reviews: Reviews, arguments: argparse.Namespace, here: Installation) -> None:
+    found = work_of(reviews, arguments.name)
+    if arguments.json:
+        print(as_json(found))
+        return
+    for row in found["labels"]:
+        print(f"{row['id']}  {row['labelled_utc']:%Y-%m-%d %H:%M:%S}  {row['label']}", end="  ")
+        print(shown(row["reason"]))
+    for what in ("added", "removed"):
+        for row in found[what]:
+            print(f"{what}: {'  '.join(shown(value) for value in row.values())}")
+    print(counted({name: len(rows) for name, rows in found.items()}))
+
+
+def undo(reviews: Reviews, arguments: argparse.Namespace, here: Installation) -> None:
+    undone = take_back(reviews, arguments.name, arguments.by, arguments.reason)
+    print(f"undone: {counted(undone)}")
+    remember(reviews, arguments, here)
+
+
 def delete(reviews: Reviews, arguments: argparse.Namespace, here: Installation) -> None:
     removed = delete_for_good(reviews.database, arguments.id, arguments.stream, arguments.before)
     print(
@@ -154,4 +176,6 @@ ACTIONS = {
     "import": import_clips,
     "stats": stats,
     "delete": delete,
+    "reviewer": reviewer,
+    "undo": undo,
 }

@@ -44,7 +44,7 @@ def score(args: argparse.Namespace) -> None:
     here = installation(bundle=args.bundle)
     settings, bundle = here.settings, here.bundle()
     in_order = ENGINES[args.engine].in_order
-    manifest, overlay = read_manifest(bundle), read_overlay(args.overlay, bundle)
+    manifest, overlay = read_manifest(bundle), read_overlay(_overlay_url(args, here), bundle)
     detector = (
         f"{manifest['name']} {manifest['version']}, {settings.gate}, {settings.model.neighbours} "
         "neighbours"
@@ -100,7 +100,7 @@ def stream(args: argparse.Namespace) -> None:
         )
     here = installation(bundle=args.bundle)
     settings, bundle = here.settings, here.bundle()
-    sound, overlay = AudioFolder(args.audio), read_overlay(args.overlay, bundle)
+    sound, overlay = AudioFolder(args.audio), read_overlay(_overlay_url(args, here), bundle)
     if args.annotations:
         recordings = read_annotations(args.annotations)
     else:
@@ -123,6 +123,10 @@ def stream(args: argparse.Namespace) -> None:
         f"{len(recordings)} recordings of {clips} clips, condition {args.condition}; see "
         f"{args.out / 'stream.json'}"
     )
+
+
+def _overlay_url(args: argparse.Namespace, here: Installation) -> str | None:
+    return here.settings.storage.url if args.overlay == "storage" else args.overlay
 
 
 def _listening(

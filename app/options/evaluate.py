@@ -6,6 +6,7 @@ import argparse
 from functools import partial
 from pathlib import Path
 
+from app.options.values import database_url
 from evaluation.conditions import CONDITIONS
 from radd.parallel import processors
 from radd.trials import FORMATS, plain_number
@@ -187,8 +188,10 @@ def _detector() -> argparse.ArgumentParser:
     )
     group.add_argument(
         "--overlay",
+        type=database_url,
         metavar="URL",
-        help="database with confirmed references; default: none",
+        help="database with confirmed references, or storage for the one in [storage]; default: "
+        "none",
     )
     group.add_argument(
         "--jobs",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from app.options.values import OTHER_DATABASE, database_url
+
 LABELS = {"fake": "spoof", "real": "bonafide"}
 
 
@@ -18,7 +20,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="model bundle to use instead of the configured one",
     )
-    common.add_argument("--url", help="database to use instead of the one in [storage]")
+    common.add_argument("--url", type=database_url, help=OTHER_DATABASE)
     common.add_argument(
         "--config", type=Path, metavar="FILE", help="settings that override config.toml"
     )

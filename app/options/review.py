@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from app.options.values import moment, page
+from app.options.values import OTHER_DATABASE, database_url, moment, page
 
 DESCRIPTION = """\
 Review the clips that RADD stored: list, label, exchange, delete.
@@ -34,7 +34,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         added.add_argument(
             "--config", type=Path, metavar="FILE", help="settings that override config.toml"
         )
-        added.add_argument("--url", help="database to use instead of the one in [storage]")
+        added.add_argument("--url", type=database_url, help=OTHER_DATABASE)
         if json:
             added.add_argument("--json", action="store_true", help="print JSON")
         return added
@@ -91,6 +91,17 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         )
     command(
         "stats", "count clips by state, labels by reviewer, and learned index entries", json=True
+    )
+    seeing = command("reviewer", "everything that one reviewer did", json=True)
+    undoing = command(
+        "undo", "take back everything that one reviewer did; the history of labels stays"
+    )
+    for one in (seeing, undoing):
+        one.add_argument("name", metavar="NAME", help="the reviewer")
+    undoing.add_argument("--by", default=me, metavar="NAME", help="who undoes it, default $USER")
+    undoing.add_argument("--reason", default="", metavar="TEXT")
+    undoing.add_argument(
+        "--bundle", type=Path, metavar="DIR", help="the bundle, instead of the configured one"
     )
     deleting = command(
         "delete",

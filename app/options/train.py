@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from app.options.index import add_options
-from app.options.values import at_least, named_file, named_label, span
+from app.options.values import OTHER_DATABASE, at_least, database_url, named_file, named_label, span
 from radd.resources import resource, writable
 from training.baselines import MODELS
 from training.config import STAGES
@@ -305,7 +305,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     for choosing in (promoting, back):
         choosing.add_argument("--reason", default="", metavar="TEXT")
     for with_database in (again, promoting, back, far):
-        with_database.add_argument("--url", help="database to use instead of the one in [storage]")
+        with_database.add_argument("--url", type=database_url, help=OTHER_DATABASE)
         with_database.add_argument(
             "--config", type=Path, metavar="FILE", help="settings that override config.toml"
         )

@@ -6,6 +6,9 @@ import argparse
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
+
+OTHER_DATABASE = "database to use instead of the one in [storage]; without a password in it"
 
 
 def within(low: float, high: float, kind: Callable[[str], float] = float) -> Callable[[str], float]:
@@ -76,6 +79,23 @@ def moment(text: str) -> datetime:
         raise argparse.ArgumentTypeError(
             f"{text!r}: in UTC it is outside the years 1 to 9999"
         ) from None
+
+
+def database_url(text: str) -> str:
+    """A URL without a password: whoever lists the processes of this machine reads the command
+    line.
+    """
+    try:
+        password = urlsplit(text).password
+    except ValueError:
+        password = None
+    if password is not None:
+        raise argparse.ArgumentTypeError(
+            "a password on the command line can be read by everybody on this machine; put the URL "
+            "into the environment variable RADD_STORAGE_URL, or into [storage] url of a file that "
+            "only you may read, given with --config"
+        )
+    return text
 
 
 def page(text: str) -> int:
