@@ -6,9 +6,12 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 
 from radd.errors import RaddError, silence_broken_pipe
+from radd.terminal import PrintableStream, printable
 
+LINES = "\n"  # which an error may have
 BUG = "\nThis is a bug in RADD, not your mistake. Please report it with the lines above."
 
 
@@ -26,6 +29,12 @@ def exit_code(run: Callable[[], None], prefix: str = "error") -> int:
     reader of the output went away; 1: a bug.
     """
     open_streams()
+    out, err = PrintableStream(sys.stdout), PrintableStream(sys.stderr)
+    with redirect_stdout(out), redirect_stderr(err):  # type: ignore[type-var]
+        return _exit_code(run, prefix)
+
+
+def _exit_code(run: Callable[[], None], prefix: str) -> int:
     try:
         run()
         sys.stdout.flush()
@@ -33,7 +42,7 @@ def exit_code(run: Callable[[], None], prefix: str = "error") -> int:
         silence_broken_pipe(sys.stdout)
         return 141
     except RaddError as error:
-        print(f"{prefix}: {error}", file=sys.stderr)
+        print(f"{prefix}: {printable(str(error), LINES)}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print(f"{prefix}: interrupted", file=sys.stderr)

@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from radd.terminal import printable
+
 LONGEST_SHOWN = 200
 
 
@@ -31,9 +33,7 @@ def shown(value: Any, longest: int = LONGEST_SHOWN) -> str:
     truncated.
     """
     text = "-" if value is None else str(value)
-    safe = "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:longest]
-    )
+    safe = printable(text[:longest])
     return safe if len(text) <= longest else f"{safe}... ({len(text)} characters)"
 
 

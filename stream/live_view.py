@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter, deque
 from collections.abc import Callable
+from dataclasses import replace
 
 from rich.align import Align
 from rich.console import Console, Group, RenderableType
@@ -16,6 +17,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from radd.terminal import printable
 from radd.types import SAMPLE_RATE_HZ, Alert, AlertState, Drift, Event, Score, Verdict, seconds
 from stream.run_events import Notice, Started, Stopped
 from stream.sinks import Labels, Pace, Totals, clock_time, describe_drift, describe_end
@@ -92,6 +94,7 @@ class LiveView:
 
     def write(self, event: Event | Notice, stream: str | None = None) -> None:
         if isinstance(event, Started):
+            event = replace(event, source=printable(event.source), bundle=printable(event.bundle))
             self.labels.add(stream, event.source)
             self.seen[stream] = Seen(event)
             self.live.start()
@@ -111,7 +114,7 @@ class LiveView:
                     self.alerts.append((stream, event))
             case Drift():
                 named = f"{self.labels[stream]}: " if len(self.seen) > 1 else ""
-                self.console.print(Text(named + describe_drift(event), "yellow"))
+                self.console.print(Text(printable(named + describe_drift(event)), "yellow"))
             case Stopped():
                 self._stop(event, stream)
 
@@ -266,6 +269,7 @@ def _neighbours(seen: Seen) -> RenderableType:
     rows.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     for neighbour in (seen.score.neighbours if seen.score else ())[:4]:
         name = neighbour.id if neighbour.system == "-" else f"{neighbour.system} {neighbour.id}"
+        name = printable(name)
         label = Text(neighbour.label, LABEL_STYLES.get(neighbour.label, ""))
         rows.add_row(f"{neighbour.similarity:.2f}", label, Text(name))
     return Panel(

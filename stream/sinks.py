@@ -16,6 +16,7 @@ from typing import Protocol, TextIO
 
 from radd.errors import StorageError, silence_broken_pipe
 from radd.flac import clip_sha256
+from radd.terminal import printable
 from radd.types import (
     Alert,
     AlertState,
@@ -293,7 +294,7 @@ class ConsoleLines(Lines):
 
     def _say(self, end: int, text: str, stream: str | None) -> None:
         named = f"{self.labels[stream]}: " if len(self.labels) > 1 and self.labels[stream] else ""
-        self.print(f"{clock_time(seconds(end))}  {named}{text}")
+        self.print(f"{clock_time(seconds(end))}  {printable(named + text)}")
 
 
 class Pace:

@@ -9,8 +9,9 @@ from dataclasses import asdict
 from app.installation import installation
 from app.options.index import LABELS
 from radd.overlay import Provenance
+from radd.terminal import printable
 from retraining.reference_store import ReferenceStore
-from storage.overlay import Review
+from storage.overlay import REVIEWERS, Review
 
 NOT_HEEDED = (
     "warning: this bundle has no measured weight for confirmed references: they are shown as "
@@ -31,7 +32,8 @@ def add(references: ReferenceStore, arguments: argparse.Namespace) -> None:
     )
     for file in arguments.files:
         id, blocks = references.add(file, known, Review(arguments.reviewer, arguments.reason))
-        print(f"{id}  {blocks} blocks of {file}" if blocks else f"{id}  {file} is there already")
+        name = printable(str(file))
+        print(f"{id}  {blocks} blocks of {name}" if blocks else f"{id}  {name} is there already")
     if not references.weighs:
         print(NOT_HEEDED, file=sys.stderr)
 
@@ -48,8 +50,11 @@ def restore(references: ReferenceStore, arguments: argparse.Namespace) -> None:
 
 def show(references: ReferenceStore, arguments: argparse.Namespace) -> None:
     for recording in references.recordings(LABELS.get(arguments.label), arguments.source):
-        row = asdict(recording) | {"added_utc": f"{recording.added_utc:%Y-%m-%d %H:%M:%S}"}
-        print("\t".join(str(value) or "-" for value in row.values()))
+        row = asdict(recording) | {
+            "added_utc": f"{recording.added_utc:%Y-%m-%d %H:%M:%S}",
+            "reviewer": recording.reviewer.replace(REVIEWERS, ", "),
+        }
+        print("\t".join(printable(str(value)) or "-" for value in row.values()))
 
 
 def count(references: ReferenceStore, arguments: argparse.Namespace) -> None:
