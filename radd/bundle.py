@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
@@ -42,6 +42,7 @@ VECTORS, REFERENCES, CARD = "index.npy", "references.csv", "card.md"
 CORRECTION = "correction.npy"
 # the scored development set: retraining mixes it with the labels and compares drift with it
 REPLAY = "replay.npz"
+LEFT_BY_SYSTEMS = (".DS_Store", "Thumbs.db", "desktop.ini")  # by showing the directory
 WEIGHTS = (
     FRAMES,
     SCORE,
@@ -188,7 +189,20 @@ def read_manifest(directory: Path) -> dict[str, Any]:
                 f"{path} differs from the file in its manifest (SHA-256 mismatch); restore the "
                 "bundle"
             )
+    _refuse_unnamed(directory, files)
     return manifest
+
+
+def _refuse_unnamed(directory: Path, files: Collection[str]) -> None:
+    """Raises ModelError for a file that the manifest does not name: a network may keep weights in
+    such files (ONNX external data), whose change no hash would tell.
+    """
+    found = {path.name for path in directory.iterdir()}
+    if unnamed := sorted(found - {MANIFEST, *files, *LEFT_BY_SYSTEMS}):
+        raise ModelError(
+            f"the bundle {directory} holds {', '.join(unnamed)}, of which its {MANIFEST} says "
+            "nothing; move such files elsewhere, or make the bundle again with them"
+        )
 
 
 class BundledDetector(Detector[Any], Protocol):
