@@ -6,6 +6,7 @@ A separate thread draws it a few times a second, so that the audio path only rec
 from __future__ import annotations
 
 import math
+import sys
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +18,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from radd.terminal import printable
+from radd.terminal import drawing, printable
 from radd.types import SAMPLE_RATE_HZ, Alert, AlertState, Drift, Event, Score, Verdict, seconds
 from stream.run_events import Notice, Started, Stopped
 from stream.sinks import Labels, Pace, Totals, clock_time, describe_drift, describe_end
@@ -75,7 +76,7 @@ class LiveView:
     def __init__(
         self, counts: Callable[[str | None], dict[str, int]], console: Console | None = None
     ):
-        self.console = console or Console()
+        self.console = console or Console(file=drawing(sys.stdout))
         self.counts = counts
         self.closed = False
         self.seen: dict[str | None, Seen] = {}

@@ -14,15 +14,12 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rich.console import Console
-
 from app.installation import Installation, installation
 from app.settings import Settings
 from app.shadow import shadow_of
 from radd.channels import ChannelChoice
 from radd.errors import ConfigError
 from radd.hot_swap import HotSwapDetector
-from radd.terminal import drawing
 from radd.types import SAMPLE_RATE_HZ, Source
 from storage.journal import Journal, StreamInfo
 from stream.capture.microphone import MicrophoneSource
@@ -169,8 +166,7 @@ def choose_display(as_json: bool, streams: list[Stream]) -> Display:
         return ConsoleLines(sys.stdout)
 
     sources: dict[str | None, Source] = {stream.id: stream.source for stream in streams}
-    console = Console(file=drawing(sys.stdout))
-    return LiveView(lambda stream: sources[stream].stats(), console)
+    return LiveView(lambda stream: sources[stream].stats())
 
 
 def show_devices(arguments: argparse.Namespace) -> None:
