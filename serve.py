@@ -21,6 +21,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    """Serve the console with the parsed arguments."""
     try:
         serve = command("serve.serve")
     except ModuleNotFoundError as error:

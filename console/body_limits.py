@@ -74,6 +74,7 @@ class BodyLimits:
         self._in_flight[client] += size
 
     def release(self, client: str, size: int) -> None:
+        """Return the bytes of a finished request to the total and to its client."""
         self._in_flight[client] -= size
         self._in_flight += Counter()
 
@@ -116,11 +117,13 @@ class Body:
             ) from None
 
     def close(self) -> None:
+        """Release what this body has counted."""
         self._limits.release(self._client, self._size)
         self._size = 0
 
 
 def too_large(most: int) -> Refused:
+    """The refusal of a body above `most` bytes."""
     shown = f"{most // MEGABYTE} MB" if most >= MEGABYTE else f"{most // 1000} kB"
     return Refused(
         413,

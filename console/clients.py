@@ -62,6 +62,7 @@ class Shares:
 
     @property
     def taken(self) -> int:
+        """Slots in use."""
         return sum(self._held.values())
 
     @contextmanager
@@ -101,6 +102,7 @@ class SoundQuota:
         self._rate = RateLimitItemPerHour(max(1, round(hours * 3600)))
 
     def meter(self, client: str) -> SoundMeter:
+        """A counter for one recording or stream of a client."""
         return SoundMeter(self, client)
 
     def take(self, client: str, whole_s: int) -> None:

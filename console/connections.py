@@ -23,6 +23,7 @@ class Guest(socket.socket):
     client = ""
 
     def close(self) -> None:
+        """Close the connection and free its place."""
         door, self.door = self.door, None
         super().close()
         if door is not None:
@@ -57,6 +58,7 @@ class Door(socket.socket):
         return guest, address
 
     def leave(self, client: str) -> None:
+        """Free the place of a closed connection."""
         self._held[client] -= 1
         self._held += Counter()  # drops clients without a connection
 

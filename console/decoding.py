@@ -306,6 +306,7 @@ class Incoming:
         self._pipe, self._rest = pipe, b""
 
     def read(self, size: int, /) -> bytes:
+        """At most `size` bytes; empty at the end of the pipe."""
         while not self._rest:
             try:
                 self._rest = self._pipe.recv_bytes()

@@ -28,6 +28,7 @@ class Refused(HTTPException):
 
 
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """A problem+json response."""
     body = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,

@@ -39,6 +39,7 @@ class Turns:
 
     @asynccontextmanager
     async def place(self, client: str) -> AsyncIterator[None]:
+        """Hold a slot, waiting for this client's turn."""
         await self._come(client)
         try:
             yield
@@ -96,9 +97,11 @@ class JobQueue:
 
     @property
     def streams(self) -> int:
+        """Live streams in progress."""
         return self._streams.taken
 
     def close(self) -> None:
+        """Stop the threads."""
         for threads in (self._workers, self.listeners, self.pipes):
             threads.shutdown(wait=False, cancel_futures=True)
 

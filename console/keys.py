@@ -39,6 +39,7 @@ class Keys:
 
     @property
     def needed(self) -> bool:
+        """Whether any token is configured."""
         return bool(self._tokens)
 
     def identity(self, token: str) -> Identity | None:
@@ -69,4 +70,5 @@ class Keys:
         return identity if until > time.monotonic() else None
 
     def end(self, id: str) -> None:
+        """End a session."""
         self._sessions.pop(id, None)

@@ -81,6 +81,7 @@ class Watcher:
 
 
 def routes(reader: Reader, judge: Predictor, meters: Metrics) -> APIRouter:
+    """The route of live streams."""
     router = APIRouter(prefix="/v1", tags=["live"])
     viewers = Shares(MOST_VIEWERS, "pages are watching", "the console")
 

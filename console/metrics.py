@@ -48,6 +48,7 @@ class Metrics:
         )
 
     def watch(self, desk: JobQueue) -> None:
+        """Export the state of the job queue."""
         for name, words, count in (
             ("radd_recordings_waiting", "recordings waiting or being scored", lambda: desk.taken),
             ("radd_streams_open", "live streams over the network", lambda: desk.streams),
@@ -55,10 +56,12 @@ class Metrics:
             Gauge(name, words, registry=self.registry).set_function(count)
 
     def judged(self, prediction: Prediction) -> None:
+        """Count a scored recording."""
         self.predictions.labels(prediction.verdict.value).inc()
         self.sound.labels("recording").inc(prediction.duration_s)
 
     def text(self) -> bytes:
+        """All metrics in Prometheus text format."""
         return generate_latest(self.registry)
 
 

@@ -96,6 +96,7 @@ class ModelControl:
         self._shelf: tuple[list[tuple[Path, int]], list[BundleEntry]] = [], []
 
     def close(self) -> None:
+        """Close the database."""
         self.history.close()
         self.learning.close()
 
@@ -134,6 +135,7 @@ class ModelControl:
 
 
 def routes(loop: ModelControl, champion: HotSwapDetector, reader: Reader) -> APIRouter:
+    """The routes of bundles and retraining."""
     router = APIRouter(prefix="/v1", tags=["the loop that learns"], responses=REFUSALS)
 
     @router.get("/models")

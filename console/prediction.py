@@ -88,6 +88,7 @@ class Predictor:
         )
 
     def p_spoof(self, llr: float | None) -> float | None:
+        """Probability of a synthetic voice for an LLR, at the configured prior."""
         return None if llr is None else self._decider.p_spoof(llr)
 
     def _segments(self, scores: list[Score], end: int) -> list[Segment]:

@@ -29,6 +29,7 @@ Track = Annotated[int | None, Query(description="track with sound, from 1 on", g
 def routes(
     desk: JobQueue, champion: HotSwapDetector, meters: Metrics, settings: ServeSettings
 ) -> APIRouter:
+    """The routes that score recordings."""
     router = APIRouter(prefix="/v1", tags=["recordings"], responses=REFUSALS)
     most_bytes = settings.max_upload_mb * 1_000_000
 

@@ -39,6 +39,7 @@ class Paper(FPDF):
         self.set_auto_page_break(True, MARGIN_MM + 6)
 
     def footer(self) -> None:
+        """Print page number and digest."""
         self.set_y(-MARGIN_MM)
         self.write_in(8, MUTED)
         self.cell(
@@ -49,6 +50,7 @@ class Paper(FPDF):
         )
 
     def write_in(self, size: float, colour: tuple[int, int, int] = INK) -> None:
+        """Set font size and colour."""
         self.set_font("text", size=size)
         self.set_text_color(*colour)
 
@@ -68,6 +70,7 @@ class Paper(FPDF):
         )
 
     def head(self, text: str) -> None:
+        """Add a heading."""
         self.ln(4)
         if self.will_page_break(24):
             self.add_page()

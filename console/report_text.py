@@ -95,6 +95,7 @@ def clock(seconds: float) -> str:
 
 
 def percent(p: float | None) -> str:
+    """A probability as text."""
     if p is None:
         return "–"
     value = 100 * p

@@ -55,6 +55,7 @@ def routes(
     champion: HotSwapDetector,
     meters: Metrics,
 ) -> APIRouter:
+    """The routes of alerts, clips and labels."""
     router = APIRouter(prefix="/v1", tags=["review"], responses=REFUSALS)
 
     @router.get("/alerts")

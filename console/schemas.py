@@ -136,6 +136,8 @@ class BatchItem(BaseModel):
 
 
 class Batch(BaseModel):
+    """Results of several files."""
+
     results: list[BatchItem] = Field(description="in the order of the files")
 
 
@@ -162,6 +164,8 @@ class Clip(BaseModel):
 
 
 class ClipPage(BaseModel):
+    """A page of clips."""
+
     clips: list[Clip]
     next: str | None = Field(description="pass it as `after` for the next page; null on the last")
 
@@ -404,6 +408,8 @@ class Undone(BaseModel):
 
 
 class DriftDay(BaseModel):
+    """Drift of one source on one day."""
+
     day: date
     seconds: int = Field(description="of speech that was compared")
     distance: float = Field(description="1 - cosine to the nearest known voice, mean")
@@ -430,6 +436,8 @@ class Drift(BaseModel):
 
 
 class Token(BaseModel):
+    """A token for logging in."""
+
     token: str = Field(max_length=1000)
 
 
@@ -444,10 +452,14 @@ class Session(BaseModel):
 
 
 class Health(BaseModel):
+    """The process responds."""
+
     status: str
 
 
 class Ready(BaseModel):
+    """Whether everything needed is available."""
+
     ready: bool
     model: str | None = Field(description="null without a token")
     database: str | None = Field(description="ok, or the problem; null without a token")

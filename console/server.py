@@ -82,5 +82,6 @@ def listening(settings: ServeSettings) -> Door:
 
 
 def address(opened: socket.socket) -> str:
+    """The URL of a listening socket."""
     host, port = opened.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -69,6 +69,7 @@ class StreamSession:
         return [*notices, *self._monitor.judged(batch, scored)]
 
     def flush(self) -> list[dict]:
+        """The last objects of the stream."""
         return [as_json(event) for event in self._monitor.flush()]
 
 
@@ -91,6 +92,7 @@ class PcmSession:
         return self.ear.hear(self._converter.push(self._frames.push(data), arrived))
 
     def flush(self) -> list[dict]:
+        """The last objects of the stream."""
         return self.ear.hear(self._converter.flush()) + self.ear.flush()
 
 
@@ -127,6 +129,7 @@ def routes(
     meters: Metrics,
     idle_s: float,
 ) -> APIRouter:
+    """The route of live streams over the network."""
     router = APIRouter(prefix="/v1")
 
     @router.websocket("/stream")

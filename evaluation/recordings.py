@@ -37,6 +37,7 @@ class VoiceSegment:
 
     @property
     def end_s(self) -> float:
+        """End of the segment in its recording, in seconds."""
         return self.onset_s + self.duration_s
 
 
@@ -52,10 +53,12 @@ class LongRecording:
 
     @property
     def real_s(self) -> float:
+        """Seconds of real speech."""
         return sum(segment.duration_s for segment in self.segments if not segment.is_spoof)
 
     @property
     def fakes(self) -> list[VoiceSegment]:
+        """The synthetic segments."""
         return [segment for segment in self.segments if segment.is_spoof]
 
 

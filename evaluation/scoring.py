@@ -71,6 +71,7 @@ class ClipScorer:
         self._choice = choice
 
     def score_all(self, utts: list[str]) -> list[ClipScore]:
+        """The scores of several trials, in order."""
         return [self.score(utt) for utt in utts]
 
     def score(self, utt: str) -> ClipScore:

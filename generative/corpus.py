@@ -50,6 +50,7 @@ class ClipPlan:
     """bonafide only if a person's recording remains one"""
 
     def row(self) -> list[str]:
+        """The clip's row of meta.csv."""
         recipe = json.dumps(self.recipe, sort_keys=True, ensure_ascii=False)
         return [
             self.utt,

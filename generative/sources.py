@@ -56,6 +56,7 @@ def read_source(path: Path) -> np.ndarray:
 
 
 def rms(samples: np.ndarray) -> float:
+    """Root mean square of samples."""
     return float(np.sqrt(np.mean(samples.astype(np.float64) ** 2))) + 1e-9
 
 

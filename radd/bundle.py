@@ -53,6 +53,7 @@ WEIGHTS = (
 
 
 def sha256(path: Path) -> str:
+    """The SHA-256 of a file, hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

@@ -251,6 +251,7 @@ class DecodedClips:
 
     @property
     def hours(self) -> float:
+        """Total duration in hours."""
         return sum(end - begin for _, begin, end in self._at) / SAMPLE_RATE_HZ / 3600
 
     def samples(self, index: int) -> np.ndarray:

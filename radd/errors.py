@@ -26,30 +26,44 @@ class RaddError(Exception):
 
 
 class ConfigError(RaddError):
+    """An invalid option, setting or environment variable."""
+
     exit_code = 2
 
 
 class ProtocolError(ConfigError):
+    """An invalid protocol, key or score file."""
+
     pass
 
 
 class AudioError(RaddError):
+    """Audio that is missing, unreadable or not audio."""
+
     exit_code = 3
 
 
 class DeviceError(AudioError):
+    """A microphone that is missing or does not open."""
+
     pass
 
 
 class ModelError(RaddError):
+    """A bundle that is missing, damaged or inconsistent."""
+
     exit_code = 4
 
 
 class StorageError(RaddError):
+    """A database or spool that cannot be used."""
+
     exit_code = 5
 
 
 class StorageUnreachable(StorageError):
+    """The database cannot be reached now."""
+
     pass
 
 

@@ -62,6 +62,7 @@ class SpectrumState:
 
     @classmethod
     def together(cls, states: Sequence[SpectrumState]) -> SpectrumState:
+        """Join the states of several streams along a leading axis."""
         return cls(
             *(np.stack([getattr(state, name) for state in states]) for name in cls.__slots__)
         )

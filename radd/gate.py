@@ -58,6 +58,7 @@ class SpeechLevels:
         return cls(speech, blocks.var(axis=-1), _clipped_share(blocks))
 
     def join(self, later: SpeechLevels) -> SpeechLevels:
+        """These blocks followed by later ones."""
         return SpeechLevels(
             *(
                 np.concatenate([getattr(self, name), getattr(later, name)])
@@ -66,6 +67,7 @@ class SpeechLevels:
         )
 
     def part(self, window: slice) -> SpeechLevels:
+        """A range of the blocks."""
         return SpeechLevels(self.speech[window], self.power[window], self.clipped[window])
 
     def row(self, k: int) -> SpeechLevels:
@@ -73,6 +75,7 @@ class SpeechLevels:
         return SpeechLevels(self.speech[k], self.power[k], self.clipped[k])
 
     def level_dbfs(self) -> float:
+        """RMS level of the blocks, dB re full scale."""
         return max(QUIETEST_DBFS, 10 * float(np.log10(self.power.mean() + 1e-12)))
 
 

@@ -407,6 +407,7 @@ class BundleIndex:
         return [side.vectors(-(-len(side) // n)) for side in self.sides]
 
     def ids(self) -> set[str]:
+        """Ids of all references."""
         return self.sides[0].references.ids() | self.sides[1].references.ids()
 
     def systems(self) -> set[str]:

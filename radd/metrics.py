@@ -45,10 +45,12 @@ class ErrorRates:
 
     @property
     def p_miss(self) -> np.ndarray:
+        """Miss rate at every threshold, (k + 1,)."""
         return self.misses / self.n_bonafide
 
     @property
     def p_fa(self) -> np.ndarray:
+        """False alarm rate at every threshold, (k + 1,)."""
         return self.false_alarms / self.n_spoof
 
     def at(self, threshold: float) -> tuple[int, int]:

@@ -112,6 +112,7 @@ class Overlay:
 
     @classmethod
     def empty(cls, encoder_id: str) -> Overlay:
+        """The overlay of an encoder without any confirmed reference."""
         nothing = ExactSide(np.zeros((0, 0), np.float32), References())
         return cls(encoder_id, 0, (nothing, nothing), {}, frozenset())
 

@@ -84,12 +84,15 @@ class References(Sequence[Reference]):
 
     @property
     def nbytes(self) -> int:
+        """Memory of all columns, in bytes."""
         return self._ids.nbytes + self._origins.nbytes + self._starts.nbytes
 
     def ids(self) -> set[str]:
+        """Ids of all references."""
         return {id.decode() for id in np.unique(self._ids).tolist()}
 
     def systems(self) -> set[str]:
+        """Synthesis systems of all references."""
         return {self._known[i].system for i in np.unique(self._origins).tolist()}
 
     def of(self, ids: Set[str]) -> np.ndarray:

@@ -47,9 +47,11 @@ class ScoredTrials:
     """ignored scores of trials that the protocol does not contain"""
 
     def bonafide(self) -> np.ndarray:
+        """Scores of the bona fide trials."""
         return self.scores[~self.trials.is_spoof]
 
     def spoof(self) -> np.ndarray:
+        """Scores of the spoof trials."""
         return self.scores[self.trials.is_spoof]
 
 

@@ -47,10 +47,13 @@ class AudioChunk:
 
     @property
     def end(self) -> int:
+        """Sample position after the chunk."""
         return self.start + len(self.samples)
 
 
 class Verdict(StrEnum):
+    """Result for one window; the last five mean that there is no score."""
+
     BONAFIDE = "bonafide"
     SUSPECT = "suspect"
     SPOOF = "spoof"
@@ -113,6 +116,8 @@ class Gap:
 
 
 class AlertState(StrEnum):
+    """State of an alert event."""
+
     OPEN = "open"
     CLOSE = "close"
     INTERRUPTED = "interrupted"
@@ -171,6 +176,7 @@ class Sample:
 
     @property
     def end(self) -> int:
+        """Sample position after the clip."""
         return self.start + len(self.clip)
 
 

@@ -28,10 +28,12 @@ class SpeechState:
 
     @classmethod
     def batch(cls, n: int) -> SpeechState:
+        """Initial state of n streams."""
         return cls(np.zeros((n, CONTEXT_SAMPLES), np.float32), np.zeros((2, n, WIDTH), np.float32))
 
     @classmethod
     def together(cls, states: Sequence[SpeechState]) -> SpeechState:
+        """Join the states of several streams to a batch."""
         return cls(
             np.concatenate([s.context for s in states]),
             np.concatenate([s.hidden for s in states], axis=1),

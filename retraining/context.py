@@ -54,4 +54,5 @@ class RetrainContext:
 
     @property
     def alarm_llr(self) -> float:
+        """LLR below which a clip is called fake."""
         return -math.log(self.spoof_p / (1 - self.spoof_p))

@@ -54,6 +54,7 @@ class Scorer:
 
     @property
     def width(self) -> int:
+        """Width of the encoder's vectors."""
         return self._networks[1].width
 
     def windows(self, name: str, samples: Callable[[], np.ndarray]) -> Windows:

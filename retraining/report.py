@@ -44,10 +44,12 @@ def shadow_report(before: str, outcome: str, gate: Gate) -> str:
 
 
 def write_report(candidate: Path, report: str) -> None:
+    """Write the report beside the candidate's bundle."""
     (candidate.parent / f"{candidate.name}.md").write_text(report, encoding="utf-8")
 
 
 def gate_numbers(gate: Gate) -> dict[str, Any]:
+    """A gate as JSON for the database."""
     return asdict(gate) | {
         "champion": _finite(gate.champion),
         "candidate": _finite(gate.candidate),

@@ -148,6 +148,7 @@ class Database:
             raise StorageUnreachable(f"the connection to the database broke: {error}") from None
 
     def close(self) -> None:
+        """Close all connections."""
         self._engine.dispose()
 
 

@@ -67,6 +67,7 @@ class Learning:
         self.close()
 
     def close(self) -> None:
+        """Close the database."""
         self._database.close()
 
     def confirmed(self) -> list[ConfirmedClip]:
@@ -191,6 +192,7 @@ class Learning:
             connection.execute(retrainings.update().where(retrainings.c.id == id).values(**values))
 
     def end(self, id: str, state: str, outcome: str, report: str) -> None:
+        """Record the end of a retraining."""
         self.change(id, state=state, outcome=outcome, report=report, ended_utc=utc_now())
 
     def retraining(self, id: str) -> dict[str, Any] | None:

@@ -71,6 +71,7 @@ class OverlayStore:
         self.close()
 
     def close(self) -> None:
+        """Close the database."""
         self._database.close()
 
     def read(self) -> Overlay:

@@ -54,6 +54,7 @@ class Reader:
         self._database = Database(url, reads_only=True)
 
     def close(self) -> None:
+        """Close the database."""
         self._database.close()
 
     def check(self) -> None:

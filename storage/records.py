@@ -41,6 +41,7 @@ class StreamInfo:
 
 
 def stream_record(info: StreamInfo) -> dict[str, Any]:
+    """A stream's row as a record."""
     return {
         "id": info.id,
         "state": "running",
@@ -55,6 +56,7 @@ def stream_record(info: StreamInfo) -> dict[str, Any]:
 
 
 def alert_record(alert: Alert, info: StreamInfo) -> dict[str, Any]:
+    """An alert with its evidence as a record."""
     ended = alert.state is AlertState.CLOSE
     return _flagged(alert, info, alert.state.value, alert.began, alert.clip_start, ended)
 
@@ -91,6 +93,7 @@ def _flagged(
 
 
 def gap_record(gap: Gap) -> dict[str, Any]:
+    """A gap as a record."""
     return {"start_samples": gap.start, "end_samples": gap.end, "cause": storable(gap.cause)}
 
 

@@ -33,6 +33,7 @@ class Timeline:
         return len(self._rows)
 
     def push(self, score: Score) -> None:
+        """Add the score of one hop."""
         if self._scores and _second(score) != _second(self._scores[0]):
             self._finish()
         self._scores.append(score)

@@ -13,6 +13,7 @@ class GapCount:
         self._end = -1
 
     def add(self, gap: Gap) -> None:
+        """Count a gap; adjoining parts count as one."""
         self.gaps += gap.start != self._end
         self.lost_samples += gap.end - gap.start
         self._end = gap.end

@@ -94,6 +94,7 @@ class LiveView:
         self.live.stop()
 
     def write(self, event: Event | Notice, stream: str | None = None) -> None:
+        """Record an event for the next picture."""
         if isinstance(event, Started):
             event = replace(event, source=printable(event.source), bundle=printable(event.bundle))
             self.labels.add(stream, event.source)
@@ -128,6 +129,7 @@ class LiveView:
         self.console.print(Text(named + describe_end(stopped), "dim"))
 
     def draw(self) -> RenderableType:
+        """The current picture."""
         if not self.seen:
             return Text("")
         if len(self.seen) > 1:

@@ -22,6 +22,7 @@ class Service:
         self.told = 0.0
 
     def ready(self, status: str) -> None:
+        """Report that the service is ready."""
         self._tell(f"READY=1\nSTATUS={status.splitlines()[0]}")
 
     def alive(self) -> None:
@@ -31,6 +32,7 @@ class Service:
             self._tell("WATCHDOG=1")
 
     def stopping(self) -> None:
+        """Report that the service is stopping."""
         self._tell("STOPPING=1")
 
     def _tell(self, message: str) -> None:

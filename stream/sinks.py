@@ -89,6 +89,7 @@ class Lines:
         pass
 
     def print(self, line: str) -> None:
+        """Write one line and flush it."""
         if self.closed:
             return
         try:
@@ -216,6 +217,7 @@ class Labels:
         return self._labels.get(stream, "")
 
     def add(self, stream: str | None, source: str) -> None:
+        """Register the source of a stream."""
         self._sources[source] += 1
         number = self._sources[source]
         self._labels[stream] = source if number == 1 else f"{source} #{number}"
@@ -317,6 +319,7 @@ class Pace:
         return passed
 
     def describe(self, end: int) -> str:
+        """Progress and remaining time at sample `end`."""
         done = end / self.length_samples
         left_s = (self.clock() - self.began) * (1 / done - 1) if done else 0.0
         return (

@@ -61,6 +61,7 @@ class Replay:
         return replace(self, **{name: getattr(self, name)[which] for name in OF_WINDOWS})
 
     def write(self, path: Path) -> None:
+        """Write the arrays as a compressed .npz file."""
         np.savez_compressed(
             path, **{field.name: getattr(self, field.name) for field in fields(self)}
         )

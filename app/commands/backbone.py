@@ -18,6 +18,7 @@ from training.head import HeadPlan
 
 
 def make(arguments: argparse.Namespace) -> None:
+    """Make the backbone bundle of the command line."""
     network = Backbone(distill_mos.load(arguments.distill_mos), whisper.load(arguments.whisper))
     export_backbone(network.eval(), arguments.out)
     print(f"{arguments.out} is ready; train.py fit takes it as [training] backbone")

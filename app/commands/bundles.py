@@ -13,12 +13,14 @@ from training.card import add_metrics
 
 
 def card(arguments: argparse.Namespace) -> None:
+    """Copy measured numbers into the card of a bundle."""
     add_metrics(arguments.bundle, dict(arguments.metrics), arguments.out)
     told = (arguments.out or arguments.bundle) / "card.md"
     print(f"{told} contains the numbers of {', '.join(name for name, _ in arguments.metrics)}")
 
 
 def import_from_hub(arguments: argparse.Namespace) -> None:
+    """Convert an audio classifier to a bundle."""
     from training.hub_import import import_model  # it loads PyTorch
 
     out = arguments.out or place_of(arguments.named)
@@ -59,4 +61,5 @@ def weigh(arguments: argparse.Namespace) -> None:
 
 
 def models(arguments: argparse.Namespace) -> None:
+    """List the bundles below a directory."""
     print(list_models(arguments.directory))

@@ -86,6 +86,7 @@ def source_options(arguments: argparse.Namespace, specs: list[str]) -> SourceOpt
 def stream_of(
     source: Source, detector: HotSwapDetector, settings: Settings, observers: list[Observer]
 ) -> Stream:
+    """A stream of one source with a monitor and its observers."""
     stream_id = str(uuid.uuid4())
     monitor = Monitor(detector, settings.decision, settings.alerts, stream_id)
     return Stream(stream_id, source, monitor, [tap for of in observers for tap in of(stream_id)])
@@ -112,6 +113,7 @@ def listen(
     ending: Ending,
     arguments: argparse.Namespace,
 ) -> None:
+    """Run the streams until they end, with journal, display and hot reload."""
     duration_samples = arguments.duration and max(1, round(arguments.duration * SAMPLE_RATE_HZ))
 
     def open_journal() -> EventJournal:
@@ -160,6 +162,7 @@ def journal_of(streams: list[Stream], detector: HotSwapDetector, settings: Setti
 
 
 def choose_display(as_json: bool, streams: list[Stream]) -> Display:
+    """JSON lines, the live view on a terminal, or plain lines elsewhere."""
     if as_json:
         return JsonLines(sys.stdout)
     if not sys.stdout.isatty():
@@ -170,6 +173,7 @@ def choose_display(as_json: bool, streams: list[Stream]) -> Display:
 
 
 def show_devices(arguments: argparse.Namespace) -> None:
+    """Print the microphones."""
     settings = installation(arguments.config, arguments.bundle).settings
 
     devices = list_devices(settings.capture.backend)

@@ -18,6 +18,7 @@ from training.selection import Selection
 
 
 def fit(arguments: argparse.Namespace) -> None:
+    """Train the model of the command line."""
     settings, out = load(arguments.config), arguments.out
     out = out or resource("models") / ("default" if arguments.model == SHIPPED else arguments.model)
     recipe = settings.training

@@ -12,6 +12,7 @@ from generative.sources import place_of, train_clips
 
 
 def engines(arguments: argparse.Namespace) -> None:
+    """Make sentences spoken by installed speech engines."""
     voices, missing = installed()
     for engine in missing:
         print(f"skipped, not installed: {engine}")
@@ -20,12 +21,14 @@ def engines(arguments: argparse.Namespace) -> None:
 
 
 def copies(arguments: argparse.Namespace) -> None:
+    """Make resynthesised copies of real speech."""
     real = train_clips(arguments.data, "bonafide")
     plans = plan_copies(real, arguments.clips, arguments.seed)
     report(arguments.out, plans, write_corpus(arguments.out, plans, copier(real), arguments.jobs))
 
 
 def report(out: Path, plans: list, left_out: list[str]) -> None:
+    """Print what was skipped and what to do next."""
     for line in left_out:
         print(f"left out: {line}")
     print(
@@ -35,6 +38,7 @@ def report(out: Path, plans: list, left_out: list[str]) -> None:
 
 
 def gan(arguments: argparse.Namespace) -> None:
+    """Train HiFi-GAN vocoders and make copies with them."""
     from generative import gan  # it loads PyTorch
 
     real, sizes = train_clips(arguments.data, "bonafide"), arguments.size or ["tiny"]
@@ -51,6 +55,7 @@ def gan(arguments: argparse.Namespace) -> None:
 
 
 def vae(arguments: argparse.Namespace) -> None:
+    """Train an autoencoder of spectra and make clips with it."""
     from generative import vae  # it loads PyTorch
 
     real, fake = (train_clips(arguments.data, label) for label in ("bonafide", "spoof"))

@@ -27,6 +27,7 @@ def index(arguments: argparse.Namespace) -> None:
 
 
 def add(references: ReferenceStore, arguments: argparse.Namespace) -> None:
+    """Add recordings to the overlay."""
     known = Provenance(
         LABELS[arguments.label], arguments.system, arguments.source, arguments.licence
     )
@@ -39,16 +40,19 @@ def add(references: ReferenceStore, arguments: argparse.Namespace) -> None:
 
 
 def remove(references: ReferenceStore, arguments: argparse.Namespace) -> None:
+    """Delete added recordings, or hide references of the bundle."""
     references.remove(arguments.ids, Review(arguments.reviewer, arguments.reason))
     print(f"removed: {', '.join(arguments.ids)}")
 
 
 def restore(references: ReferenceStore, arguments: argparse.Namespace) -> None:
+    """Show hidden references of the bundle again."""
     references.restore(arguments.ids)
     print(f"restored: {', '.join(arguments.ids)}")
 
 
 def show(references: ReferenceStore, arguments: argparse.Namespace) -> None:
+    """Print the added recordings."""
     for recording in references.recordings(LABELS.get(arguments.label), arguments.source):
         row = asdict(recording) | {
             "added_utc": f"{recording.added_utc:%Y-%m-%d %H:%M:%S}",
@@ -58,6 +62,7 @@ def show(references: ReferenceStore, arguments: argparse.Namespace) -> None:
 
 
 def count(references: ReferenceStore, arguments: argparse.Namespace) -> None:
+    """Print how many references there are and how they are searched."""
     for name, number in references.stats().items():
         print(f"{number:8d}  {name}")
 

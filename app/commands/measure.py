@@ -21,6 +21,7 @@ from radd.metrics import error_rates
 
 
 def metrics(args: argparse.Namespace) -> None:
+    """Measure existing scores."""
     scored = read_scored_trials(args.scores, args)
     write_results(
         scored,
@@ -31,6 +32,7 @@ def metrics(args: argparse.Namespace) -> None:
 
 
 def compare(args: argparse.Namespace) -> None:
+    """Compare two runs on the same trials."""
     result = comparison.compare(
         read_scored_trials(args.run_a, args),
         read_scored_trials(args.run_b, args),
@@ -59,6 +61,7 @@ def compare(args: argparse.Namespace) -> None:
 
 
 def peers(args: argparse.Namespace) -> None:
+    """Print several detectors in one table."""
     table, rates = {}, {}
     for entry in args.systems:
         name, found, path = entry.partition("=")

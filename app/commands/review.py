@@ -38,6 +38,7 @@ def review(arguments: argparse.Namespace) -> None:
 
 
 def list_clips(reviews: Reviews, arguments: argparse.Namespace, here: Installation) -> None:
+    """Print a page of clips to review."""
     names = ("state", "kind", "stream", "label", "unlabelled_by", "since", "after", "limit")
     found = reviews.list(Question(**{name: getattr(arguments, name) for name in names}))
     for row in found:
@@ -54,6 +55,7 @@ def more(found: list[dict[str, Any]], arguments: argparse.Namespace) -> str:
 
 
 def show(reviews: Reviews, arguments: argparse.Namespace, here: Installation) -> None:
+    """Print all data of one clip."""
     found = reviews.show(arguments.id)
     if arguments.json:
         print(as_json(found))
@@ -63,6 +65,7 @@ def show(reviews: Reviews, arguments: argparse.Namespace, here: Installation) ->
 
 
 def play(reviews: Reviews, arguments: argparse.Namespace, here: Installation) -> None:
+    """Play a clip, or write it to a file."""
     id, flac = reviews.sound(arguments.id)
     if arguments.out is None:
         try:
@@ -81,6 +84,7 @@ def play(reviews: Reviews, arguments: argparse.Namespace, here: Installation) ->
 
 
 def label(reviews: Reviews, arguments: argparse.Namespace, here: Installation) -> None:
+    """Add a label to clips and update the index."""
     now = reviews.label(arguments.ids, Label(arguments.label), arguments.reviewer, arguments.reason)
     for id, state in now.items():
         print(f"{id}  {state}")
@@ -112,16 +116,19 @@ def remember(reviews: Reviews, arguments: argparse.Namespace, here: Installation
 
 
 def export_clips(reviews: Reviews, arguments: argparse.Namespace, here: Installation) -> None:
+    """Write clips and their data to a directory."""
     count = write_archive(reviews, arguments.directory, arguments.state or list(STATES))
     print(f"{count} clips are in {arguments.directory}")
 
 
 def import_clips(reviews: Reviews, arguments: argparse.Namespace, here: Installation) -> None:
+    """Add an export of another database."""
     print("new: " + counted(read_archive(reviews, arguments.directory, flac_samples)))
     remember(reviews, arguments, here)
 
 
 def stats(reviews: Reviews, arguments: argparse.Namespace, here: Installation) -> None:
+    """Print counts of clips, labels and index entries."""
     found = reviews.stats()
     if arguments.json:
         print(as_json(found))
@@ -161,6 +168,7 @@ def undo(reviews: Reviews, arguments: argparse.Namespace, here: Installation) ->
 
 
 def delete(reviews: Reviews, arguments: argparse.Namespace, here: Installation) -> None:
+    """Permanently delete clips, a stream or everything before a time."""
     removed = delete_for_good(reviews.database, arguments.id, arguments.stream, arguments.before)
     print(
         f"removed: {counted(removed)}; training reads clips from the database and keeps no copies"

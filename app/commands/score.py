@@ -40,6 +40,7 @@ ENGINES = {"processes": parallel, "ray": ray_cluster}
 
 
 def score(args: argparse.Namespace) -> None:
+    """Score the trials of a protocol, then measure the scores."""
     trials, sound = chosen_trials(args), AudioFolder(args.audio)
     here = installation(bundle=args.bundle)
     settings, bundle = here.settings, here.bundle()
@@ -93,6 +94,7 @@ def _scorer(
 
 
 def stream(args: argparse.Namespace) -> None:
+    """Measure alerts in long recordings."""
     if args.annotations and (args.where or args.unseen):
         raise ConfigError(
             "--where and --unseen select trials of a protocol, but --annotations has none; omit "

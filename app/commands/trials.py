@@ -63,14 +63,17 @@ def earlier_record(run: Path) -> dict[str, Any]:
 
 
 def trial_filter(args: argparse.Namespace) -> Filter:
+    """The trial selection of the command line."""
     return Filter(tuple(args.where), tuple(args.unseen))
 
 
 def described_trials(trials: Trials, args: argparse.Namespace) -> Trials:
+    """The trials with the columns of --meta."""
     return reduce(described, args.meta, trials)
 
 
 def chosen_trials(args: argparse.Namespace) -> Trials:
+    """The selected trials of the command line's protocol."""
     if args.protocol is None:
         raise ConfigError("the trials are unknown; pass their protocol with --protocol FILE")
     trials = described_trials(read_protocol(args.protocol, args.format, args.subset), args)
@@ -78,10 +81,12 @@ def chosen_trials(args: argparse.Namespace) -> Trials:
 
 
 def bootstrap_choices(args: argparse.Namespace) -> Choices:
+    """The threshold and bootstrap settings of the command line."""
     return Choices(args.threshold, args.bootstrap, args.seed)
 
 
 def write_json(folder: Path, name: str, content: dict) -> None:
+    """Write a dictionary as indented JSON."""
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
     (folder / name).write_text(text + "\n", encoding="utf-8")

@@ -39,6 +39,8 @@ def span(text: str) -> float:
 
 
 def at_least(low: int) -> Callable[[str], int]:
+    """A parser of whole numbers of at least `low`."""
+
     def number(text: str) -> int:
         if not text.isdecimal() or int(text) < low:
             raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number of at least {low}")
@@ -48,6 +50,7 @@ def at_least(low: int) -> Callable[[str], int]:
 
 
 def named_label(text: str) -> tuple[str, str]:
+    """Parse CLASS=bonafide or CLASS=spoof."""
     name, _, label = text.rpartition("=")
     if not name or label not in ("bonafide", "spoof"):
         raise argparse.ArgumentTypeError(
@@ -57,6 +60,7 @@ def named_label(text: str) -> tuple[str, str]:
 
 
 def named_file(text: str) -> tuple[str, Path]:
+    """Parse NAME=FILE."""
     name, _, file = text.rpartition("=")
     if not name:
         raise argparse.ArgumentTypeError(
@@ -99,6 +103,7 @@ def database_url(text: str) -> str:
 
 
 def page(text: str) -> int:
+    """Parse the number of clips per page."""
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 10_000):
         raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 1 to 10000")
     return int(text)

@@ -1,4 +1,4 @@
-// Check: a recording, or this browser's microphone, judged second by second.
+// Check: a recording, or this browser's microphone, scored second by second.
 
 import { ask, clock, colourOf, fact, h, percent, Problem, reference, tell, VERDICTS } from "./dom.js";
 import { keepDrawn, timeline } from "./draw.js";
@@ -15,7 +15,7 @@ export async function show(main) {
   const microphone = new Microphone((file) => check([file]));
   const drop = h("section", { class: "drop", "aria-label": "Choose a recording" },
     h("h2", {}, "Drop a recording here"),
-    h("p", { class: "muted" }, "WAV, FLAC, MP3, OGG, Opus, M4A or a video. It stays on the machine that runs this console, and is forgotten as soon as it is judged."),
+    h("p", { class: "muted" }, "WAV, FLAC, MP3, OGG, Opus, M4A or a video. It stays on the machine that runs this console, and is discarded once it is scored."),
     h("div", { class: "row" }, h("button", { class: "main", onclick: () => chooser.click() }, "Choose files"), microphone.button), chooser);
   drop.addEventListener("dragover", (event) => { event.preventDefault(); drop.classList.add("over"); });
   drop.addEventListener("dragleave", () => drop.classList.remove("over"));
@@ -70,7 +70,7 @@ function fill(card, file, prediction, url) {
     canvas, h("div", { class: "sound" }, audio),
     h("dl", { class: "facts" },
       fact("synthetic, whole recording", percent(prediction.p_spoof)),
-      fact("log ratio", prediction.llr === null ? "–" : prediction.llr.toFixed(2), "natural logarithm, higher = a person"),
+      fact("log ratio", prediction.llr === null ? "–" : prediction.llr.toFixed(2), "natural logarithm, higher = bona fide"),
       fact("length", clock(prediction.duration_s)),
       fact("alerts", prediction.alerts.length ? prediction.alerts.map((span) => `${clock(span.began)} to ${clock(span.ended)}`).join(", ") : "none"),
       fact("closest known", closest ? `${reference(closest)}, ${closest.similarity.toFixed(2)}` : "–"),
@@ -89,7 +89,7 @@ function fill(card, file, prediction, url) {
   draw();
 }
 
-// The console judges the file once more, so that the report is of these very bytes.
+// The console scores the file again, so that the report covers exactly these bytes.
 async function savePdf(button, file) {
   const form = new FormData();
   form.append("file", file);
@@ -115,7 +115,7 @@ function spoken({ segments }) {
   return `Probability of a synthetic voice, second by second: ${Object.entries(counts).map(([word, count]) => `${word} ${count} s`).join(", ")}`;
 }
 
-// This browser's microphone, judged while it is heard and once more as a whole.
+// This browser's microphone, scored while it is recorded and again as a whole.
 class Microphone {
   constructor(done) {
     this.done = done;

@@ -7,8 +7,8 @@ const SHOWN_S = 600, QUIET_S = 15;
 
 export async function show(main) {
   const cards = new Map(), list = h("div"), empty = h("div", { class: "card empty" },
-    h("h2", {}, "Nobody is listening"),
-    h("p", {}, "Start python detect.py beside this console, with the same database, and its stream appears here."));
+    h("h2", {}, "No detector is running"),
+    h("p", {}, "Start python detect.py with the same database, and its stream appears here."));
   const alerts = h("p", { class: "small muted", "aria-live": "polite" });
   main.append(h("h1", {}, "Live"), alerts, list,
     h("p", { class: "legend" },
@@ -83,7 +83,7 @@ class Card {
     const measured = this.heard.filter((point) => point[2] !== null);
     this.canvas.setAttribute("aria-label", measured.length
       ? `Probability of a synthetic voice over the last ${clock(this.heard.length)}: now ${percent(latest[2])}, ` +
-        `highest ${percent(Math.max(...measured.map((point) => point[2])))}` : "Nothing was measured yet");
+        `highest ${percent(Math.max(...measured.map((point) => point[2])))}` : "Nothing has been measured yet");
     this.draw();
   }
 

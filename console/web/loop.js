@@ -4,10 +4,10 @@ import { ask, fact, h, moment, Problem, send, short, table, tell } from "./dom.j
 import { days, keepDrawn } from "./draw.js";
 
 const LOOK_MS = 1500;
-const STEPS = { due: "looking whether there is enough to learn", clips: "listening to the confirmed clips", fit: "learning",
-  prove: "proving the new model", shadow: "judging beside the model in use", promote: "putting the new model to use" };
-const STATES = { promoted: "put to use", shadow: "passed the gates and judges beside the model in use, without a voice", refused: "refused", failed: "failed", not_due: "nothing to learn", interrupted: "broken off" };
-const ACTIONS = { promote: "put to use", shadow: "passed the gates, judges beside it", rollback: "put back", refuse: "refused" };
+const STEPS = { due: "checking for enough labels", clips: "scoring the confirmed clips", fit: "learning",
+  prove: "running the gates", shadow: "scoring in shadow mode", promote: "switching to the new model" };
+const STATES = { promoted: "put to use", shadow: "passed the gates and scores in shadow mode", refused: "refused", failed: "failed", not_due: "nothing to learn", interrupted: "broken off" };
+const ACTIONS = { promote: "put to use", shadow: "passed the gates, in shadow mode", rollback: "put back", refuse: "refused" };
 
 export class Loop {
   constructor(mayChoose) {
@@ -39,7 +39,7 @@ export class Loop {
     this.going = Boolean(running || late);
     this.models = models;
     this.progress.textContent = running ? `Retraining: ${STEPS[running.step] || running.step} …`
-      : late ? `${used.directory} is in use; this console takes it over within seconds …` : this.outcome(models);
+      : late ? `${used.directory} is in use; this console switches within seconds …` : this.outcome(models);
     if (JSON.stringify(before) === JSON.stringify(models)) return;
     this.show(models, running);
     if (before && before.judging !== models.judging) this.changed();
@@ -56,12 +56,12 @@ export class Loop {
     const button = (name, text, enabled, act) => h("button", { disabled: !enabled, onclick: act, "data-name": name }, text);
     this.used.replaceChildren(...[h("h2", {}, "In use"),
       h("dl", { class: "facts" }, fact("bundle", models.in_use || "none: the file that names it is broken"), fact("judges here", models.judging),
-        fact("new labels", `${labels.new} of ${labels.needed}`, "clips that people have agreed on since the last retraining, of those that one takes")),
-      ...labels.left_out.map((text) => h("p", { class: "small muted" }, `Not learned from: ${text}.`)), this.progress,
+        fact("new labels", `${labels.new} of ${labels.needed}`, "newly agreed clips, and the number that starts a retraining")),
+      ...labels.left_out.map((text) => h("p", { class: "small muted" }, `Excluded: ${text}.`)), this.progress,
       this.mayChoose && models.follows && h("div", { class: "row actions" },
         button("retrain", "Retrain …", !running, () => this.retrain(models)),
         button("rollback", "Roll back …", back, () => this.rollBack(models))),
-      !models.follows && h("p", { class: "small muted" }, "This console was started with --bundle: it judges with that one alone.")].filter(Boolean));
+      !models.follows && h("p", { class: "small muted" }, "This console was started with --bundle and uses only that bundle.")].filter(Boolean));
     this.shelf.replaceChildren(h("h2", {}, "Bundles here"), table(["directory", "", "version", "measured", "since"], models.bundles.map((one) => [
       one.directory, one.in_use ? h("strong", {}, "in use") : this.mayChoose && models.follows && !one.problem
         ? h("button", { onclick: () => this.promote(models, one), "data-name": one.directory, "aria-label": `Promote ${one.directory}` }, "Promote …") : "",
@@ -90,34 +90,34 @@ export class Loop {
     ].sort((a, b) => (a[0] < b[0] ? 1 : -1));
     this.history.replaceChildren(h("h2", {}, "History"), rows.length
       ? table(["when", "what", "who and why"], rows.map(([when, ...rest]) => [moment(when), ...rest]))
-      : h("p", { class: "muted" }, "Nothing was decided yet."));
+      : h("p", { class: "muted" }, "No decisions yet."));
   }
 
   async showDrift() {
     const drift = await ask("v1/drift?days=30"), span = [Date.parse(drift.first), Date.parse(drift.last)];
-    const known = drift.bound === null ? "What is usual for it this bundle does not say."
-      : `${drift.usual.toFixed(3)} is usual for what this bundle knows; beyond ${drift.bound.toFixed(3)}, the line, is drift.`;
+    const known = drift.bound === null ? "This bundle does not state its usual distance."
+      : `${drift.usual.toFixed(3)} is usual for this bundle; above ${drift.bound.toFixed(3)}, the line, is drift.`;
     this.drift.replaceChildren(h("h2", {}, "Drift"),
-      h("p", { class: "muted" }, `How far each source was from all known voices, day by day (1 − cosine). ${known}`),
+      h("p", { class: "muted" }, `Distance of each source from all known voices, day by day (1 − cosine). ${known}`),
       ...(drift.sources.length ? drift.sources.map((one) => driftOf(one, span, drift.bound))
-        : [h("p", { class: "muted" }, "Nobody has listened in the last 30 days.")]));
+        : [h("p", { class: "muted" }, "There was no detection in the last 30 days.")]));
   }
 
   retrain({ labels }) {
-    this.confirm("Retrain", [`${labels.new} new labels wait; a retraining takes ${labels.needed}, or drift. It runs beside the console and takes minutes.`,
-      "The new model is put to use only if it passes every gate."], async (wish) => {
+    this.confirm("Retrain", [`${labels.new} new labels; a retraining needs ${labels.needed}, or drift. It runs beside the console and takes minutes.`,
+      "The new model is used only if it passes every gate."], async (wish) => {
       this.asked = (await send("v1/retrain", wish)).id;
     });
   }
 
   rollBack({ in_use: used }) {
-    this.confirm("Roll back", [`The bundle that was in use before ${used} is put to use again. What listens takes it over within seconds.`],
+    this.confirm("Roll back", [`The bundle used before ${used} is put into use again. Daemons switch within seconds.`],
       (wish) => send("v1/models/rollback", { ...wish, instead_of: used }));
   }
 
   promote({ in_use: used }, { directory, metrics }) {
-    const unproved = Object.keys(metrics).length ? [] : ["Nothing was measured of it on recordings that it had not met."];
-    this.confirm(`Promote ${directory}`, [`${directory} takes the place of ${used || "the broken one"}. What listens takes it over within seconds.`, ...unproved],
+    const unproved = Object.keys(metrics).length ? [] : ["It has not been measured on unseen recordings."];
+    this.confirm(`Promote ${directory}`, [`${directory} replaces ${used || "the broken one"}. Daemons switch within seconds.`, ...unproved],
       (wish) => send(`v1/models/${encodeURIComponent(directory)}/promote`, { ...wish, instead_of: used }));
   }
 
@@ -133,7 +133,7 @@ export class Loop {
       event.preventDefault();
       const name = person.value.trim();
       try {
-        if (!name) throw new Problem("Give your name: it stands in the history.");
+        if (!name) throw new Problem("Enter your name: it is stored in the history.");
         localStorage.setItem("reviewer", name);
         await act({ person: name, reason: reason.value.trim() });
       } catch (error) {

@@ -60,7 +60,7 @@ async function askForToken() {
   const problem = h("p", { class: "spoof", role: "alert" });
   const dialog = h("dialog", { "aria-labelledby": "enter" },
     h("h1", { id: "enter" }, "Who is there?"),
-    h("p", { class: "muted" }, "This console takes a token. It stands in [serve] of its configuration."),
+    h("p", { class: "muted" }, "This console needs a token. It is set in [serve] of its configuration."),
     h("form", {}, h("label", {}, "Token", field), problem, h("p", {}, h("button", { class: "main" }, "Enter"))));
   document.body.append(dialog);
   dialog.addEventListener("cancel", (event) => event.preventDefault());

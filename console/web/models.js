@@ -6,9 +6,9 @@ import { Loop } from "./loop.js";
 const NAMES = {
   eer_percent: "equal error rate, %", cllr_bits: "Cllr, bit", min_cllr_bits: "Cllr at best, bit", min_dcf: "min DCF",
   act_dcf: "actual DCF", n_bonafide: "clips of people", n_spoof: "synthetic clips", hours_real: "hours of real speech",
-  false_alarms: "false alarms", false_alarms_per_hour: "false alarms an hour", n_fakes: "fakes that took over",
+  false_alarms: "false alarms", false_alarms_per_hour: "false alarms per hour", n_fakes: "injected synthetic voices",
   missed_percent: "missed, %", median_time_to_detection_s: "median time to detection, s",
-  p90_time_to_detection_s: "time to detection of nine in ten, s",
+  p90_time_to_detection_s: "90th percentile of it, s",
 };
 
 export async function show(main) {
@@ -20,20 +20,20 @@ export async function show(main) {
 }
 
 function described(model) {
-  const reviews = Object.entries(model.reviews), train = model.training?.train, parts = [h("h2", { class: "part" }, "What judges here"),
-    h("p", { class: "muted" }, `${model.name} ${model.version} never changes; what people confirm comes on top of it and is in force within seconds.`),
+  const reviews = Object.entries(model.reviews), train = model.training?.train, parts = [h("h2", { class: "part" }, "The model in use"),
+    h("p", { class: "muted" }, `${model.name} ${model.version} never changes; confirmed references are added to it and take effect within seconds.`),
     h("div", { class: "numbers" },
       number(model.references.toLocaleString(), "known voices in its index"),
-      train && number(train.hours.toLocaleString(), "hours of speech that it learned from"),
+      train && number(train.hours.toLocaleString(), "hours of speech in its training data"),
       train && number(train.systems.toLocaleString(), "synthesis systems among them"),
-      number(reviews.reduce((sum, [, count]) => sum + count, 0).toLocaleString(), "clips kept here"))];
+      number(reviews.reduce((sum, [, count]) => sum + count, 0).toLocaleString(), "stored clips"))];
   for (const [name, values] of Object.entries(model.metrics)) parts.push(metrics(name, values));
   if (reviews.length) {
-    parts.push(h("section", { class: "card" }, h("h2", {}, "Clips here, by what people have said"),
+    parts.push(h("section", { class: "card" }, h("h2", {}, "Stored clips by state of review"),
       table(["state", "clips"], reviews.map(([state, count]) => [state, count.toLocaleString()]))));
   }
   parts.push(h("section", { class: "card" }, h("h2", {}, "Calibration"),
-    h("p", { class: "muted" }, "How the score of the network on the spectrum becomes a log likelihood ratio, by the seconds of speech in the window: weight and offset."),
+    h("p", { class: "muted" }, "How the score of the network on the spectrum becomes a log-likelihood ratio, by the seconds of speech in the window: weight and offset."),
     table(["speech, s", "weight", "offset"], model.calibration.speech_s.map((s, i) =>
       [s, ...model.calibration.alone[i].map((value) => value.toFixed(3))]))),
   h("section", { class: "card" }, h("details", {}, h("summary", {}, "The whole card"), ...markdown(model.card))));

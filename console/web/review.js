@@ -122,8 +122,8 @@ class Review {
         h("dl", { class: "facts" }, fact("highest probability", percent(clip.peak_p_spoof)),
           fact("lowest log ratio", clip.min_llr === null ? "–" : clip.min_llr.toFixed(1)),
           fact("length", clock(clip.duration_s)), fact("gaps before", String(clip.gaps)),
-          fact("worth a look", clip.informative.toFixed(2), "how much a label would teach, 0 to 1")),
-        this.mayLabel ? this.buttons() : h("p", { class: "muted" }, "Labels take the role reviewer."),
+          fact("priority", clip.informative.toFixed(2), "how much a label would teach, 0 to 1")),
+        this.mayLabel ? this.buttons() : h("p", { class: "muted" }, "Labelling needs the role reviewer."),
         this.said, this.history),
       h("div", { class: "card" }, h("h2", {}, "Closest known voices"),
         neighbours.length ? h("ul", { class: "known" }, ...neighbours.map((known) => h("li", {},
@@ -132,14 +132,14 @@ class Review {
           h("span", { class: known.label === "bonafide" ? "bonafide" : "spoof" }, known.label === "bonafide" ? "real" : "fake"),
           known.clip && h("audio", { controls: true, preload: "none", src: `v1/clips/${known.clip}/sound`,
             "aria-label": `the known voice ${known.id}` }))))
-          : h("p", { class: "muted" }, "None was looked up."),
+          : h("p", { class: "muted" }, "None was searched."),
         neighbours.some((known) => !known.clip) && h("p", { class: "small muted" },
-          "A voice has a player where its sound is kept here; the model's own references are kept as vectors, without sound.")));
+          "A voice has a player if its audio is stored here; the model's own references are vectors without audio.")));
     this.tellHistory();
   }
 
   player(clip) {
-    if (clip.sound !== "stored") return h("p", { class: "muted" }, "The sound is gone: its time or the quota was over.");
+    if (clip.sound !== "stored") return h("p", { class: "muted" }, "The audio is gone: it expired or exceeded the quota.");
     const wave = h("canvas", { role: "img", "aria-label": "Waveform with the score over time" });
     const spectrum = h("canvas", { class: "spectrum", role: "img", "aria-label": "Spectrogram, 0 to 8 kHz" });
     const audio = h("audio", { controls: true, "aria-label": "The clip" });
@@ -191,7 +191,7 @@ class Review {
     const { clip, labels, blocks_in_index: blocks } = this.details;
     const last = labels.at(-1);
     this.history.replaceChildren(...[
-      labels.length ? h("p", {}, h("b", { class: COLOURS[clip.review] || "none" }, `Stands as ${STATES[clip.review] || clip.review}. `),
+      labels.length ? h("p", {}, h("b", { class: COLOURS[clip.review] || "none" }, `State: ${STATES[clip.review] || clip.review}. `),
         blocks ? `Entered the index with ${blocks} blocks.` : "") : "",
       labels.length > 0 && h("details", {}, h("summary", {}, `${labels.length} labels, the last by ${last.reviewer}`),
         h("ul", { class: "small" }, ...labels.map((said) =>

@@ -35,6 +35,7 @@ class CaptureQueue:
         return self._queue.qsize()
 
     def put(self, block: Block) -> None:
+        """Add a block; drops the oldest one if the queue is full."""
         while len(self) >= self.length:
             self._drop()
         self._queue.put(block)
@@ -51,6 +52,7 @@ class CaptureQueue:
         self._queue.put(None)
 
     def clear(self) -> None:
+        """Discard all blocks."""
         while len(self):
             self.take(0)
 
