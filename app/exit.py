@@ -30,7 +30,7 @@ def exit_code(run: Callable[[], None], prefix: str = "error") -> int:
     """
     open_streams()
     out, err = PrintableStream(sys.stdout), PrintableStream(sys.stderr)
-    with redirect_stdout(out), redirect_stderr(err):  # type: ignore[type-var]
+    with redirect_stdout(out), redirect_stderr(err):
         return _exit_code(run, prefix)
 
 

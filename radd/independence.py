@@ -38,7 +38,9 @@ class Vouchers:
         first, at most INDEPENDENT: each of a source and of a reviewer that none before it has.
         """
         best = np.maximum.reduceat(cosines[self._order], self._begins)
-        sources, reviewers, found = set(), set(), []
+        sources: set[str] = set()
+        reviewers: frozenset[str] = frozenset()
+        found: list[float] = []
         for number in np.argsort(-best, kind="stable")[:LOOKED_AT]:
             source, who = self._known[number]
             if source not in sources and not who & reviewers:

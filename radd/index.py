@@ -85,9 +85,8 @@ class ReferenceIndex(Protocol):
         """Find the n references closest to a unit vector."""
         ...
 
-    def closeness(self, embeddings: np.ndarray) -> tuple[float, float]:
-        """Closeness of a window to confirmed real and to confirmed fake recordings, higher =
-        closer, FAR if there are none.
+    def closeness(self, embeddings: np.ndarray) -> tuple[Closeness, Closeness]:
+        """Closeness of a window to confirmed real and to confirmed fake recordings.
 
         `embeddings` are the unit vectors of its blocks, float32 (n, width); see radd/overlay.py for
         the scale.

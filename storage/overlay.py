@@ -92,8 +92,8 @@ class OverlayStore:
                 .order_by(*columns)
             )
             recordings = {
-                id: RecordingKey(*rest, _people(reviewers))
-                for id, *rest, reviewers in connection.execute(there)
+                id: RecordingKey(label, confirmed, blocks, _people(reviewers))
+                for id, label, confirmed, blocks, reviewers in connection.execute(there)
             }
             known, vectors = self._blocks(connection, self._latest.unknown(recordings))
             removed = frozenset(
