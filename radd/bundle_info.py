@@ -1,4 +1,4 @@
-"""What a bundle says of itself: its directory, its manifest and its card."""
+"""Description of a bundle: its directory, manifest and card."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class BundleInfo:
-    """The description of a bundle, as it was when its detector was loaded."""
+    """The description of a bundle at the time its detector was loaded."""
 
     directory: Path
     manifest: dict[str, Any]
@@ -20,4 +20,4 @@ class BundleInfo:
 
 
 UNSEALED = BundleInfo(Path(), {}, "")
-"""of a detector that is not from a bundle, such as one that is still being fitted"""
+"""for a detector without a bundle, such as one that is still being fitted"""

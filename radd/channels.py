@@ -1,5 +1,5 @@
-"""Which tracks and channels of a recording are judged: the mean of channels that are alike, else
-each one in which somebody speaks.
+"""Selects the tracks and channels of a recording to score: the mean of similar channels, else each
+channel with speech.
 """
 
 from __future__ import annotations
@@ -16,48 +16,48 @@ from radd.vad import BLOCK_SAMPLES, SpeechNetwork, SpeechState
 
 AUTO, MIX, SPLIT = "auto", "mix", "split"
 NAMES = {"left": 0, "right": 1}
-SURVEYED_S = 600  # of a recording; what is longer is not left out for want of speech
-ALIKE = 0.85  # correlation with their mean from which on channels are one sound
+SURVEYED_S = 600  # of a recording; a channel is not excluded for lack of speech after this point
+ALIKE = 0.85  # correlation with their mean above which channels count as one signal
 INVERTED = -0.85
-FAINT = 1e-5  # of the loudest channel's power: a channel that is fainter is silent
+FAINT = 1e-5  # of the loudest channel's power: a fainter channel counts as silent
 SPEECH = 0.5  # probability
 LEAST_SPEECH_S, LEAST_SHARE = 0.5, 0.05
 MOST_LANES = 8
 BLOCKS_AT_ONCE = 256
 
 Columns = Callable[[int], Iterator[np.ndarray]]
-"""track -> its sound in blocks, float32 (n, channels), 16 kHz"""
+"""track -> its audio in blocks, float32 (n, channels), 16 kHz"""
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """What is judged as one stream."""
+    """Audio that is scored as one stream."""
 
     track: int = 0
     """from 0"""
     channel: int | None = None
     """from 0; None: the mean of all"""
     name: str = ""
-    """in words, such as `left`; empty where it is all that there is"""
+    """in words, such as `left`; empty if it is the only one"""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What of a recording is judged."""
+    """The parts of a recording that are scored."""
 
     lanes: tuple[Lane, ...]
     note: str | None = None
-    """what it holds, where that is not simply one sound"""
+    """content of the recording, if it is more than one plain signal"""
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelChoice:
-    """What the user asks for."""
+    """The user's choice."""
 
     channel: str = AUTO
-    """auto, mix, split, left, right or a number from 1 on"""
+    """auto, mix, split, left, right or a number from 1"""
     track: int | None = None
-    """from 1 on; None: the tracks in which somebody speaks"""
+    """from 1; None: all tracks with speech"""
 
     def __post_init__(self) -> None:
         if self.channel in (AUTO, MIX, SPLIT, *NAMES):
@@ -70,13 +70,15 @@ class ChannelChoice:
 
     @property
     def number(self) -> int | None:
-        """The channel that is named, from 0; None for auto, mix and split."""
+        """The named channel, from 0; None for auto, mix and split."""
         if self.channel in (AUTO, MIX, SPLIT):
             return None
         return NAMES[self.channel] if self.channel in NAMES else int(self.channel) - 1
 
     def for_one_stream(self, what: str) -> None:
-        """Raise ConfigError where several streams are asked for of what can be read only once."""
+        """Raise ConfigError if several streams are requested from an input that can be read only
+        once.
+        """
         if self.channel == SPLIT:
             raise ConfigError(
                 f"--use-channel split reads a file once for every channel, and {what} is no file: "
@@ -84,7 +86,7 @@ class ChannelChoice:
             )
 
     def check(self, name: str, channels: int) -> None:
-        """Raise AudioError where there is no such channel."""
+        """Raise AudioError if there is no such channel."""
         if self.number is not None and self.number >= channels:
             raise AudioError(
                 f"{name} has {channels} channels, and channel {self.number + 1} was asked for: "
@@ -93,9 +95,9 @@ class ChannelChoice:
 
 
 def plan(name: str, track_channels: Sequence[int], columns: Columns, choice: ChannelChoice) -> Plan:
-    """What of a recording is judged, as `choice` has it; with auto the sound is looked at.
+    """The parts of a recording to score under `choice`; auto examines the audio.
 
-    Raises AudioError for a track or channel that it does not have.
+    Raises AudioError for a track or channel that does not exist.
     """
     tracks = _tracks(name, track_channels, choice)
     several = len(track_channels) > 1
@@ -135,25 +137,25 @@ def _named(lane: Lane, track_channels: Sequence[int], several: bool) -> Lane:
 
 
 class TrackSurvey:
-    """What one track holds: whether its channels are one sound, and how much speech is where."""
+    """Content of one track: whether its channels are one signal, and the speech in each."""
 
     def __init__(self, track: int, channels: int, columns: Columns):
         self._columns, self.track, self.channels = columns, track, channels
         self.is_whole = True
-        """whether all of it was looked at"""
+        """whether all of it was examined"""
         self.power = np.ones(channels)
         self.is_inverted = False
         self.is_one_sound = channels == 1 or self._is_alike()
 
     @property
     def parts(self) -> list[Lane]:
-        """What can be judged of it."""
+        """The parts that can be scored."""
         if self.is_one_sound:
             return [Lane(self.track)]
         return [Lane(self.track, channel) for channel in range(self.channels)]
 
     def speech_s(self) -> list[float]:
-        """Seconds of speech in each of the parts."""
+        """Seconds of speech in each part."""
         network, state = SpeechNetwork(), SpeechState.batch(len(self.parts))
         spoken = np.zeros(len(self.parts))
         for sound in _whole_blocks(self._surveyed()):
@@ -226,7 +228,7 @@ def _power(survey: TrackSurvey, lane: Lane) -> float:
 
 
 def _whole_blocks(sound: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """Regrouped into whole blocks of the voice-activity network; the last one filled with
+    """Regroup into whole blocks of the voice-activity network; the last one is padded with
     silence.
     """
     waiting, size = [], 0
@@ -243,10 +245,10 @@ def _whole_blocks(sound: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
 
 
 def columns(pieces: Iterable[Piece], channels: int) -> Iterator[np.ndarray]:
-    """Every channel of a track at 16 kHz, float32 (n, channels); losses are left out.
+    """Every channel of a track at 16 kHz, float32 (n, channels), without losses.
 
-    A piece with fewer channels has its last one in the others' place, of one with more the first
-    ones are taken.
+    If a piece has fewer channels, its last one replaces the missing ones; if it has more, the first
+    ones are used.
     """
     converters: list[Converter] = []
     rate_hz = 0

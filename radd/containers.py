@@ -1,8 +1,8 @@
-"""Sound in containers: FLAC, MP3, Ogg, M4A, the sound of a video, and streams of them; the one door
-of PyAV.
+"""Audio in containers: FLAC, MP3, Ogg, M4A, video sound tracks, and streams of them. The only
+module that imports PyAV.
 
-FFmpeg finds the format and decodes. What it cannot decode is left out and marked as lost, and what
-comes after it is read; what changes inside a file, such as its rate, is passed on as it is.
+FFmpeg detects the format and decodes. Undecodable parts are skipped and marked as lost, and reading
+continues after them. Changes inside a file, such as another sample rate, are passed on.
 """
 
 from __future__ import annotations
@@ -23,30 +23,33 @@ from radd.resampling import Piece
 FORMATS = (
     "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,eac3,flac,flv,matroska,webm,mov,mp4,m4a,3gp,3g2,"
     "mj2,mp3,mpeg,mpegts,ogg,rm,tta,w64,wav,wv"
-)  # what FFmpeg may open: formats that name other files, such as playlists, are not here
-MOST_BAD = 2_000  # packets in a row that cannot be decoded: then the rest is given up
+    # formats that FFmpeg may open; formats that refer to other files, such as playlists, are out
+)
+MOST_BAD = 2_000  # undecodable packets in a row after which the rest is abandoned
 DECODERS = {
     "amrnb": "libopencore_amrnb",
     "amr_nb": "libopencore_amrnb",
     "amrwb": "libopencore_amrwb",
     "amr_wb": "libopencore_amrwb",
-}  # FFmpeg's own do not know silence descriptors
-STREAM_OPTIONS = {"probesize": "1000000", "analyzeduration": "1000000"}  # what opening waits for
+}  # FFmpeg's own decoders do not support silence descriptors
+# limits how long opening waits
+STREAM_OPTIONS = {"probesize": "1000000", "analyzeduration": "1000000"}
 FORGIVEN_S = {"mov": 1.0, "matroska": 1.0, "asf": 1.0, "flac": 0.01, "mp3": 0.2}
-"""by how much the length that a format states may exceed its sound; other formats state none"""
+"""tolerated excess of the length stated by a format over its audio; other formats state none"""
 
 
 class NotSound(AudioError):
-    """What FFmpeg does not read, or what has no sound in it."""
+    """Content that FFmpeg cannot read, or without audio."""
 
 
 class ContainerFile:
-    """An open file or stream of sound that PyAV reads; a context manager."""
+    """An open audio file or stream that PyAV reads; a context manager."""
 
     def __init__(self, source: Readable, name: str, file: BinaryIO | None, track: int = 0):
-        """Takes over `file`, which is `source` again unless that cannot seek: then it is None.
+        """Takes ownership of `file`, which is `source` again if it can seek, else None.
 
-        Raises NotSound for what is no sound, and AudioError for a track that it does not have.
+        Raises NotSound for content that is not audio, and AudioError for a track that does not
+        exist.
         """
         self.name, self._file, self._is_stream, self._track = name, file, file is None, track
         self._links: OggLinks | None = None
@@ -57,18 +60,18 @@ class ContainerFile:
             whole = file
         if head == b"OggS":
             whole = self._links = OggLinks(whole)
-        mp3_s = None if file is None else _mp3_stated_s(file)  # before FFmpeg reads on from there
+        mp3_s = None if file is None else _mp3_stated_s(file)  # before FFmpeg continues from there
         self._container = self._open(whole)
         self.form: str = self._container.format.name.split(",")[0]
-        """the format's name, such as wav"""
+        """name of the format, such as wav"""
         context = self._stream(self._container).codec_context
         self.rate_hz: int = context.sample_rate
         self.channels: int = context.channels
         self.track_channels = [one.codec_context.channels for one in self._sounds(self._container)]
-        """of every track with sound, in order"""
+        """of every audio track, in order"""
         self._said_s = None if file is None else self._stated_s(mp3_s)
         self.frames = None if self._said_s is None else round(self._said_s * self.rate_hz)
-        """how many frames it says it holds; None if it does not say"""
+        """number of frames according to the header; None if unknown"""
         self.problem: str | None = None
         """what is wrong with it, known once its pieces have been read; None if nothing is"""
 
@@ -81,10 +84,10 @@ class ContainerFile:
             self._file.close()
 
     def pieces(self) -> Iterator[Piece]:
-        """All sound that can be decoded, in order, in pieces as long as the codec makes them.
+        """All audio that can be decoded, in order; the codec determines the length of the pieces.
 
-        What cannot be decoded is skipped and named as lost before the piece after it; `problem`
-        then says so.
+        Undecodable parts are skipped and reported as lost before the next piece; `problem` then
+        describes them.
         """
         clock = LossClock(self.form)
         yield from self._decoded(clock)
@@ -95,7 +98,7 @@ class ContainerFile:
         self.problem = self._told(clock)
 
     def has_sound(self) -> bool:
-        """Whether there is anything to decode, by its length."""
+        """Whether there is anything to decode, judging by its length."""
         return bool(self._container.duration)
 
     def _open(self, source):
@@ -104,7 +107,7 @@ class ContainerFile:
             container = av.open(
                 source, options=options | (STREAM_OPTIONS if self._file is None else {})
             )
-        except (av.FFmpegError, UnicodeDecodeError):  # PyAV takes the file's own texts for UTF-8
+        except (av.FFmpegError, UnicodeDecodeError):  # PyAV decodes the file's metadata as UTF-8
             raise NotSound(self._unreadable()) from None
         if not self._sounds(container):
             container.close()
@@ -112,7 +115,7 @@ class ContainerFile:
         return container
 
     def _reopen(self, clock: LossClock) -> bool:
-        """Go on with the next link of a chain; what of it is no sound is lost."""
+        """Continue with the next link of a chain; parts that are not audio are lost."""
         try:
             self._container.close()
             self._container = self._open(self._links)
@@ -158,15 +161,15 @@ class ContainerFile:
             clock.took(packet)
 
     def _kept(self, frame: av.AudioFrame, clock: LossClock) -> int:
-        """How many samples of a frame are sound: FFmpeg does not always cut off the padding at the
-        end of Vorbis.
+        """Number of valid samples in a frame: FFmpeg does not always remove the padding at the end
+        of Vorbis.
         """
         if not self._links or self._links.end_frames is None or self._codec != "vorbis":
             return frame.samples
         return max(0, frame.samples - max(0, clock.link_frames - self._links.end_frames))
 
     def _stated_s(self, mp3_s: float | None) -> float | None:
-        """The length that the file states; None where FFmpeg would only estimate it."""
+        """The length stated by the file; None if FFmpeg would only estimate it."""
         if self.form == "mp3":
             return mp3_s
         if self.form not in FORGIVEN_S:
@@ -196,8 +199,8 @@ class ContainerFile:
 
 
 def open_container(path: Path, name: str, track: int = 0) -> ContainerFile:
-    """Open a file; raises AudioError as ContainerFile, and OSError where it cannot be read."""
-    file = path.open("rb")  # by Python: FFmpeg takes no names that are not UTF-8
+    """Open a file. Raises AudioError like ContainerFile, and OSError if it cannot be read."""
+    file = path.open("rb")  # opened by Python: FFmpeg accepts only UTF-8 names
     try:
         return ContainerFile(file, name, file, track)
     except BaseException:
@@ -206,8 +209,8 @@ def open_container(path: Path, name: str, track: int = 0) -> ContainerFile:
 
 
 def open_stream(file: Readable, name: str = "the stream", track: int = 0) -> ContainerFile:
-    """Open sound that is still being written, from anything that has read(size), which gives what
-    is there and nothing at the end; raises AudioError as ContainerFile.
+    """Open audio that is still being written, from any object whose read(size) returns what is
+    available, and nothing at the end. Raises AudioError like ContainerFile.
     """
     return ContainerFile(file, name, None, track)
 
@@ -215,7 +218,7 @@ def open_stream(file: Readable, name: str = "the stream", track: int = 0) -> Con
 def problem(
     name: str, done_s: float, said_s: float | None, gaps: int = 0, lost_s: float = 0
 ) -> str:
-    """What is wrong with sound of which `done_s` could be decoded."""
+    """Describe what is wrong with audio of which `done_s` could be decoded."""
     of = f" of {said_s:.2f} s" if said_s is not None and said_s > done_s else ""
     places = f", {lost_s:.2f} s in {gaps} places are missing" if gaps else ""
     return (
@@ -225,7 +228,7 @@ def problem(
 
 
 class Prefixed:
-    """A stream whose beginning was read already, from its beginning."""
+    """A stream whose first bytes were already read, from its beginning."""
 
     def __init__(self, head: bytes, file: Readable):
         self._head, self._file = head, file
@@ -246,7 +249,7 @@ def _head(source: Readable) -> bytes:
 
 
 def _decoder(stream):
-    """What decodes a track: FFmpeg's own choice but for AMR; FLAC frames must bear their
+    """The decoder of a track: FFmpeg's choice except for AMR; FLAC frames must have a valid
     checksum.
     """
     own = stream.codec_context
@@ -261,7 +264,7 @@ def _decoder(stream):
 
 
 def _packets(container, stream, clock: LossClock) -> Iterator[av.Packet]:
-    """The packets of a track; what FFmpeg cannot cut into packets is skipped."""
+    """The packets of a track; data that FFmpeg cannot split into packets is skipped."""
     failures = 0
     while failures < MOST_BAD:
         try:
@@ -287,8 +290,8 @@ def _floats(frame: av.AudioFrame) -> np.ndarray:
 
 
 def _mp3_stated_s(file: BinaryIO) -> float | None:
-    """The length that the first frame of an MP3 file states (Xing, Info); FFmpeg does not tell that
-    from its own estimate.
+    """The length stated in the first frame of an MP3 file (Xing, Info), which FFmpeg does not
+    distinguish from its own estimate.
     """
     head = file.read(10)
     while head[:3] == b"ID3":
@@ -297,7 +300,7 @@ def _mp3_stated_s(file: BinaryIO) -> float | None:
         head = file.read(10)
     frame = head + file.read(64)
     file.seek(0)
-    for at in (13, 15, 21, 23, 36, 38):  # after the side information, with a checksum or without
+    for at in (13, 15, 21, 23, 36, 38):  # after the side information, with or without a checksum
         if frame[at : at + 4] in (b"Xing", b"Info") and frame[at + 7] & 1:
             version, rate = (frame[1] >> 3) & 3, (frame[2] >> 2) & 3
             rates = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000)}
@@ -326,10 +329,10 @@ def transcode(
     bit_rate: int | None = None,
     options: dict[str, str] | None = None,
 ) -> tuple[np.ndarray, int]:
-    """Sound through an encoder of FFmpeg and its decoder: float32 (m,) and its rate in Hz.
+    """Audio after an encoder of FFmpeg and its decoder: float32 (m,) and its rate in Hz.
 
-    `samples` are float32 (n,), mono, full scale +-1, at a rate that the codec takes; `bit_rate` is
-    in bit/s. The result may be some milliseconds longer or later than the input.
+    `samples` are float32 (n,), mono, full scale +-1, at a rate that the codec supports; `bit_rate`
+    is in bit/s. The result may be a few milliseconds longer or later than the input.
     """
     encoder = _codec(codec, "w", rate_hz)
     encoder.options = options or {}

@@ -1,6 +1,7 @@
-"""Files of sound, read in pieces with constant memory.
+"""Audio files, read in pieces with constant memory.
 
-Plain WAV and its kin are read by soundfile, whose one door this is, all others by PyAV.
+Plain WAV and similar formats are read by soundfile, which only this module imports, all others by
+PyAV.
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ UNCODED = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")
 PLAIN_HEADS = (b"RIFF", b"RIFX", b"RF64", b"FORM", b".snd", b"riff")
 RAW_SUFFIXES = (".raw", ".pcm")
 UNKNOWN_BYTES = (
-    0x7FFF_0000  # programs that write to a pipe do not know the length and write about this or more
+    # programs that write to a pipe do not know the length and write about this value or more
+    0x7FFF_0000
 )
-LOUD, LOUD_SHARE = 8.0, 0.05  # +18 dB over full scale: no sound that is scaled to it is so loud
+LOUD, LOUD_SHARE = 8.0, 0.05  # +18 dB over full scale: correctly scaled audio is never this loud
 _SHORT = re.compile(
     r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE
 )
@@ -38,23 +40,23 @@ log = logging.getLogger(__name__)
 
 
 class _Forward(soundfile.SoundFile):
-    """Reads straight on: soundfile makes a file that can seek do so after each block."""
+    """Reads sequentially only: for seekable files soundfile seeks after each block."""
 
     def seekable(self) -> bool:
         return False
 
 
 class AudioFile:
-    """An open file of sound that libsndfile reads. A context manager."""
+    """An open audio file that libsndfile reads. A context manager."""
 
     def __init__(self, name: str, sound: soundfile.SoundFile):
         self.name, self._sound = name, sound
         self.rate_hz: int = sound.samplerate
         self.channels: int = sound.channels
         self.track_channels = [sound.channels]
-        """of every track with sound, in order"""
+        """of every audio track, in order"""
         self.frames: int = sound.frames
-        """how many frames it says it holds"""
+        """number of frames according to the header"""
         self.problem: str | None = None
         """what is wrong with the file, known once its pieces have been read; None if nothing is"""
 
@@ -67,7 +69,7 @@ class AudioFile:
     def pieces(self) -> Iterator[Piece]:
         """All frames that can be decoded, in order, about 128 ms each.
 
-        A file that is cut off ends early, and `problem` then says so.
+        A truncated file ends early; `problem` then describes it.
         """
         done, scale = 0, self._scale()
         while len(block := self._read()):
@@ -84,9 +86,7 @@ class AudioFile:
             return np.empty((0, self.channels), np.float32)
 
     def _scale(self) -> np.float32:
-        """What the samples are to be multiplied with: floating-point files may hold the numbers of
-        16 bits.
-        """
+        """Factor for the samples: floating-point files may contain 16-bit values."""
         if self._sound.subtype not in ("FLOAT", "DOUBLE"):
             return np.float32(1)
         loud = heard = 0
@@ -113,10 +113,10 @@ class AudioFile:
 
 
 def open_audio(path: Path | str, track: int = 0) -> AudioFile | ContainerFile:
-    """Open a file of sound of any rate and channel count; `track` counts from 0.
+    """Open an audio file of any sample rate and channel count; `track` counts from 0.
 
-    Raises AudioError for one that is missing, empty, no file, not readable, not audio or without
-    sound.
+    Raises AudioError if it is missing, empty, not a file, not readable, not audio or has no
+    samples.
     """
     path = Path(path)
     name = printable(path)
@@ -138,12 +138,12 @@ def open_audio(path: Path | str, track: int = 0) -> AudioFile | ContainerFile:
 
 
 def printable(path: Path | str) -> str:
-    """The name of a file as text that can be stored anywhere, where it is not UTF-8 too."""
+    """The name of a file as storable text, even if it is not UTF-8."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def lanes(path: Path | str, choice: ChannelChoice | None = None) -> Plan:
-    """Which tracks and channels of a file are judged; raises AudioError as open_audio and plan."""
+    """The tracks and channels of a file to score. Raises AudioError like open_audio and plan."""
     with open_audio(path) as file:
         channels, name = file.track_channels, file.name
 
@@ -155,10 +155,9 @@ def lanes(path: Path | str, choice: ChannelChoice | None = None) -> Plan:
 
 
 def chunks(path: Path | str, lane: Lane) -> Iterator[AudioChunk]:
-    """The sound of one lane of a file, mono, 16 kHz; what is wrong with the file is logged at the
-    end.
+    """The audio of one lane of a file, mono, 16 kHz; problems of the file are logged at the end.
 
-    Raises AudioError as open_audio, and where nothing can be decoded.
+    Raises AudioError like open_audio, and if nothing can be decoded.
     """
     chunk = None
     with open_audio(path, lane.track) as file:
@@ -171,11 +170,10 @@ def chunks(path: Path | str, lane: Lane) -> Iterator[AudioChunk]:
 
 
 def load_speech(path: Path | str) -> np.ndarray:
-    """The whole file as float32 (n,), mono, 16 kHz: the mean of its channels or, where they are not
-    one sound, the first in which somebody speaks. What is missing is left out.
+    """Read a whole file as float32 (n,), mono, 16 kHz: the mean of its channels or, if they differ,
+    the first with speech. Losses are skipped.
 
-    What the file holds beside that and what is wrong with it is logged. Raises AudioError as
-    open_audio.
+    Other content and problems are logged. Raises AudioError like open_audio.
     """
     found = lanes(path)
     if found.note:
@@ -204,7 +202,7 @@ def _head(path: Path, name: str) -> bytes:
 
 
 def _plain(path: Path) -> soundfile.SoundFile | None:
-    """The file as libsndfile reads it; None where it does not."""
+    """The file opened by libsndfile; None if it cannot read it."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         return _Forward(descriptor, closefd=True)
@@ -222,7 +220,7 @@ def _check_one_track(name: str, track: int) -> None:
 
 
 def _last_resort(path: Path, name: str, sound: soundfile.SoundFile | None, track: int) -> AudioFile:
-    """What only libsndfile reads; raises AudioError where it does not either."""
+    """Open a file that only libsndfile reads. Raises AudioError if it cannot either."""
     if sound and sound.frames and not sound.subtype.startswith("MPEG"):
         _check_one_track(name, track)
         return AudioFile(name, sound)

@@ -1,4 +1,4 @@
-"""Chained Ogg, cut into its links: FFmpeg reads on only where a link is of the same codec, rate and
+"""Splits chained Ogg into its links: FFmpeg continues only into links with the same codec, rate and
 channels.
 """
 
@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import Protocol
 
 PAGE = b"OggS\0"
-HEAD_BYTES = 14  # mark, flags and position
-FIRST, LAST = 2, 4  # flags of a page: the first, the last one of a logical stream
+HEAD_BYTES = 14  # capture pattern, flags and position
+FIRST, LAST = 2, 4  # page flags: first and last page of a logical stream
 BLOCK_BYTES = 32_768
 
 
@@ -16,26 +16,24 @@ class Readable(Protocol):
     """A stream of bytes."""
 
     def read(self, size: int, /) -> bytes:
-        """Up to `size` bytes; none at the end."""
+        """Up to `size` bytes; empty at the end."""
         ...
 
 
 class OggLinks:
-    """An Ogg stream as a file that can be read once, and that ends where a link of the chain
-    does.
-    """
+    """An Ogg stream as a file that can be read once and that ends at the end of each link."""
 
     def __init__(self, file: Readable):
         self._file, self._data = file, b""
         self._scanned, self._has_begun = 0, False
         self._next: int | None = None
         self.is_closed = False
-        """whether the last page so far bears the mark of the end of its stream"""
+        """whether the last page so far is marked as the end of its stream"""
         self.end_frames: int | None = None
-        """how many frames a closed link says that it has, of Vorbis; None before its last page"""
+        """number of frames stated by a finished Vorbis link; None before its last page"""
 
     def read(self, size: int, /) -> bytes:
-        """Up to `size` bytes of this link; none at its end."""
+        """Up to `size` bytes of this link; empty at its end."""
         while self._next is None and not self._ready():
             more = self._file.read(BLOCK_BYTES)
             self._data += more
@@ -49,9 +47,9 @@ class OggLinks:
         return data
 
     def next_link(self) -> bool:
-        """Go on to the next link; False where the stream is over.
+        """Advance to the next link; False at the end of the stream.
 
-        What FFmpeg has left of this link, because it could not read it, is skipped.
+        Skips what FFmpeg left of this link because it could not read it.
         """
         while self._next != 0 and self.read(BLOCK_BYTES):
             pass
@@ -66,7 +64,7 @@ class OggLinks:
         return self._scanned > 0
 
     def _scan(self, end: int) -> None:
-        """Look at the pages that begin before `end`, up to the first page of another link."""
+        """Examine the pages that begin before `end`, up to the first page of another link."""
         while self._next is None and (at := self._data.find(PAGE, self._scanned)) >= 0:
             if at >= end or at + HEAD_BYTES > len(self._data):
                 break

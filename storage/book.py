@@ -1,4 +1,4 @@
-"""What a journal remembers of one stream."""
+"""A journal's record of one stream."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from storage.timeline import Timeline
 
 
 class Book:
-    """What a journal has written of one stream, and what it has not yet."""
+    """What a journal has written about one stream, and what is pending."""
 
     def __init__(self, info: StreamInfo):
         self.info = self.judge = info

@@ -89,9 +89,9 @@ def _open_engine(text: str, reads_only: bool) -> sa.Engine:
 
 
 def _make_private(dialect, record, arguments, options) -> None:
-    """SQLite gives a database's companions the mode that the database has."""
+    """SQLite gives the companion files of a database the mode of the database."""
     file = Path(arguments[0])
-    with suppress(OSError):  # then it says itself why it does not open
+    with suppress(OSError):  # the connection then reports why it does not open
         make_file(file)
         if file.stat().st_mode & 0o007:
             log.warning("everyone on this machine can read %s, which holds voices: chmod 600", file)
@@ -118,8 +118,8 @@ class Database:
         self._engine = _open_engine(url, reads_only)
 
     def prepare(self) -> None:
-        """Make the tables in a database without a row, completing what a killed start began; check
-        them in any other.
+        """Create the tables in a database without rows, completing an interrupted start; check them
+        in any other.
 
         Raises StorageError for a schema that is older or newer than this program's.
         """
@@ -144,7 +144,7 @@ class Database:
             ) from None
         except (sa.exc.StatementError, sa.exc.CompileError) as error:
             raise EntryRefused(f"rows do not fit the tables: {error}") from None
-        except sa.exc.InvalidRequestError as error:  # what follows on a connection that broke
+        except sa.exc.InvalidRequestError as error:  # follows on a broken connection
             raise StorageUnreachable(f"the connection to the database broke: {error}") from None
 
     def close(self) -> None:
@@ -159,7 +159,7 @@ def _version(connection: sa.Connection) -> str | None:
 
 
 def _is_empty(connection: sa.Connection) -> bool:
-    """Whether no table of ours holds a row, so that no migration can lose one."""
+    """Whether none of our tables has a row, so that no migration can lose one."""
     known = set(sa.inspect(connection).get_table_names())
     ours = [table for table in METADATA.sorted_tables if table.name in known]
     first = (connection.scalar(sa.select(sa.literal(1)).select_from(t).limit(1)) for t in ours)
@@ -182,11 +182,12 @@ def _migrate(connection: sa.Connection) -> None:
             "and try again"
         )
     try:
-        connection.exec_driver_sql("COMMIT")  # else it sees what was there before the lock
+        connection.exec_driver_sql("COMMIT")  # otherwise it would see the state before the lock
         alembic.command.upgrade(config, "head")
-        connection.exec_driver_sql("COMMIT")  # else the next to have the lock would not see it
+        # otherwise the next holder of the lock would not see it
+        connection.exec_driver_sql("COMMIT")
     finally:
-        with suppress(sa.exc.SQLAlchemyError):  # a connection that broke has no lock any more
+        with suppress(sa.exc.SQLAlchemyError):  # a broken connection no longer has the lock
             connection.execute(sa.text("SELECT RELEASE_LOCK(:name)"), lock)
 
 

@@ -189,8 +189,8 @@ class Journal:
         return self._spool_problem or self._delivery.problem or self._delivery.refusal
 
     def take_losses(self) -> list[tuple[str, Lost]]:
-        """What was given up since the last call for want of space, each with the stream to tell it
-        of.
+        """Data dropped since the last call for lack of space, each with the stream that
+        reports it.
         """
         losses = []
         while self._spool.given_up:
@@ -224,11 +224,11 @@ class Journal:
         }
 
     def _is_to_come(self, gone: GivenUp) -> bool:
-        """Whether the final version of an alert that goes on will bring the whole sound again."""
+        """Whether the final version of an open alert will contain all the audio again."""
         return any(gone.name in book.open.values() for book in self._books.values())
 
     def _loss(self, what: str, alert: dict[str, Any], cause: str) -> tuple[str, Lost]:
-        """Told of the stream that it was heard in, or of another where that is over."""
+        """Reported by the stream of the alert, or by another one if that has ended."""
         stream = alert.get("stream_id")
         stream = stream if stream in self._books else next(iter(self._books))
         end = self._books[stream].totals["length_samples"]
@@ -247,7 +247,7 @@ class Journal:
         return alert
 
     def _settle(self, alert_id: str) -> None:
-        """It has been told that this alert was interrupted: no later start tells it again."""
+        """The interruption of this alert has been reported; later starts do not repeat it."""
         if entry := self._left.pop(alert_id, None):
             state = {"alert": entry.record["alert"] | {"state": "interrupted"}}
             self._spool.finish(entry.name, entry.record | state)

@@ -1,5 +1,5 @@
-"""No statement larger than the server takes: MySQL answers one by closing the connection, in words
-that say nothing of its size.
+"""Splits statements larger than the server accepts: MySQL closes the connection for one, with a
+misleading message.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import sqlalchemy as sa
 from radd.errors import EntryRefused
 
 LIMIT = "max_allowed_packet"
-ESCAPED = [bytes([each]) for each in b"\0\n\r\\'\"\x1a"]  # a backslash goes before each
-AROUND_BYTES = 32  # quotes, commas, a character set's name
+ESCAPED = [bytes([each]) for each in b"\0\n\r\\'\"\x1a"]  # a backslash is inserted before each
+AROUND_BYTES = 32  # quotes, commas, the name of a character set
 NUMBER_BYTES = 32
 
 
 class PacketLimit:
-    """Asks the server behind an engine for its limit at each connection, splits what many rows
-    together exceed, and raises EntryRefused for one row that exceeds it alone.
+    """Queries the server's limit at each connection, splits batches of rows that exceed it, and
+    raises EntryRefused for a single row that does.
     """
 
     def __init__(self, engine: sa.Engine):
@@ -40,7 +40,7 @@ class PacketLimit:
             raise _too_large(size, self._most_bytes)
 
     def _send_in_parts(self, cursor, statement: str, parameters: Sequence, context) -> bool:
-        """Whether the rows have been sent; False: they fit together, so send them as ever."""
+        """Whether the rows have been sent; False: they fit together, so send them as usual."""
         if self._most_bytes is None:
             return False
         parts = list(_parts(parameters, len(statement.encode()), self._most_bytes))
@@ -71,7 +71,7 @@ def _row_bytes(row: Mapping[str, Any] | Sequence) -> int:
 
 
 def _value_bytes(value: Any) -> int:
-    """How long a value is in a statement; never too short."""
+    """Size of a value in a statement; never too small."""
     if isinstance(value, str):
         value = value.encode()
     if not isinstance(value, bytes):

@@ -1,6 +1,6 @@
-"""How much sound the database keeps, and for how long; and for how long the verdicts of seconds.
+"""How much audio the database keeps, and for how long; and how long per-second verdicts are kept.
 
-Rows of alerts and streams stay, and say that their sound is gone.
+Rows of alerts and streams stay and record that their audio is gone.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Retention:
     keep_days_labelled: int
     """for clips that somebody has reviewed; 0: forever"""
     keep_days_timeline: int
-    """of the rows of seconds and gaps; 0: for ever"""
+    """of the rows of seconds and gaps; 0: forever"""
 
     def apply(self, connection: sa.Connection) -> int:
         """Evict the audio of clips that are too old, then of the oldest, unreviewed first, until
@@ -70,8 +70,8 @@ class Retention:
         return evicted
 
     def forget_timeline(self, connection: sa.Connection) -> int:
-        """Delete the rows of seconds and gaps that are too old, of each stream HOURS_AT_ONCE hours
-        at most; returns how many seconds.
+        """Delete rows of seconds and gaps that are too old, at most HOURS_AT_ONCE hours per stream.
+        Returns the number of seconds.
         """
         if not self.keep_days_timeline:
             return 0
@@ -92,9 +92,7 @@ def utc_now() -> datetime:
 
 
 def _older_streams(before: datetime) -> sa.Select:
-    """Streams that began before a time and have rows, with the first second that they still
-    have.
-    """
+    """Streams that began before a time and still have rows, with their first remaining second."""
     first = sa.func.min(timeline.c.second)
     mine = sa.select(first).where(timeline.c.stream_id == streams.c.id).scalar_subquery()
     return sa.select(streams.c.id, streams.c.started_utc, mine.label("first")).where(

@@ -1,4 +1,4 @@
-"""Everything that one reviewer did, to see and to take back: labels, and changes of the index."""
+"""Everything that one reviewer did, to list and to undo: labels, and changes of the index."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ Row = dict[str, Any]
 
 
 def work_of(reviews: Reviews, reviewer: str) -> dict[str, list[Row]]:
-    """What a reviewer did, oldest first: `labels` with the id of an alert of their clip, `added`
-    recordings of the index that are no clips, and `removed` references of the bundle.
+    """The work of a reviewer, oldest first: `labels` with the id of an alert of their clip, `added`
+    recordings of the index that are not clips, and `removed` references of the bundle.
     """
     with reviews.database.transaction() as connection:
         return {
@@ -35,11 +35,11 @@ def work_of(reviews: Reviews, reviewer: str) -> dict[str, list[Row]]:
 
 
 def undo(reviews: Reviews, reviewer: str, by: str, reason: str) -> dict[str, int]:
-    """Take back everything that a reviewer did, all or nothing; how many `labels`, `added` and
-    `removed` that were.
+    """Undo everything that a reviewer did, all or nothing. Returns the numbers of `labels`, `added`
+    and `removed`.
 
-    The history stays: each label is followed by one that withdraws it. Clips that the reviewer had
-    a part in leave the index until it is learned anew from the labels that are left.
+    The history stays: each label is followed by one that withdraws it. Clips with a label of this
+    reviewer leave the index until they are learned again from the remaining labels.
     """
     with reviews.database.transaction() as connection:
         added, removed = _added(connection, reviewer), _removed(connection, reviewer)
@@ -56,7 +56,7 @@ def undo(reviews: Reviews, reviewer: str, by: str, reason: str) -> dict[str, int
 
 
 def _withdraw(reviews: Reviews, connection: sa.Connection, reviewer: str, reason: str) -> int:
-    """Withdraw the latest label of a reviewer of each clip; how many."""
+    """Withdraw a reviewer's latest label of each clip; returns their number."""
     mine = {row["clip_sha256"] for row in _labels(connection, reviewer)}
     count = 0
     for sha256, history in reviews.lock(connection, mine).items():
@@ -99,7 +99,7 @@ def _removed(connection: sa.Connection, reviewer: str) -> list[Row]:
 
 
 def _names(connection: sa.Connection, table: sa.Table, reviewer: str) -> Collection[str]:
-    """The ways in which a reviewer's name is written in a table."""
+    """The spellings of a reviewer's name in a table."""
     written = connection.scalars(sa.select(table.c.reviewer).distinct()).all()
     return [name for name in written if person(name) == person(reviewer)]
 

@@ -19,11 +19,11 @@ log = logging.getLogger(__name__)
 
 
 class Overlays(Protocol):
-    """Where an overlay comes from; storage/overlay.py has the one that ships."""
+    """A source of overlays; storage/overlay.py implements it."""
 
     def changed(self, version: int) -> Overlay | None:
-        """The overlay as it is now, None where it still has this version; raises StorageUnreachable
-        where nobody can say.
+        """The current overlay, None if it still has this version. Raises StorageUnreachable if the
+        database cannot be reached.
         """
         ...
 
@@ -62,7 +62,7 @@ class NoOverlays:
 
 
 class NoReload:
-    """Follows nothing."""
+    """Reloads nothing."""
 
     def __enter__(self) -> NoReload:
         return self
@@ -85,12 +85,12 @@ class _Fresh(NamedTuple):
 
 
 class HotReload:
-    """Looks for a new overlay and another bundle when entered and every `every_s` seconds, in its
+    """Checks for a new overlay and another bundle when entered and every `every_s` seconds, in its
     own thread.
 
-    The thread builds the detector; `take_model` and `take`, called between two chunks, only put it
-    to use. An unreachable database changes nothing. A refused overlay or bundle is logged once, and
-    the detector stays what it was.
+    The thread builds the detector; `take_model` and `take`, called between two chunks, only install
+    it. An unreachable database leaves the index unchanged. A rejected overlay or bundle is logged
+    once, and the detector does not change.
     """
 
     def __init__(
@@ -172,7 +172,7 @@ class HotReload:
         self._problem = problem
 
     def _change_model(self, detector: BundledDetector) -> None:
-        """Have a detector of another bundle ready, with the overlay of its own encoder."""
+        """Prepare a detector of another bundle, with the overlay of its own encoder."""
         overlays = self._overlays_of(detector)
         try:
             overlay = overlays.changed(-1)

@@ -33,7 +33,7 @@ WORDS = {
     Verdict.SUSPECT: ("might be synthetic", "bold yellow"),
     Verdict.SPOOF: ("SYNTHETIC VOICE", "bold white on red"),
     Verdict.NO_SPEECH: ("nobody is speaking", "bright_black"),
-    Verdict.TOO_NOISY: ("too noisy to judge", "bright_black"),
+    Verdict.TOO_NOISY: ("too noisy to score", "bright_black"),
     Verdict.GAP: ("sound was lost", "magenta"),
     Verdict.WARMING_UP: ("warming up, more speech is needed", "cyan"),
     Verdict.SHED: ("this machine is too busy", "magenta"),

@@ -29,13 +29,13 @@ MEASURED = 0.5  # share of its hops that must have a score for a segment to coun
 class Sampler:
     """A Tap that adds a Sample now and then.
 
-    The sound is cut into segments of 8.192 s; after each gap a new one begins. Each segment with
+    The audio is split into segments of 8.192 s; a new one begins after each gap. Each segment with
     speech and without an alert is drawn with the same probability, so that an hour of them yields
     `per_hour`. The stream's id is the seed.
     """
 
     def __init__(self, per_hour: float, stream_id: str, neighbours: int):
-        """`stream_id` is a UUID; at most `neighbours` references are kept with a sample."""
+        """`stream_id` is a UUID; at most `neighbours` references are stored with a sample."""
         self._share = per_hour * seconds(SEGMENT_SAMPLES) / 3600
         self._stream_id = uuid.UUID(stream_id)
         self._rng = np.random.default_rng(self._stream_id.int)

@@ -1,4 +1,4 @@
-"""The segments of equal length into which a stream is cut for whoever looks at some of them."""
+"""Splits a stream into segments of equal length for taps that examine some of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class CurrentSegment:
         self._begin(0, self._heard)
 
     def hear(self, chunk: AudioChunk) -> bool:
-        """Add sound; whether a segment began because of a gap before it."""
+        """Add audio; returns whether a segment began because of a gap before it."""
         gap = chunk.start > self.start + len(self._heard)
         if gap:
             self._begin(chunk.start, self._heard[:0])
@@ -24,22 +24,22 @@ class CurrentSegment:
         return gap
 
     def judge(self, score: Score) -> None:
-        """Add the score of a hop; one that is of sound before the segment counts nowhere."""
+        """Add the score of a hop; scores of audio before the segment are ignored."""
         if score.end > self.start:
             self.scores.append(score)
 
     @property
     def is_whole(self) -> bool:
-        """Whether every hop of it has its score."""
+        """Whether every hop has its score."""
         return len(self.scores) == self.hops
 
     @property
     def samples(self) -> np.ndarray:
-        """A copy of its sound so far, float32 (at most hops * HOP_SAMPLES,)."""
+        """A copy of its audio so far, float32 (at most hops * HOP_SAMPLES,)."""
         return self._heard[: self.hops * HOP_SAMPLES].copy()
 
     def end(self) -> None:
-        """The next segment begins where this one ends."""
+        """Begin the next segment at the end of this one."""
         length = self.hops * HOP_SAMPLES
         self._begin(self.start + length, self._heard[length:])
 

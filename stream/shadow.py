@@ -1,6 +1,4 @@
-"""A shadow run: a candidate judges beside the champion, without a voice, in a thread of its own and
-now and then only.
-"""
+"""Shadow mode: a candidate scores some segments in its own thread, without raising alerts."""
 
 from __future__ import annotations
 
@@ -28,32 +26,32 @@ from stream.segment import CurrentSegment
 log = logging.getLogger(__name__)
 
 SEGMENT_HOPS = 128  # 16.4 s
-# of them the candidate only listens to: its windows grow until they are as long as the champion's
+# at the start of a segment, only to warm up the candidate's windows to the champion's length
 WARM_HOPS = 32
-EVERY = 8  # segments of which one is judged twice
-PATIENCE_S = 5.0  # at the end of a stream, for the segment that is being judged
+EVERY = 8  # one of this many segments is scored twice
+PATIENCE_S = 5.0  # at the end of a stream, for the segment in progress
 
 
 @dataclass(slots=True)
 class ShadowSegment:
-    """Sound and what the champion said of each hop of it."""
+    """Audio and the champion's score of each of its hops."""
 
     samples: np.ndarray
     """float32 (SEGMENT_HOPS * HOP_SAMPLES,)"""
     scores: list[Score]
     done: threading.Event = field(default_factory=threading.Event)
     found: Compared | None = None
-    """once done; None where there is no candidate or no speech"""
+    """once done; None without a candidate or speech"""
 
 
 class Shadow:
-    """The candidate of a process. One segment is judged and one waits at most; what comes in
-    between is not judged.
+    """The candidate of a process. At most one segment is being scored and one is waiting; segments
+    in between are skipped.
     """
 
     def __init__(self, candidate: Callable[[], Detector | None], decision: DecisionSettings):
-        """`candidate` is called in the thread, before each segment; None where there is none
-        now.
+        """`candidate` is called in the thread, before each segment; it returns None if there is no
+        candidate.
         """
         self._candidate, self._decision = candidate, decision
         self._jobs: queue.Queue[ShadowSegment] = queue.Queue(1)
@@ -61,7 +59,7 @@ class Shadow:
         self._problem: str | None = None
 
     def offer(self, segment: ShadowSegment) -> bool:
-        """Have a segment judged; False where the thread has no time for it. Returns at once."""
+        """Offer a segment for scoring; False if the thread is busy. Returns at once."""
         if not self._thread.ident:
             self._thread.start()
         try:
@@ -85,8 +83,8 @@ class Shadow:
                 segment.done.set()
 
     def compare(self, candidate: Detector, segment: ShadowSegment) -> Compared | None:
-        """What both say of the hops, after the first WARM_HOPS, that both have measured; None
-        without any.
+        """Compare both models on the hops that both have scored, after the first WARM_HOPS; None if
+        there are none.
         """
         judged = candidate.push(candidate.start(), segment.samples)
         deciders, alerts, differences = (

@@ -1,4 +1,4 @@
-"""Taps observe a stream beside its path: drift watch, sampling, shadow mode."""
+"""Taps observe a stream beside its audio path: drift watch, sampling, shadow mode."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from radd.types import AudioChunk, Event
 
 
 class Tap(Protocol):
-    """Observes one stream and may add events of its own; it changes none of the others."""
+    """Observes one stream and may add its own events; it changes no others."""
 
     def observe(self, chunk: AudioChunk, events: Sequence[Event]) -> Iterable[Event]:
-        """The tap's own events, after a chunk and the events that came of it."""
+        """The tap's own events, after a chunk and its events."""
         ...
 
     def end(self, events: Sequence[Event]) -> Iterable[Event]:

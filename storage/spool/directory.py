@@ -26,18 +26,18 @@ from storage.spool.entry import Entry, EntryKind, decode, encode_final, encode_h
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 BLOCK_BYTES = 4_096
 RESERVE_BYTES = 1 << 20
-GIVEN_UP = 10_000  # that wait to be taken; what is older is only counted
+GIVEN_UP = 10_000  # not yet reported; older ones are only counted
 ENTRY_NAME = re.compile(rf"(\d{{12}})-({'|'.join(EntryKind)})")
 
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """What was let go for want of space."""
+    """What was dropped for lack of space."""
 
     name: str
     """of its entry"""
     what: EntryKind | None
-    """None: of an entry that stays, its clip"""
+    """None: the clip of an entry that stays"""
     record: dict
     cause: str
 
@@ -54,12 +54,12 @@ class Held:
 
 
 class Spool:
-    """Entries in the order in which they came; a context manager, for one process at a time, safe
-    across threads.
+    """Entries in order of arrival; a context manager, for one process at a time, safe across
+    threads.
 
-    Entering raises StorageError if another process has the directory (naming its pid) or it cannot
-    be written. `dropped` counts what was given up for want of space, by kind and "clip", and
-    `given_up` names it until somebody takes it; `damaged` and `refused` count what is set aside.
+    Entering raises StorageError if another process uses the directory (with its pid) or it cannot
+    be written. `dropped` counts what was discarded for lack of space, by kind and "clip", and
+    `given_up` lists it until it is taken; `damaged` and `refused` count what was set aside.
     """
 
     def __init__(self, directory: Path, quota_bytes: int):
@@ -151,8 +151,8 @@ class Spool:
             )
 
     def finish(self, name: str, record: dict) -> None:
-        """Put the final version of an entry whose sound stays as it is; the next start tries again
-        where there is no space.
+        """Write the final version of an entry whose audio does not change; if there is no space,
+        the next start tries again.
         """
         with self._mutex:
             entry = self._read(name) if name in self._held else None
@@ -243,7 +243,7 @@ class Spool:
         self.given_up.append(GivenUp(name, kind, record, cause))
 
     def _regain(self, name: str) -> None:
-        """A clip that an earlier version of this entry gave up has come after all."""
+        """A clip that an earlier version of this entry dropped has arrived after all."""
         for gone in [gone for gone in self.given_up if gone.name == name]:
             self.given_up.remove(gone)
             self.dropped["clip"] -= 1

@@ -1,4 +1,4 @@
-"""Sound on stdin: raw PCM, or a container such as WAV, MP3 or Ogg, which is recognised by its first
+"""Audio on stdin: raw PCM, or a container such as WAV, MP3 or Ogg, recognised by its first
 bytes.
 """
 
@@ -25,12 +25,12 @@ log = logging.getLogger(__name__)
 
 
 class PcmSource:
-    """A Source that reads a stream with a file descriptor, by default stdin, and waits where it
+    """A Source that reads a stream with a file descriptor, by default stdin, and blocks while it
     stalls: raw PCM, unless its first bytes are those of a container.
 
-    A last frame that is not whole is dropped, and the log says so. Raises ConfigError for an
-    unknown format, and AudioError for a terminal, a stream that ends before its first frame, and a
-    container that is damaged, once all of it was heard.
+    An incomplete last frame is dropped and logged. Raises ConfigError for an unknown format, and
+    AudioError for a terminal, a stream that ends before its first frame, and a damaged container,
+    after all of it was read.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class PcmSource:
         return {"chunks": self._chunks}
 
     def read(self, size: int, /) -> bytes:
-        """What is there, up to `size` bytes, waiting for the first one; nothing at the end of the
+        """The available bytes, up to `size`, blocking for the first one; empty at the end of the
         stream or on stop().
         """
         ready, _, _ = select.select([self._stream, self._wake_read], [], [])

@@ -1,4 +1,4 @@
-"""Where sound comes from: a file, stdin, a microphone or the demo recording."""
+"""Audio sources: a file, stdin, a microphone or the demo recording."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ class SourceOptions:
     """How sources are read."""
 
     realtime: bool = False
-    """files at the speed of their sound"""
+    """process files at the speed of their audio"""
     rate_hz: int = SAMPLE_RATE_HZ
-    """of raw PCM on stdin, as the next two"""
+    """of raw PCM on stdin, like the next two"""
     channels: int = 1
     pcm_format: str = "s16le"
     choice: ChannelChoice = ChannelChoice()
-    """what is judged of several channels or tracks"""
+    """selects channels or tracks"""
 
 
 class FileSource:
-    """A Source that reads a file, as fast as it is asked or, with `realtime`, as fast as it would
-    be spoken.
+    """A Source that reads a file as fast as it is consumed or, with `realtime`, at the speed of its
+    audio.
 
-    What is missing inside the file is a gap. Entering raises AudioError as radd.files.open_audio
-    does; a truncated or damaged file raises it at the end, when all that can be decoded has been
+    Losses inside the file are gaps. Entering raises AudioError like radd.files.open_audio. A
+    truncated or damaged file raises it at the end, after everything that can be decoded has been
     yielded.
     """
 
@@ -56,9 +56,7 @@ class FileSource:
         name: str | None = None,
         lane: Lane | None = None,
     ):
-        """`lane` is what of the file is heard; None: the mean of the channels of its first
-        track.
-        """
+        """`lane` selects part of the file; None: the mean of the channels of its first track."""
         self.path, self.realtime, self.lane = Path(path), realtime, lane or Lane()
         self.name = name or printable(path) + (f" ({self.lane.name})" if self.lane.name else "")
         self.native_rate_hz = self.native_channels = 0
@@ -115,12 +113,12 @@ class FileSource:
 
 
 def open_sources(spec: str, capture: CaptureSettings, options: SourceOptions) -> list[Source]:
-    """The sources that `auto`, `mic`, `mic:NAME_OR_INDEX`, a path or `-` (stdin) stands for, not
-    yet entered: one, but for a file of which several channels or tracks are judged.
+    """The sources for `auto`, `mic`, `mic:NAME_OR_INDEX`, a path or `-` (stdin), not yet entered:
+    one, except for a file with several channels or tracks to score.
 
-    `auto` is the default microphone and, where there is none, the demo recording in real time; its
-    name says why. Raises ConfigError for `mic:` without a name, for an unknown PCM format and for
-    `split` where there is no file, and AudioError for a file that cannot be read.
+    `auto` is the default microphone. If there is none, it is the demo recording in real time, and
+    its name says why. Raises ConfigError for `mic:` without a name, for an unknown PCM format and
+    for `split` without a file, and AudioError for a file that cannot be read.
     """
     if spec == "auto":
         return [_microphone_or_demo(capture, options)]
