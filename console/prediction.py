@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-import numpy as np
-
 from console.report_text import confirmed_in_words, in_words, limits
 from console.schemas import Neighbour, Prediction, Segment, Span
+from radd.clip_score import longest, mean_llr
 from radd.errors import AudioError
 from radd.hot_swap import HotSwapDetector
 from radd.types import SAMPLE_RATE_HZ, Alert, AlertState, AudioChunk, Detector, Score, seconds
@@ -46,13 +45,10 @@ class Predictor:
         if not scores:
             raise AudioError(
                 "this recording has no samples that can be decoded: it is damaged; obtain the "
-                "complete "
-                "file"
+                "complete file"
             )
-        longest = max(score.window_samples for score in scores)
-        whole = [score for score in scores if score.window_samples == longest]
-        llrs = [score.llr for score in whole if score.llr is not None]
-        llr = float(np.mean(llrs)) if llrs else None
+        whole = longest(scores)
+        llr = mean_llr(score.llr for score in whole)
         verdict, reason = (
             (whole[-1].verdict, whole[-1].reason)
             if llr is None
@@ -101,8 +97,7 @@ class Predictor:
         segments, here = [], scores[:1]
         for second in range(-(-end // SAMPLE_RATE_HZ)):
             here = middles.get(second) or here[-1:]
-            llrs = [score.llr for score in here if score.llr is not None]
-            llr = float(np.mean(llrs)) if llrs else None
+            llr = mean_llr(score.llr for score in here)
             verdict = here[-1].verdict if llr is None else self._decider.verdict(llr)
             segments.append(
                 Segment(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from console.schemas import Segment, Span
 from radd.types import Verdict
@@ -14,16 +16,9 @@ PARTLY = 0.15
 STEPS = ((3, "hardly any"), (10, "weak"), (100, "moderate"), (math.inf, "strong"))
 """upper bounds of the likelihood ratio for each word for the strength of evidence"""
 NEXT_TO_NOTHING = 0.05  # nats
-VERDICTS = {
-    Verdict.BONAFIDE: "A person",
-    Verdict.SUSPECT: "Suspect",
-    Verdict.SPOOF: "Synthetic",
-    Verdict.NO_SPEECH: "No speech",
-    Verdict.TOO_NOISY: "Too noisy",
-    Verdict.GAP: "Sound lost",
-    Verdict.WARMING_UP: "Warming up",
-    Verdict.SHED: "Left out",
-}
+WORDS = json.loads(Path(__file__).with_name("web").joinpath("words.json").read_text("utf-8"))
+"""what the pages read too"""
+VERDICTS = {verdict: str(WORDS["verdicts"][verdict.value]) for verdict in Verdict}
 CANNOT_SAY = (
     "RADD compares the audio with voices and synthesis systems from its training. It does not tell "
     "who speaks, when or where the recording was made, or whether words of a real person were cut "

@@ -14,6 +14,7 @@ import numpy as np
 from evaluation.audio_folder import AudioFolder
 from evaluation.conditions import ChannelCondition
 from radd.channels import ChannelChoice, Lane
+from radd.clip_score import longest, mean_llr
 from radd.errors import AudioError
 from radd.files import chunks, lanes
 from radd.types import HOP_SAMPLES, Detector, Judgement
@@ -99,14 +100,12 @@ class ClipScorer:
 
     def _score_lane(self, utt: str, path: Path, lane: Lane) -> ClipScore:
         judged = self._longest(utt, path, lane, gated=True)
-        llrs = [judgement.llr for judgement in judged if judgement.llr is not None]
-        if llrs:
-            return ClipScore(utt, float(np.mean(llrs)))
+        llr = mean_llr(judgement.llr for judgement in judged)
+        if llr is not None:
+            return ClipScore(utt, llr)
         ungated = self._longest(utt, path, lane, gated=False)
-        llrs = [judgement.llr for judgement in ungated if judgement.llr is not None]
-        return ClipScore(
-            utt, float(np.mean(llrs)), refusal=f"{judged[-1].refusal}: {judged[-1].reason}"
-        )
+        llr = mean_llr(judgement.llr for judgement in ungated)
+        return ClipScore(utt, llr, refusal=f"{judged[-1].refusal}: {judged[-1].reason}")
 
     def _longest(self, utt: str, path: Path, lane: Lane, gated: bool) -> list[Judgement]:
         """The judgements of all full windows, or of the last and longest ones. Raises AudioError
@@ -118,8 +117,7 @@ class ClipScorer:
             state = self._detector.start()
             for samples in _hops(sound, at_once, fill=not judged):
                 judged += self._detector.push(state, samples, gated=gated, longest=True)
-        longest = max(judgement.window_samples for judgement in judged)
-        return [judgement for judgement in judged if judgement.window_samples == longest]
+        return longest(judged)
 
 
 def _hops(sound: Iterator[np.ndarray], at_once: int, fill: bool) -> Iterator[np.ndarray]:

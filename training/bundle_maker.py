@@ -14,6 +14,7 @@ import numpy as np
 
 from radd.bundle import FRAMES, REFERENCES, SCORE, VECTORS, encoder_digest, open_encoder
 from radd.calibration import Calibration
+from radd.clip_score import mean_llr
 from radd.cnn import SpectralCnn
 from radd.dataset import DecodedClips
 from radd.detector import WINDOW_HOPS
@@ -261,7 +262,7 @@ def mean_llrs(
     for (spectrum, *rest), length_s, i in zip(parts, speech_s, clip, strict=True):
         block_scores = () if np.isnan(rest).any() else rest
         by_clip[int(i)].append(calibration.llr(length_s, spectrum, *block_scores))
-    return {i: float(np.mean(llrs)) for i, llrs in by_clip.items()}
+    return {i: llr for i, llrs in by_clip.items() if (llr := mean_llr(llrs)) is not None}
 
 
 def balanced(bonafide: np.ndarray, sources: np.ndarray, clip: np.ndarray) -> np.ndarray:

@@ -1,5 +1,7 @@
 // Small words for the page: elements, requests, numbers and times as people read them.
 
+import words from "./words.json" with { type: "json" };
+
 export function h(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -30,10 +32,7 @@ export async function ask(path, options = {}, kind = "json") {
 export const send = (path, body) =>
   ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 
-export const VERDICTS = {
-  bonafide: "A person", suspect: "Suspect", spoof: "Synthetic", no_speech: "No speech", too_noisy: "Too noisy",
-  gap: "Sound lost", warming_up: "Warming up", shed: "Left out",
-};
+export const VERDICTS = words.verdicts;
 const MEASURED = new Set(["bonafide", "suspect", "spoof"]);
 export const colourOf = (verdict) => (MEASURED.has(verdict) ? verdict : "none");
 
