@@ -11,7 +11,7 @@ from fixtures_patience import PATIENCE_S
 from radd.types import Verdict
 
 DOM = Path(__file__).parents[1] / "console" / "web" / "dom.js"
-SHARES = [None, 0.0, 0.004, 0.01, 0.126, 0.5, 0.99, 0.996, 1.0]
+SHARES = [None, 0.0, 0.004, 0.01, 0.125, 0.126, 0.5, 0.99, 0.996, 1.0]
 TIMES = [0, 0.9, 59.99, 60, 605.5, 3599, 3600, 36_061]
 
 
