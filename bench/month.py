@@ -50,8 +50,9 @@ from stream.hot_reload import HotReload
 from stream.monitor import Monitor
 from stream.sampling import Sampler
 from stream.tap import ended, observed
-from training.bundle_maker import load_networks, score_windows
+from training.bundle_maker import load_networks
 from training.replay import REPLAY, Replay
+from training.windows import score_windows
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -41,7 +41,7 @@ from radd.registry import version_of
 from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ
 from radd.vad import BLOCK_SAMPLES as SPEECH_SAMPLES
 from training.batches import clip_spectra
-from training.bundle_maker import balanced, logistic
+from training.fusion import balanced, logistic
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -16,8 +16,9 @@ from radd.private_files import make_directory
 from radd.types import SAMPLE_RATE_HZ
 from radd.vad import BLOCK_SAMPLES, SpeechNetwork, SpeechState
 from retraining.context import RetrainContext
-from training.bundle_maker import Windows, load_networks, score_windows
+from training.bundle_maker import load_networks
 from training.replay import CLEAN, Replay, group
+from training.windows import Windows, score_windows
 
 ScoredRecording = tuple[str, tuple[str, str, str, str, float], Windows]
 """condition, (label, system, source, group, seconds) and windows of a recording"""

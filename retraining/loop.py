@@ -25,9 +25,9 @@ from retraining.dataset import ScoredRecording, Scorer, replayed
 from retraining.gates import FusedScorer, Gate, gates, live_gate, reviewed_gate, shadow_gate
 from retraining.refit import judging, refit, write_candidate
 from retraining.report import gate_numbers, round_report, shadow_report, write_report
-from training.bundle_maker import Windows
 from training.config import RetrainSettings
 from training.replay import CLEAN, Replay
+from training.windows import Windows
 
 SHADOW_CLIPS = 200
 FEW_ALERTS = 5  # fewer alerts after a switch say nothing about their rate

@@ -15,7 +15,7 @@ import numpy as np
 from radd.bundle import CARD, CORRECTION, load_known_voices, read_manifest, write_manifest
 from radd.calibration import Calibration
 from radd.encoder import CorrectedEncoder, corrected
-from training.bundle_maker import balanced, fuse, logistic, mean_llrs
+from training.fusion import balanced, fuse, logistic, mean_llrs
 from training.replay import Replay
 
 RIDGE = 0.01  # sklearn's C of the correction, whose vectors have unit length

@@ -10,7 +10,8 @@ pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip instal
 
 from radd.dataset import Clip
 from radd.errors import ConfigError
-from training.bundle_maker import Windows, calibrate, clip_llrs
+from training.fusion import calibrate, clip_llrs
+from training.windows import Windows
 
 
 def dev_side(speech_s: dict[str, list[float]]):

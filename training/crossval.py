@@ -14,7 +14,7 @@ import numpy as np
 from radd.dataset import Clip
 from radd.errors import ConfigError
 from training.block_features import BlockFeatures
-from training.bundle_maker import logistic
+from training.fusion import logistic
 from training.head import HeadPlan, score, train_heads
 
 ALTERED_WEIGHT = 1.0  # of a block that came through a channel, beside one that did not

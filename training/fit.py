@@ -32,20 +32,13 @@ from radd.types import SAMPLE_RATE_HZ
 from training import joint
 from training.batches import Batches
 from training.block_features import BlockFeatures, KnownBlocks, block_features
-from training.bundle_maker import (
-    Windows,
-    build_index,
-    calibrate,
-    clip_llrs,
-    join,
-    load_networks,
-    score_windows,
-)
+from training.bundle_maker import build_index, load_networks
 from training.card import describe_data, refuse_other, replace_bundle, write_card
 from training.closeness import fit_closeness
 from training.config import STAGES, TrainingConfig
 from training.crossval import block_weights, labels_of
 from training.export import export_cnn, export_encoder
+from training.fusion import calibrate, clip_llrs
 from training.head import HeadPlan, export_heads, train_heads
 from training.learn import CHECKPOINT, TrainingPlan
 from training.losses import LOSSES, read_losses
@@ -53,6 +46,7 @@ from training.networks import embedding
 from training.networks.pretrain import first_encoder
 from training.replay import write_replay
 from training.selection import Selection, decoded
+from training.windows import Windows, join, score_windows
 
 NETWORKS = (
     "pretrained",

@@ -22,9 +22,9 @@ from radd.hub import source_of
 from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ
 from radd.window_detector import WindowDetector, WindowModel, WindowNetwork
 from training.baselines.fit import UNCALIBRATED, score_windows
-from training.bundle_maker import calibrate
 from training.card import refuse_other, replace_bundle, write_card
 from training.export import export_network
+from training.fusion import calibrate
 from training.networks.encoder import from_hub
 from training.selection import Selection, decoded
 

@@ -19,7 +19,7 @@ from radd.bundle import REPLAY
 from radd.dataset import Clip, DecodedClips
 from radd.errors import ModelError
 from radd.types import SAMPLE_RATE_HZ
-from training.bundle_maker import Windows
+from training.windows import Windows
 
 PER_CLIP = 4  # windows kept per clip and condition
 PROVED_CLIPS = 400  # at most, under each named condition

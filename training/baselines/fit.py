@@ -23,11 +23,12 @@ from radd.gate import GateSettings
 from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ
 from radd.window_detector import WindowDetector, WindowModel, WindowNetwork
 from training.baselines import KERAS, MODELS
-from training.bundle_maker import SPEECH_S, Windows, calibrate, clip_llrs, join
 from training.card import describe_data, refuse_other, replace_bundle, write_card
 from training.config import TrainingConfig
+from training.fusion import calibrate, clip_llrs
 from training.losses import LOSSES, read_losses
 from training.selection import Selection, decoded
+from training.windows import SPEECH_S, Windows, join
 
 PROBES = 8  # draws of a channel that identify it
 UNCALIBRATED = Calibration((1.0,), ((1.0, 0.0),))

@@ -1,0 +1,124 @@
+"""Windows of recordings and the scores of the parts of a detector for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from radd.cnn import SpectralCnn
+from radd.detector import WINDOW_HOPS
+from radd.encoder import (
+    BLOCK_HOPS,
+    BLOCK_SAMPLES,
+    SPEECH_THRESHOLD,
+    Encoder,
+    speech_blocks,
+)
+from radd.index import ReferenceIndex
+from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ
+from radd.vad import BLOCK_SAMPLES as SPEECH_SAMPLES
+from training.batches import clip_spectra
+
+SPEECH_S = (1.0, 1.5, 2.0, 3.0)  # lengths of speech at which calibration is fitted
+_FRAMES = HOP_SAMPLES // SPEECH_SAMPLES
+
+
+class Clips(Protocol):
+    """Recordings that can be scored, such as the DecodedClips of a corpus."""
+
+    def __len__(self) -> int: ...
+    def samples(self, index: int) -> np.ndarray: ...
+    def speech(self, index: int) -> np.ndarray: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """The parts' scores of many windows, one row each."""
+
+    parts: np.ndarray
+    """(n, 3): spectrum, encoder, retrieval; NaN if no block was encoded. Other models: (n, 1),
+    their score
+    """
+    speech_s: np.ndarray
+    clip: np.ndarray
+    """index of the clip (n,)"""
+    embedding: np.ndarray
+    """(n, width): mean of the blocks' vectors; NaN if no block was encoded"""
+    distance: np.ndarray
+    """(n,): mean of the blocks' distances, 1 - cosine, to their nearest references; NaN if no block
+    was encoded
+    """
+
+
+def score_windows(
+    clips: Clips,
+    cnn: SpectralCnn,
+    encoder: Encoder,
+    index: ReferenceIndex,
+    alter: Callable | None,
+    seed: int,
+    chosen: Iterable[int] | None = None,
+) -> Windows:
+    """Every second window of every clip, or of those `chosen`, as in the live path.
+
+    If `alter` is given, the audio passes that condition first.
+    """
+    parts, speech_s, clip, embedded, distance = [], [], [], [], []
+    unheard = np.full(encoder.width, np.nan, np.float32)
+    for i in range(len(clips)) if chosen is None else chosen:
+        samples, speech = clips.samples(i), clips.speech(i)
+        hops = len(samples) // HOP_SAMPLES
+        samples, speech = samples[: hops * HOP_SAMPLES], speech[: hops * _FRAMES]
+        if hops < BLOCK_HOPS:
+            continue
+        if alter is not None:
+            samples = alter(samples, np.random.default_rng([seed, i])).astype(np.float32)
+        frames = cnn.frames(cnn.start(), clip_spectra(samples, speech))
+        blocks = {
+            at // HOP_SAMPLES + BLOCK_HOPS: encoder.embed(samples[at : at + BLOCK_SAMPLES])
+            for at in speech_blocks(speech)
+        }
+        judged = {
+            at: (score, vector, index.search(vector, 1)) for at, (vector, score) in blocks.items()
+        }
+        for end in range(BLOCK_HOPS, hops + 1, 2):
+            window = slice(max(0, end - WINDOW_HOPS) * _FRAMES, end * _FRAMES)
+            seconds = (speech[window] >= SPEECH_THRESHOLD).sum() * SPEECH_SAMPLES / SAMPLE_RATE_HZ
+            if seconds < SPEECH_S[0]:
+                continue
+            score = float(cnn.score(frames[None, window], speech[None, window])[0])
+            window_blocks = [
+                block for at, block in judged.items() if end - WINDOW_HOPS + BLOCK_HOPS <= at <= end
+            ]
+            values = [
+                (own, found.margin, 1 - found.neighbours[0].similarity)
+                for own, _, found in window_blocks
+            ]
+            own, margin, far = np.mean(values, axis=0) if window_blocks else (np.nan,) * 3
+            parts.append([score, own, margin])
+            speech_s.append(seconds)
+            clip.append(i)
+            embedded.append(
+                np.mean([vector for _, vector, _ in window_blocks], axis=0)
+                if window_blocks
+                else unheard
+            )
+            distance.append(far)
+    shape = len(clip), encoder.width
+    return Windows(
+        np.array(parts).reshape(-1, 3),
+        np.array(speech_s),
+        np.array(clip, int),
+        np.array(embedded, np.float32).reshape(shape),
+        np.array(distance),
+    )
+
+
+def join(windows: list[Windows]) -> Windows:
+    """The windows of several conditions of the same clips as one set."""
+    return Windows(
+        *(np.concatenate([getattr(w, name) for w in windows]) for name in Windows.__slots__)
+    )
