@@ -94,10 +94,6 @@ def percent(p: float | None) -> str:
     if p is None:
         return "–"
     value = 100 * p
-    return (
-        "< 1 %"
-        if 0 < value < 1
-        else "> 99 %"
-        if 99 < value < 100
-        else f"{math.floor(value + 0.5)} %"
-    )
+    if 0 < value < 1:
+        return "< 1 %"
+    return "> 99 %" if 99 < value < 100 else f"{math.floor(value + 0.5)} %"

@@ -4,7 +4,7 @@ found.
 
 import hashlib
 import io
-import re
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -134,10 +134,10 @@ def test_words_are_those_of_the_likelihood_ratio(llr, headline, words):
 
 
 def test_every_verdict_has_its_words_on_paper_and_on_the_page():
+    words = json.loads((ROOT / "console/web/words.json").read_text(encoding="utf-8"))
+    assert {Verdict(verdict): word for verdict, word in words["verdicts"].items()} == VERDICTS
     page = (ROOT / "console/web/dom.js").read_text(encoding="utf-8")
-    assert {
-        verdict: re.search(rf'{verdict}: "([^"]+)"', page)[1] for verdict in Verdict
-    } == VERDICTS
+    assert "VERDICTS = words.verdicts" in page and len(VERDICTS) == len(Verdict)
 
 
 def test_a_recording_that_is_synthetic_in_part_is_told_so():
