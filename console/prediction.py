@@ -61,7 +61,7 @@ class Predictor:
             if isinstance(event, Alert) and event.state is AlertState.CLOSE
         ]
         moved = [score.moved_llr for score in whole if score.llr is not None]
-        moved_llr = float(np.mean(moved)) if moved else None
+        moved_llr = mean_llr(moved)
         headline, confidence = in_words(llr, verdict, reason, alerts, segments)
         confidence += confirmed_in_words(moved_llr)
         return Prediction(
