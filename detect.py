@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import io
 import sys
 
-from app.exit import exit_code, open_streams
+from app.exit import exit_code
 from app.options.detect import parse
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     arguments = parse(argv)
-    open_streams()
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
     return exit_code(lambda: run(arguments))
 
 

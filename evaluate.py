@@ -7,13 +7,18 @@ import sys
 import radd  # noqa: F401  before numpy, for the number of its threads
 from app.commands import command
 from app.exit import exit_code
-from app.options.evaluate import parse
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
+    return exit_code(lambda: run(argv), prefix="evaluate.py")
+
+
+def run(argv: list[str] | None) -> None:
+    from app.options.evaluate import parse  # it names the conditions, which need numpy
+
     arguments = parse(argv)
-    return exit_code(lambda: command(arguments.command)(arguments), prefix="evaluate.py")
+    command(arguments.command)(arguments)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 
 from app.commands import command
@@ -13,8 +12,6 @@ from app.options.review import parse
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     arguments = parse(argv)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
     return exit_code(lambda: command("review.review")(arguments))
 
 

@@ -9,7 +9,6 @@ import sys
 from app.commands import command
 from app.exit import exit_code
 from app.options.serve import parse
-from radd.errors import ConfigError
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -22,11 +21,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(arguments: argparse.Namespace) -> None:
     """Serve the console with the parsed arguments."""
-    try:
-        serve = command("serve.serve")
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"{error.name} is not installed; pip install -e '.[serve]'") from None
-    serve(arguments)
+    command("serve.serve")(arguments)
 
 
 if __name__ == "__main__":

@@ -99,6 +99,8 @@ def load(
         if not name.startswith(PREFIX):
             continue
         section, key = _variable(name, known)
+        if not text:  # as compose writes a variable that is not set
+            continue
         place = f"environment variable {name}"
         values[section][key] = _typed(
             _parse(text, known[section][key], place), known[section][key], place
@@ -130,17 +132,21 @@ def load(
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(_text(file))
     except OSError as error:
         raise ConfigError(f"cannot read the configuration {file}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is not valid TOML: {error}") from None
 
 
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8-sig")  # Windows editors put a mark before the text
+
+
 def _place(file: Path, section: str, key: str | None = None) -> str:
     """FILE:LINE of a section or key, for messages."""
     inside = False
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(_text(file).splitlines(), 1):
         text = line.split("#")[0].strip()
         if text.startswith("["):
             inside = text.strip("[] ") == section

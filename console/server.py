@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import signal
 import socket
 from contextlib import suppress
 
@@ -24,6 +26,7 @@ BACKLOG = 512
 def serve(app: FastAPI, settings: ServeSettings) -> None:
     """Serve until a signal; prints the address once it is reachable."""
     give_memory_back()
+    end_with_the_terminal()
     opened = listening(settings)
     protocol = type("Protocol", (TimedProtocol,), {"head_s": settings.head_s})
     scheme = "https" if settings.certificate else "http"
@@ -52,6 +55,12 @@ def serve(app: FastAPI, settings: ServeSettings) -> None:
             log_level="warning",
         )
     ).run([opened])
+
+
+def end_with_the_terminal() -> None:
+    """Take SIGHUP for SIGTERM, so that requests are answered first; ignored under nohup."""
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda number, frame: os.kill(os.getpid(), signal.SIGTERM))
 
 
 def give_memory_back() -> None:

@@ -19,7 +19,7 @@ from radd.calibration import Calibration
 from radd.cnn import SpectralCnn
 from radd.detector import ModelSettings, RaddDetector
 from radd.encoder import CorrectedEncoder, Encoder, OnnxEncoder
-from radd.errors import ModelError
+from radd.errors import ModelError, reason
 from radd.gate import GateSettings
 from radd.index import BundleIndex
 from radd.overlay import Overlay
@@ -145,7 +145,7 @@ def usual_distance(directory: Path) -> float | None:
             return float(np.nanmedian(kept["distance"][kept["held"][kept["clip"]]]))
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(
-            f"{directory / REPLAY} cannot be read ({error}); restore the bundle"
+            f"{directory / REPLAY} cannot be read ({reason(error)}); restore the bundle"
         ) from None
 
 
@@ -362,7 +362,7 @@ def _correction(path: Path) -> np.ndarray:
     try:
         return np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read ({error}); restore the bundle") from None
+        raise ModelError(f"{path} cannot be read ({reason(error)}); restore the bundle") from None
 
 
 def _tuples(value: Any) -> Any:

@@ -71,6 +71,11 @@ class EntryRefused(StorageError):
     pass
 
 
+def reason(error: Exception) -> str:
+    """Why something failed, without the path that the caller's message names already."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
 def silence_broken_pipe(out: TextIO) -> None:
     """Redirect `out` after BrokenPipeError, because Python otherwise complains at exit about
     unwritten data.

@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 import faiss
 import numpy as np
 
-from radd.errors import ModelError
+from radd.errors import ModelError, reason
 from radd.references import Reference, References, read_references
 from radd.types import Neighbour
 
@@ -322,10 +322,8 @@ def read_clusters(path: Path, n: int) -> faiss.IndexIVF:
     """
     try:
         clusters = faiss.read_index(str(path))
-    except RuntimeError as error:
-        raise ModelError(
-            f"the clusters {path} cannot be read ({error}); restore the bundle"
-        ) from None
+    except RuntimeError:  # its words are places in the library's source
+        raise ModelError(f"{path} cannot be read as a FAISS index; restore the bundle") from None
     if not isinstance(clusters, faiss.IndexIVF):
         raise ModelError(
             f"{path} holds no clusters but {type(clusters).__name__}; restore the bundle"
@@ -444,7 +442,7 @@ class BundleIndex:
             known, rows = np.load(vectors, mmap_mode="r"), read_references(references)
         except (OSError, ValueError, TypeError) as error:
             raise ModelError(
-                f"the index {vectors} cannot be read ({error}); restore the bundle"
+                f"the index {vectors} cannot be read ({reason(error)}); restore the bundle"
             ) from None
         files, labels = (
             [vectors.parent / CLUSTERS_FILE.format(label) for label in LABELS],

@@ -10,6 +10,7 @@ import sys
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any, TextIO, cast
 
 from rich.align import Align
 from rich.console import Console, Group, RenderableType
@@ -18,10 +19,11 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from radd.errors import silence_broken_pipe
 from radd.terminal import drawing, printable
 from radd.types import SAMPLE_RATE_HZ, Alert, AlertState, Drift, Event, Score, Verdict, seconds
 from stream.run_events import Notice, Started, Stopped
-from stream.sinks import Labels, Pace, Totals, clock_time, describe_drift, describe_end
+from stream.sinks import GONE, Labels, Pace, Totals, clock_time, describe_drift, describe_end
 
 REDRAWS_PER_S = 8
 CHART_COLUMNS, CHART_ROWS = 60, 4
@@ -65,6 +67,34 @@ class Seen:
             self.minute.append((column, score.p_spoof))
 
 
+class Screen:
+    """A terminal that may be closed while it is drawn on; from then on nothing is written."""
+
+    def __init__(self, out: TextIO):
+        self._out, self.gone = out, False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._out, name)
+
+    def write(self, text: str) -> int:
+        self._unless_gone(lambda: self._out.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        self._unless_gone(self._out.flush)
+
+    def _unless_gone(self, work: Callable[[], object]) -> None:
+        if self.gone:
+            return
+        try:
+            work()
+        except OSError as error:
+            if error.errno not in GONE:
+                raise
+            self.gone = True
+            silence_broken_pipe(self._out)
+
+
 class LiveView:
     """A display that draws events; `counts` returns the drops, overruns and queue of a stream's
     source.
@@ -76,9 +106,9 @@ class LiveView:
     def __init__(
         self, counts: Callable[[str | None], dict[str, int]], console: Console | None = None
     ):
-        self.console = console or Console(file=drawing(sys.stdout))
+        self.screen = Screen(drawing(sys.stdout))
+        self.console = console or Console(file=cast(TextIO, self.screen))
         self.counts = counts
-        self.closed = False
         self.seen: dict[str | None, Seen] = {}
         self.labels = Labels()
         self.alerts: deque[tuple[str | None, Alert]] = deque(maxlen=4)
@@ -86,6 +116,10 @@ class LiveView:
         self.live = Live(
             get_renderable=self.draw, console=self.console, refresh_per_second=REDRAWS_PER_S
         )
+
+    @property
+    def closed(self) -> bool:
+        return self.screen.gone
 
     def __enter__(self) -> LiveView:
         return self

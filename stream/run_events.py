@@ -88,7 +88,7 @@ class Stopped:
 
     end: int
     reason: str
-    """end, duration, sigint, sigterm, output_closed or error"""
+    """end, duration, sigint, sigterm, sighup, output_closed or error"""
     totals: RunTotals
 
 
@@ -101,7 +101,8 @@ class Display(Protocol):
     The first event of each stream is a Started, which also names its source.
     """
 
-    closed: bool
+    @property
+    def closed(self) -> bool: ...
 
     def __enter__(self) -> Display: ...
     def __exit__(self, *exc) -> None: ...

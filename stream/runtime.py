@@ -28,6 +28,7 @@ from radd.types import (
     seconds,
 )
 from stream.engine import EngineSettings, Fed, feed
+from stream.failures import Failures
 from stream.hot_reload import HotReload, NoReload
 from stream.monitor import Monitor
 from stream.multiplexer import Arrival, Multiplexer
@@ -45,6 +46,7 @@ from stream.sinks import Fanout, Totals, describe_loss
 from stream.tap import Tap, ended, observed
 
 STATS_EVERY_SAMPLES = 60 * SAMPLE_RATE_HZ
+BREAK_OFF = (signal.SIGINT, signal.SIGTERM)
 CALM_S = 5.0  # without a late stream, until the machine counts as fast enough again
 
 log = logging.getLogger(__name__)
@@ -115,6 +117,9 @@ class NoJournal:
 class Ending:
     """Turns the first SIGINT, SIGTERM or SIGHUP into a graceful shutdown; a second one stops at
     once.
+
+    Only SIGHUP may come again, because a closed terminal sends it twice; under nohup it is
+    ignored.
     """
 
     def __init__(self):
@@ -122,7 +127,9 @@ class Ending:
         self.sources: list[Source] = []
 
     def __enter__(self) -> Ending:
-        self.before = {number: signal.signal(number, self._heard) for number in _ending_signals()}
+        nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        numbers = BREAK_OFF if nohup else (*BREAK_OFF, signal.SIGHUP)
+        self.before = {number: signal.signal(number, self._heard) for number in numbers}
         return self
 
     def __exit__(self, *exc) -> None:
@@ -136,7 +143,8 @@ class Ending:
             source.stop()
 
     def _heard(self, number: int, frame) -> None:
-        signal.signal(number, signal.SIG_DFL)
+        for each in BREAK_OFF:
+            signal.signal(each, signal.SIG_DFL)
         self.ask(signal.Signals(number).name.lower())
 
 
@@ -161,7 +169,8 @@ class Run:
 
     `open_journal` is called when the sources are open. Every event reaches the journal before the
     display. A source that fails ends its own stream; the others go on, and what it raised is raised
-    at the end, as is StorageError where the journal lost sound or alerts for good.
+    at the end or logged, see Failures. StorageError is raised at the end where the journal lost
+    sound or alerts for good.
     """
 
     def __init__(
@@ -186,8 +195,7 @@ class Run:
         self.service = Service()
         self.journal: EventJournal = NoJournal()
         self.problem: str | None = None
-        self.errors: list[Exception] = []
-        self.unreported: list[tuple[Stream, Exception]] = []
+        self.failures = Failures()
         self.untold: list[Stream] = []
         self.lost: set[tuple[str, str | None]] = set()
         """what and of which alert"""
@@ -199,19 +207,26 @@ class Run:
         Raises what source, journal and output raise, after everything else has been shut down.
         """
         with self._telling(), ExitStack() as sources:
-            for stream in self.streams:
-                sources.enter_context(stream.source)
+            self._open(sources)
             with self.open_journal() as self.journal, self.index, self._flushing():
                 self._start()
                 self._carry()
-        if self.errors:
-            self._raise()
+        self.failures.raise_gravest()
         alerts, sounds = self._lost("alert"), self._lost("sound")
         if alerts or sounds:
             raise StorageError(
                 f"{alerts} alerts and the sound of {sounds} others are lost for good, see above: "
                 "free space, and look after the database that did not take them"
             )
+
+    def _open(self, sources: ExitStack) -> None:
+        """All or none; every one that does not open is told of."""
+        for stream in self.streams:
+            try:
+                sources.enter_context(stream.source)
+            except RaddError as error:
+                self.failures.add(stream.source.name, error)
+        self.failures.raise_gravest()
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
@@ -311,23 +326,14 @@ class Run:
         stream.source.stop()
         self._flush(stream)
         self.journal.end(stream.id, error is not None)
-        self.errors += [error] if error else []
+        if error:
+            self.failures.add(stream.source.name, error)
         if not self._going_on() or self.ending.reason:
-            self.unreported += [(stream, error)] if error else []
             return
         if error:
-            log.warning("%s; the other streams continue", _of(stream, error))
+            self.failures.say("the other streams continue")
         self.untold.remove(stream)
         self._tell_end(stream)
-
-    def _raise(self) -> None:
-        """Raise the first error, or the first bug; those that nobody was told of are logged."""
-        bugs = [error for error in self.errors if not isinstance(error, RaddError)]
-        raised = (bugs or self.errors)[0]
-        for stream, error in self.unreported:
-            if error is not raised:
-                log.warning("%s", _of(stream, error))
-        raise raised
 
     def _tell_end(self, stream: Stream) -> None:
         reason = stream.reason or self.ending.reason or "end"
@@ -418,17 +424,6 @@ class Run:
             "brief_hops": stream.brief_hops,
             "storage": self.journal.stats(),
         }
-
-
-def _ending_signals() -> list[signal.Signals]:
-    """SIGHUP, the end of a terminal, counts unless it is ignored, as under nohup."""
-    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    return [signal.SIGINT, signal.SIGTERM, *([] if ignored else [signal.SIGHUP])]
-
-
-def _of(stream: Stream, error: Exception) -> str:
-    """The message of an error, with the name of the source once."""
-    return str(error) if stream.source.name in str(error) else f"{stream.source.name}: {error}"
 
 
 def resident_mb() -> float:

@@ -6,6 +6,7 @@ A display is a Sink that also receives events about the run itself.
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import time
@@ -32,6 +33,8 @@ from radd.types import (
 )
 from stream.gap_count import GapCount
 from stream.run_events import IndexChanged, ModelChanged, Notice, Started, Stats, Stopped
+
+GONE = {errno.EPIPE, errno.EIO}  # nobody reads any more: a pipe, a terminal that was closed
 
 
 class EventWriter(Protocol):
@@ -95,10 +98,10 @@ class Lines:
         try:
             self.out.write(line + "\n")
             self.out.flush()
-        except BrokenPipeError:
-            self._close()
         except OSError as error:
             self._close()
+            if error.errno in GONE:
+                return
             raise StorageError(
                 f"cannot write the output: {error.strerror}; free space or write elsewhere"
             ) from None

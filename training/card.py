@@ -11,7 +11,7 @@ from typing import Any
 
 from radd.bundle import CARD, MANIFEST, read_manifest, sha256
 from radd.dataset import DecodedClips
-from radd.errors import ConfigError
+from radd.errors import ConfigError, reason
 from training.card_metrics import NUMBERS, collect, describe
 from training.config import TrainingConfig
 
@@ -217,7 +217,7 @@ def add_metrics(bundle: Path, files: dict[str, Path], out: Path | None = None) -
         try:
             values = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise ConfigError(f"cannot read the metrics {file}: {error}") from None
+            raise ConfigError(f"cannot read the metrics {file}: {reason(error)}") from None
         if not isinstance(values, dict) or not (kept := collect(values)):
             raise ConfigError(
                 f"{file} has none of {', '.join(NUMBERS)}; expected metrics.json or stream.json "

@@ -17,7 +17,7 @@ import numpy as np
 
 from radd.bundle import REPLAY
 from radd.dataset import Clip, DecodedClips
-from radd.errors import ModelError
+from radd.errors import ModelError, reason
 from radd.types import SAMPLE_RATE_HZ
 from training.windows import Windows
 
@@ -80,7 +80,9 @@ class Replay:
                 "and speakers in the development set"
             ) from None
         except (OSError, ValueError, KeyError) as error:
-            raise ModelError(f"{path} cannot be read ({error}); restore the bundle") from None
+            raise ModelError(
+                f"{path} cannot be read ({reason(error)}); restore the bundle"
+            ) from None
 
 
 OF_WINDOWS = (*Windows.__slots__, "condition")

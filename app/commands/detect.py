@@ -18,7 +18,7 @@ from app.installation import Installation, installation
 from app.settings import Settings
 from app.shadow import shadow_of
 from radd.channels import ChannelChoice
-from radd.errors import ConfigError
+from radd.errors import AudioError, ConfigError
 from radd.hot_swap import HotSwapDetector
 from radd.types import SAMPLE_RATE_HZ, Source
 from storage.journal import Journal, StreamInfo
@@ -26,6 +26,7 @@ from stream.capture.microphone import MicrophoneSource
 from stream.capture.portaudio import list_devices
 from stream.capture.sources import SourceOptions, open_sources
 from stream.drift import DriftWatch
+from stream.failures import Failures
 from stream.hot_reload import HotReload, follow
 from stream.live_view import LiveView
 from stream.monitor import Monitor
@@ -55,7 +56,9 @@ def detect(arguments: argparse.Namespace, ending: Ending) -> None:
 
 
 def all_sources(arguments: argparse.Namespace, settings: Settings) -> list[Source]:
-    """One or more sources per --source. Raises ConfigError if two would read the same stdin."""
+    """One or more sources per --source. Raises ConfigError if two would read the same stdin, and
+    AudioError if one cannot be read.
+    """
     specs = arguments.source or ["auto"]
     if specs.count("-") > 1:
         raise ConfigError(
@@ -63,7 +66,14 @@ def all_sources(arguments: argparse.Namespace, settings: Settings) -> list[Sourc
             "files"
         )
     options = source_options(arguments, specs)
-    return [source for spec in specs for source in open_sources(spec, settings.capture, options)]
+    sources, failures = [], Failures()
+    for spec in specs:
+        try:
+            sources += open_sources(spec, settings.capture, options)
+        except AudioError as error:
+            failures.add(spec, error)
+    failures.raise_gravest()
+    return sources
 
 
 def source_options(arguments: argparse.Namespace, specs: list[str]) -> SourceOptions:
