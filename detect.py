@@ -17,7 +17,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run detection with the parsed arguments."""
-    from stream.runtime import Ending
+    from stream.ending import Ending
 
     # before anything slow, so that an early Ctrl-C also shuts down in order
     with Ending() as ending:

@@ -33,8 +33,11 @@ from radd.encoder import BLOCK_SAMPLES
 from radd.files import load_speech
 from radd.parallel import processors
 from radd.types import HOP_SAMPLES, AudioChunk, Detector, Score, Verdict, seconds
+from stream.ending import Ending
+from stream.event_journal import NoJournal
 from stream.monitor import Monitor
-from stream.runtime import Ending, NoJournal, Run, Stream, resident_mb
+from stream.run_stream import Stream
+from stream.runtime import Run, resident_mb
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -22,9 +22,9 @@ from radd.recognition import is_container
 from radd.resampling import Converter
 from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, AudioChunk, Event, seconds
 from stream.capture.pcm import PcmFrames
+from stream.json_lines import as_json
 from stream.monitor import Monitor
 from stream.run_events import ModelChanged, Notice
-from stream.sinks import as_json
 
 AT_ONCE_SAMPLES = 64 * HOP_SAMPLES
 OPUS = "opus"

@@ -14,9 +14,12 @@ from app.settings import load
 from radd.bundle import load_detector
 from radd.types import SAMPLE_RATE_HZ
 from stream.capture.sources import FileSource
+from stream.ending import Ending
+from stream.event_journal import NoJournal
 from stream.live_view import LiveView
 from stream.monitor import Monitor
-from stream.runtime import Ending, NoJournal, Run, Stream
+from stream.run_stream import Stream
+from stream.runtime import Run
 
 ROOT = Path(__file__).parents[1]
 

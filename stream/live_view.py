@@ -22,8 +22,10 @@ from rich.text import Text
 from radd.errors import silence_broken_pipe
 from radd.terminal import drawing, printable
 from radd.types import SAMPLE_RATE_HZ, Alert, AlertState, Drift, Event, Score, Verdict, seconds
+from stream.event_text import Labels, Pace, clock_time, describe_drift, describe_end
+from stream.lines import GONE
 from stream.run_events import Notice, Started, Stopped
-from stream.sinks import GONE, Labels, Pace, Totals, clock_time, describe_drift, describe_end
+from stream.totals import Totals
 
 REDRAWS_PER_S = 8
 CHART_COLUMNS, CHART_ROWS = 60, 4

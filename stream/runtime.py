@@ -7,30 +7,20 @@ from __future__ import annotations
 import logging
 import os
 import resource
-import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import Protocol
 
 from radd.errors import RaddError, StorageError
-from radd.types import (
-    SAMPLE_RATE_HZ,
-    Alert,
-    AudioChunk,
-    Detector,
-    Event,
-    Lost,
-    Shed,
-    Sink,
-    Source,
-    seconds,
-)
+from radd.types import SAMPLE_RATE_HZ, AudioChunk, Detector, Event, Shed, seconds
+from stream.ending import Ending
 from stream.engine import EngineSettings, Fed, feed
+from stream.event_journal import EventJournal, NoJournal
+from stream.event_text import describe_loss
 from stream.failures import Failures
+from stream.fanout import Fanout
 from stream.hot_reload import HotReload, NoReload
-from stream.monitor import Monitor
 from stream.multiplexer import Arrival, Multiplexer
 from stream.run_events import (
     Display,
@@ -41,126 +31,17 @@ from stream.run_events import (
     Stats,
     Stopped,
 )
+from stream.run_stream import Stream
 from stream.service import Service
-from stream.sinks import Fanout, Totals, describe_loss
-from stream.tap import Tap, ended, observed
+from stream.tap import ended, observed
 
 STATS_EVERY_SAMPLES = 60 * SAMPLE_RATE_HZ
-BREAK_OFF = (signal.SIGINT, signal.SIGTERM)
+
+
 CALM_S = 5.0  # without a late stream, until the machine counts as fast enough again
 
+
 log = logging.getLogger(__name__)
-
-
-class EventJournal(Sink, Protocol):
-    """The sink that stores events; the implementation is in storage/journal.py."""
-
-    def __enter__(self) -> EventJournal: ...
-
-    @property
-    def recovered(self) -> Iterable[Alert]:
-        """The alerts that an interrupted run left open, known once entered."""
-        ...
-
-    @property
-    def problem(self) -> str | None:
-        """What prevents events from being stored, in words for the user; None if nothing does."""
-        ...
-
-    def judged_by(self, bundle: str) -> None:
-        """Alerts and samples from now on belong to this bundle."""
-        ...
-
-    def end(self, stream: str, interrupted: bool) -> None:
-        """The stream with this id has ended, `interrupted` by an error or not."""
-        ...
-
-    def take_losses(self) -> Sequence[tuple[str, Lost]]:
-        """What has been lost for good since the last call, each with the id of a stream to tell it
-        of.
-        """
-        ...
-
-    def stats(self) -> dict[str, int]:
-        """Counts so far; `spool_entries` is how many are waiting to be stored."""
-        ...
-
-
-class NoJournal:
-    """Stores nothing."""
-
-    recovered = ()
-    problem = None
-
-    def __enter__(self) -> NoJournal:
-        return self
-
-    def __exit__(self, *exc) -> None:
-        pass
-
-    def write(self, event: Event, stream: str | None = None) -> None:
-        pass
-
-    def judged_by(self, bundle: str) -> None:
-        pass
-
-    def end(self, stream: str, interrupted: bool) -> None:
-        pass
-
-    def take_losses(self) -> Sequence[tuple[str, Lost]]:
-        return ()
-
-    def stats(self) -> dict[str, int]:
-        return {}
-
-
-class Ending:
-    """Turns the first SIGINT, SIGTERM or SIGHUP into a graceful shutdown; a second one stops at
-    once.
-
-    Only SIGHUP may come again, because a closed terminal sends it twice; under nohup it is
-    ignored.
-    """
-
-    def __init__(self):
-        self.reason: str | None = None
-        self.sources: list[Source] = []
-
-    def __enter__(self) -> Ending:
-        nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-        numbers = BREAK_OFF if nohup else (*BREAK_OFF, signal.SIGHUP)
-        self.before = {number: signal.signal(number, self._heard) for number in numbers}
-        return self
-
-    def __exit__(self, *exc) -> None:
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
-
-    def ask(self, reason: str) -> None:
-        """End the run soon; the first reason counts. May be called from a signal handler."""
-        self.reason = self.reason or reason
-        for source in self.sources:
-            source.stop()
-
-    def _heard(self, number: int, frame) -> None:
-        for each in BREAK_OFF:
-            signal.signal(each, signal.SIG_DFL)
-        self.ask(signal.Signals(number).name.lower())
-
-
-class Stream:
-    """One source of a run, its monitor, its taps, and its counts."""
-
-    def __init__(self, id: str, source: Source, monitor: Monitor, taps: Sequence[Tap] = ()):
-        """`id` is a UUID, by which events, rows and alerts refer to their stream."""
-        self.id, self.source, self.monitor, self.taps = id, source, monitor, taps
-        self.totals = Totals()
-        self.reason: str | None = None
-        """why it ended, None while it runs"""
-        self.end = 0
-        self.busy_s = 0.0
-        self.brief_hops = 0
-        self.stats_end, self.stats_busy_s = 0, 0.0
 
 
 class Run:

@@ -9,7 +9,7 @@ from test_console_recordings import as_file
 
 from radd.containers import open_stream
 from radd.resampling import convert
-from stream.sinks import as_json
+from stream.json_lines import as_json
 
 pytest.importorskip(
     "fastapi", reason="the console's packages are missing: pip install -e '.[serve]'"

@@ -34,12 +34,16 @@ from radd.types import (
 )
 from storage.journal import Journal
 from storage.tables import alerts, streams, timeline
+from stream.console_lines import ConsoleLines
+from stream.ending import Ending
 from stream.engine import EngineSettings, Fed, feed
+from stream.event_journal import NoJournal
+from stream.json_lines import JsonLines
 from stream.live_view import LiveView, Seen
 from stream.multiplexer import AHEAD_SAMPLES, MUCH, Multiplexer
 from stream.run_events import Started, Stopped
-from stream.runtime import Ending, NoJournal, Run, Stream
-from stream.sinks import ConsoleLines, JsonLines
+from stream.run_stream import Stream
+from stream.runtime import Run
 
 ENGINE = EngineSettings(streams_at_once=3, late_ms=400)
 SOUNDS = [takeover(), voice(9, 31, synthetic=False), takeover()[::-1].copy()]

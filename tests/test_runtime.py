@@ -31,13 +31,16 @@ from radd.types import (
 )
 from stream.alerts import AlertSettings
 from stream.decision import DecisionSettings
+from stream.ending import Ending
 from stream.engine import EngineSettings
+from stream.event_journal import NoJournal
+from stream.json_lines import JsonLines
 from stream.monitor import Monitor
 from stream.multiplexer import AHEAD_SAMPLES
 from stream.run_events import Started, Stats, Stopped
-from stream.runtime import Ending, NoJournal, Run, Stream, resident_mb
+from stream.run_stream import Stream
+from stream.runtime import Run, resident_mb
 from stream.service import Service
-from stream.sinks import JsonLines
 
 DECISION = DecisionSettings(
     prior=0.5,

@@ -11,8 +11,8 @@ from radd.types import HOP_SAMPLES, Alert, AudioChunk, Gap, Sample
 from storage.journal import Journal
 from storage.records import SAMPLE
 from storage.tables import alerts, clips, evidence
+from stream.json_lines import as_json
 from stream.sampling import SEGMENT_SAMPLES, Sampler
-from stream.sinks import as_json
 from stream.tap import ended, observed
 
 ALL = 3600 * 16_000 / SEGMENT_SAMPLES

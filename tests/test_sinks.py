@@ -19,9 +19,11 @@ from rich.console import Console
 from radd.errors import StorageError
 from radd.flac import clip_sha256
 from radd.types import Alert, AlertState, Gap, Neighbour, Score, Verdict
+from stream.console_lines import ConsoleLines
+from stream.fanout import Fanout
+from stream.json_lines import JsonLines
 from stream.live_view import CHART_COLUMNS, LiveView, Seen
 from stream.run_events import Started, Stats, Stopped
-from stream.sinks import ConsoleLines, Fanout, JsonLines
 
 SCHEMA = json.loads((Path(__file__).parent.parent / "docs/events.schema.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA, format_checker=jsonschema.FormatChecker())

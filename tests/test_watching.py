@@ -27,8 +27,9 @@ from storage.journal import Journal
 from storage.learning import Learning
 from stream.decision import DecisionSettings
 from stream.drift import FEWEST, LATEST, DriftWatch
+from stream.event_text import describe_drift
+from stream.json_lines import as_json
 from stream.shadow import EVERY, SEGMENT_HOPS, WARM_HOPS, Shadow, ShadowTap
-from stream.sinks import as_json, describe_drift
 from stream.tap import ended, observed
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "docs" / "events.schema.json").read_text("utf-8"))

@@ -25,16 +25,20 @@ from storage.journal import Journal, StreamInfo
 from stream.capture.microphone import MicrophoneSource
 from stream.capture.portaudio import list_devices
 from stream.capture.sources import SourceOptions, open_sources
+from stream.console_lines import ConsoleLines
 from stream.drift import DriftWatch
+from stream.ending import Ending
+from stream.event_journal import EventJournal, NoJournal
 from stream.failures import Failures
 from stream.hot_reload import HotReload, follow
+from stream.json_lines import JsonLines
 from stream.live_view import LiveView
 from stream.monitor import Monitor
 from stream.run_events import Display
-from stream.runtime import Ending, EventJournal, NoJournal, Run, Stream
+from stream.run_stream import Stream
+from stream.runtime import Run
 from stream.sampling import Sampler
 from stream.shadow import ShadowTap
-from stream.sinks import ConsoleLines, JsonLines
 from stream.tap import Tap
 
 log = logging.getLogger(__name__)

@@ -1,0 +1,105 @@
+"""Events as JSON lines for programs, as docs/events.schema.json describes them."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+
+from radd.flac import clip_sha256
+from radd.types import Alert, AlertState, Compared, Drift, Event, Gap, Lost, Sample, Score, seconds
+from stream.lines import Lines
+from stream.run_events import IndexChanged, ModelChanged, Notice, Started, Stats, Stopped
+
+
+class JsonLines(Lines):
+    """One JSON object per line, as docs/events.schema.json describes it."""
+
+    def write(self, event: Event | Notice, stream: str | None = None) -> None:
+        named = {} if stream is None else {"stream": stream}
+        self.print(json.dumps(as_json(event) | named, allow_nan=False))
+
+
+def as_json(event: Event | Notice) -> dict:
+    """The event as a JSON object; unmeasured values are null."""
+    match event:
+        case Score():
+            return _named(
+                "score",
+                event.end,
+                llr=_finite(event.llr),
+                p_spoof=_finite(event.p_spoof),
+                verdict=event.verdict.value,
+                moved_llr=_finite(event.moved_llr),
+                latency_ms=_finite(event.latency_ms),
+                neighbours=[asdict(neighbour) for neighbour in event.neighbours],
+            )
+        case Gap(start, end, cause):
+            return _named("gap", end, lost_s=seconds(end - start), cause=cause)
+        case Alert():
+            return _named(
+                "alert",
+                event.end,
+                state=event.state.value,
+                id=event.id,
+                began=seconds(event.began),
+                **_outcome(event),
+            )
+        case Sample():
+            return _named(
+                "sample",
+                event.end,
+                id=event.id,
+                began=seconds(event.start),
+                clip_sha256=clip_sha256(event.clip),
+            )
+        case Drift(end, distance, bound):
+            return _named("drift", end, distance=distance, bound=bound)
+        case Compared(end):
+            return _named(
+                "shadow",
+                end,
+                candidate=event.candidate,
+                heard_s=event.heard_s,
+                difference=event.difference,
+                champion_alert=event.champion_alert,
+                candidate_alert=event.candidate_alert,
+            )
+        case Lost():
+            of = {} if event.id is None else {"id": event.id}
+            return _named("lost", event.end, what=event.what, cause=event.cause, **of)
+        case Started():
+            return _named(
+                "started",
+                0,
+                source=event.source,
+                bundle=event.bundle,
+                native_rate_hz=event.native_rate_hz,
+            )
+        case IndexChanged(end, version, added, removed):
+            return _named("index", end, version=version, added=added, removed=removed)
+        case ModelChanged(end, bundle):
+            return _named("model", end, bundle=bundle)
+        case Stats():
+            fields = asdict(event)
+            return _named("stats", fields.pop("end"), **fields)
+        case Stopped(end, reason, totals):
+            return _named("stopped", end, reason=reason, totals=totals)
+
+
+def _outcome(alert: Alert) -> dict:
+    if alert.state is AlertState.OPEN:
+        return {}
+    return {
+        "ended": seconds(alert.end),
+        "peak_p_spoof": alert.peak_p_spoof,
+        "clip_sha256": clip_sha256(alert.clip),
+    }
+
+
+def _named(name: str, end: int, **fields) -> dict:
+    return {"type": name, "t": seconds(end)} | fields
+
+
+def _finite(number: float | None) -> float | None:
+    return number if number is not None and math.isfinite(number) else None

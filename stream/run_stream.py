@@ -1,0 +1,25 @@
+"""One stream of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from radd.types import Source
+from stream.monitor import Monitor
+from stream.tap import Tap
+from stream.totals import Totals
+
+
+class Stream:
+    """One source of a run, its monitor, its taps, and its counts."""
+
+    def __init__(self, id: str, source: Source, monitor: Monitor, taps: Sequence[Tap] = ()):
+        """`id` is a UUID, by which events, rows and alerts refer to their stream."""
+        self.id, self.source, self.monitor, self.taps = id, source, monitor, taps
+        self.totals = Totals()
+        self.reason: str | None = None
+        """why it ended, None while it runs"""
+        self.end = 0
+        self.busy_s = 0.0
+        self.brief_hops = 0
+        self.stats_end, self.stats_busy_s = 0, 0.0
