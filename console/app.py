@@ -40,7 +40,7 @@ from stream.monitor import Monitor
 from training.config import RetrainSettings
 
 WEB = Path(__file__).with_name("web")
-LOOK_S = 1.0
+LOOK_S = 1.0  # between two looks at the overlay and the bundle in use
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from radd.terminal import printable
 
-LONGEST_SHOWN = 200
+LONGEST_SHOWN = 200  # a terminal line must stay readable whatever the database contains
 
 
 def line(row: dict[str, Any], quorum: int) -> str:

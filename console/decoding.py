@@ -31,8 +31,8 @@ from radd.types import HOP_SAMPLES, AudioChunk
 
 NAME = "recording"  # fixed file name, whatever the client called it
 HEADER, SOUND, GAP, PROBLEM, FAILURE, END = b"h", b"s", b"g", b"p", b"f", b"."
-AT_ONCE_SAMPLES = 64 * HOP_SAMPLES
-OPEN_FILES = 32
+AT_ONCE_SAMPLES = 64 * HOP_SAMPLES  # fewer messages through the pipe than one per hop
+OPEN_FILES = 32  # a decoder needs few; a hostile file must not open many
 PATIENCE = 5  # wall-clock seconds per CPU second, for busy machines
 STREAM_S, STREAM_CPU_S = 86_400, 3_600  # a live stream may last a day
 

@@ -24,7 +24,7 @@ from radd.channels import ChannelChoice, Lane, Plan, plan
 from radd.private_files import opener
 from radd.types import AudioChunk
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 20  # uploads are copied in blocks, so that memory does not depend on their size
 STREAM_RETRY_S = 5
 
 

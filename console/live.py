@@ -19,9 +19,9 @@ from radd.errors import StorageError
 from radd.types import seconds
 from storage.queries import Reader
 
-SHOWN_S = 600
-EVERY_S = 0.4
-MOST_VIEWERS = 50
+SHOWN_S = 600  # the page's chart covers ten minutes
+EVERY_S = 0.4  # twice per second at least, so that a new second appears within a second
+MOST_VIEWERS = 50  # each viewer costs database queries
 
 
 class Watcher:

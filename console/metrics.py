@@ -11,6 +11,7 @@ from console.job_queue import JobQueue
 from console.schemas import Prediction
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+# from a page request to a long recording
 BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 

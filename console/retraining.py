@@ -16,7 +16,7 @@ from radd.errors import StorageError
 from storage.learning import Learning
 
 CONFLICT = 409
-TOLD_LINES = 4
+TOLD_LINES = 4  # the last lines of a failed process name the error
 
 log = logging.getLogger(__name__)
 

@@ -15,12 +15,12 @@ from console.connections import OTHER_FILES, Door, TimedProtocol, raise_open_fil
 from console.settings import ServeSettings
 from radd.errors import ConfigError
 
-LAST_REQUESTS_S = 5
+LAST_REQUESTS_S = 5  # running requests may finish; open streams must not delay the shutdown
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # from glibc's malloc.h
 MAPPED_BYTES, ARENAS = 1 << 20, 2
 HEAD_BYTES = 32_768  # of a request's head
 WEBSOCKET_BYTES = 1 << 20  # of a packet
-BACKLOG = 512
+BACKLOG = 512  # bursts of connections wait here instead of being reset
 
 
 def serve(app: FastAPI, settings: ServeSettings) -> None:

@@ -10,7 +10,7 @@ from radd.errors import ConfigError
 from radd.ranges import check
 from storage.people import is_imported, person
 
-SHORTEST_TOKEN = 16
+SHORTEST_TOKEN = 16  # shorter tokens can be guessed over the network
 TOKEN_VARIABLES = (
     "RADD_SERVE_ADMIN_TOKEN, RADD_SERVE_REVIEWER_TOKEN or RADD_SERVE_VIEWER_TOKEN to the output of "
     "`openssl rand -hex 16`"

@@ -26,9 +26,9 @@ from stream.json_lines import as_json
 from stream.monitor import Monitor
 from stream.run_events import ModelChanged, Notice
 
-AT_ONCE_SAMPLES = 64 * HOP_SAMPLES
+AT_ONCE_SAMPLES = 64 * HOP_SAMPLES  # a late stream catches up in one call
 OPUS = "opus"
-NORMAL, REFUSED, TRY_LATER = 1000, 1008, 1013
+NORMAL, REFUSED, TRY_LATER = 1000, 1008, 1013  # WebSocket close codes (RFC 6455 and its registry)
 LEAST_S = 1.0  # of audio within idle_s
 PACKETS = 8  # of a stream that are buffered; then its sender waits
 CLOSE = '{"type": "close"}'

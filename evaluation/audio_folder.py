@@ -21,7 +21,7 @@ MIME = {
     ".webm": "audio/webm",
 }
 UNKNOWN_MIME = "application/octet-stream"  # a browser looks for itself
-LARGEST_PLAYER_BYTES = 2_000_000
+LARGEST_PLAYER_BYTES = 2_000_000  # players are embedded in the page, which must stay loadable
 
 
 class AudioFolder:

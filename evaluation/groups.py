@@ -11,7 +11,7 @@ from radd.metrics import eer_of_sorted
 from radd.score_files import ScoredTrials
 from radd.trials import UNKNOWN
 
-MOST_GROUPS = 200
+MOST_GROUPS = 200  # a column with more values identifies trials rather than groups them
 
 
 def per_attack(scored: ScoredTrials, threshold: float) -> dict[str, dict]:

@@ -19,8 +19,8 @@ from radd.types import SAMPLE_RATE_HZ
 REAL_S = (20.0, 60.0)
 FAKE_S = (10.0, 20.0)
 REAL_ALONE = 0.25  # share of recordings without a fake
-SHORTEST_CLIP_S = 0.5
-SEAM_SAMPLES = 160
+SHORTEST_CLIP_S = 0.5  # shorter clips add a seam without adding evidence
+SEAM_SAMPLES = 160  # 10 ms: no click at a seam may reveal the takeover
 LEVEL = 0.05  # RMS, -26 dBFS: a step in level must not reveal the takeover
 MIXED = "several speakers"
 

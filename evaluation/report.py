@@ -25,9 +25,9 @@ from radd.metrics import BAYES_THRESHOLD_LLR, ErrorRates, error_rates
 from radd.score_files import ScoredTrials
 
 PAGE = Path(__file__).with_name("page.html")
-STEPS = 400
+STEPS = 400  # positions of the slider, fine enough for every visible change
 WORST = 20
-FIRST_ROWS = 15
+FIRST_ROWS = 15  # further groups are folded, so that the worst stay in view
 COLUMNS = {
     "n_bonafide": "real",
     "n_spoof": "fake",

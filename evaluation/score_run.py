@@ -18,7 +18,7 @@ from radd.score_files import ScoredTrials, write_2019, write_2021, write_asvspoo
 from radd.trials import Trials
 
 LOG = "scored.jsonl"
-CLIPS_AT_ONCE = 16
+CLIPS_AT_ONCE = 16  # a killed run repeats at most one batch per process
 Engine = Callable[[Iterable[list[str]]], Iterator[list[ClipScore]]]
 
 

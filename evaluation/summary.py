@@ -40,7 +40,7 @@ class Choices:
     seed: int
 
 
-SHOWN_P_SPOOF = (0.5, 0.9, 0.99)
+SHOWN_P_SPOOF = (0.5, 0.9, 0.99)  # those of `suspect_p`, of `spoof_p` and of a cautious user
 
 
 def operating_points(rates: ErrorRates) -> list[dict[str, float]]:

@@ -18,12 +18,13 @@ AUTO, MIX, SPLIT = "auto", "mix", "split"
 NAMES = {"left": 0, "right": 1}
 SURVEYED_S = 600  # of a recording; a channel is not excluded for lack of speech after this point
 ALIKE = 0.85  # correlation with their mean above which channels count as one signal
-INVERTED = -0.85
+INVERTED = -0.85  # a channel with the other sign: the mean of both would cancel
 FAINT = 1e-5  # of the loudest channel's power: a fainter channel counts as silent
 SPEECH = 0.5  # probability
+# crosstalk of the other channel must not count as a speaker
 LEAST_SPEECH_S, LEAST_SHARE = 0.5, 0.05
-MOST_LANES = 8
-BLOCKS_AT_ONCE = 256
+MOST_LANES = 8  # a file with many tracks must not start many streams
+BLOCKS_AT_ONCE = 256  # limits memory, whatever the length of the recording
 
 Columns = Callable[[int], Iterator[np.ndarray]]
 """track -> its audio in blocks, float32 (n, channels), 16 kHz"""

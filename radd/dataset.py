@@ -26,7 +26,7 @@ from radd.trials import (
 from radd.types import SAMPLE_RATE_HZ
 from radd.vad import BLOCK_SAMPLES, SpeechNetwork, SpeechState
 
-_BATCH = 64
+_BATCH = 64  # clips of similar length per call: little padding, little memory
 # file names under which the corpora are published; none names an evaluation set
 OFFICIAL_PROTOCOLS = {
     "train": (

@@ -19,7 +19,7 @@ from radd.vad import BLOCK_SAMPLES as SPEECH_SAMPLES
 BLOCK_HOPS = 8
 BLOCK_SAMPLES = BLOCK_HOPS * HOP_SAMPLES  # 1.024 s
 BLOCK_SPEECH = 0.5  # share of speech above which a block is worth encoding
-SPEECH_THRESHOLD = 0.5
+SPEECH_THRESHOLD = 0.5  # the same as the default of [gate] speech_threshold
 _AT_ONCE = 4  # blocks per run: more are not faster and need more memory
 
 

@@ -22,11 +22,11 @@ from radd.errors import AudioError
 from radd.resampling import Piece, convert
 from radd.types import AudioChunk
 
-BLOCK_S = 0.128
+BLOCK_S = 0.128  # one hop, so that a file is scored as early as a microphone
 PLAIN = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU")
 UNCODED = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")
 PLAIN_HEADS = (b"RIFF", b"RIFX", b"RF64", b"FORM", b".snd", b"riff")
-RAW_SUFFIXES = (".raw", ".pcm")
+RAW_SUFFIXES = (".raw", ".pcm")  # raw PCM has no header to be recognised by
 UNKNOWN_BYTES = (
     # programs that write to a pipe do not know the length and write about this value or more
     0x7FFF_0000

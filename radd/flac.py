@@ -10,7 +10,7 @@ from radd.errors import AudioError
 from radd.files import decoded, encoded
 from radd.types import SAMPLE_RATE_HZ
 
-FULL_SCALE = 32_768
+FULL_SCALE = 32_768  # 16-bit samples
 
 
 def flac_bytes(samples: np.ndarray) -> bytes:

@@ -10,7 +10,7 @@ from radd.ranges import check
 from radd.types import SAMPLE_RATE_HZ, Verdict
 from radd.vad import BLOCK_SAMPLES
 
-QUIETEST_DBFS = -120.0
+QUIETEST_DBFS = -120.0  # digital silence has no finite level
 _CLIPPED = 0.985  # of full scale
 _FLAT = 0.03  # clipped samples are all alike to this share: loud sound that is not clipped is not
 _QUIETEST_PERCENT = 10  # of the blocks: they are the noise where there are no pauses

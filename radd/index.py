@@ -27,9 +27,9 @@ FAR = -1000.0  # a closeness below any that speech can have
 EXACT_BELOW = 50_000  # references, both sides together
 LEAST_CLUSTERED = 5_000  # a side with fewer references stays exact
 CLUSTERS = 512  # per side, each with at least MEMBERS vectors
-MEMBERS = 100
+MEMBERS = 100  # fewer would make clusters of chance neighbours
 PROBED = 0.4  # share of the clusters that are scanned, but at least LEAST_PROBED
-LEAST_PROBED = 16
+LEAST_PROBED = 16  # few clusters must be scanned almost completely to keep the recall
 COMPARED = 100  # candidates that are compared exactly, at least ...
 ONE_OF = 2000  # ... or one of this many references of the side
 # references added or removed since the clusters were built; above this the clusters are rebuilt

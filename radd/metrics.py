@@ -16,7 +16,7 @@ import numpy as np
 
 from radd.errors import ProtocolError
 
-PI_SPOOF = 0.05
+PI_SPOOF = 0.05  # priors and costs of the ASVspoof evaluation plans
 PI_TARGET = 0.95 * 0.99
 PI_NONTARGET = 0.95 * 0.01
 C_MISS = 1.0

@@ -9,7 +9,7 @@ from typing import Protocol
 PAGE = b"OggS\0"
 HEAD_BYTES = 14  # capture pattern, flags and position
 FIRST, LAST = 2, 4  # page flags: first and last page of a logical stream
-BLOCK_BYTES = 32_768
+BLOCK_BYTES = 32_768  # about half of the largest page
 
 
 class Readable(Protocol):

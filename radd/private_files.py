@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-FILE_MODE, DIRECTORY_MODE = 0o600, 0o700
+FILE_MODE, DIRECTORY_MODE = 0o600, 0o700  # voices are personal data: readable by their owner only
 
 
 def opener(path: str, flags: int) -> int:

@@ -24,7 +24,7 @@ MARKS = (
     (8, b"AVI "),
 )  # place and bytes; of those in the ninth place the first four are a name of the container
 OUTER = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM")
-MARK_BYTES = 12
+MARK_BYTES = 12  # place and length of the last mark above
 TS_MARK, TS_BYTES = b"G", 188  # MPEG transport stream: every packet begins with the mark
 MPEG_BYTES, MPEG_FRAMES = 8_192, 3  # MP3 and AAC have no mark: a few frames are decoded
 

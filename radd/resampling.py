@@ -18,6 +18,7 @@ LOWEST_RATE_HZ, HIGHEST_RATE_HZ, MOST_CHANNELS = 1_000, 1_536_000, 1_024
 LOUDEST = (
     1e6  # a float file may contain 16-bit values, but 120 dB over full scale is always an error
 )
+# a mean this much quieter than its channels for this long has cancelled
 CANCELLED_DB, CANCELLED_S = 20.0, 5.0
 AUDIBLE = 1e-6  # mean square, -60 dBFS
 

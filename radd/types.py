@@ -17,7 +17,7 @@ import numpy as np
 S = TypeVar("S")
 """what a detector keeps of one stream"""
 
-SAMPLE_RATE_HZ = 16_000
+SAMPLE_RATE_HZ = 16_000  # the rate of the field's corpora and of Wav2Vec2 encoders
 HOP_SAMPLES = 2_048  # 128 ms, one chunk, one score
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from radd.inference import AUTO, open_network
 
 BLOCK_SAMPLES = 512  # 32 ms, the step of the network
-CONTEXT_SAMPLES = 64
+CONTEXT_SAMPLES = 64  # the network also sees the last 4 ms before each block
 WIDTH = 128
 NETWORK = Path(__file__).with_name("vad.onnx")
 _BLOCKS_AT_ONCE = 4096  # over all rows; limits the memory of one run

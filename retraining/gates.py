@@ -14,7 +14,7 @@ from radd.metrics import cllr, eer_of_sorted
 from retraining.refit import llrs
 from training.replay import Replay
 
-REPLICATES = 300
+REPLICATES = 300  # enough for a 95 % interval whose end decides
 WORST_EER = 0.01  # largest allowed increase for a known family, whatever the interval
 LEAST_REVIEWED = 4  # held-back clips needed for a result
 METRICS = ("EER", "Cllr, bits", "false alarms per hour")

@@ -29,7 +29,7 @@ from training.config import RetrainSettings
 from training.replay import CLEAN, Replay
 from training.windows import Windows
 
-SHADOW_CLIPS = 200
+SHADOW_CLIPS = 200  # newest unlabelled clips: recent enough to show a shift of the candidate
 FEW_ALERTS = 5  # fewer alerts after a switch say nothing about their rate
 BEFORE = timedelta(days=7)  # period before the switch whose alert rate is the reference
 SHADOW = "shadow"

@@ -28,7 +28,7 @@ from storage.rows import upsert
 from storage.tables import alerts, clips, evidence, labels, streams
 
 LINES, SOUNDS = "clips.jsonl", "flac"
-LARGEST = 1e300
+LARGEST = 1e300  # safely inside the range of DOUBLE in every database
 LATEST = 2**62  # samples
 MOST_ALERTS, MOST_LABELS = 1_000, 10_000  # of one clip
 MOST_POINTS, MOST_NEIGHBOURS = 100_000, 100  # of one alert; a clip of an hour has 28,125 scores

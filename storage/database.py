@@ -18,9 +18,9 @@ from storage.tables import METADATA, SCHEMA
 log = logging.getLogger(__name__)
 
 DRIVERS = ("sqlite", "mysql+mysqlconnector", "mariadb+mysqlconnector")
-CONNECT_S = 3
-ANSWER_S = 30
-MIGRATE_S = 60
+CONNECT_S = 3  # the audio path never waits for it, but a start does
+ANSWER_S = 30  # a stuck server counts as unreachable, and the spool takes over
+MIGRATE_S = 60  # another program may be migrating a large table
 READERS = 4
 
 WRONG_ACCOUNT = {1045, 1698}

@@ -22,7 +22,7 @@ from storage.tables import (
     timeline,
 )
 
-AT_ONCE = 500
+AT_ONCE = 500  # ids per statement, below the limit of variables in SQLite
 
 
 def delete(

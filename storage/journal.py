@@ -31,7 +31,7 @@ from storage.spool.entry import Entry, EntryKind
 log = logging.getLogger(__name__)
 
 MEGABYTE = 1_000_000
-ROWS_TOGETHER = 10
+ROWS_TOGETHER = 10  # one spool entry per ten seconds instead of one per second and stream
 # up to this many live streams report every second; with more, each reports less often
 STREAMS_A_SECOND = 8
 

@@ -14,7 +14,7 @@ from radd.errors import EntryRefused
 LIMIT = "max_allowed_packet"
 ESCAPED = [bytes([each]) for each in b"\0\n\r\\'\"\x1a"]  # a backslash is inserted before each
 AROUND_BYTES = 32  # quotes, commas, the name of a character set
-NUMBER_BYTES = 32
+NUMBER_BYTES = 32  # the longest text of a number or date in a statement
 
 
 class PacketLimit:

@@ -15,7 +15,7 @@ from radd.flac import flac_samples
 from radd.types import Alert, AlertState, Gap, Neighbour, Sample, seconds
 from storage.spool.entry import Entry
 
-TEXT_CHARACTERS = 10_000
+TEXT_CHARACTERS = 10_000  # fits into TEXT of MySQL with four bytes per character
 SAMPLE = "sample"  # alert state of rows that are not alerts: speech drawn for review
 
 

@@ -15,7 +15,7 @@ from radd.types import SAMPLE_RATE_HZ
 from storage.tables import alerts, clips, gaps, streams, timeline
 
 AT_ONCE = 64
-HOURS_AT_ONCE = 48
+HOURS_AT_ONCE = 48  # rows per stream and call: the deletion of years must not delay delivery
 UNANSWERED = ("pending", "expired")
 
 

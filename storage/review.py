@@ -32,7 +32,7 @@ from storage.tables import (
     streams,
 )
 
-LONGEST_ID = 36
+LONGEST_ID = 36  # a UUID with its hyphens
 ID = re.compile(rf"[0-9a-f-]{{4,{LONGEST_ID}}}")
 State = Literal["pending", "fake", "real", "unsure", "conflict", "expired"]
 STATES: tuple[str, ...] = get_args(State)

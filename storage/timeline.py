@@ -8,7 +8,7 @@ from typing import Any
 from radd.types import SAMPLE_RATE_HZ, Score, Verdict
 from storage.records import measured
 
-FLOOR_DBFS = -120.0
+FLOOR_DBFS = -120.0  # digital silence has no finite level
 GRAVITY = (
     Verdict.SPOOF,
     Verdict.SUSPECT,

@@ -27,11 +27,11 @@ from stream.lines import GONE
 from stream.run_events import Notice, Started, Stopped
 from stream.totals import Totals
 
-REDRAWS_PER_S = 8
+REDRAWS_PER_S = 8  # once per hop; more would change nothing
 CHART_COLUMNS, CHART_ROWS = 60, 4
 STREAM_ROWS = 12
 BLOCKS = " ▁▂▃▄▅▆▇█"
-FLOOR_DBFS = -60.0
+FLOOR_DBFS = -60.0  # lower end of the level meter
 WORDS = {
     Verdict.BONAFIDE: ("sounds like a person", "bold green"),
     Verdict.SUSPECT: ("might be synthetic", "bold yellow"),

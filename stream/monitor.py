@@ -26,7 +26,7 @@ from stream.decision import Decider, DecisionSettings
 from stream.gap_count import GapCount
 from stream.windower import Hops, Windower
 
-SILENCE_DBFS = -120.0
+SILENCE_DBFS = -120.0  # digital silence has no finite level
 DAMAGED = Judgement(
     llr=None,
     refusal=Verdict.TOO_NOISY,

@@ -17,7 +17,7 @@ import numpy as np
 from radd.types import HOP_SAMPLES, AudioChunk, Shed, Source, seconds
 
 AHEAD_SAMPLES = 8 * HOP_SAMPLES  # per source, buffered here
-IDLE_S = 1.0
+IDLE_S = 1.0  # signals and the watchdog are served this often while all sources are silent
 MUCH = 2  # times `late_s`: from this delay on even more work is shed
 WAITED_S = 0.005  # above this, the reader of a source has waited for its audio
 

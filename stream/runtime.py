@@ -35,7 +35,7 @@ from stream.run_stream import Stream
 from stream.service import Service
 from stream.tap import ended, observed
 
-STATS_EVERY_SAMPLES = 60 * SAMPLE_RATE_HZ
+STATS_EVERY_SAMPLES = 60 * SAMPLE_RATE_HZ  # often enough for monitoring, rare enough for a log
 
 
 CALM_S = 5.0  # without a late stream, until the machine counts as fast enough again

@@ -17,7 +17,7 @@ from radd.onnx import OnnxModel
 from training.networks.embedding import Embedder
 from training.networks.spectral import FRAME_WIDTH, SpectralNetwork
 
-TOLERANCE = 1e-4
+TOLERANCE = 1e-4  # single precision of deep networks; a wrong export differs by far more
 HALVED_FROM = 4096  # numbers of a weight; smaller ones save nothing
 
 

@@ -20,7 +20,7 @@ from training.losses import LOSSES, tell_loss, untell_losses
 
 Network = TypeVar("Network", bound=nn.Module)
 
-CHECKPOINT_STEPS = 100
+CHECKPOINT_STEPS = 100  # a killed run repeats at most some minutes
 CHECKPOINT = "checkpoint.pt"
 EMA_DECAY = (
     0.998  # the shipped weights are a running mean of the trained ones (Polyak and Juditsky 1992)

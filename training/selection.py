@@ -10,7 +10,7 @@ from radd.dataset import Clip, DecodedClips, read_corpus
 from radd.errors import ConfigError
 from radd.licences import is_permissive
 
-LICENCES = ("all", "permissive")
+LICENCES = ("all", "permissive")  # values of --licences
 
 
 @dataclass(frozen=True, slots=True)

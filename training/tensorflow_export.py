@@ -12,7 +12,7 @@ import tf2onnx
 from radd.litert import LiteRtModel
 from radd.onnx import OnnxModel
 
-TOLERANCE = 1e-4
+TOLERANCE = 1e-4  # as in training/export.py
 OPSET = 17
 OUTPUT = "score"
 

@@ -24,8 +24,8 @@ from storage.spool.durable import take_lock, write_whole
 from storage.spool.entry import Entry, EntryKind, decode, encode_final, encode_head
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-BLOCK_BYTES = 4_096
-RESERVE_BYTES = 1 << 20
+BLOCK_BYTES = 4_096  # the quota counts the blocks that files really occupy
+RESERVE_BYTES = 1 << 20  # released to store a last alert on a full disk
 GIVEN_UP = 10_000  # not yet reported; older ones are only counted
 ENTRY_NAME = re.compile(rf"(\d{{12}})-({'|'.join(EntryKind)})")
 

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 Block = TypeVar("Block")
 
 DRIFT = 1e-3  # crystals differ by up to 2e-4; a difference that grows faster is a loss
-CONFIRM_S = 0.5
+CONFIRM_S = 0.5  # late callbacks catch up within this time; lost frames never do
 
 
 class FrameClock(Generic[Block]):

@@ -17,8 +17,9 @@ from stream.capture.devices import find_device
 from stream.capture.frame_clock import FrameClock
 from stream.capture.portaudio import BINDINGS, Binding, CaptureSettings, InputStream
 
-BLOCK_S = 0.128
+BLOCK_S = 0.128  # one hop per callback
 WAITS = 8  # this many empty waits in a row are a stall
+# a device that was unplugged for a moment returns at once, others cost little
 BACK_OFF_S = (0.1, 0.2, 0.4, 0.8, 1.6)
 SILENT = "the microphone delivers no audio"
 OVERLOADED = "the detector was too slow: the capture queue was full"

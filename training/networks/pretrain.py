@@ -22,7 +22,7 @@ from training.networks.encoder import BlockEncoder, compact, pretrained, standar
 from training.networks.warm_start import block_encoder
 
 MASK_SHARE, SPAN = 0.5, 6  # of the frames, in spans of 6 frames, 120 ms: crops are short
-NEGATIVES = 20
+NEGATIVES = 20  # crops are short and have few other masked frames
 DIVERSITY = 0.1  # weight of the codebook diversity, so that it does not collapse to a few entries
 TEMPERATURE = 1  # of the Gumbel softmax
 
