@@ -19,11 +19,11 @@ from console.retraining import CONFLICT, Retrainer
 from console.schemas import (
     Bundle,
     Choice,
-    Decision,
-    Drift,
+    DecisionRow,
+    DriftAnswer,
     DriftDay,
     DriftSource,
-    Gate,
+    GateRow,
     InUse,
     Models,
     Problem,
@@ -218,7 +218,7 @@ def routes(loop: ModelControl, champion: HotSwapDetector, reader: Reader) -> API
     @router.get("/drift")
     def drift(
         days: Annotated[int, Query(ge=1, le=365, description="today included, UTC")] = 30,
-    ) -> Drift:
+    ) -> DriftAnswer:
         """Distance of each source from all known voices, day by day."""
         today = datetime.now(UTC).date()
         first = today - timedelta(days=days - 1)
@@ -229,7 +229,7 @@ def routes(loop: ModelControl, champion: HotSwapDetector, reader: Reader) -> API
         )
         for row in loop.history.drifts(first):
             by_source[row["source"]][row["day"]].append(row)
-        return Drift(
+        return DriftAnswer(
             first=first,
             last=today,
             usual=usual,
@@ -284,18 +284,18 @@ def _bundle(one: BundleEntry, used: str | None) -> Bundle:
     )
 
 
-def _decision(row: dict[str, Any]) -> Decision:
+def _decision(row: dict[str, Any]) -> DecisionRow:
     same = ("id", "action", "model", "version", "before", "reason")
-    return Decision(
+    return DecisionRow(
         **{name: row[name] for name in same},
         decided_utc=row["decided_utc"].replace(tzinfo=UTC),
         gates=_gates(row),
     )
 
 
-def _gates(row: dict[str, Any] | None) -> list[Gate]:
+def _gates(row: dict[str, Any] | None) -> list[GateRow]:
     return [
-        Gate(**{name: gate[name] for name in Gate.model_fields})
+        GateRow(**{name: gate[name] for name in GateRow.model_fields})
         for gate in (row and row["numbers"]) or []
     ]
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from console.report_text import confirmed_in_words, in_words, limits
-from console.schemas import Neighbour, Prediction, Segment, Span
+from console.schemas import NeighbourAnswer, Prediction, Segment, Span
 from radd.clip_score import longest, mean_llr
 from radd.errors import AudioError
 from radd.hot_swap import HotSwapDetector
@@ -116,10 +116,10 @@ def _span(alert: Alert) -> Span:
     )
 
 
-def _clearest(scores: list[Score], llr: float | None) -> list[Neighbour]:
+def _clearest(scores: list[Score], llr: float | None) -> list[NeighbourAnswer]:
     """The neighbours of the score that agrees most strongly with the mean."""
     if llr is None:
         return []
     measured = [(score.llr, score.neighbours) for score in scores if score.llr is not None]
     _, neighbours = (min if llr < 0 else max)(measured, key=lambda each: each[0])
-    return [Neighbour(**asdict(neighbour)) for neighbour in neighbours]
+    return [NeighbourAnswer(**asdict(neighbour)) for neighbour in neighbours]

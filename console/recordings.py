@@ -12,7 +12,7 @@ from console.clients import client_of
 from console.http_errors import Refused, refusal
 from console.job_queue import JobQueue
 from console.metrics import Metrics
-from console.schemas import Batch, BatchItem, Prediction, Problem
+from console.schemas import BatchAnswer, BatchItem, Prediction, Problem
 from console.settings import ServeSettings
 from radd.channels import AUTO, ChannelChoice
 from radd.errors import RaddError
@@ -87,7 +87,7 @@ def routes(
     async def predict_batch(
         request: Request,
         files: Annotated[list[UploadFile], File(description="many recordings")],
-    ) -> Batch:
+    ) -> BatchAnswer:
         """Score many recordings; results in their order; a bad file fails alone."""
         if len(files) > settings.max_batch:
             raise Refused(
@@ -112,6 +112,6 @@ def routes(
                 )
                 return BatchItem(file=name, prediction=None, problem=problem)
 
-        return Batch(results=await asyncio.gather(*(item(file) for file in files)))
+        return BatchAnswer(results=await asyncio.gather(*(item(file) for file in files)))
 
     return router

@@ -16,13 +16,13 @@ from console.metrics import Metrics
 from console.prediction import Predictor
 from console.schemas import (
     Answer,
-    Clip,
     ClipDetails,
     ClipPage,
+    ClipRow,
     Known,
+    LabelRow,
     Outcome,
     Problem,
-    Said,
     TracePoint,
 )
 from radd.encoder import Encoder
@@ -100,7 +100,8 @@ def routes(
                 if neighbour["similarity"] is not None
             ],
             labels=[
-                Said(**{name: said[name] for name in Said.model_fields}) for said in row["labels"]
+                LabelRow(**{name: said[name] for name in LabelRow.model_fields})
+                for said in row["labels"]
             ],
             blocks_in_index=sum(
                 one["blocks"]
@@ -174,11 +175,11 @@ def _page(found: tuple[list[Row], str | None]) -> ClipPage:
     return ClipPage(clips=[_clip(row) for row in found[0]], next=found[1])
 
 
-def _clip(row: dict[str, Any]) -> Clip:
-    same = {name: row[name] for name in Clip.model_fields if name in row}
+def _clip(row: dict[str, Any]) -> ClipRow:
+    same = {name: row[name] for name in ClipRow.model_fields if name in row}
     times = {
         name: row[name] and row[name].replace(tzinfo=UTC) for name in ("began_utc", "ended_utc")
     }
-    return Clip(
+    return ClipRow(
         **same | times, duration_s=seconds(row["clip_length_samples"]), sound=row["clip_state"]
     )

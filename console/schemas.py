@@ -42,7 +42,7 @@ class Problem(BaseModel):
     )
 
 
-class Neighbour(BaseModel):
+class NeighbourAnswer(BaseModel):
     """A known voice that resembles the audio."""
 
     id: str
@@ -84,7 +84,9 @@ class Prediction(BaseModel):
     duration_s: float
     segments: list[Segment] = Field(description="one per second, in order, without gaps")
     alerts: list[Span] = Field(description="sustained evidence, anywhere in the recording")
-    neighbours: list[Neighbour] = Field(description="closest known voices at the clearest score")
+    neighbours: list[NeighbourAnswer] = Field(
+        description="closest known voices at the clearest score"
+    )
     model: str
     sha256: str = Field(description="of the file, in hexadecimal digits")
     judged_utc: datetime
@@ -135,13 +137,13 @@ class BatchItem(BaseModel):
     problem: Problem | None
 
 
-class Batch(BaseModel):
+class BatchAnswer(BaseModel):
     """Results of several files."""
 
     results: list[BatchItem] = Field(description="in the order of the files")
 
 
-class Clip(BaseModel):
+class ClipRow(BaseModel):
     """An alert, or a sample of speech without an alert, with its audio."""
 
     id: str
@@ -166,11 +168,11 @@ class Clip(BaseModel):
 class ClipPage(BaseModel):
     """A page of clips."""
 
-    clips: list[Clip]
+    clips: list[ClipRow]
     next: str | None = Field(description="pass it as `after` for the next page; null on the last")
 
 
-class Said(BaseModel):
+class LabelRow(BaseModel):
     """One label of the history."""
 
     label: str
@@ -201,7 +203,7 @@ class Outcome(BaseModel):
     review: str = Field(description="resulting state of review")
 
 
-class Known(Neighbour):
+class Known(NeighbourAnswer):
     """A neighbour and, if its own audio is stored, the clip to play."""
 
     clip: str | None = Field(description="id for /v1/clips")
@@ -218,11 +220,11 @@ class TracePoint(BaseModel):
 class ClipDetails(BaseModel):
     """A clip with its evidence, labels and index entries."""
 
-    clip: Clip
+    clip: ClipRow
     began: float = Field(description="seconds into the clip at which the evidence begins")
     trace: list[TracePoint]
     neighbours: list[Known]
-    labels: list[Said] = Field(description="all labels, in the order in which they were given")
+    labels: list[LabelRow] = Field(description="all labels, in the order in which they were given")
     blocks_in_index: int = Field(description="number of its blocks in this model's index")
 
 
@@ -241,7 +243,7 @@ class Model(BaseModel):
     limits: list[str] = Field(description="limits of this program and of this model")
 
 
-class Gate(BaseModel):
+class GateRow(BaseModel):
     """One comparison of a candidate with the model in use, lower = better."""
 
     name: str
@@ -253,7 +255,7 @@ class Gate(BaseModel):
     passed: bool
 
 
-class Decision(BaseModel):
+class DecisionRow(BaseModel):
     """A bundle was promoted, rolled back or refused."""
 
     id: str
@@ -265,7 +267,9 @@ class Decision(BaseModel):
     before: str = Field(description="directory of the bundle in use until then")
     reason: str = Field(description="who decided, and why")
     decided_utc: datetime
-    gates: list[Gate] = Field(description="numbers behind the decision; empty if a person decided")
+    gates: list[GateRow] = Field(
+        description="numbers behind the decision; empty if a person decided"
+    )
 
 
 class Retraining(BaseModel):
@@ -286,7 +290,7 @@ class Retraining(BaseModel):
     ended_utc: datetime | None
     outcome: str | None = Field(description="in a sentence")
     report: str | None = Field(description="Markdown")
-    gates: list[Gate]
+    gates: list[GateRow]
 
 
 class Bundle(BaseModel):
@@ -325,7 +329,7 @@ class Models(BaseModel):
     follows: bool = Field(description="whether this console follows promotions")
     bundles: list[Bundle]
     labels: Waiting
-    decisions: list[Decision]
+    decisions: list[DecisionRow]
     retrainings: list[Retraining]
 
 
@@ -423,7 +427,7 @@ class DriftSource(BaseModel):
     days: list[DriftDay]
 
 
-class Drift(BaseModel):
+class DriftAnswer(BaseModel):
     """Distance of recent audio from all known voices."""
 
     first: date

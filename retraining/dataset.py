@@ -41,7 +41,7 @@ class OneClip:
         return SpeechNetwork().probability(SpeechState(), self._samples[None])[0]
 
 
-class Scorer:
+class CachedWindows:
     """Windows of clips by the champion's networks, cached in `work` so that a killed round
     resumes.
     """

@@ -21,7 +21,7 @@ from radd.index import BundleIndex
 from radd.registry import promote, propose_candidate, prune, version_of, withdraw_candidate
 from retraining.context import RetrainContext, RetrainStore
 from retraining.curation import LabelledClip, admitted, distinct, is_held
-from retraining.dataset import ScoredRecording, Scorer, replayed
+from retraining.dataset import CachedWindows, ScoredRecording, replayed
 from retraining.gates import FusedScorer, Gate, gates, live_gate, reviewed_gate, shadow_gate
 from retraining.refit import judging, refit, write_candidate
 from retraining.report import gate_numbers, round_report, shadow_report, write_report
@@ -127,7 +127,7 @@ def _round(
     say: Callable,
 ) -> bool:
     known = Replay.read(means.champion / REPLAY)
-    scorer = Scorer(means)
+    scorer = CachedWindows(means)
     teaching, proving, problems = _heard(store, scorer, clips)
     told = [*told, *problems]
     store.change(round, step="fit")
@@ -156,7 +156,7 @@ def _round(
 
 
 def _heard(
-    store: RetrainStore, scorer: Scorer, clips: list[LabelledClip]
+    store: RetrainStore, scorer: CachedWindows, clips: list[LabelledClip]
 ) -> tuple[list[ScoredRecording], list[ScoredRecording], list[str]]:
     """Windows of the clips to train on and of those for the gates, and the excluded ones in
     words.
@@ -190,7 +190,9 @@ def _heard(
     return teaching, proving, problems
 
 
-def _scored(store: RetrainStore, scorer: Scorer, sha256: str, first: int = 0) -> Windows | None:
+def _scored(
+    store: RetrainStore, scorer: CachedWindows, sha256: str, first: int = 0
+) -> Windows | None:
     """The windows of a clip from sample `first` on."""
     flac = store.sound(sha256)
     if flac is None:
@@ -202,7 +204,7 @@ def _scored(store: RetrainStore, scorer: Scorer, sha256: str, first: int = 0) ->
 
 
 def _copies(
-    store: RetrainStore, means: RetrainContext, scorer: Scorer, clips: list[LabelledClip]
+    store: RetrainStore, means: RetrainContext, scorer: CachedWindows, clips: list[LabelledClip]
 ) -> list[ScoredRecording]:
     """A fake of each real clip to train on: the same words and voice, resynthesised."""
     made = []
@@ -227,7 +229,7 @@ def _copy(means: RetrainContext, flac: bytes, rng: np.random.Generator) -> np.nd
     return means.copy(flac_samples(flac), rng)
 
 
-def _unlabelled(store: RetrainStore, scorer: Scorer) -> list[ScoredRecording]:
+def _unlabelled(store: RetrainStore, scorer: CachedWindows) -> list[ScoredRecording]:
     found: list[ScoredRecording] = []
     for sha256 in store.unlabelled(SHADOW_CLIPS):
         store.lease.renew()

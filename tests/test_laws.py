@@ -288,6 +288,15 @@ def test_law_12_the_console_is_given_what_it_needs_of_retraining():
     ] == []
 
 
+def test_law_12_no_class_name_stands_for_two_things():
+    places = {}
+    for module in modules():
+        for node in tree(module).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, set()).add(module)
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
 def test_law_12_entry_points_parse_call_and_exit():
     lines = {door: len(source(door).splitlines()) for door in DOORS}
     assert {door: n for door, n in lines.items() if n > 60} == {}

@@ -28,7 +28,7 @@ _CT2_TYPES = {0: "<f4", 1: "i1", 2: "<i2", 3: "<i4", 4: "<f2"}
 _CT2_HEADER = "WhisperSpec"
 
 
-class Block(nn.Module):
+class EncoderBlock(nn.Module):
     """A transformer block with the layer norms before its two parts."""
 
     def __init__(self, width: int, heads: int) -> None:
@@ -74,7 +74,7 @@ class WhisperBlocks(nn.Module):
         self.register_buffer("positions", positions.float())
         self.first = nn.Conv1d(BANDS, width, 3, padding=1)
         self.second = nn.Conv1d(width, width, 3, stride=2, padding=1)
-        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(blocks))
+        self.blocks = nn.ModuleList(EncoderBlock(width, heads) for _ in range(blocks))
 
     def forward(self, samples: Tensor) -> Tensor:
         """Frames (batch, blocks, time, width) of samples (batch, n), full scale +-1."""
@@ -159,8 +159,8 @@ def from_ctranslate2(path: Path) -> WhisperBlocks:
     return network.eval()
 
 
-def _blocks(network: WhisperBlocks) -> list[Block]:
-    return [block for block in network.blocks if isinstance(block, Block)]
+def _blocks(network: WhisperBlocks) -> list[EncoderBlock]:
+    return [block for block in network.blocks if isinstance(block, EncoderBlock)]
 
 
 def _copy(part: nn.Module, weight: Tensor, bias: Tensor) -> None:
