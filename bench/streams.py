@@ -37,7 +37,7 @@ from stream.ending import Ending
 from stream.event_journal import NoJournal
 from stream.monitor import Monitor
 from stream.run_stream import Stream
-from stream.runtime import Run, resident_mb
+from stream.runtime import Run, RunSettings, resident_mb
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -219,7 +219,7 @@ def listen(
             NoJournal,
             heard,
             ending,
-            replace(settings.engine, streams_at_once=at_once),
+            RunSettings(replace(settings.engine, streams_at_once=at_once)),
         ).listen()
     share = (time.process_time() - cpu) / span_s
     p50, p99 = (
@@ -287,7 +287,7 @@ def resident(settings: Settings, streams: int, alerts: int) -> float:
             ) - HOP_SAMPLES else None
 
     with Ending() as ending:
-        Run(made, detector, NoJournal, Last(), ending, settings.engine).listen()
+        Run(made, detector, NoJournal, Last(), ending, RunSettings(settings.engine)).listen()
     return max(found)
 
 

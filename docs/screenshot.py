@@ -19,7 +19,7 @@ from stream.event_journal import NoJournal
 from stream.live_view import LiveView
 from stream.monitor import Monitor
 from stream.run_stream import Stream
-from stream.runtime import Run
+from stream.runtime import Run, RunSettings
 
 ROOT = Path(__file__).parents[1]
 
@@ -35,7 +35,8 @@ def main(path: str, duration_s: str) -> None:
     view = LiveView(lambda stream: source.stats(), Console(file=io.StringIO()))
     duration_samples = round(float(duration_s) * SAMPLE_RATE_HZ)
     with Ending() as ending, view:
-        Run([stream], detector, NoJournal, view, ending, settings.engine, duration_samples).listen()
+        chosen = RunSettings(settings.engine, duration_samples)
+        Run([stream], detector, NoJournal, view, ending, chosen).listen()
     console = Console(file=io.StringIO(), record=True, width=80)
     console.print(view.draw())
     console.save_svg(str(ROOT / "docs/live-view.svg"), title="python detect.py")

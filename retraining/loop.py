@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -152,7 +153,7 @@ def _round(
     passed.append(reviewed_gate(replayed(proving, scorer.width), old, new))
     shadow = replayed(_unlabelled(store, scorer), scorer.width)
     passed.append(shadow_gate(shadow, old, new, means.alarm_llr, means.settings.alert_rate_factor))
-    return _decide(store, means, round, candidate, passed, len(teaching), told, say)
+    return _decide(store, means, Trial(round, candidate, passed, len(teaching), told), say)
 
 
 def _heard(
@@ -252,16 +253,22 @@ def no_leak(held: Replay, known: Replay, index: BundleIndex, clips: list[Labelle
         )
 
 
-def _decide(
-    store: RetrainStore,
-    means: RetrainContext,
-    round: str,
-    candidate: Path,
-    passed: list[Gate],
-    clips: int,
-    told: list[str],
-    say: Callable,
-) -> bool:
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A candidate that has been through its gates."""
+
+    round: str
+    """id of the retraining"""
+    candidate: Path
+    gates: list[Gate]
+    clips: int
+    """that it learned from"""
+    left_out: list[str]
+    """why clips were excluded, in words"""
+
+
+def _decide(store: RetrainStore, means: RetrainContext, trial: Trial, say: Callable) -> bool:
+    candidate, passed = trial.candidate, trial.gates
     failed, shadow = [gate for gate in passed if not gate.passed], means.settings.shadow_hours
     if failed:
         action, state = "refuse", "refused"
@@ -279,11 +286,13 @@ def _decide(
     else:
         action, state = "promote", "promoted"
         outcome = f"{candidate.name} replaces {means.champion.name}: all {len(passed)} gates passed"
-    report = round_report(candidate.name, means.champion.name, outcome, clips, passed, told)
+    report = round_report(
+        candidate.name, means.champion.name, outcome, trial.clips, passed, trial.left_out
+    )
     write_report(candidate, report)
     version = version_of(read_manifest(candidate))
     store.change(
-        round, step=SHADOW if state == SHADOW else "promote", outcome=outcome, report=report
+        trial.round, step=SHADOW if state == SHADOW else "promote", outcome=outcome, report=report
     )
     if state == SHADOW:
         propose_candidate(candidate)
@@ -297,7 +306,7 @@ def _decide(
         outcome,
         [gate_numbers(gate) for gate in passed],
     )
-    store.end(round, state, outcome, report)
+    store.end(trial.round, state, outcome, report)
     prune(candidate.parent, means.settings.keep, {means.champion.name, candidate.name})
     shutil.rmtree(means.work, ignore_errors=True)
     say(report)

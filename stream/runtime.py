@@ -10,7 +10,7 @@ import resource
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from radd.errors import RaddError, StorageError
 from radd.types import SAMPLE_RATE_HZ, AudioChunk, Detector, Event, Shed, seconds
@@ -44,6 +44,15 @@ CALM_S = 5.0  # without a late stream, until the machine counts as fast enough a
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """How a run scores its streams, and for how long."""
+
+    engine: EngineSettings
+    duration_samples: int | None = None
+    """None: until the sound ends"""
+
+
 class Run:
     """One run over one or more sources, each until its sound ends or `duration_samples` are over,
     or `ending` is asked for.
@@ -61,8 +70,7 @@ class Run:
         open_journal: Callable[[], EventJournal],
         display: Display,
         ending: Ending,
-        engine: EngineSettings,
-        duration_samples: int | None = None,
+        settings: RunSettings,
         index: NoReload | HotReload | None = None,
     ):
         self.streams, self.detector, self.open_journal, self.display = (
@@ -71,7 +79,8 @@ class Run:
             open_journal,
             display,
         )
-        self.ending, self.engine, self.duration_samples = ending, engine, duration_samples
+        self.ending, self.engine = ending, settings.engine
+        self.duration_samples = settings.duration_samples
         self.index = index or NoReload()
         self.service = Service()
         self.journal: EventJournal = NoJournal()

@@ -43,7 +43,7 @@ from stream.live_view import LiveView, Seen
 from stream.multiplexer import AHEAD_SAMPLES, MUCH, Multiplexer
 from stream.run_events import Started, Stopped
 from stream.run_stream import Stream
-from stream.runtime import Run
+from stream.runtime import Run, RunSettings
 
 ENGINE = EngineSettings(streams_at_once=3, late_ms=400)
 SOUNDS = [takeover(), voice(9, 31, synthetic=False), takeover()[::-1].copy()]
@@ -121,7 +121,7 @@ def run(
     detector, made: list[Stream], display, journal=NoJournal, ending=None, engine=ENGINE, **options
 ) -> None:
     with ending or Ending() as ending:
-        Run(made, detector, journal, display, ending, engine, **options).listen()
+        Run(made, detector, journal, display, ending, RunSettings(engine, **options)).listen()
 
 
 def spoken(events) -> list[str]:

@@ -39,7 +39,7 @@ from stream.monitor import Monitor
 from stream.multiplexer import AHEAD_SAMPLES
 from stream.run_events import Started, Stats, Stopped
 from stream.run_stream import Stream
-from stream.runtime import Run, resident_mb
+from stream.runtime import Run, RunSettings, resident_mb
 from stream.service import Service
 
 DECISION = DecisionSettings(
@@ -157,8 +157,7 @@ def listen(
         lambda: Kept(order, recovered),
         display or Shown(order),
         ending,
-        ENGINE,
-        duration_samples,
+        RunSettings(ENGINE, duration_samples),
     )
     with ending:
         try:
@@ -321,7 +320,7 @@ def test_of_several_sources_that_fail_every_error_is_reported_once(errors, raise
         )
         for k, error in enumerate(errors)
     ]
-    run = Run(streams, detector, lambda: Kept(order), Shown(order), Ending(), ENGINE)
+    run = Run(streams, detector, lambda: Kept(order), Shown(order), Ending(), RunSettings(ENGINE))
     with pytest.raises(type(errors[raised]), match=str(errors[raised])):
         run.listen()
     for k, error in enumerate(errors):

@@ -36,7 +36,7 @@ from stream.live_view import LiveView
 from stream.monitor import Monitor
 from stream.run_events import Display
 from stream.run_stream import Stream
-from stream.runtime import Run
+from stream.runtime import Run, RunSettings
 from stream.sampling import Sampler
 from stream.shadow import ShadowTap
 from stream.tap import Tap
@@ -140,8 +140,7 @@ def listen(
         open_journal,
         display,
         ending,
-        here.settings.engine,
-        duration_samples,
+        RunSettings(here.settings.engine, duration_samples),
         reload,
     ).listen()
 
