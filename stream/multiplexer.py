@@ -4,6 +4,7 @@ thread.
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import time
@@ -16,8 +17,11 @@ import numpy as np
 
 from radd.types import HOP_SAMPLES, AudioChunk, Shed, Source, seconds
 
+log = logging.getLogger(__name__)
+
 AHEAD_SAMPLES = 8 * HOP_SAMPLES  # per source, buffered here
 IDLE_S = 1.0  # signals and the watchdog are served this often while all sources are silent
+LEAVE_S = 5.0  # a source that was stopped has so long; then the end goes on without it
 MUCH = 2  # times `late_s`: from this delay on even more work is shed
 WAITED_S = 0.005  # above this, the reader of a source has waited for its audio
 
@@ -77,8 +81,10 @@ class Multiplexer:
             self._closed = True
             for room in self._room:
                 room.notify()
-        for thread in self._threads:
-            thread.join()
+        for thread, source in zip(self._threads, self._sources, strict=True):
+            thread.join(LEAVE_S)
+            if thread.is_alive():
+                log.warning("%s does not end and is left behind", source.name)
 
     def take(self, most: int) -> list[Arrival]:
         """Available items of at most `most` sources, one Arrival each; waits up to IDLE_S for the

@@ -4,8 +4,9 @@ marked.
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -13,11 +14,15 @@ from radd.errors import DeviceError
 from radd.resampling import Converter
 from radd.types import SAMPLE_RATE_HZ, AudioChunk
 from stream.capture.capture_queue import Block, CaptureQueue
-from stream.capture.devices import find_device
+from stream.capture.devices import Device, find_again, find_device
+from stream.capture.errand import ANSWER_S, Errand, NoAnswer
 from stream.capture.frame_clock import FrameClock
 from stream.capture.portaudio import BINDINGS, Binding, CaptureSettings, InputStream
 
+log = logging.getLogger(__name__)
+
 BLOCK_S = 0.128  # one hop per callback
+CLOSE_S = 2.0  # a device that does not close by then is left to the system
 WAITS = 8  # this many empty waits in a row are a stall
 # a device that was unplugged for a moment returns at once, others cost little
 BACK_OFF_S = (0.1, 0.2, 0.4, 0.8, 1.6)
@@ -49,12 +54,15 @@ class MicrophoneSource:
         self._inbox = CaptureQueue(settings.queue_chunks)
         self._binding: Binding | None = None
         self._stream: InputStream | None = None
+        self._errand: Errand[None] | None = None
+        """that looks for the device again and has not come back"""
         self._stopped = False
         self._chunks = self._overruns = self._reopened = 0
         self._received = self._expected = 0
 
     def __enter__(self) -> MicrophoneSource:
-        self._open(self.wanted)
+        opening = Errand(lambda: self._open(lambda devices: find_device(devices, self.wanted)))
+        opening.wait(ANSWER_S)
         self._end, self._end_time = (
             0,
             time.monotonic(),
@@ -63,11 +71,18 @@ class MicrophoneSource:
         return self
 
     def __exit__(self, *exc) -> None:
-        self._close()
+        if self._errand is not None:
+            return  # the sound system answers nothing any more
+        try:
+            Errand(self._close).wait(CLOSE_S)
+        except NoAnswer as error:
+            log.warning("%s: %s; it is left open", self.name, error)
 
     def stop(self) -> None:
         self._stopped = True
         self._inbox.wake()
+        if (errand := self._errand) is not None:
+            errand.wake()
 
     def stats(self) -> dict[str, int]:
         return {
@@ -146,26 +161,50 @@ class MicrophoneSource:
 
     def _reopen(self) -> Iterator[AudioChunk]:
         """Search for the device until it opens or stop() is called, and report the loss before each
-        attempt.
+        attempt and while the sound system does not answer.
         """
         self._cause = f"{SILENT}: {self.name}"
-        attempt = 0
+        lost, attempt, said = self.name, 0, ""
         while not self._stopped:
             self._told = self._now(time.monotonic())
             yield AudioChunk(np.zeros(0, np.float32), self._told, self._cause)
-            self._close()
-            try:
-                self._open(self._device.lasting_name)
+            problem = self._try_again()
+            if problem is None:
                 self._reopened += 1
+                log.warning("%s is back%s", lost, f" as {self.name}" * (lost != self.name))
                 return
-            except DeviceError:
+            if str(problem) != said and not self._stopped:
+                said = str(problem)
+                log.warning("%s", said)
+            if not isinstance(problem, NoAnswer):
                 self._inbox.take(BACK_OFF_S[min(attempt, len(BACK_OFF_S) - 1)])
                 attempt += 1
 
-    def _open(self, wanted: str | int | None) -> None:
+    def _try_again(self) -> DeviceError | None:
+        """Begin to look for the device, or wait longer for the look that was begun; what is in the
+        way, None once it is open.
+        """
+        if self._errand is None:
+            self._errand = Errand(self._look_again)
+        try:
+            self._errand.wait(self.settings.stall_s)
+        except NoAnswer as error:
+            return error
+        except DeviceError as error:
+            self._errand = None
+            return error
+        self._errand = None
+        return None
+
+    def _look_again(self) -> None:
+        self._close()
+        self._open(lambda devices: find_again(devices, self._device, self._before))
+
+    def _open(self, choose: Callable[[list[Device]], Device]) -> None:
         self._binding = BINDINGS[self.settings.backend]()
         try:
-            device = find_device(self._binding.devices(), wanted)
+            devices = self._binding.devices()
+            device = choose(devices)
             rate_hz = self.settings.rate_hz or device.rate_hz
             channels = self.settings.channels or min(device.channels, 2)
             if self.channel is not None and self.channel >= channels:
@@ -181,7 +220,7 @@ class MicrophoneSource:
         except DeviceError:
             self._close()
             raise
-        self._device, self.name = device, device.name
+        self._device, self._before, self.name = device, devices, device.name
 
     def _receive(self, rate_hz: int, channels: int) -> None:
         """Prepare for the first block of a stream."""

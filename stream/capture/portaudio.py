@@ -6,8 +6,7 @@ PortAudio is initialised when a binding is created, not on import.
 
 from __future__ import annotations
 
-import contextlib
-import os
+import atexit
 import sys
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from radd.errors import DeviceError
 from radd.ranges import check, check_choice
 from radd.types import SAMPLE_RATE_HZ
 from stream.capture.devices import Device
+from stream.capture.errand import ANSWER_S, Errand
 
 Deliver = Callable[[bytes, int, bool, float], None]
 """Arguments of a capture callback: bytes of float32 frames, their count, whether an overflow was
@@ -90,6 +90,7 @@ class SoundDevice:
             ) from None
         except OSError:
             raise DeviceError(_MISSING_LIBRARY) from None
+        atexit.unregister(sounddevice._exit_handler)  # with a frozen server it never returns
         self._library = sounddevice
         if SoundDevice._listening:
             return
@@ -172,8 +173,7 @@ class PyAudio:
             ) from None
         self._library = pyaudio
         try:
-            with _quiet():
-                self._port = pyaudio.PyAudio()
+            self._port = pyaudio.PyAudio()
         except OSError as error:
             raise _not_started(error) from None
 
@@ -245,8 +245,12 @@ BINDINGS: dict[str, Callable[[], Binding]] = {"sounddevice": SoundDevice, "pyaud
 def list_devices(backend: str) -> list[Device]:
     """The input devices that are available now.
 
-    Raises DeviceError if the binding or PortAudio is missing.
+    Raises DeviceError if the binding or PortAudio is missing, or the sound system does not answer.
     """
+    return Errand(lambda: _list_devices(backend)).wait(ANSWER_S)
+
+
+def _list_devices(backend: str) -> list[Device]:
     binding = BINDINGS[backend]()
     try:
         return binding.devices()
@@ -274,21 +278,6 @@ def _refused(device: Device, rate_hz: int, channels: int, error: Exception) -> D
         "and "
         "channels in [capture]"
     )
-
-
-@contextlib.contextmanager
-def _quiet():
-    """Discard what ALSA and JACK write to stderr while PortAudio probes devices, including missing
-    ones.
-    """
-    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-        os.close(nowhere)
 
 
 def _not_started(error: Exception) -> DeviceError:
