@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from radd.types import Compared
+from radd.types import SAMPLE_RATE_HZ, Compared
 from storage.records import StreamInfo, moment, storable
 
 
@@ -23,7 +23,7 @@ class Drifts:
     """The rows of `drift` of one stream, one per day, from its rows of `timeline`."""
 
     def __init__(self, info: StreamInfo):
-        self._started = datetime.fromisoformat(moment(info, 0))
+        self.info = info
         self._days: dict[str, _Sum] = {}
 
     def add(self, timeline: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -31,7 +31,7 @@ class Drifts:
         changed = {}
         for row in timeline:
             if row["distance"] is not None:
-                day = (self._started + timedelta(seconds=row["second"])).date().isoformat()
+                day = moment(self.info, row["second"] * SAMPLE_RATE_HZ)[:10]
                 sum_ = changed[day] = self._days.setdefault(day, _Sum())
                 sum_.weight += 1
                 sum_.total += row["distance"]
@@ -51,13 +51,13 @@ class Shadows:
     """The rows of `shadows` of one stream, one per hour and candidate."""
 
     def __init__(self, info: StreamInfo):
-        self._info = info
+        self.info = info
         self._hours: dict[tuple[str, str], _Sum] = {}
 
     def add(self, event: Compared) -> dict[str, Any]:
         """The changed row."""
         hour = (
-            datetime.fromisoformat(moment(self._info, event.end))
+            datetime.fromisoformat(moment(self.info, event.end))
             .replace(minute=0, second=0, microsecond=0)
             .isoformat()
         )

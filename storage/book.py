@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from storage.aggregates import Drifts, Shadows
 from storage.records import StreamInfo
 from storage.timeline import Timeline
+from storage.wall_clock import Step
 
 
 class Book:
@@ -28,3 +31,14 @@ class Book:
             "gaps": 0,
         }
         self.ended = False
+
+    def reanchor(self, step: Step) -> None:
+        """Times from now on, and those of the samples before if the clock was wrong for them."""
+        info = self.info
+        slept = ((self.totals["length_samples"], step.slept_s),) if step.slept_s else ()
+        started = info.started + timedelta(seconds=step.set_by_s)
+        self.info = replace(info, started=started, slept=info.slept + slept)
+        self.judge = replace(self.info, bundle=self.judge.bundle)
+        self.drifts.info = self.shadows.info = self.info
+        if step.set_by_s:
+            self.drifts.restart()

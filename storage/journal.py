@@ -18,6 +18,7 @@ from storage.delivery import Delivery
 from storage.records import (
     StreamInfo,
     alert_record,
+    clock_record,
     gap_record,
     interrupted_alert,
     moment,
@@ -27,6 +28,7 @@ from storage.records import (
 from storage.retention import Retention
 from storage.spool.directory import GivenUp, Spool
 from storage.spool.entry import Entry, EntryKind
+from storage.wall_clock import Step, WallClock
 
 log = logging.getLogger(__name__)
 
@@ -86,8 +88,11 @@ class Journal:
     that a killed daemon left open, with state INTERRUPTED.
     """
 
-    def __init__(self, settings: StorageSettings, *streams: StreamInfo):
+    def __init__(
+        self, settings: StorageSettings, *streams: StreamInfo, clock: WallClock | None = None
+    ):
         self._settings = settings
+        self._clock = clock or WallClock()
         self._books = {info.id: Book(info) for info in streams}
         self._live_rows = min(ROWS_TOGETHER, -(-len(streams) // STREAMS_A_SECOND))
         self._spool = Spool(settings.spool_directory, settings.spool_quota_mb * MEGABYTE)
@@ -146,6 +151,8 @@ class Journal:
         Never raises for lack of space or database: losses are counted in `stats` and described by
         `problem`.
         """
+        if step := self._clock.step():
+            self._reanchor(step)
         book = self._books[stream or next(iter(self._books))]
         totals = book.totals
         totals["length_samples"] = max(totals["length_samples"], event.end)
@@ -227,6 +234,20 @@ class Journal:
         """Whether the final version of an open alert will contain all the audio again."""
         return any(gone.name in book.open.values() for book in self._books.values())
 
+    def _reanchor(self, step: Step) -> None:
+        """The wall clock was set, or the machine slept: correct what is written of running
+        streams.
+        """
+        log.warning("%s; times of this run are corrected", _told(step))
+        for book in self._books.values():
+            if not book.ended:
+                self._keep_rows(book)
+                book.reanchor(step)
+                name = book.entry
+                self._keep(EntryKind.STREAM, stream_record(book.info), live=True, name=name)
+                clock = {"stream_id": book.info.id, "clock": clock_record(book.info)}
+                self._keep(EntryKind.ROWS, clock)
+
     def _loss(self, what: str, alert: dict[str, Any], cause: str) -> tuple[str, Lost]:
         """Reported by the stream of the alert, or by another one if that has ended."""
         stream = alert.get("stream_id")
@@ -286,3 +307,9 @@ class Journal:
         self._spool_problem = None
         self._delivery.wake()
         return name
+
+
+def _told(step: Step) -> str:
+    told = [f"the clock of this machine was set by {step.set_by_s:+.0f} s"] if step.set_by_s else []
+    told += [f"this machine slept for {step.slept_s:.0f} s"] if step.slept_s else []
+    return ", ".join(told)

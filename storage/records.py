@@ -37,7 +37,9 @@ class StreamInfo:
     config_hash: str
     """SHA-256 of the effective settings, hexadecimal"""
     started: datetime
-    """wall clock with its zone, read once when the source opened; sample 0"""
+    """wall clock with its zone when the source opened, as it is known now; sample 0"""
+    slept: tuple[tuple[int, float], ...] = ()
+    """after how many samples the machine slept, and for how many seconds"""
 
 
 def stream_record(info: StreamInfo) -> dict[str, Any]:
@@ -53,6 +55,13 @@ def stream_record(info: StreamInfo) -> dict[str, Any]:
         "config_hash": info.config_hash,
         "started_utc": utc(info.started),
     }
+
+
+def clock_record(info: StreamInfo) -> dict[str, Any]:
+    """How wall-clock times of a stream follow from samples, for rows that were stored before this
+    was known.
+    """
+    return {"started_utc": utc(info.started), "slept": list(info.slept)}
 
 
 def alert_record(alert: Alert, info: StreamInfo) -> dict[str, Any]:
@@ -134,7 +143,8 @@ def _left_open(said: dict[str, Any], flac: bytes | None) -> Alert:
 
 def moment(info: StreamInfo, samples: int) -> str:
     """The wall-clock time of a sample of the stream, as `utc`."""
-    return utc(info.started + timedelta(seconds=seconds(samples)))
+    slept_s = sum(for_s for after, for_s in info.slept if samples > after)
+    return utc(info.started + timedelta(seconds=seconds(samples) + slept_s))
 
 
 def utc(when: datetime) -> str:

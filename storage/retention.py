@@ -16,6 +16,7 @@ from storage.tables import alerts, clips, gaps, streams, timeline
 
 AT_ONCE = 64
 HOURS_AT_ONCE = 48  # rows per stream and call: the deletion of years must not delay delivery
+CLOCK_WAS_SET = datetime(2020, 1, 1)  # earlier times are those of a clock that nobody had set
 UNANSWERED = ("pending", "expired")
 
 
@@ -50,6 +51,9 @@ class Retention:
             .limit(AT_ONCE)
         )
         evicted = 0
+        unknown = clips.c.stored_utc < CLOCK_WAS_SET
+        if now >= CLOCK_WAS_SET:  # their days begin to count now
+            connection.execute(clips.update().where(stored, unknown).values(stored_utc=now))
         for days, whose in (
             (self.keep_days_pending, ~reviewed),
             (self.keep_days_labelled, reviewed),
@@ -96,7 +100,7 @@ def _older_streams(before: datetime) -> sa.Select:
     first = sa.func.min(timeline.c.second)
     mine = sa.select(first).where(timeline.c.stream_id == streams.c.id).scalar_subquery()
     return sa.select(streams.c.id, streams.c.started_utc, mine.label("first")).where(
-        streams.c.started_utc < before, mine.is_not(None)
+        streams.c.started_utc.between(CLOCK_WAS_SET, before), mine.is_not(None)
     )
 
 

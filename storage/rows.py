@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, sqlite
 
 from storage import tables
+from storage.reanchoring import reanchor
 from storage.review_priority import review_priority
 from storage.spool.entry import Entry, EntryKind
 
@@ -86,6 +87,8 @@ def _drop_unused_clip(connection: sa.Connection, sha256: str) -> None:
 
 def _store_rows(connection: sa.Connection, entry: Entry) -> None:
     stream = {"stream_id": entry.record["stream_id"]}
+    if clock := entry.record.get("clock"):
+        reanchor(connection, entry.record["stream_id"], clock)
     for table in (tables.timeline, tables.gaps, tables.drift, tables.shadows):
         upsert(connection, table, [stream | row for row in entry.record.get(table.name, ())])
 
