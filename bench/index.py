@@ -33,7 +33,8 @@ from floor import bytes_a_second, timed
 
 from evaluation.tables import markdown
 from radd.bundle import REFERENCES, VECTORS
-from radd.index import LABELS, BundleIndex, ExactSide
+from radd.index import BundleIndex
+from radd.index_sides import LABELS, ExactSide
 from radd.overlay import Overlay, RecordingKey
 from radd.references import Reference, References, read_references, write_references
 

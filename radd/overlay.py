@@ -27,19 +27,8 @@ import numpy as np
 from radd.encoder import BLOCK_SAMPLES, Encoder, speech_blocks
 from radd.errors import ModelError
 from radd.independence import Vouchers, likeness_to_itself
-from radd.index import (
-    LABELS,
-    NOTHING_NEAR,
-    BundleIndex,
-    Closeness,
-    ExactSide,
-    SearchResult,
-    Side,
-    check_unit,
-    fitting,
-    margin,
-    nearest,
-)
+from radd.index import NOTHING_NEAR, BundleIndex, Closeness, SearchResult, margin, nearest
+from radd.index_sides import LABELS, ExactSide, Side, check_unit, fitting
 from radd.references import Reference, References
 from radd.types import seconds
 from radd.vad import BLOCK_SAMPLES as SPEECH_SAMPLES

@@ -10,7 +10,7 @@ from pathlib import Path
 from radd.bundle import load_known_voices
 from radd.errors import AudioError
 from radd.files import load_speech
-from radd.index import Side
+from radd.index_sides import Side
 from radd.overlay import Provenance, references_in
 from storage.overlay import OverlayRecording, OverlayStore, Review
 

@@ -19,9 +19,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from radd import index as indexing
+from radd import index_sides as indexing
 from radd.errors import ModelError
-from radd.index import BundleIndex, ExactSide, clustered
+from radd.index import BundleIndex
+from radd.index_sides import ExactSide, clustered
 from radd.overlay import OverlaidIndex, Overlay, RecordingKey
 from radd.references import Reference, References, read_references, write_references
 

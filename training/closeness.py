@@ -15,7 +15,8 @@ from sklearn.linear_model import LogisticRegression
 from radd.bundle import load_known_voices, read_manifest, write_manifest
 from radd.dataset import DecodedClips
 from radd.encoder import BLOCK_SAMPLES, Encoder, speech_blocks
-from radd.index import LABELS, BundleIndex
+from radd.index import BundleIndex
+from radd.index_sides import LABELS
 from radd.overlay import OverlaidIndex, Overlay, Provenance, references_of
 
 CLIPS = 400  # per label, at most, that are scored

@@ -26,7 +26,8 @@ from radd.cnn import SpectralCnn
 from radd.dataset import DecodedClips
 from radd.encoder import BLOCK_SAMPLES, OnnxEncoder
 from radd.errors import ConfigError
-from radd.index import CLUSTERS_FILE, LABELS, BundleIndex
+from radd.index import CLUSTERS_FILE, BundleIndex
+from radd.index_sides import LABELS
 from radd.onnx import OnnxModel
 from radd.types import SAMPLE_RATE_HZ
 from training import joint
