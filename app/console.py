@@ -19,6 +19,12 @@ class RetrainingActions:
     enrol = staticmethod(enrol)
     rollback = staticmethod(rollback_to_previous)
 
+    @staticmethod
+    def lacks() -> str | None:
+        if find_spec("sklearn") is not None:
+            return None
+        return "retraining needs scikit-learn: pip install -e '.[retrain]', then try again"
+
 
 def retrain_command(config: Path | None, work: str) -> list[str]:
     """The command that retrains once, in a separate process with the environment of this one."""

@@ -27,6 +27,7 @@ from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ
 ROOT = Path(__file__).resolve().parent.parent
 
 RECORDING_S = 10
+RNG = np.random.default_rng(0)
 
 
 def main() -> None:
@@ -34,7 +35,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         environ = os.environ | {
             "RADD_SERVE_REQUESTS_A_MINUTE": "1000000",
-            "RADD_SERVE_QUEUE": str(arguments.queue),
+            "RADD_SERVE_QUEUE": str(2 * arguments.queue),  # one client has half of the places
+            "RADD_SERVE_STREAMS": str(2 * arguments.streams),
+            "RADD_SERVE_SOUND_H": "100000",
         }
         command = [sys.executable, str(ROOT / "serve.py"), "--port", "0"]
         process = subprocess.Popen(
@@ -83,12 +86,11 @@ def parse() -> argparse.Namespace:
 
 async def measure(url: str, pid: int, arguments: argparse.Namespace) -> None:
     speech = load_speech(ROOT / "assets" / "demo.flac")
-    recording = encoded(speech[: RECORDING_S * SAMPLE_RATE_HZ], SAMPLE_RATE_HZ, "FLAC", "PCM_16")
-    await check(url, recording, 2, 5)
+    await check(url, speech, 2, 5)
     print(f"| {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before | measured |\n|---|---|")
     row("memory at the start, MB", memory_mb(pid))
     if arguments.seconds:
-        answers, taken = await check(url, recording, arguments.users, arguments.seconds)
+        answers, taken = await check(url, speech, arguments.users, arguments.seconds)
         row(
             f"recordings of {RECORDING_S} s, {arguments.users} users at once: answers by status",
             dict(answers),
@@ -101,15 +103,13 @@ async def measure(url: str, pid: int, arguments: argparse.Namespace) -> None:
         row("p50, p95 from a packet to its score, s", percentiles(delays))
         row("memory after it, MB", memory_mb(pid))
     if arguments.minutes:
-        await endure(url, pid, recording, speech, arguments)
+        await endure(url, pid, speech, arguments)
 
 
-async def endure(
-    url: str, pid: int, recording: bytes, speech: np.ndarray, arguments: argparse.Namespace
-) -> None:
+async def endure(url: str, pid: int, speech: np.ndarray, arguments: argparse.Namespace) -> None:
     """Recordings and streams at once, and the memory at the end of each minute."""
     users, seconds = max(1, arguments.users // 10), 60.0 * arguments.minutes
-    checking = asyncio.create_task(check(url, recording, users, seconds))
+    checking = asyncio.create_task(check(url, speech, users, seconds))
     listening = asyncio.create_task(listen(url, speech, arguments.streams, seconds))
     held = []
     for _ in range(arguments.minutes):
@@ -142,14 +142,26 @@ def memory_mb(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
+def unique(speech: np.ndarray) -> np.ndarray:
+    """The speech as nobody has heard it: from another place on, with noise of its own at -60
+    dBFS.
+    """
+    noise = RNG.normal(0, 1e-3, len(speech)).astype(np.float32)
+    return np.clip(np.roll(speech, int(RNG.integers(len(speech)))) + noise, -1, 1)
+
+
 async def check(
-    url: str, recording: bytes, users: int, seconds: float
+    url: str, speech: np.ndarray, users: int, seconds: float
 ) -> tuple[Counter[int], list[float]]:
-    """Answers by status, and how long each good one took."""
+    """Answers by status, and how long each good one took. No sound is sent twice: what was encoded
+    before would be answered from the cache.
+    """
     answers, taken, end = Counter(), [], time.monotonic() + seconds
 
     async def user(client: httpx2.AsyncClient) -> None:
         while time.monotonic() < end:
+            samples = unique(speech)[: RECORDING_S * SAMPLE_RATE_HZ]
+            recording = encoded(samples, SAMPLE_RATE_HZ, "FLAC", "PCM_16")
             began = time.monotonic()
             answer = await client.post("/v1/predict", files={"file": ("recording.flac", recording)})
             answers[answer.status_code] += 1
@@ -168,7 +180,7 @@ async def listen(
     url: str, speech: np.ndarray, streams: int, seconds: float
 ) -> tuple[list[float], int]:
     """How long each score took from the packet that completed it, and how many did not come."""
-    pcm, hops = (speech * 32_767).astype("<i2"), int(seconds * SAMPLE_RATE_HZ) // HOP_SAMPLES
+    hops = int(seconds * SAMPLE_RATE_HZ) // HOP_SAMPLES
     delays, missing, over = [], 0, time.monotonic() + seconds
 
     async def stream(number: int) -> None:
@@ -186,7 +198,9 @@ async def listen(
                     )
                     if time.monotonic() > over:  # it could not keep up
                         break
-                    at = hop * HOP_SAMPLES % (len(pcm) - HOP_SAMPLES)
+                    at = hop * HOP_SAMPLES % (len(speech) // HOP_SAMPLES * HOP_SAMPLES)
+                    if not at:  # it begins, or begins again as other sound
+                        pcm = (unique(speech) * 32_767).astype("<i2")
                     sent.append(time.monotonic())
                     await socket.send(pcm[at : at + HOP_SAMPLES].tobytes())
                 await socket.send(json.dumps({"type": "close"}))

@@ -34,7 +34,7 @@ from console.schemas import (
 from radd.encoder import Encoder
 from radd.errors import ModelError
 from radd.hot_swap import HotSwapDetector
-from radd.registry import BundleEntry, in_use, list_entries, manifests
+from radd.registry import BundleEntry, in_use, list_entries, manifests, worse_than
 from storage.learning import Learning
 from storage.queries import Reader
 from storage.review import Reviews
@@ -65,6 +65,10 @@ class LearningActions(Protocol):
         """Add agreed clips to the index of an encoder: the number of blocks of each, or what is in
         the way.
         """
+        ...
+
+    def lacks(self) -> str | None:
+        """What retraining lacks on this machine, in a sentence; None: nothing."""
         ...
 
     def promote(self, store: Any, configured: Path, name: str, reason: str) -> str:
@@ -148,7 +152,8 @@ def routes(loop: ModelControl, champion: HotSwapDetector, reader: Reader) -> API
             in_use=judging.bundle.directory.name if loop.configured is None else used,
             judging=judging.name,
             follows=loop.configured is not None,
-            bundles=[_bundle(one, used) for one in loop.bundles(judging.bundle.directory)],
+            cannot_retrain=loop.actions.lacks(),
+            bundles=_bundles(loop.bundles(judging.bundle.directory), used),
             labels=Waiting(
                 new=len(fresh),
                 needed=loop.settings.min_labels,
@@ -201,6 +206,8 @@ def routes(loop: ModelControl, champion: HotSwapDetector, reader: Reader) -> API
         put into use.
         """
         require(request.scope, ADMIN)
+        if lacks := loop.actions.lacks():
+            raise Refused(CONFLICT, lacks)
         id = loop.retrainer.start(
             f"requested by {_said(request, wish)}", _in_use(loop.beside()) or ""
         )
@@ -268,19 +275,25 @@ def _chosen(choose: Callable[[], str], loop: ModelControl) -> InUse:
     return InUse(in_use=_in_use(loop.beside()), model=version)
 
 
-def _bundle(one: BundleEntry, used: str | None) -> Bundle:
-    manifest = one.manifest
+def _bundles(found: Sequence[BundleEntry], used: str | None) -> list[Bundle]:
+    now = next((one.manifest for one in found if one.directory.name == used), {})
+    return [_bundle(one, used, now) for one in found]
+
+
+def _bundle(one: BundleEntry, used: str | None, now: dict[str, Any]) -> Bundle:
+    manifest, is_used = one.manifest, one.directory.name == used
     return Bundle(
         directory=one.directory.name,
         name=manifest.get("name"),
         version=manifest.get("version"),
-        in_use=one.directory.name == used,
+        in_use=is_used,
         since=one.since,
         size_mb=round(one.size_mb, 1),
         problem=one.problem,
         learned=manifest.get("training", {}).get("train"),
         metrics=manifest.get("metrics", {}),
         calibration=manifest.get("calibration"),
+        warning=None if is_used else worse_than(now, manifest),
     )
 
 

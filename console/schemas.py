@@ -308,6 +308,10 @@ class Bundle(BaseModel):
     )
     metrics: dict[str, Any]
     calibration: dict[str, Any] | None
+    warning: str | None = Field(
+        description="what speaks against promoting it: a higher equal error rate than that of the "
+        "bundle in use, or that it was not measured"
+    )
 
 
 class Waiting(BaseModel):
@@ -327,6 +331,9 @@ class Models(BaseModel):
     )
     judging: str = Field(description="name and version of the bundle that this console uses now")
     follows: bool = Field(description="whether this console follows promotions")
+    cannot_retrain: str | None = Field(
+        description="what retraining lacks on this machine; null: nothing"
+    )
     bundles: list[Bundle]
     labels: Waiting
     decisions: list[DecisionRow]
@@ -369,7 +376,7 @@ class InUse(BaseModel):
 class Reviewer(BaseModel):
     """Somebody who labels."""
 
-    name: str = Field(description="as it was last written; `imported: ` stands before others' own")
+    name: str = Field(description="in small letters; `imported: ` stands before names from elsewhere")
     labels: dict[str, int] = Field(
         description="clips by this one's latest label; overruled: they stand as the opposite"
     )

@@ -151,6 +151,29 @@ def manifests(directory: Path, deep: bool) -> list[Path]:
     return sorted(directory.glob(f"{'**' if deep else '*'}/{MANIFEST}"))
 
 
+def worse_than(used: dict[str, Any], other: dict[str, Any]) -> str | None:
+    """In a sentence that the bundle of manifest `other` has a higher equal error rate than the one
+    in use on the same recordings, or that this was not measured; None if it is not so.
+    """
+    rates = [
+        {
+            name: one["eer_percent"]
+            for name, one in manifest.get("metrics", {}).items()
+            if isinstance(one, dict) and one.get("eer_percent") is not None
+        }
+        for manifest in (used, other)
+    ]
+    both = [name for name in rates[0] if name in rates[1]]
+    if not both:
+        return "its error rate was not measured on the recordings of the bundle in use"
+    worse = [
+        f"{name}: EER {rates[1][name]:.1f} %, that of the bundle in use {rates[0][name]:.1f} %"
+        for name in both
+        if rates[1][name] > rates[0][name]
+    ]
+    return f"it is worse than the bundle in use ({'; '.join(worse)})" if worse else None
+
+
 def list_entries(directory: Path, deep: bool) -> list[BundleEntry]:
     """The bundles in `directory`, or with `deep` anywhere below it, by path; reads all their
     files.

@@ -25,6 +25,11 @@ def person(name: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", alike).translate(ALIKE).split())
 
 
+def readable(name: str) -> str:
+    """A name as it is shown where several ways to write it come to one person."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
 def is_imported(name: str) -> bool:
     """Whether somebody labelled so elsewhere."""
     return person(name).startswith(person(IMPORTED))

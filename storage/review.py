@@ -19,7 +19,7 @@ from radd.ranges import check
 from radd.references import Reference
 from storage.database import Database
 from storage.overlay import REVIEWERS, Review, enter, leave
-from storage.people import is_imported, person
+from storage.people import is_imported, person, readable
 from storage.records import SAMPLE, storable
 from storage.tables import (
     alerts,
@@ -458,7 +458,7 @@ class Reviews:
                 for id, count, blocks in learnt
             ]
         reviewers: dict[str, Counter[str]] = {}
-        names = {person(name): name for _, name, _ in said}
+        names = {person(name): readable(name) for _, name, _ in said}
         for (sha256, reviewer), label in {
             (sha, person(name)): label for sha, name, label in said
         }.items():

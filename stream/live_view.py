@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any, TextIO, cast
 
 from rich.align import Align
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
@@ -29,6 +29,7 @@ from stream.totals import Totals
 
 REDRAWS_PER_S = 8  # once per hop; more would change nothing
 CHART_COLUMNS, CHART_ROWS = 60, 4
+CHART_MARGIN = 12  # columns for the scale and the frame
 STREAM_ROWS = 12
 BLOCKS = " ▁▂▃▄▅▆▇█"
 FLOOR_DBFS = -60.0  # lower end of the level meter
@@ -175,7 +176,7 @@ class LiveView:
         below.add_column(ratio=5)
         below.add_column(ratio=4)
         below.add_row(_neighbours(seen), self._alerts())
-        return Group(_header(seen), _voice(seen), _chart(seen), below, self._footer())
+        return Group(_header(seen), _voice(seen), Chart(seen), below, self._footer())
 
     def _many_header(self) -> RenderableType:
         seen = list(self.seen.values())
@@ -213,9 +214,10 @@ class LiveView:
         rows = Table.grid(padding=(0, 1), expand=True)
         for stream, alert in list(self.alerts):
             style = "bold red" if alert.state is AlertState.OPEN else ""
-            span = (
-                f"{clock_time(seconds(alert.began))} for {seconds(alert.end - alert.began):.0f} s"
-            )
+            end = alert.end
+            if alert.state is AlertState.OPEN and (score := self.seen[stream].score):
+                end = max(end, score.end)  # it has gone on since it was told
+            span = f"{clock_time(seconds(alert.began))} for {seconds(end - alert.began):.0f} s"
             named = f"  {self.labels[stream]}" if len(self.seen) > 1 else ""
             rows.add_row(
                 Text(
@@ -288,17 +290,22 @@ def _voice(seen: Seen) -> RenderableType:
     return Panel(rows, title="now", title_align="left")
 
 
-def _chart(seen: Seen) -> RenderableType:
-    columns = dict(seen.minute)
-    last = max(columns, default=-1)
-    shown = [columns.get(column) for column in range(last - CHART_COLUMNS + 1, last + 1)]
-    rows = Table.grid(padding=(0, 1))
-    for row in reversed(range(CHART_ROWS)):
-        scale = {CHART_ROWS - 1: "100 %", 0: "0 %"}.get(row, "")
-        rows.add_row(
-            Align.right(Text(scale, "dim"), width=6), Text.assemble(*(_cell(p, row) for p in shown))
-        )
-    return Panel(rows, title="probability of a synthetic voice, last minute", title_align="left")
+class Chart:
+    """The latest seconds of a stream; a narrow terminal shows fewer of them."""
+
+    def __init__(self, seen: Seen):
+        self.columns = dict(seen.minute)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        room = max(1, min(CHART_COLUMNS, options.max_width - CHART_MARGIN))
+        last = max(self.columns, default=-1)
+        shown = [self.columns.get(column) for column in range(last - room + 1, last + 1)]
+        rows = Table.grid(padding=(0, 1))
+        for row in reversed(range(CHART_ROWS)):
+            scale = {CHART_ROWS - 1: "100 %", 0: "0 %"}.get(row, "")
+            cells = Text.assemble(*(_cell(p, row) for p in shown))
+            rows.add_row(Align.right(Text(scale, "dim"), width=6), cells)
+        yield Panel(rows, title="probability of a synthetic voice, last minute", title_align="left")
 
 
 def _neighbours(seen: Seen) -> RenderableType:

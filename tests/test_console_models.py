@@ -16,10 +16,11 @@ from fixtures_storage import score, until
 from test_console_auth import bearer
 from test_console_recordings import as_file, predict, problem
 
+import train
 from app.settings import load
-from radd.bundle import load_detector
+from radd.bundle import load_detector, read_manifest
 from radd.files import load_speech
-from radd.registry import in_use
+from radd.registry import in_use, worse_than
 from radd.types import Neighbour
 from storage import tables
 from storage.learning import Learning
@@ -114,6 +115,35 @@ def test_what_is_put_to_use_judges_without_a_restart_and_says_so(looped, models,
     }
     until(lambda: client.get("/v1/models").json()["judging"] == before["model"])
     assert predict(client, recording).json()["llr"] == pytest.approx(before["llr"], abs=1e-4)
+
+
+def test_a_bundle_that_is_worse_or_was_not_measured_is_warned_of(looped, models):
+    client = looped()
+    entries = {one["directory"]: one for one in client.get("/v1/models").json()["bundles"]}
+    assert entries["default"]["warning"] is None
+    assert "not measured" in entries["r20260101T000000"]["warning"]
+    (name, measured), *_ = read_manifest(models / "default")["metrics"].items()
+    for eer, words in ((99.0, "worse"), (0.0, None)):
+        other = {"metrics": {name: measured | {"eer_percent": eer}}}
+        told = worse_than(read_manifest(models / "default"), other)
+        assert words in told if words else told is None
+
+
+def test_a_promotion_on_the_command_line_warns_too(models, tmp_path, capsys):
+    config = tmp_path / "c.toml"
+    config.write_text(
+        f'[model]\nbundle = "{models}/default"\n[storage]\nurl = "sqlite:///{tmp_path}/a.db"\n'
+    )
+    assert train.main(["promote", "r20260101T000000", "--config", str(config)]) == 0
+    assert "warning: r20260101T000000: its error rate was not measured" in capsys.readouterr().err
+
+
+def test_retraining_is_not_offered_where_it_cannot_run(looped, monkeypatch):
+    client = looped()
+    assert client.get("/v1/models").json()["cannot_retrain"] is None
+    monkeypatch.setattr("app.console.find_spec", lambda name: None)
+    assert "scikit-learn" in client.get("/v1/models").json()["cannot_retrain"]
+    assert "scikit-learn" in problem(client.post("/v1/retrain", json=ANN), 409)
 
 
 def test_every_choice_is_told_with_who_made_it_and_why(looped, models, settings):

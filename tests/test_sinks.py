@@ -247,6 +247,29 @@ def test_live_view_shows_the_unmeasured_as_a_dot_and_a_measured_zero_as_a_bar():
     assert "hifigan" in drawn and "drops 3" in drawn and "SYNTHETIC VOICE" in drawn
 
 
+def test_a_narrow_live_view_leaves_out_the_oldest_seconds_not_the_newest():
+    console = Console(file=io.StringIO(), width=40, height=40)
+    view = LiveView(lambda stream: {}, console)
+    view.seen[None] = Seen(Started("Microphone", "default", 48_000, None))
+    for second in range(1, 60):
+        view.write(a_score(second * 16_000, 1.0 if second == 59 else 0.0))
+    console.print(view.draw())
+    drawn = console.file.getvalue().splitlines()
+    lowest = next(line for line in drawn if " 0 %" in line)
+    assert lowest.rstrip(" │").endswith("▁▁█") and len(lowest) <= 40
+
+
+def test_an_open_alert_grows_while_it_goes_on():
+    console = Console(file=io.StringIO(), width=100, height=40)
+    view = LiveView(lambda stream: {}, console)
+    view.seen[None] = Seen(Started("Microphone", "default", 48_000, None))
+    view.write(an_alert(AlertState.OPEN))
+    began = view.alerts[0][1].began
+    view.write(a_score(began + 42 * 16_000, 0.9))
+    console.print(view.draw())
+    assert "for 42 s" in console.file.getvalue()
+
+
 def test_live_view_starts_with_the_source_and_prints_the_totals_below():
     console = Console(file=io.StringIO(), width=80, height=24, force_terminal=True)
     with LiveView(lambda stream: {}, console) as view:

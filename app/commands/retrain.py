@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 
-from app.installation import installation
+from app.installation import Installation, installation
 from app.settings import Settings
 from evaluation.conditions import PROVED
 from generative.copy_synthesis import random_copy
-from radd.bundle import usual_distance
-from radd.errors import ConfigError, RaddError
+from radd.bundle import read_manifest, usual_distance
+from radd.errors import ConfigError, ModelError, RaddError
+from radd.registry import sibling, worse_than
 from retraining.context import RetrainContext
 from retraining.loop import retrain as retrain_once
 from retraining.promotion import promote_by_name, rollback_to_previous
@@ -65,10 +68,19 @@ def choose(arguments: argparse.Namespace) -> None:
     here = installation(arguments.config)
     with Learning(arguments.url or here.settings.storage.url) as store:
         if arguments.name is not None:
+            warn(here, arguments.name)
             version = promote_by_name(store, here.configured, arguments.name, arguments.reason)
         else:
             version = rollback_to_previous(store, here.configured, arguments.reason)
     print(f"{here.bundle()} is in use: {version}; daemons switch within [model] overlay_s seconds")
+
+
+def warn(here: Installation, name: str) -> None:
+    """Say what speaks against promoting a bundle; what is no bundle is told by promoting it."""
+    with suppress(ModelError, ConfigError):
+        other = read_manifest(sibling(here.configured, name))
+        if problem := worse_than(read_manifest(here.bundle()), other):
+            print(f"warning: {name}: {problem}", file=sys.stderr)
 
 
 def drift(arguments: argparse.Namespace) -> None:

@@ -59,8 +59,9 @@ export class Loop {
         fact("new labels", `${labels.new} of ${labels.needed}`, "newly agreed clips, and the number that starts a retraining")),
       ...labels.left_out.map((text) => h("p", { class: "small muted" }, `Excluded: ${text}.`)), this.progress,
       this.mayChoose && models.follows && h("div", { class: "row actions" },
-        button("retrain", "Retrain …", !running, () => this.retrain(models)),
+        button("retrain", "Retrain …", !running && !models.cannot_retrain, () => this.retrain(models)),
         button("rollback", "Roll back …", back, () => this.rollBack(models))),
+      this.mayChoose && models.cannot_retrain && h("p", { class: "small muted" }, `Not possible here: ${models.cannot_retrain}.`),
       !models.follows && h("p", { class: "small muted" }, "This console was started with --bundle and uses only that bundle.")].filter(Boolean));
     this.shelf.replaceChildren(h("h2", {}, "Bundles here"), table(["directory", "", "version", "measured", "since"], models.bundles.map((one) => [
       one.directory, one.in_use ? h("strong", {}, "in use") : this.mayChoose && models.follows && !one.problem
@@ -115,8 +116,8 @@ export class Loop {
       (wish) => send("v1/models/rollback", { ...wish, instead_of: used }));
   }
 
-  promote({ in_use: used }, { directory, metrics }) {
-    const unproved = Object.keys(metrics).length ? [] : ["It has not been measured on unseen recordings."];
+  promote({ in_use: used }, { directory, warning }) {
+    const unproved = warning ? [`Attention: ${warning}.`] : [];
     this.confirm(`Promote ${directory}`, [`${directory} replaces ${used || "the broken one"}. Daemons switch within seconds.`, ...unproved],
       (wish) => send(`v1/models/${encodeURIComponent(directory)}/promote`, { ...wish, instead_of: used }));
   }

@@ -6,13 +6,13 @@ import { decode, RATE_HZ } from "./sound.js";
 
 const STATES = { pending: "to review", fake: "fake", real: "real", unsure: "unsure", conflict: "in conflict", expired: "expired" };
 const COLOURS = { fake: "spoof", real: "bonafide", conflict: "suspect" };
-const WORDS = { fake: "fake", real: "real", unsure: "unsure" };
+const WORDS = { fake: "fake", real: "real", unsure: "unsure", withdrawn: "withdrawn" };
 const KEYS = { j: "fake", f: "real", k: "unsure" };
 const LEARNT_S = 12;
 
 export async function show(main, [wanted]) {
-  const role = (await ask("v1/session")).role;
-  const page = new Review(role !== "viewer");
+  const { role, reviewer } = await ask("v1/session");
+  const page = new Review(role !== "viewer", reviewer);
   main.append(page.node);
   const clip = (event) => event.detail && page.open(event.detail);
   const key = (event) => page.key(event);
@@ -27,7 +27,7 @@ export async function show(main, [wanted]) {
 }
 
 class Review {
-  constructor(mayLabel) {
+  constructor(mayLabel, named) {
     this.mayLabel = mayLabel;
     this.clips = [];
     this.given = [];
@@ -37,7 +37,7 @@ class Review {
       return h("label", {}, text, select);
     };
     this.reviewer = h("input", { type: "text", name: "reviewer", maxlength: 200, autocomplete: "name",
-      value: localStorage.getItem("reviewer") || "",
+      value: named || localStorage.getItem("reviewer") || "", readonly: named !== null, title: named ? "the name of your token" : null,
       onchange: () => localStorage.setItem("reviewer", this.reviewer.value.trim()) });
     this.reason = h("input", { type: "text", name: "reason", maxlength: 10000, placeholder: "what you hear (optional)" });
     this.list = h("ol", { class: "queue", "aria-label": "Clips" });
@@ -232,7 +232,7 @@ class Review {
   // Say what the label did; agreed ones enter the index within seconds.
   async learnt(id, label, review) {
     const until = Date.now() + LEARNT_S * 1000;
-    this.said.textContent = `Labelled ${WORDS[label]}.`;
+    this.said.textContent = label === "withdrawn" ? "Taken back: it waits for review again." : `Labelled ${WORDS[label]}.`;
     do {
       const details = await ask(`v1/clips/${id}`);
       if (this.id !== id) return;
@@ -243,7 +243,7 @@ class Review {
     } while (this.id === id && Date.now() < until);
   }
 
-  // History is never rewritten: the label before is given again, or "unsure" where there was none.
+  // History is never rewritten: the label before is given again, or a withdrawal where there was none.
   async undo() {
     const [id, before] = this.given.pop() || [];
     if (!id) {
@@ -254,7 +254,7 @@ class Review {
       location.hash = `#/review/${id}`;
       await this.open(id);
     }
-    await this.label(before || "unsure", id, "taken back", false);
+    await this.label(before || "withdrawn", id, "taken back", false);
   }
 
   move(by) {
