@@ -8,11 +8,15 @@ import socket
 from collections import Counter
 from contextlib import suppress
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from console.clients import client_key, is_within
 from console.settings import ServeSettings
 
+# bytes of a refused body that are read so that its sender, who sends first, sees the answer
+MOST_SURPLUS = 1_000_000
+REFUSED_TOGETHER = 64  # connections that are closed before other work goes on
 OTHER_FILES = 256  # needed besides the connections: database, uploads, decoders
 
 
@@ -43,19 +47,19 @@ class Door(socket.socket):
         return self
 
     def accept(self) -> tuple[socket.socket, tuple]:
-        """The next connection. Raises ConnectionAbortedError, as for an aborted one, if it was
-        closed immediately.
+        """The next connection. Raises ConnectionAbortedError, as for one that broke off, after
+        REFUSED_TOGETHER that were closed again, so that other work gets its turn.
         """
-        # as the standard library's accept() does; its stub leaves this method out
-        fd, address = self._accept()  # type: ignore[attr-defined]
-        guest = Guest(self.family, self.type, self.proto, fileno=fd)
-        client = client_key(address[0])
-        if not self._has_room(address[0], client):
+        for _ in range(REFUSED_TOGETHER):
+            fd, address = self._accept()  # type: ignore[attr-defined]
+            guest = Guest(self.family, self.type, self.proto, fileno=fd)
+            client = client_key(address[0])
+            if self._has_room(address[0], client):
+                self._held[client] += 1
+                guest.door, guest.client = self, client
+                return guest, address
             guest.close()
-            raise ConnectionAbortedError("too many connections")
-        self._held[client] += 1
-        guest.door, guest.client = self, client
-        return guest, address
+        raise ConnectionAbortedError("too many connections")
 
     def leave(self, client: str) -> None:
         """Free the place of a closed connection."""
@@ -78,13 +82,23 @@ class TimedProtocol(H11Protocol):
     # uvicorn narrows the transport in the same way
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._unread = 0
+        self._unread = self._surplus = 0
         self._since = self.loop.time()
         self._timer = self.loop.call_later(self.head_s, self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._timer.cancel()
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Drop what still comes of a body that was answered already, unparsed, and not for long."""
+        is_answered = self.cycle is not None and self.cycle.response_complete
+        if not (is_answered and self.conn.their_state is h11.SEND_BODY):
+            super().data_received(data)
+            return
+        self._surplus += len(data)
+        if self._surplus > MOST_SURPLUS:
+            self.transport.abort()
 
     def handle_websocket_upgrade(self, event) -> None:
         self._timer.cancel()

@@ -88,6 +88,11 @@ def test_a_body_that_does_not_come_is_told_so_and_one_after_its_answer_is_cut_of
         assert received(slow).startswith(b"HTTP/1.1 408")
     with connection(url, head % 46_000_000) as large:
         assert received(large).startswith(b"HTTP/1.1 413")
+    with connection(url, head % 46_000_000) as large, pytest.raises(ConnectionError):
+        for _ in range(46):
+            large.sendall(bytes(1_000_000))
+    with connection(url, head % 900_000 + bytes(899_999)) as sent:
+        assert received(sent).startswith(b"HTTP/1.1 413")
 
 
 def test_answers_that_nobody_reads_end_with_their_connection(serve):
