@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -123,10 +124,8 @@ def attack_in_all_ways(url: str, client: str, over, counted) -> None:
 def attack(one, url: str, client: str, over: threading.Event, tried: Counter[str]) -> None:
     """Attack in one way until it is over; whatever the console does to the connection is fine."""
     while not over.is_set():
-        try:
+        with suppress(OSError):
             one(url, client, over)
-        except OSError:
-            pass
         over.wait(PACE_S)
         tried[one.__name__.replace("_", " ")] += 1
 
