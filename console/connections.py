@@ -51,6 +51,7 @@ class Door(socket.socket):
         REFUSED_TOGETHER that were closed again, so that other work gets its turn.
         """
         for _ in range(REFUSED_TOGETHER):
+            # as the standard library's accept() does; its stub leaves this method out
             fd, address = self._accept()  # type: ignore[attr-defined]
             guest = Guest(self.family, self.type, self.proto, fileno=fd)
             client = client_key(address[0])

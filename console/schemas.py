@@ -376,7 +376,9 @@ class InUse(BaseModel):
 class Reviewer(BaseModel):
     """Somebody who labels."""
 
-    name: str = Field(description="in small letters; `imported: ` stands before names from elsewhere")
+    name: str = Field(
+        description="in small letters; `imported: ` stands before names from elsewhere"
+    )
     labels: dict[str, int] = Field(
         description="clips by this one's latest label; overruled: they stand as the opposite"
     )
