@@ -270,7 +270,8 @@ def decoded(data: bytes, dtype: str, longest: int | None = None) -> tuple[np.nda
                     f"{len(data)} bytes hold {file.frames} frames of {file.channels} channels, at "
                     f"most {longest} samples are decoded"
                 )
-            return file.read(dtype=dtype, always_2d=True), file.samplerate
+            # GSM in WAV cannot seek, so its number of frames must be named
+            return file.read(file.frames, dtype=dtype, always_2d=True), file.samplerate
     except soundfile.SoundFileError as error:
         raise AudioError(
             f"{len(data)} bytes cannot be decoded: {error}; they are damaged or not audio"
