@@ -44,6 +44,7 @@ class OnnxModel:
             ) from error
         self.inputs = {i.name: i.shape for i in self._session.get_inputs()}
         self.outputs = [o.name for o in self._session.get_outputs()]
+        self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
 
     def run(self, **inputs: np.ndarray) -> list[np.ndarray]:
         """The network's outputs, in the order of `outputs`."""

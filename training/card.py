@@ -136,6 +136,7 @@ def write_card(path: Path, training: dict[str, Any], metrics: dict[str, dict]) -
             "dev side",
             "",
         ]
+    lines += _backbone(training.get("backbone", {}))
     lines += numbers
     lines += [
         line
@@ -156,6 +157,14 @@ def write_card(path: Path, training: dict[str, Any], metrics: dict[str, dict]) -
     lines += [f"| {licence} | {n} |" for licence, n in training["licences"].items()]
     lines += ["", "## Sources of the training clips", "", ", ".join(training["sources"]), ""]
     path.write_text("\n".join(lines), encoding="utf-8")
+
+
+def _backbone(origins: dict[str, str]) -> list[str]:
+    """Where the frozen networks below the encoder come from."""
+    if not origins:
+        return []
+    parts = [f"- {origin}" for origin in origins.values()]
+    return ["## Pretrained parts", "", "Frozen; only a head was trained on them.", "", *parts, ""]
 
 
 def _imported(training: dict[str, Any]) -> list[str]:

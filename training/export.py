@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -117,10 +118,11 @@ def export_network(
             )
 
 
-def halve_weights(path: Path) -> None:
+def halve_weights(path: Path, metadata: Mapping[str, str] | None = None) -> None:
     """Store the large weights of an ONNX network as float16; it goes on computing in float32.
 
     The runtime casts them back once, when it loads the file, so only the file gets smaller.
+    `metadata` is stored in the file.
     """
     network = onnx.load(path)
     graph, casts = network.graph, []
@@ -133,4 +135,5 @@ def halve_weights(path: Path) -> None:
         casts.append(helper.make_node("Cast", [stored], [name], to=onnx.TensorProto.FLOAT))
     for cast in reversed(casts):
         graph.node.insert(0, cast)
+    helper.set_model_props(network, dict(metadata or {}))
     onnx.save(network, path)

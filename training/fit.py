@@ -267,6 +267,8 @@ def seal(
     if draw is not None:
         _figures(making, draw, *clip_llrs(windows[0], calibration, dev))
     training = describe_data(train, dev, recipe, len(index), licences)
+    if (making / BACKBONE).is_file():
+        training["backbone"] = OnnxModel(making / BACKBONE).metadata
     if start is not None:
         earlier = read_manifest(start)["training"]
         training["before"] = [*earlier.get("before", []), earlier["recipe"]]

@@ -28,7 +28,7 @@ SHRINKAGE = 0.1  # of the covariance towards a round one (Ledoit and Wolf 2004)
 class HeadPlan:
     """How long and how hard a head learns."""
 
-    epochs: float = 4.0
+    epochs: float = 12.0
     batch: int = 256
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2

@@ -13,6 +13,12 @@ from training.backbones.distill_mos import DistillMosCnn
 from training.backbones.whisper import WhisperBlocks
 from training.export import export_network, halve_weights
 
+ORIGINS = {
+    "DistillMosCnn": "convolutions of Distill-MOS 7 (Stahl and Gamper 2025, Microsoft, MIT "
+    "licence)",
+    "WhisperBlocks": "blocks 1 to 3 of Whisper's encoder (Radford et al. 2023, OpenAI, MIT "
+    "licence)",
+}  # stored in the file, for the card of every bundle that is made with it
 LEVEL = 0.2  # RMS of the loud parts of a block after scaling, full scale being 1
 LOUD_RANK = 5  # of the 32 parts of a block, the one whose level stands for the voice's
 QUIETEST = 1e-4  # RMS below which a block is not scaled up further
@@ -57,4 +63,4 @@ def export_backbone(backbone: Backbone, path: Path) -> None:
         parameter.data = parameter.data.half().float()
     example = (0.1 * torch.randn(2, BLOCK_SAMPLES, generator=torch.Generator().manual_seed(1)),)
     export_network(backbone, example, ["samples"], ["features"], {"samples": {0: "batch"}}, path)
-    halve_weights(path)
+    halve_weights(path, ORIGINS)
