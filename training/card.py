@@ -32,19 +32,15 @@ LIMITS = """\
 ## What it cannot do
 
 - It knows the synthesis systems in its training data and what resembles them. A new family of
-  systems may pass, and no score of this program is proof by itself: it is evidence that a person
-  weighs.
-- Neural codecs and speech models that speak through them are missed most; docs/evaluation.md says
-  how often by the bundle that ships.
-- Diphone synthesis (the voice kal of festival and flite) is told with little certainty, though it
-  is in the training data.
-- A telephone line costs it most: what lies above 3.4 kHz is gone, and twice as many fakes in calls
-  are missed or more.
-- The encoder learned for half an hour on two cores, not for days: by itself it tells hardly more
-  than chance, and the index rests on the other network's frames. The nearest known voices are hints
-  to a listener, and the fusion gives encoder and retrieval little weight.
-- It judges windows of one to four seconds of speech. Shorter speech gets no number.
-- Labels of the training data come from the names of pages and folders; some are wrong.
+  systems may pass, and no score is proof by itself: it is evidence that a person weighs.
+- Expect the figures of sources that training never met, such as the dev set above, not those of a
+  set that resembles the training data.
+- A telephone line removes what lies above 3.4 kHz. More fakes are missed there, and more real
+  voices are called fake.
+- Scores drift between sources. A threshold that fits one line or one microphone may not fit
+  another: check it on recordings of your own.
+- It scores windows of one to four seconds of speech. Shorter speech gets no number.
+- Labels of the training data come from the names of pages and folders. Some are wrong.
 - Speech that was enhanced, heavily compressed or converted by a lossy neural codec may be called
   synthetic, because it partly is.
 - It does not say who speaks, and it was not tested for equal accuracy over languages, ages and
