@@ -52,7 +52,7 @@ from evaluation.conditions import CONDITIONS, ChannelCondition
 from evaluation.progress import Progress
 from evaluation.scoring import ClipScore, ClipScorer, blocks
 from evaluation.tables import interval, markdown
-from radd.bundle import ENCODER, FRAMES, NETWORK, SCORE, load_detector, read_manifest
+from radd.bundle import BACKBONE, ENCODER, FRAMES, NETWORK, SCORE, load_detector, read_manifest
 from radd.dataset import read_corpus
 from radd.errors import ConfigError, ProtocolError, RaddError
 from radd.files import load_speech
@@ -115,7 +115,7 @@ class Ours:
             return self._manifest["model"]["parameters"]
         import onnx
 
-        files = (self._path / file for file in (FRAMES, SCORE, ENCODER, NETWORK))
+        files = (self._path / file for file in (FRAMES, SCORE, BACKBONE, ENCODER, NETWORK))
         networks = [onnx.load(file).graph for file in files if file.is_file()]
         weights = [
             w for graph in networks for w in graph.initializer if w.data_type in (1, 10)

@@ -14,7 +14,7 @@ import pytest
 from fixtures_patience import PATIENCE_S
 
 import detect
-from radd.bundle import CARD, WEIGHTS, write_manifest
+from radd.bundle import BACKBONE, CARD, WEIGHTS, write_manifest
 from radd.calibration import Calibration
 from radd.errors import DeviceError
 from stream.capture.portaudio import list_devices
@@ -164,7 +164,7 @@ def suspicious_bundle(tmp_path_factory) -> Path:
 def bundle_with(directory: Path, calibration: Calibration) -> Path:
     """The shipped bundle, named as the directory and calibrated in this way."""
     directory.mkdir()
-    for name in (*WEIGHTS, CARD):
+    for name in (*WEIGHTS, BACKBONE, CARD):
         shutil.copy(ROOT / "models/default" / name, directory)
     write_manifest(directory, directory.name, calibration, {}, {})
     return directory

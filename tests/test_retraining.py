@@ -21,7 +21,7 @@ pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip instal
 import train
 from app.installation import installation
 from app.settings import load
-from radd.bundle import CARD, WEIGHTS, load_detector, read_manifest, write_manifest
+from radd.bundle import BACKBONE, CARD, WEIGHTS, load_detector, read_manifest, write_manifest
 from radd.calibration import Calibration
 from radd.errors import ConfigError, ModelError, StorageError
 from radd.files import load_speech
@@ -89,7 +89,7 @@ def models(tmp_path) -> Path:
     """A directory of bundles with one, the shipped networks and a small replay."""
     directory = tmp_path / "models"
     (directory / "default").mkdir(parents=True)
-    for name in (*WEIGHTS, CARD):
+    for name in (*WEIGHTS, BACKBONE, CARD):
         shutil.copy(ROOT / "models/default" / name, directory / "default")
     replay({"clean": 2.0, "telephone": 2.0}).write(directory / "default" / REPLAY)
     write_manifest(directory / "default", "radd", PLAIN, {}, {})
