@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
@@ -25,7 +26,7 @@ class Errand(Generic[Result]):
     def __init__(self, work: Callable[[], Result]):
         """Begin `work`, as soon as all errands before it are done."""
         self._work = work
-        self._answer: SimpleQueue[tuple[Result | None, Exception | None] | None] = SimpleQueue()
+        self._answer: SimpleQueue[Callable[[], Result] | None] = SimpleQueue()
         threading.Thread(target=self._run, name="sound system", daemon=True).start()
 
     def wait(self, timeout_s: float) -> Result:
@@ -41,18 +42,17 @@ class Errand(Generic[Result]):
                 f"the sound system has not answered for {timeout_s:g} s; restart it (pulseaudio, "
                 "pipewire), or unplug the device"
             )
-        result, error = answer
-        if error is not None:
-            raise error
-        return result  # type: ignore[return-value]
+        return answer()
 
     def wake(self) -> None:
         """Let a wait() return; may be called from a signal handler."""
         self._answer.put(None)
 
     def _run(self) -> None:
-        try:
-            with _ONE_AT_A_TIME:
-                self._answer.put((self._work(), None))
-        except Exception as error:  # of whatever type: it is raised where it is waited for
-            self._answer.put((None, error))
+        with _ONE_AT_A_TIME:
+            done: Future[Result] = Future()
+            try:
+                done.set_result(self._work())
+            except Exception as error:  # of whatever type: it is raised where it is waited for
+                done.set_exception(error)
+        self._answer.put(done.result)
