@@ -10,7 +10,10 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 EXTRAS = PROJECT["optional-dependencies"]
 LOCKS = {
     "requirements.lock": PROJECT["dependencies"],
-    "deploy/services.lock": [*PROJECT["dependencies"], *EXTRAS["serve"], *EXTRAS["retrain"]],
+    "deploy/services.lock": [
+        *PROJECT["dependencies"],
+        *(asked for extra in ("serve", "retrain") for asked in EXTRAS[extra] if "==" in asked),
+    ],
 }
 UNITS = ROOT / "deploy/systemd"
 
