@@ -1,7 +1,7 @@
 # make run      listen; make run ARGS="--source FILE --json"
 # make console  the console in the browser; make console ARGS="--port 8000"
 # make test     run the tests; make test ARGS="-k monitor"; TRAIN=no leaves out those of training, which need PyTorch
-# make fuzz     try the console with made-up requests and damaged files: make fuzz INPUTS=2000
+# make fuzz     20,000 inputs, a third each: made-up requests, damaged files, damaged exports; make fuzz INPUTS=600
 # make bench    one table of speed and size with targets and peers; bench/README.md says what ARGS adds
 # make lock     write requirements.lock and deploy/services.lock anew; needs uv
 # make clean    remove what make has made
@@ -25,7 +25,8 @@ test: $(VENV)/test.stamp $(if $(filter no,$(TRAIN)),,$(VENV)/train.stamp)
 	@$(PYTHON_HERE) -m pytest -q -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 fuzz: $(VENV)/test.stamp
-	@FUZZ_INPUTS=$(or $(INPUTS),2000) $(PYTHON_HERE) -m pytest -q tests/test_console_fuzz.py $(ARGS)
+	@FUZZ_INPUTS=$$((($(or $(INPUTS),20000) + 2) / 3)) $(PYTHON_HERE) -m pytest -q tests/test_console_fuzz.py \
+		tests/test_import_fuzz.py $(ARGS)
 
 bench: $(VENV)/test.stamp
 	@$(PYTHON_HERE) bench/summary.py $(ARGS)
