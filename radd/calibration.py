@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,8 +15,18 @@ from radd.errors import ModelError
 from radd.index import FAR, Closeness
 
 PARTS = ("spectrum", "encoder", "retrieval")
-LONE = 0.25  # share of an LLR that confirmations of one source or one reviewer may move
-STEP = (0.75, 1.5)  # nats for each further independent confirmation: of real, of fake recordings
+
+
+class Bound(NamedTuple):
+    """How far confirmations of one label may move an LLR."""
+
+    lone: float
+    """share of the LLR, for confirmations of one source or one reviewer"""
+    step: float
+    """nats for each further independent confirmation"""
+
+
+BOUNDS = REAL_BOUND, FAKE_BOUND = Bound(0.0, 0.75), Bound(0.25, 1.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,25 +92,28 @@ class Calibration:
         label, and within the bounds of `most_moved`, so that nobody blinds the detector.
         """
         moved = 0.0
-        for direction, step, near, row in zip(
-            (1, -1), STEP, closeness, self.closeness, strict=False
+        for direction, bound, near, row in zip(
+            (1, -1), BOUNDS, closeness, self.closeness, strict=False
         ):
-            moved += direction * min(_evidence(near.near, row), most_moved(llr, step, near, row))
+            moved += direction * min(_evidence(near.near, row), most_moved(llr, bound, near, row))
         return llr + moved
 
 
-def most_moved(llr: float, step: float, near: Closeness, row: tuple[float, float, float]) -> float:
+def most_moved(llr: float, bound: Bound, near: Closeness, row: tuple[float, float, float]) -> float:
     """How far confirmations of one label may move an LLR, in nats.
 
-    A recording that is heard again: without bound. Confirmations of one source or one reviewer: by
-    a quarter of the LLR and no more than one step, so that they never decide for which side it
-    speaks. Each further independent confirmation, of another source by another reviewer: one step
+    A recording that is heard again: without bound. Confirmations of one source or one reviewer: of
+    a person's voice not at all, so that they suppress no alert; of a fake by a quarter of the LLR
+    and no more than one step, so that they never turn evidence for a person into evidence for a
+    fake. Each further independent confirmation, of another source by another reviewer: one step
     more, smaller for a person's voice than for a fake.
     """
     if near.is_again:
         return math.inf
     independent = sum(_evidence(one, row) > 0 for one in near.independent)
-    return step * (independent - 1) if independent > 1 else min(step, LONE * abs(llr))
+    if independent > 1:
+        return bound.step * (independent - 1)
+    return min(bound.step, bound.lone * abs(llr))
 
 
 def _evidence(near: float, row: tuple[float, float, float]) -> float:

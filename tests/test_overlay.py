@@ -21,7 +21,7 @@ import evaluate
 import train
 from app.settings import load
 from radd.bundle import load_detector, load_known_voices
-from radd.calibration import LONE, STEP, Calibration
+from radd.calibration import BOUNDS, Calibration
 from radd.errors import ConfigError, ModelError, StorageError, StorageUnreachable
 from radd.files import load_speech
 from radd.hot_swap import HotSwapDetector
@@ -228,7 +228,8 @@ def test_one_source_or_one_reviewer_never_decides_for_which_side_a_sound_speaks(
     heard = [NOTHING_NEAR, NOTHING_NEAR]
     heard[side] = Closeness(near, (near,))
     now = calibration(*HEEDING).overrule(llr, heard)
-    assert abs(now - llr) <= min(STEP[side], LONE * abs(llr)) + 1e-9
+    assert abs(now - llr) <= min(BOUNDS[side].step, BOUNDS[side].lone * abs(llr)) + 1e-9
+    assert side or now == llr
     assert (now > 0) == (llr > 0)
 
 
@@ -238,7 +239,8 @@ def test_the_bound_grows_with_independent_confirmations_and_less_for_real(llr, c
     heard = [NOTHING_NEAR, NOTHING_NEAR]
     heard[side] = Closeness(99.0, (99.0,) * count)
     now = calibration(*HEEDING).overrule(llr, heard)
-    assert abs(now - llr) == pytest.approx(STEP[side] * (count - 1)) and STEP[0] < STEP[1]
+    assert abs(now - llr) == pytest.approx(BOUNDS[side].step * (count - 1))
+    assert BOUNDS[0] < BOUNDS[1]
 
 
 def independent(*confirmed: tuple[str, str]) -> int:

@@ -1,6 +1,7 @@
 """Who a reviewer is, what one alone may decide, and how an admin takes back what one did."""
 
 import hashlib
+import importlib
 import json
 
 import numpy as np
@@ -259,3 +260,22 @@ def test_an_archive_has_regular_files_and_bounded_evidence(local, elsewhere, tmp
     with Reviews(elsewhere.url, 1) as here, pytest.raises(ConfigError):
         import_clips(here, directory, flac_samples)
     assert rows(elsewhere.url, tables.clips) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("review", "stats", "--url"),
+        ("train", "index", "stats", "--url"),
+        ("train", "drift", "--url"),
+        ("evaluate", "score", "--overlay"),
+    ],
+)
+def test_a_password_on_the_command_line_is_refused_and_not_repeated(arguments, capsys):
+    door, *rest = arguments
+    url = "mysql+mysqlconnector://radd:sesame@127.0.0.1/radd"
+    with pytest.raises(SystemExit) as ended:
+        importlib.import_module(door).main([*rest, url])
+    told = capsys.readouterr()
+    assert ended.value.code == 2 and "RADD_STORAGE_URL" in told.err
+    assert "sesame" not in told.out + told.err
