@@ -21,7 +21,7 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.org", ""])
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.org"])
 def test_no_other_machine_is_let_in_without_a_token(host):
     with pytest.raises(ConfigError, match="a token is needed"):
         load(environ={"RADD_SERVE_HOST": host})
