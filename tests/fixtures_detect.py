@@ -29,6 +29,13 @@ SCHEMA = json.loads((ROOT / "docs/events.schema.json").read_text(encoding="utf-8
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA, format_checker=jsonschema.FormatChecker())
 
 
+TELL_IMPORTS = """
+import atexit, os, pathlib, sys
+tell = lambda: pathlib.Path(os.environ["IMPORTED"]).write_text(" ".join(sys.modules))
+atexit.register(tell)
+"""
+
+
 class DetectCommand:
     """Runs detect.py in an empty directory of its own, with its database and spool there."""
 
@@ -70,6 +77,16 @@ class DetectCommand:
         return subprocess.CompletedProcess(
             arguments, process.returncode, out.decode(), err.decode()
         )
+
+    def imported(self, *arguments) -> set[str]:
+        """The top-level modules that a run which succeeds has imported when it ends."""
+        site, names = self.directory / "site", self.directory / "imported.txt"
+        site.mkdir()
+        (site / "sitecustomize.py").write_text(TELL_IMPORTS)
+        self.environ |= {"PYTHONPATH": str(site), "IMPORTED": str(names)}
+        done = self.run(*arguments)
+        assert done.returncode == 0, done.stderr
+        return {name.partition(".")[0] for name in names.read_text().split()}
 
     def events(self, *arguments, stdin: bytes = b"", code: int = 0) -> list[dict]:
         """What --json prints, each object held to the schema."""

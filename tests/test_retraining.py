@@ -42,7 +42,7 @@ from stream.hot_reload import HotReload
 from training.config import RetrainSettings
 from training.replay import REPLAY, Replay, hold_back
 
-WIDTH = 128
+WIDTH = 256
 BEGAN = datetime(2026, 3, 1, 12, 0)
 PLAIN = Calibration((1.0,), ((1.0, 0.0),), ((1.0, 0.0, 0.0, 0.0),))
 SETTINGS = RetrainSettings(
