@@ -560,17 +560,10 @@ def test_drift_is_stored_by_stream_and_day_and_told(settings, models, tmp_path, 
             source=source,
             started=began,
         )
-    (tmp_path / "c.toml").write_text(f'[model]\nbundle = "{models}/default"\n')
+    chosen = f'[model]\nbundle = "{models}/default"\n[storage]\nurl = "{settings.url}"\n'
+    (tmp_path / "c.toml").write_text(chosen)
     plot = tmp_path / "drift.svg"
-    command = [
-        "drift",
-        "--url",
-        settings.url,
-        "--config",
-        str(tmp_path / "c.toml"),
-        "--plot",
-        str(plot),
-    ]
+    command = ["drift", "--config", str(tmp_path / "c.toml"), "--plot", str(plot)]
     pytest.importorskip(
         "matplotlib", reason="matplotlib is not installed: pip install -e '.[evaluate]'"
     )
