@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 
-from app.options.train import SHIPPED
+from app.options.fitting import SHIPPED
 from app.settings import load
 from evaluation.conditions import PROVED
 from evaluation.training_figures import draw_training

@@ -16,6 +16,14 @@ EXIT_CODES = "exit codes: 0 ended, 1 a bug, 2 configuration, 3 device or source,
 def parse(argv: list[str] | None) -> argparse.Namespace:
     """Parse the arguments of detect.py; exits with a message for an invalid one."""
     parser = argparse.ArgumentParser("detect.py", description=DESCRIPTION, epilog=EXIT_CODES)
+    _add_inputs(parser)
+    _add_modes(parser)
+    _add_channels(parser)
+    _add_raw(parser)
+    return parser.parse_args(argv)
+
+
+def _add_inputs(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "--source",
@@ -31,6 +39,10 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         metavar="DIR",
         help="model bundle to use instead of the configured one, or hf:NAME, see docs/training.md",
     )
+
+
+def _add_modes(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add(
         "--json",
         action="store_true",
@@ -49,6 +61,10 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     )
     add("--list-devices", action="store_true", help="list the microphones and exit")
     add("--no-store", action="store_true", help="store nothing: no database, no spool")
+
+
+def _add_channels(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add(
         "--use-channel",
         default="auto",
@@ -63,6 +79,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         metavar="N",
         help="audio track of a file with several, from 1; default: those with speech",
     )
+
+
+def _add_raw(parser: argparse.ArgumentParser) -> None:
     raw = parser.add_argument_group("raw PCM on stdin (--source -)")
     raw.add_argument(
         "--rate",
@@ -77,4 +96,3 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         "--format",
         help="sample format, default s16le; also u8, s32le, f32le and others",
     )
-    return parser.parse_args(argv)

@@ -6,7 +6,7 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from app.options.values import database_url
+from app.options.values import Commands, database_url
 from evaluation.conditions import CONDITIONS
 from radd.parallel import processors
 from radd.trials import FORMATS, plain_number
@@ -36,10 +36,18 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     trials, statistics, asv, detector = _trials(), _statistics(), _asv(), _detector()
+    _add_score(commands, [trials, detector, statistics, asv])
+    _add_metrics(commands, [trials, statistics, asv])
+    _add_compare(commands, [trials, statistics])
+    _add_peers(commands, [trials, statistics])
+    _add_stream(commands, [trials, detector])
+    return parser
 
+
+def _add_score(commands: Commands, parents: list[argparse.ArgumentParser]) -> None:
     command = commands.add_parser(
         "score",
-        parents=[trials, detector, statistics, asv],
+        parents=parents,
         help="score every trial, then compute metrics",
     )
     command.set_defaults(command="score.score")
@@ -61,8 +69,10 @@ def parser() -> argparse.ArgumentParser:
         "--seconds", type=_seconds, metavar="S", help="use only the first S seconds of every clip"
     )
 
+
+def _add_metrics(commands: Commands, parents: list[argparse.ArgumentParser]) -> None:
     command = commands.add_parser(
-        "metrics", parents=[trials, statistics, asv], help="metrics and report of existing scores"
+        "metrics", parents=parents, help="metrics and report of existing scores"
     )
     command.set_defaults(command="measure.metrics")
     command.add_argument(
@@ -73,24 +83,26 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--out", type=Path, required=True, metavar="DIR")
 
-    command = commands.add_parser(
-        "compare", parents=[trials, statistics], help="is B better than A?"
-    )
+
+def _add_compare(commands: Commands, parents: list[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser("compare", parents=parents, help="is B better than A?")
     command.set_defaults(command="measure.compare")
     command.add_argument("run_a", type=Path, metavar="RUN_A", help="score file or a run's folder")
     command.add_argument("run_b", type=Path, metavar="RUN_B")
     command.add_argument("--out", type=Path, metavar="DIR")
 
-    command = commands.add_parser(
-        "peers", parents=[trials, statistics], help="several detectors in one table"
-    )
+
+def _add_peers(commands: Commands, parents: list[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser("peers", parents=parents, help="several detectors in one table")
     command.set_defaults(command="measure.peers")
     command.add_argument("systems", nargs="+", metavar="NAME=SCORES")
     command.add_argument("--out", type=Path, metavar="DIR")
 
+
+def _add_stream(commands: Commands, parents: list[argparse.ArgumentParser]) -> None:
     command = commands.add_parser(
         "stream",
-        parents=[trials, detector],
+        parents=parents,
         help="false alarms per hour and time to detection in long recordings",
     )
     command.set_defaults(command="score.stream")
@@ -101,7 +113,6 @@ def parser() -> argparse.ArgumentParser:
         help="CSV with file, onset, duration (seconds) and label: your own recordings in --audio",
     )
     command.add_argument("--seed", type=_whole, default=0, help="seed of the generated recordings")
-    return parser
 
 
 def _trials() -> argparse.ArgumentParser:

@@ -6,8 +6,12 @@ import argparse
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
+# argparse has no public name for what add_subparsers returns; quoted, as the class takes no
+# type argument at run time
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 OTHER_DATABASE = "database to use instead of the one in [storage]; without a password in it"
 
 
