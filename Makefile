@@ -3,7 +3,7 @@
 # make test     run the tests; make test ARGS="-k monitor"; TRAIN=no leaves out those of training, which need PyTorch
 # make fuzz     20,000 inputs, a third each: made-up requests, damaged files, damaged exports; make fuzz INPUTS=600
 # make bench    one table of speed and size with targets and peers; bench/README.md says what ARGS adds
-# make lock     write requirements.lock and deploy/services.lock anew; needs uv
+# make lock     write deploy/requirements.lock and deploy/services.lock anew; needs uv
 # make clean    remove what make has made
 
 VENV := .venv
@@ -34,8 +34,8 @@ bench: $(VENV)/test.stamp
 LOCK := uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header --no-emit-index-url --no-config
 
 lock:
-	@$(LOCK) --output-file requirements.lock pyproject.toml
-	@$(LOCK) --output-file deploy/services.lock --constraints requirements.lock --extra serve --extra retrain pyproject.toml
+	@$(LOCK) --output-file deploy/requirements.lock pyproject.toml
+	@$(LOCK) --output-file deploy/services.lock --constraints deploy/requirements.lock --extra serve --extra retrain pyproject.toml
 
 clean:
 	rm -rf $(VENV) .pytest_cache .hypothesis .ruff_cache .mypy_cache
@@ -45,10 +45,10 @@ $(VENV)/venv.stamp:
 	@deploy/install/venv.sh $(VENV)
 	@touch $@
 
-$(VENV)/run.stamp: requirements.lock pyproject.toml $(VENV)/venv.stamp
+$(VENV)/run.stamp: deploy/requirements.lock pyproject.toml $(VENV)/venv.stamp
 	@deploy/install/system.sh run
-	@echo "installing the packages of requirements.lock into $(VENV)"
-	@$(INSTALL) --require-hashes -r requirements.lock
+	@echo "installing the packages of deploy/requirements.lock into $(VENV)"
+	@$(INSTALL) --require-hashes -r deploy/requirements.lock
 	@$(INSTALL) --no-deps -e .
 	@touch $@
 

@@ -9,7 +9,7 @@ from fixtures_house import ROOT
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 LOCKS = {
-    "requirements.lock": PROJECT["dependencies"],
+    "deploy/requirements.lock": PROJECT["dependencies"],
     "deploy/services.lock": [
         *PROJECT["dependencies"],
         *(asked for extra in ("serve", "retrain") for asked in EXTRAS[extra] if "==" in asked),
@@ -52,7 +52,7 @@ def test_a_lock_file_names_no_host(name):
 
 
 def test_the_services_have_the_versions_of_what_listens():
-    assert locked("requirements.lock").keys() <= locked("deploy/services.lock").keys()
+    assert locked("deploy/requirements.lock").keys() <= locked("deploy/services.lock").keys()
 
 
 @pytest.mark.parametrize("name", ["Makefile", "deploy/Dockerfile"])
