@@ -73,61 +73,85 @@ def load(
     or out of its range. The message gives the position and, for a misspelt name, the nearest valid
     one.
     """
-    sections = get_type_hints(Settings)
-    known = {name: get_type_hints(section) for name, section in sections.items()}
-    values: dict[str, dict[str, Any]] = {name: {} for name in sections}
-    origin: dict[tuple[str, str], str] = {}
+    reader = _Reader()
     for file in [DEFAULTS] if path is None else [DEFAULTS, Path(path)]:
+        reader.add_file(file)
+    reader.add_environment(environ)
+    for (section, key), value in options.items():
+        reader.add(section, key, value, f"--{key}")
+    return reader.settings()
+
+
+class _Reader:
+    """Collects the values of settings and where each was set; a later value replaces an earlier."""
+
+    def __init__(self) -> None:
+        self._sections = get_type_hints(Settings)
+        self._known = {name: get_type_hints(section) for name, section in self._sections.items()}
+        self._values: dict[str, dict[str, Any]] = {name: {} for name in self._sections}
+        self._origin: dict[tuple[str, str], str] = {}
+
+    def add(self, section: str, key: str, value: Any, place: str) -> None:
+        self._values[section][key] = value
+        self._origin[section, key] = place
+
+    def add_file(self, file: Path) -> None:
         for section, table in _read(file).items():
             place = _place(file, section)
-            if section not in known:
-                raise ConfigError(f"{place}: unknown section [{section}]{_nearest(section, known)}")
+            if section not in self._known:
+                raise ConfigError(
+                    f"{place}: unknown section [{section}]{_nearest(section, self._known)}"
+                )
             if not isinstance(table, dict):
                 raise ConfigError(
                     f"{place}: {section} is outside any section; put it under one of "
-                    f"{', '.join(known)}"
+                    f"{', '.join(self._known)}"
                 )
             for key, value in table.items():
-                place = _place(file, section, key)
-                if key not in known[section]:
-                    raise ConfigError(
-                        f"{place}: unknown key {key} in [{section}]{_nearest(key, known[section])}"
-                    )
-                values[section][key] = _typed(value, known[section][key], place)
-                origin[section, key] = place
-    for name, text in environ.items():
-        if not name.startswith(PREFIX):
-            continue
-        section, key = _variable(name, known)
-        if not text:  # as compose writes a variable that is not set
-            continue
-        place = f"environment variable {name}"
-        values[section][key] = _typed(
-            _parse(text, known[section][key], place), known[section][key], place
-        )
-        origin[section, key] = place
-    for (section, key), value in options.items():
-        values[section][key] = value
-        origin[section, key] = f"--{key}"
-    built = {}
-    for name, section in sections.items():
-        missing = [f.name for f in fields(section) if f.name not in values[name]]
+                self._add_key(section, key, value, _place(file, section, key))
+
+    def _add_key(self, section: str, key: str, value: Any, place: str) -> None:
+        keys = self._known[section]
+        if key not in keys:
+            raise ConfigError(f"{place}: unknown key {key} in [{section}]{_nearest(key, keys)}")
+        self.add(section, key, _typed(value, keys[key], place), place)
+
+    def add_environment(self, environ: Mapping[str, str]) -> None:
+        for name, text in environ.items():
+            if not name.startswith(PREFIX):
+                continue
+            section, key = _variable(name, self._known)
+            if not text:  # as compose writes a variable that is not set
+                continue
+            place, kind = f"environment variable {name}", self._known[section][key]
+            self.add(section, key, _typed(_parse(text, kind, place), kind, place), place)
+
+    def settings(self) -> Settings:
+        """Raises ConfigError for a missing key and for a value out of its range."""
+        return Settings(**{name: self._section(name) for name in self._sections})
+
+    def _section(self, name: str) -> Any:
+        section, values = self._sections[name], self._values[name]
+        missing = [f.name for f in fields(section) if f.name not in values]
         if missing:
             raise ConfigError(
                 f"{DEFAULTS}: [{name}] lacks {', '.join(missing)}; restore the shipped file"
             )
         try:
-            built[name] = section(**values[name])
+            return section(**values)
         except ConfigError as error:
-            key = str(error).split(" ")[
-                0
-            ]  # a rule about several keys may name another key than the one that was set
-            place = origin.get((name, key), f"[{name}]")
-            variables = {
-                p for (s, _), p in origin.items() if s == name and p.startswith("environment")
-            } - {place}
-            raise ConfigError(f"{', '.join([place, *sorted(variables)])}: {error}") from None
-    return Settings(**built)
+            raise ConfigError(f"{', '.join(self._places(name, str(error)))}: {error}") from None
+
+    def _places(self, name: str, error: str) -> list[str]:
+        """Where the faulty key of a section was set, and every variable that changes the section.
+
+        A rule about several keys may name another key than the one that was set.
+        """
+        place = self._origin.get((name, error.split(" ")[0]), f"[{name}]")
+        variables = {
+            p for (s, _), p in self._origin.items() if s == name and p.startswith("environment")
+        }
+        return [place, *sorted(variables - {place})]
 
 
 def _read(file: Path) -> dict[str, Any]:

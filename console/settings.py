@@ -144,6 +144,10 @@ class ServeSettings:
             )
         if bool(self.certificate) != bool(self.key):
             raise ConfigError("certificate and key belong together: expected both or neither")
+        self._check_reach()
+
+    def _check_reach(self) -> None:
+        """Raises ConfigError where other machines reach the console without a token."""
         if any((self.hosts, self.proxies, self.root_path)) and not self.has_tokens:
             raise ConfigError(
                 "allowed_hosts, root_path and trusted_proxies mean that other machines reach this "

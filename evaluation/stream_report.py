@@ -33,15 +33,7 @@ def write_stream_report(
         ["threshold", *figures, "detected_delays_s"],
         [[outcome.threshold, *_cells(outcome), _joined(outcome.delays_s)] for outcome in outcomes],
     )
-    _write_rows(
-        folder / "alerts.csv",
-        ["file", "opened_s", "ended_s"],
-        [
-            [recording.name, f"{alarm.opened_s:.3f}", f"{alarm.ended_s:.3f}"]
-            for recording, one in zip(recordings, results, strict=True)
-            for alarm in one.alarms
-        ],
-    )
+    _write_alerts(folder, recordings, results)
     write_annotations(folder / "recordings.csv", recordings)
     _write_rows(
         folder / "clips.csv",
@@ -53,6 +45,17 @@ def write_stream_report(
     table = _table(shipped, outcomes)
     (folder / "stream.md").write_text(table + "\n", encoding="utf-8")
     return table
+
+
+def _write_alerts(
+    folder: Path, recordings: list[LongRecording], results: list[StreamResult]
+) -> None:
+    rows = [
+        [recording.name, f"{alarm.opened_s:.3f}", f"{alarm.ended_s:.3f}"]
+        for recording, one in zip(recordings, results, strict=True)
+        for alarm in one.alarms
+    ]
+    _write_rows(folder / "alerts.csv", ["file", "opened_s", "ended_s"], rows)
 
 
 def _table(shipped: StreamOutcome, outcomes: list[StreamOutcome]) -> str:

@@ -136,13 +136,7 @@ def summarise(scored: ScoredTrials, asv: AsvErrorRates | None, choices: Choices)
     rate, threshold = eer(rates)
     chosen = threshold_of(choices.threshold, rates)
     tdcf, notes = _tandem(rates, asv, scored.trials)
-    if rate > 0.5:
-        notes.append(
-            f"the EER is {100 * rate:.1f} %, worse than chance; check that higher scores mean bona "
-            "fide"
-        )
-    if scored.without_key:
-        notes.append(f"{scored.without_key} scores have no key in the protocol and were ignored")
+    notes += _doubts(rate, scored.without_key)
     resampling = Resampling.of(scored.trials)
     drawn = replicates(scored, choices.replicates, choices.seed) if choices.replicates else None
     intervals = {
@@ -170,17 +164,33 @@ def summarise(scored: ScoredTrials, asv: AsvErrorRates | None, choices: Choices)
         },
         "at_threshold": {"chosen": choices.threshold, **confusion(rates, chosen)},
         "operating_points": operating_points(rates),
-        "asv": None
-        if asv is None
-        else {
-            "eer_percent": 100 * asv.eer,
-            "p_miss": asv.p_miss,
-            "p_fa": asv.p_fa,
-            "p_miss_spoof": asv.p_miss_spoof,
-        },
+        "asv": _asv_rates(asv),
         "warnings": notes,
         "per_attack": per_attack(scored, chosen),
         "per_condition": per_condition(scored, chosen),
+    }
+
+
+def _doubts(rate: float, without_key: int) -> list[str]:
+    doubts = []
+    if rate > 0.5:
+        doubts.append(
+            f"the EER is {100 * rate:.1f} %, worse than chance; check that higher scores mean bona "
+            "fide"
+        )
+    if without_key:
+        doubts.append(f"{without_key} scores have no key in the protocol and were ignored")
+    return doubts
+
+
+def _asv_rates(asv: AsvErrorRates | None) -> dict[str, float] | None:
+    if asv is None:
+        return None
+    return {
+        "eer_percent": 100 * asv.eer,
+        "p_miss": asv.p_miss,
+        "p_fa": asv.p_fa,
+        "p_miss_spoof": asv.p_miss_spoof,
     }
 
 

@@ -212,6 +212,15 @@ def _convolve(samples: np.ndarray, response: np.ndarray) -> np.ndarray:
     return wet[: len(samples)].astype(np.float32)
 
 
+_CODING: list[tuple[float, Effect]] = [(0.5, telephone), (0.2, mp3), (0.2, opus), (0.1, vorbis)]
+_DISTURBANCES: list[tuple[float, Effect]] = [
+    (1, convolutive),
+    (1, impulsive),
+    (1, stationary),
+    (1, series),
+]
+
+
 class Channel:
     """Random chains of conditions; recorded rooms and noises are added if a directory of them is
     given.
@@ -228,18 +237,6 @@ class Channel:
         codecs: float = CODECS,
     ) -> None:
         self._noise, self._rooms = list(noise), list(rooms)
-        coding: list[tuple[float, Effect]] = [
-            (0.5, telephone),
-            (0.2, mp3),
-            (0.2, opus),
-            (0.1, vorbis),
-        ]
-        disturbances: list[tuple[float, Effect]] = [
-            (1, convolutive),
-            (1, impulsive),
-            (1, stationary),
-            (1, series),
-        ]
         always: list[Step] = [
             (0.8, [(1, noise_floor)]),
             (1.0, [(1, gain)]),
@@ -254,10 +251,10 @@ class Channel:
             (0.45, [(1, low_pass)]),
             (0.25, [(1, high_pass)]),
             (0.2, [(1, resampled)]),
-            *([(rawboost, disturbances)] if rawboost else []),
+            *([(rawboost, _DISTURBANCES)] if rawboost else []),
             always[1],
             (0.05, [(1, clipping)]),
-            (codecs, coding),
+            (codecs, _CODING),
             (0.04, [(1, packet_loss)]),
             always[2],
         ]

@@ -249,8 +249,9 @@ def train(
             crops,
             plan,
             work / size,
-            stages={max(1, int(part * steps)) for part in STAGES},
-            minutes=minutes / len(sizes),
+            milestones=learn.Milestones(
+                {max(1, int(part * steps)) for part in STAGES}, minutes / len(sizes)
+            ),
         )
 
 

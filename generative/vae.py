@@ -191,7 +191,9 @@ def train(real: list[Clip], work: Path, steps: int, seed: int, minutes: float) -
     torch.manual_seed(seed)
     plan = learn.TrainingPlan(steps, BATCH, CROP_SAMPLES, RATE, 0.01, seed)
     pairs = Pairs(Crops(DecodedClips(real, work / "decoded"), BATCH, CROP_SAMPLES, seed), seed)
-    return learn.learn(SpectralVae(), loss, pairs, plan, work / "vae", minutes=minutes).cpu()
+    return learn.learn(
+        SpectralVae(), loss, pairs, plan, work / "vae", milestones=learn.Milestones(minutes=minutes)
+    ).cpu()
 
 
 def plan_clips(real: list[Clip], fake: list[Clip], count: int, seed: int) -> list[ClipPlan]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
@@ -167,6 +167,7 @@ def read_manifest(directory: Path) -> dict[str, Any]:
         raise ModelError(
             f"{directory / MANIFEST} is damaged ({error}); restore the bundle"
         ) from None
+    # first what another version of this program can explain, then what only damage can
     if found != FORMAT:
         raise ModelError(
             f"{directory} has bundle format {found}, but this program reads format {FORMAT}"
@@ -181,6 +182,13 @@ def read_manifest(directory: Path) -> dict[str, Any]:
             f"{directory} was trained with features {made_with}, but this program computes "
             f"{feature_settings()}"
         )
+    _refuse_changed(directory, kind, files)
+    _refuse_unnamed(directory, files)
+    return manifest
+
+
+def _refuse_changed(directory: Path, kind: str, files: Mapping[str, str]) -> None:
+    """Raises ModelError for a file that is missing or differs from its hash in the manifest."""
     for file in dict.fromkeys((*(WEIGHTS if kind == RADD else (NETWORK,)), CARD, *files)):
         path = directory / file
         if not path.is_file():
@@ -190,8 +198,6 @@ def read_manifest(directory: Path) -> dict[str, Any]:
                 f"{path} differs from the file in its manifest (SHA-256 mismatch); restore the "
                 "bundle"
             )
-    _refuse_unnamed(directory, files)
-    return manifest
 
 
 def _refuse_unnamed(directory: Path, files: Collection[str]) -> None:

@@ -56,13 +56,7 @@ class ConsoleLines(Lines):
             case Lost():
                 self._say(event.end, describe_loss(event), stream)
             case Started():
-                self.paces[stream] = Pace(event.length_samples, self.clock)
-                self.labels.add(stream, event.source)
-                self._say(
-                    0,
-                    f"listening to {event.source} at {event.native_rate_hz} Hz with {event.bundle}",
-                    stream,
-                )
+                self._start(event, stream)
             case IndexChanged(end, version, added, removed):
                 self._say(
                     end,
@@ -76,6 +70,15 @@ class ConsoleLines(Lines):
                 self._say(event.end, describe_stats(event), stream)
             case Stopped():
                 self._say(event.end, describe_end(event), stream)
+
+    def _start(self, event: Started, stream: str | None) -> None:
+        self.paces[stream] = Pace(event.length_samples, self.clock)
+        self.labels.add(stream, event.source)
+        self._say(
+            0,
+            f"listening to {event.source} at {event.native_rate_hz} Hz with {event.bundle}",
+            stream,
+        )
 
     def _score(self, score: Score, stream: str | None) -> None:
         if score.verdict not in (

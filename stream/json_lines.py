@@ -24,27 +24,11 @@ def as_json(event: Event | Notice) -> dict:
     """The event as a JSON object; unmeasured values are null."""
     match event:
         case Score():
-            return _named(
-                "score",
-                event.end,
-                llr=_finite(event.llr),
-                p_spoof=_finite(event.p_spoof),
-                verdict=event.verdict.value,
-                moved_llr=_finite(event.moved_llr),
-                latency_ms=_finite(event.latency_ms),
-                neighbours=[asdict(neighbour) for neighbour in event.neighbours],
-            )
+            return _score(event)
         case Gap(start, end, cause):
             return _named("gap", end, lost_s=seconds(end - start), cause=cause)
         case Alert():
-            return _named(
-                "alert",
-                event.end,
-                state=event.state.value,
-                id=event.id,
-                began=seconds(event.began),
-                **_outcome(event),
-            )
+            return _alert(event)
         case Sample():
             return _named(
                 "sample",
@@ -55,27 +39,13 @@ def as_json(event: Event | Notice) -> dict:
             )
         case Drift(end, distance, bound):
             return _named("drift", end, distance=distance, bound=bound)
-        case Compared(end):
-            return _named(
-                "shadow",
-                end,
-                candidate=event.candidate,
-                heard_s=event.heard_s,
-                difference=event.difference,
-                champion_alert=event.champion_alert,
-                candidate_alert=event.candidate_alert,
-            )
+        case Compared():
+            return _compared(event)
         case Lost():
             of = {} if event.id is None else {"id": event.id}
             return _named("lost", event.end, what=event.what, cause=event.cause, **of)
         case Started():
-            return _named(
-                "started",
-                0,
-                source=event.source,
-                bundle=event.bundle,
-                native_rate_hz=event.native_rate_hz,
-            )
+            return _started(event)
         case IndexChanged(end, version, added, removed):
             return _named("index", end, version=version, added=added, removed=removed)
         case ModelChanged(end, bundle):
@@ -85,6 +55,52 @@ def as_json(event: Event | Notice) -> dict:
             return _named("stats", fields.pop("end"), **fields)
         case Stopped(end, reason, totals):
             return _named("stopped", end, reason=reason, totals=totals)
+
+
+def _score(event: Score) -> dict:
+    return _named(
+        "score",
+        event.end,
+        llr=_finite(event.llr),
+        p_spoof=_finite(event.p_spoof),
+        verdict=event.verdict.value,
+        moved_llr=_finite(event.moved_llr),
+        latency_ms=_finite(event.latency_ms),
+        neighbours=[asdict(neighbour) for neighbour in event.neighbours],
+    )
+
+
+def _alert(event: Alert) -> dict:
+    return _named(
+        "alert",
+        event.end,
+        state=event.state.value,
+        id=event.id,
+        began=seconds(event.began),
+        **_outcome(event),
+    )
+
+
+def _compared(event: Compared) -> dict:
+    return _named(
+        "shadow",
+        event.end,
+        candidate=event.candidate,
+        heard_s=event.heard_s,
+        difference=event.difference,
+        champion_alert=event.champion_alert,
+        candidate_alert=event.candidate_alert,
+    )
+
+
+def _started(event: Started) -> dict:
+    return _named(
+        "started",
+        0,
+        source=event.source,
+        bundle=event.bundle,
+        native_rate_hz=event.native_rate_hz,
+    )
 
 
 def _outcome(alert: Alert) -> dict:

@@ -108,7 +108,12 @@ def test_a_run_that_was_broken_off_ends_with_the_same_weights(tmp_path, monkeypa
     def run(folder, breaks_off_at=None):
         loss = partial(gan.loss, alone=2)
         return learn.learn(
-            players(), loss, BreaksOff(breaks_off_at), plan, tmp_path / folder, stages=[1, 3, 6]
+            players(),
+            loss,
+            BreaksOff(breaks_off_at),
+            plan,
+            tmp_path / folder,
+            milestones=learn.Milestones([1, 3, 6]),
         )
 
     whole = run("whole").state_dict()

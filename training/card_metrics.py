@@ -104,18 +104,7 @@ def describe(metrics: dict[str, dict]) -> list[str]:
         }
         lines += [f"| {words} | {_shown(value)} |" for words, value in measured.items()]
         lines.append("")
-        if points := values.get("operating_points"):
-            lines += [
-                "| called fake from this probability on | real voices called fake, % | fakes "
-                "missed, % |",
-                "|---|---|---|",
-            ]
-            lines += [
-                f"| {p['p_spoof']} | {_cell(p['false_alarm_percent'])} | "
-                f"{_cell(p['missed_percent'])} |"
-                for p in points
-            ]
-            lines.append("")
+        lines += _points(values.get("operating_points"))
         if "group_threshold" in values:
             lines += [
                 f"Groups, called fake below an LLR of {values['group_threshold']:.2f}: the "
@@ -136,6 +125,20 @@ def describe(metrics: dict[str, dict]) -> list[str]:
         "",
         *(f"- {words}" for words in unknown),
         "- Accuracy by age, accent and health of the voice: the corpora do not say them.",
+        "",
+    ]
+
+
+def _points(points: list[dict] | None) -> list[str]:
+    if not points:
+        return []
+    return [
+        "| called fake from this probability on | real voices called fake, % | fakes missed, % |",
+        "|---|---|---|",
+        *(
+            f"| {p['p_spoof']} | {_cell(p['false_alarm_percent'])} | {_cell(p['missed_percent'])} |"
+            for p in points
+        ),
         "",
     ]
 

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from radd.bundle import BundledDetector
-from radd.dataset import DecodedClips
 from radd.errors import ModelError
 from radd.front_ends.log_bands import LogBands
 from radd.parallel import forked_in_order
 from radd.types import HOP_SAMPLES
+from training.baselines.fit import BaselineTask
 from training.batches import Batches
 
 CROP_HOPS = 24  # 3.072 s, about as long as the shortest clips
@@ -40,22 +39,16 @@ class DistillationSet:
 
 
 def prepare(
-    clips: DecodedClips,
-    channel: Callable,
-    teacher: BundledDetector,
-    features: LogBands,
-    count: int,
-    seed: int,
-    folder: Path,
-    jobs: int = 1,
+    task: BaselineTask, teacher: BundledDetector, features: LogBands, count: int
 ) -> DistillationSet:
     """At least `count` examples from crops of the clips under channel conditions; existing ones in
-    `folder` are reused.
+    `task.work` are reused.
     """
-    batches = Batches(clips, channel, SHEET, CROP_HOPS * HOP_SAMPLES, seed)
-    names = "\n".join(f"{c.path} {c.label}" for c in clips.clips)
+    seed = task.recipe.seed
+    batches = Batches(task.clips, task.channel, SHEET, CROP_HOPS * HOP_SAMPLES, seed)
+    names = "\n".join(f"{c.path} {c.label}" for c in task.clips.clips)
     key = json.dumps([names, teacher.name, features.bands, seed, CROP_HOPS, SHEET])
-    place = folder / hashlib.sha256(key.encode()).hexdigest()[:16]
+    place = task.work / "lessons" / hashlib.sha256(key.encode()).hexdigest()[:16]
     place.mkdir(parents=True, exist_ok=True)
 
     def sheet(number: int) -> Path:
@@ -72,7 +65,8 @@ def prepare(
             part.replace(file)
         return file
 
-    sheets = [np.load(file) for file in forked_in_order(sheet, range(-(-count // SHEET)), jobs)]
+    files = forked_in_order(sheet, range(-(-count // SHEET)), task.workers)
+    sheets = [np.load(file) for file in files]
     return DistillationSet(
         *(np.concatenate([s[name] for s in sheets]) for name in DistillationSet.__slots__)
     )

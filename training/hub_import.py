@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
+from transformers import AutoFeatureExtractor, AutoModelForAudioClassification, PreTrainedModel
 from transformers.audio_utils import mel_filter_bank
 
 from radd.bundle import CARD, NETWORK, write_window_manifest
+from radd.calibration import Calibration
+from radd.dataset import DecodedClips
 from radd.errors import ModelError
 from radd.gate import GateSettings
 from radd.hub import source_of
@@ -136,71 +138,87 @@ def import_model(
 ) -> None:
     """Make the bundle `out` of the audio classifier hf:NAME or hf:DIR.
 
-    `labels` maps its classes to bona fide and spoof if their names are ambiguous. Its score is the
-    difference of its logits, calibrated on the development sets of the corpora `data`, if any;
-    `work` caches their decoded audio. Raises ModelError for a model that is unavailable,
+    `labels` says what classes with ambiguous names mean. The score is the difference of the logits,
+    calibrated on the development sets of the corpora `data`, if any; `work` caches their decoded
+    audio. Raises ModelError for a model that is unavailable,
     unsupported, too large, has another sampling rate or ambiguous classes, and ConfigError for an
     unsuitable corpus and if `out` is neither empty nor a bundle.
     """
     refuse_other(out)
+    # before the model is downloaded: an unsuitable corpus is then reported at once
     dev = decoded(data, "dev", Selection(), work, jobs, {}) if data else None
-    name = source_of(named)
-    model = from_hub(
-        partial(AutoModelForAudioClassification.from_pretrained, attn_implementation="eager"),
-        name,
-        named,
-        "an audio classifier",
-    ).eval()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of mel bands narrower than a bin, as in that transformer
-        extractor = from_hub(
-            partial(_extractor, model.config.model_type), name, named, "an audio classifier"
-        )
-        front_end = front(named, model.config.model_type, extractor)
-    if extractor.sampling_rate != SAMPLE_RATE_HZ:
-        raise ModelError(
-            f"{named} expects {extractor.sampling_rate} Hz, but this program uses "
-            f"{SAMPLE_RATE_HZ} Hz"
-        )
-    parameters = sum(p.numel() for p in model.parameters())
-    if parameters > MOST_PARAMETERS:
-        raise ModelError(
-            f"{named} has {parameters:,} parameters; an ONNX file holds {MOST_PARAMETERS:,}; "
-            "choose "
-            "a smaller model"
-        )
-    classes = classes_of(named, model.config.id2label, labels)
-    network = TwoLabels(front_end, model, classes).eval()
-    making = out.with_name(out.name + ".making")
-    shutil.rmtree(making, ignore_errors=True)
-    making.mkdir(parents=True)
-    example = 0.1 * torch.randn(
-        2, WINDOW_HOPS * HOP_SAMPLES, generator=torch.Generator().manual_seed(1)
-    )
-    export_network(
-        network, (example,), ["samples"], ["logits"], {"samples": {0: "batch"}}, making / NETWORK
-    )
+    model, front_end = _model(named)
+    parameters = _counted(named, model)
+    names: dict[int, str] = model.config.id2label
+    classes = classes_of(named, names, labels)
+    making = _empty(out.with_name(out.name + ".making"))
+    _export(TwoLabels(front_end, model, classes).eval(), making / NETWORK)
     described = WindowModel("waveform", {"rms": 0.0}, WINDOW_HOPS, STRIDE_HOPS, LABELS, parameters)
-    class_names = {
-        label: [model.config.id2label[i] for i in which] for label, which in classes.items()
-    }
-    calibration = UNCALIBRATED
-    if dev is not None:
-        detector = WindowDetector(
-            named, WindowNetwork(making / NETWORK, described), described, calibration, gate
-        )
-        calibration = calibrate(score_windows(dev, detector, None, 0), dev)
+    network = WindowNetwork(making / NETWORK, described)
+    detector = WindowDetector(named, network, described, UNCALIBRATED, gate)
+    calibration = UNCALIBRATED if dev is None else _calibrated(detector, dev)
     origin = {
         "imported": named,
         "kind": model.config.model_type,
         "parameters": parameters,
-        "classes": class_names,
+        "classes": _names(classes, names),
         "calibrated_on": [] if dev is None else sorted({clip.source for clip in dev.clips}),
     }
     write_card(making / CARD, origin, {})
     write_window_manifest(making, named, described, calibration, origin, {})
     replace_bundle(making, out)
     shutil.rmtree(making)
+
+
+def _calibrated(detector: WindowDetector, dev: DecodedClips) -> Calibration:
+    return calibrate(score_windows(dev, detector, None, 0), dev)
+
+
+def _counted(named: str, model: nn.Module) -> int:
+    """The number of parameters. Raises ModelError for more than an ONNX file holds."""
+    parameters = sum(p.numel() for p in model.parameters())
+    if parameters > MOST_PARAMETERS:
+        raise ModelError(
+            f"{named} has {parameters:,} parameters; an ONNX file holds {MOST_PARAMETERS:,}; "
+            "choose a smaller model"
+        )
+    return parameters
+
+
+def _names(classes: dict[str, list[int]], names: Mapping[int, str]) -> dict[str, list[str]]:
+    return {label: [names[i] for i in which] for label, which in classes.items()}
+
+
+def _empty(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _model(named: str) -> tuple[PreTrainedModel, nn.Module]:
+    """The classifier and the layer that computes its input from samples."""
+    name = source_of(named)
+    # the other implementations of attention do not export to ONNX
+    load = partial(AutoModelForAudioClassification.from_pretrained, attn_implementation="eager")
+    model = from_hub(load, name, named, "an audio classifier").eval()
+    kind = model.config.model_type
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of mel bands narrower than a bin, as in that transformer
+        extractor = from_hub(partial(_extractor, kind), name, named, "an audio classifier")
+        front_end = front(named, kind, extractor)
+    if extractor.sampling_rate != SAMPLE_RATE_HZ:
+        raise ModelError(
+            f"{named} expects {extractor.sampling_rate} Hz, but this program uses "
+            f"{SAMPLE_RATE_HZ} Hz"
+        )
+    return model, front_end
+
+
+def _export(network: nn.Module, path: Path) -> None:
+    example = 0.1 * torch.randn(
+        2, WINDOW_HOPS * HOP_SAMPLES, generator=torch.Generator().manual_seed(1)
+    )
+    export_network(network, (example,), ["samples"], ["logits"], {"samples": {0: "batch"}}, path)
 
 
 def classes_of(

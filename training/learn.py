@@ -45,6 +45,23 @@ class TrainingPlan:
     seed: int
 
 
+@dataclass(frozen=True, slots=True)
+class Milestones:
+    """When a training stores the averaged weights, and when it stops early."""
+
+    stages: Collection[int] = ()
+    """steps after which the averaged weights are stored"""
+    minutes: float = math.inf
+    """after which training stops; called again, it continues"""
+
+    def passed(self, started: float) -> bool:
+        """Whether the time is over that began at `started` of time.monotonic."""
+        return time.monotonic() - started > 60 * self.minutes
+
+
+ALL_STEPS = Milestones()
+
+
 def prefetched(batches: StepSource, steps: range, workers: int) -> Iterator[Any]:
     """The batches of these steps in order, prepared ahead by worker processes."""
 
@@ -62,49 +79,31 @@ def learn(
     plan: TrainingPlan,
     folder: Path,
     workers: int = 1,
-    threads: int = 1,
-    stages: Collection[int] = (),
-    minutes: float = math.inf,
+    milestones: Milestones = ALL_STEPS,
 ) -> Network:
     """Minimise `loss` over the batches with AdamW and a one-cycle learning rate; returns the
     averaged network in evaluation mode.
 
     `folder` stores a checkpoint every CHECKPOINT_STEPS steps and the losses as CSV. A killed run
     resumes there, a finished one is not repeated, and one with another plan starts from scratch.
-    The averaged weights after each of the steps `stages` are stored too, see `kept_stages`. After
-    `minutes` training stops early; called again, it continues.
+    The weights at the stages of `milestones` are stored too, see `kept_stages`.
     """
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)  # worker processes occupy the other cores
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device)
     average = copy.deepcopy(network)
-    optimiser = torch.optim.AdamW(
-        network.parameters(), plan.learning_rate, weight_decay=plan.weight_decay
-    )
-    rise = (
-        0.1 if plan.steps > 10 else 0.01
-    )  # a warm-up of zero steps, 0.1 of 10, would divide by zero
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, plan.learning_rate, plan.steps, pct_start=rise
-    )
+    optimiser, schedule = _descent(network, plan)
     parts = {"network": network, "average": average, "optimiser": optimiser, "schedule": schedule}
     first = _resume(parts, plan, folder)
     started, recent = time.monotonic(), []
     for step, batch in enumerate(prefetched(batches, range(first, plan.steps), workers), first):
-        chance = torch.Generator().manual_seed(plan.seed * 1_000_003 + step)
-        torch.manual_seed(plan.seed * 1_000_003 + step)
-        network.train()
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            value = loss(network, batch, chance)
-        optimiser.zero_grad(set_to_none=True)
-        value.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimiser.step()
-        schedule.step()
-        _follow(average, network, min(EMA_DECAY, (step + 1) / (step + 10)))
+            value = loss(network.train(), batch, _seeded(plan, step))
+        _descend(value, network, optimiser, schedule)
+        _follow(average, network, step)
         recent.append(float(value.detach()))
-        over = step + 1 == plan.steps or time.monotonic() - started > 60 * minutes
-        if step + 1 in stages:
+        over = milestones.passed(started) or step + 1 == plan.steps
+        if step + 1 in milestones.stages:
             _write(average.state_dict(), folder / f"stage{step + 1:08}.pt")
         if (step + 1) % CHECKPOINT_STEPS == 0 or over:
             _report(step + 1, first, plan, started, sum(recent) / len(recent), folder)
@@ -115,13 +114,49 @@ def learn(
     return average.eval()
 
 
+def _seeded(plan: TrainingPlan, step: int) -> torch.Generator:
+    """The random numbers of a step, so that a resumed run draws the same as a whole one."""
+    seed = plan.seed * 1_000_003 + step
+    torch.manual_seed(seed)  # layers such as dropout draw from the global generator
+    return torch.Generator().manual_seed(seed)
+
+
+def _descent(
+    network: nn.Module, plan: TrainingPlan
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    """The optimiser of a plan and the course of its learning rate."""
+    optimiser = torch.optim.AdamW(
+        network.parameters(), plan.learning_rate, weight_decay=plan.weight_decay
+    )
+    # a warm-up of zero steps, 0.1 of 10, would divide by zero
+    rise = 0.1 if plan.steps > 10 else 0.01
+    return optimiser, torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, plan.learning_rate, plan.steps, pct_start=rise
+    )
+
+
+def _descend(
+    value: torch.Tensor,
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+) -> None:
+    optimiser.zero_grad(set_to_none=True)
+    value.backward()
+    nn.utils.clip_grad_norm_(network.parameters(), 5.0)  # one odd batch must not undo many steps
+    optimiser.step()
+    schedule.step()
+
+
 def kept_stages(folder: Path) -> dict[int, Path]:
     """The files of averaged weights that `learn` stored in its folder, by number of steps."""
     return {int(file.stem[len("stage") :]): file for file in sorted(folder.glob("stage*.pt"))}
 
 
 @torch.no_grad()
-def _follow(average: nn.Module, network: nn.Module, decay: float) -> None:
+def _follow(average: nn.Module, network: nn.Module, step: int) -> None:
+    # a short memory at first, or the random start would stay in the mean for long
+    decay = min(EMA_DECAY, (step + 1) / (step + 10))
     mine, theirs = average.state_dict(), network.state_dict()
     for name, value in mine.items():
         if value.is_floating_point():

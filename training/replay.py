@@ -116,27 +116,34 @@ def write_replay(
         for i in _drawn(windows.clip, rng):
             if side is None or held[windows.clip[i]] == side:
                 kept.append((name, windows, i))
-    columns = {
-        name: np.array([getattr(windows, name)[i] for _, windows, i in kept])
-        for name in Windows.__slots__
-    }
-    columns["embedding"] = columns["embedding"].astype(np.float16)
-    columns |= {
-        name: columns[name].astype(np.float32) for name in ("parts", "speech_s", "distance")
-    }
     Replay(
-        **columns,
+        **_columns(kept),
         condition=np.array([name for name, _, _ in kept]),
         label=np.array([clip.label for clip in dev.clips]),
         system=np.array([clip.system for clip in dev.clips]),
         source=np.array([clip.source for clip in dev.clips]),
         group=np.array(groups),
-        length_s=np.array(
-            [len(dev.samples(i)) / SAMPLE_RATE_HZ for i in range(len(dev))], np.float32
-        ),
+        length_s=_lengths_s(dev),
         held=held,
     ).write(directory / REPLAY)
     return True
+
+
+def _lengths_s(clips: DecodedClips) -> np.ndarray:
+    return np.array([len(clips.samples(i)) / SAMPLE_RATE_HZ for i in range(len(clips))], np.float32)
+
+
+def _columns(kept: list[tuple[str, Windows, int]]) -> dict[str, np.ndarray]:
+    """The fields of Windows for the windows kept, in the precision of a replay."""
+    columns = {
+        name: np.array([getattr(windows, name)[i] for _, windows, i in kept])
+        for name in Windows.__slots__
+    }
+    # bundles are downloaded: half precision is enough for a vector of unit length
+    columns["embedding"] = columns["embedding"].astype(np.float16)
+    return columns | {
+        name: columns[name].astype(np.float32) for name in ("parts", "speech_s", "distance")
+    }
 
 
 def group(clip: Clip) -> str:

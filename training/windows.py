@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -66,8 +66,8 @@ def score_windows(
 
     If `alter` is given, the audio passes that condition first.
     """
-    parts, speech_s, clip, embedded, distance = [], [], [], [], []
     unheard = np.full(encoder.width, np.nan, np.float32)
+    rows: list[_Row] = []
     for i in range(len(clips)) if chosen is None else chosen:
         samples, speech = clips.samples(i), clips.speech(i)
         hops = len(samples) // HOP_SAMPLES
@@ -75,45 +75,73 @@ def score_windows(
         if hops < BLOCK_HOPS:
             continue
         if alter is not None:
+            # of seed and clip alone: the windows of a clip do not depend on which others are scored
             samples = alter(samples, np.random.default_rng([seed, i])).astype(np.float32)
         frames = cnn.frames(cnn.start(), clip_spectra(samples, speech))
-        blocks = {
-            at // HOP_SAMPLES + BLOCK_HOPS: encoder.embed(samples[at : at + BLOCK_SAMPLES])
-            for at in speech_blocks(speech)
-        }
-        judged = {
-            at: (score, vector, index.search(vector, 1)) for at, (vector, score) in blocks.items()
-        }
+        blocks = _blocks(samples, speech, encoder, index)
         for end in range(BLOCK_HOPS, hops + 1, 2):
             window = slice(max(0, end - WINDOW_HOPS) * _FRAMES, end * _FRAMES)
             seconds = (speech[window] >= SPEECH_THRESHOLD).sum() * SPEECH_SAMPLES / SAMPLE_RATE_HZ
             if seconds < SPEECH_S[0]:
                 continue
             score = float(cnn.score(frames[None, window], speech[None, window])[0])
-            window_blocks = [
-                block for at, block in judged.items() if end - WINDOW_HOPS + BLOCK_HOPS <= at <= end
+            inside = [
+                block for at, block in blocks.items() if end - WINDOW_HOPS + BLOCK_HOPS <= at <= end
             ]
-            values = [
-                (own, found.margin, 1 - found.neighbours[0].similarity)
-                for own, _, found in window_blocks
-            ]
-            own, margin, far = np.mean(values, axis=0) if window_blocks else (np.nan,) * 3
-            parts.append([score, own, margin])
-            speech_s.append(seconds)
-            clip.append(i)
-            embedded.append(
-                np.mean([vector for _, vector, _ in window_blocks], axis=0)
-                if window_blocks
-                else unheard
-            )
-            distance.append(far)
-    shape = len(clip), encoder.width
+            rows.append(_row(i, seconds, score, inside, unheard))
+    return _columns(rows, encoder.width)
+
+
+class _Block(NamedTuple):
+    """An encoded block: the encoder's own score, the retrieval's and the distance to references."""
+
+    own: float
+    margin: float
+    distance: float
+    vector: np.ndarray
+
+
+class _Row(NamedTuple):
+    """The fields of Windows for one window."""
+
+    parts: list[float]
+    speech_s: float
+    clip: int
+    embedding: np.ndarray
+    distance: float
+
+
+def _blocks(
+    samples: np.ndarray, speech: np.ndarray, encoder: Encoder, index: ReferenceIndex
+) -> dict[int, _Block]:
+    """The blocks of speech by the hop at which they end."""
+    blocks = {}
+    for at in speech_blocks(speech):
+        vector, own = encoder.embed(samples[at : at + BLOCK_SAMPLES])
+        found = index.search(vector, 1)
+        blocks[at // HOP_SAMPLES + BLOCK_HOPS] = _Block(
+            own, found.margin, 1 - found.neighbours[0].similarity, vector
+        )
+    return blocks
+
+
+def _row(
+    clip: int, speech_s: float, score: float, blocks: list[_Block], unheard: np.ndarray
+) -> _Row:
+    if not blocks:
+        return _Row([score, np.nan, np.nan], speech_s, clip, unheard, np.nan)
+    own, margin, distance = np.mean([block[:3] for block in blocks], axis=0)
+    vector = np.mean([block.vector for block in blocks], axis=0)
+    return _Row([score, own, margin], speech_s, clip, vector, distance)
+
+
+def _columns(rows: list[_Row], width: int) -> Windows:
     return Windows(
-        np.array(parts).reshape(-1, 3),
-        np.array(speech_s),
-        np.array(clip, int),
-        np.array(embedded, np.float32).reshape(shape),
-        np.array(distance),
+        np.array([row.parts for row in rows]).reshape(-1, 3),
+        np.array([row.speech_s for row in rows]),
+        np.array([row.clip for row in rows], int),
+        np.array([row.embedding for row in rows], np.float32).reshape(len(rows), width),
+        np.array([row.distance for row in rows]),
     )
 
 

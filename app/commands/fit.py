@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from app.options.fitting import SHIPPED
 from app.settings import load
@@ -12,8 +14,8 @@ from evaluation.training_figures import draw_training
 from generative.presentation import channel_of
 from radd.errors import ConfigError
 from radd.resources import resource
-from training.baselines.fit import fit_baseline
-from training.config import STAGES
+from training.baselines.fit import BaselineJob, fit_baseline
+from training.config import STAGES, TrainingConfig
 from training.selection import Selection
 
 
@@ -27,32 +29,17 @@ def fit(arguments: argparse.Namespace) -> None:
     channel = channel_of(recipe, arguments.noise)
     selection = Selection.read(arguments.licences, arguments.exclude)
     if arguments.model == SHIPPED:
-        from training.fit import fit as fit_shipped  # it loads PyTorch
-
-        fit_shipped(
-            arguments.data,
-            selection,
-            out,
-            arguments.work,
-            recipe,
-            channel,
-            draw_training,
-            arguments.jobs,
-            arguments.start,
-            PROVED,
-            arguments.stage,
-        )
+        _fit_shipped(arguments, selection, out, recipe, channel)
     else:
         if arguments.start or arguments.stage:
             raise ConfigError(
                 f"--start and --stage apply to the model {SHIPPED} only; omit them for "
                 f"{arguments.model}"
             )
-        fit_baseline(
+        job = BaselineJob(
             arguments.model,
             arguments.data,
             selection,
-            out,
             arguments.work,
             recipe,
             channel,
@@ -60,9 +47,34 @@ def fit(arguments: argparse.Namespace) -> None:
             settings.gate,
             arguments.jobs,
         )
+        fit_baseline(job, out)
     if arguments.stage not in (None, STAGES[-1]):
         return
     print(
         f"{out} is ready; measure it with evaluate.py, then: train.py card --bundle {out} "
         "--metrics ..."
+    )
+
+
+def _fit_shipped(
+    arguments: argparse.Namespace,
+    selection: Selection,
+    out: Path,
+    recipe: TrainingConfig,
+    channel: Callable,
+) -> None:
+    from training.fit import fit as fit_shipped  # it loads PyTorch
+
+    fit_shipped(
+        arguments.data,
+        selection,
+        out,
+        arguments.work,
+        recipe,
+        channel,
+        draw_training,
+        arguments.jobs,
+        arguments.start,
+        PROVED,
+        arguments.stage,
     )

@@ -46,18 +46,19 @@ def score(args: argparse.Namespace) -> None:
     settings, bundle = here.settings, here.bundle()
     in_order = ENGINES[args.engine].in_order
     manifest, overlay = read_manifest(bundle), read_overlay(_overlay_url(args, here), bundle)
-    detector = (
-        f"{manifest['name']} {manifest['version']}, {settings.gate}, {settings.model.neighbours} "
-        "neighbours"
-    )
-    if overlay:
-        detector += f", overlay version {overlay.version}"
     hearing = ChannelCondition(args.condition, args.seconds)
-    if hearing != ChannelCondition():
-        detector += f", {hearing}"
     choice = ChannelChoice(args.use_channel, args.track)
-    if choice != ChannelChoice():
-        detector += f", {choice}"
+    detector = ", ".join(
+        [
+            f"{manifest['name']} {manifest['version']}",
+            f"{settings.gate}",
+            f"{settings.model.neighbours} neighbours",
+            *([f"overlay version {overlay.version}"] if overlay else []),
+            # left out where they are the default: runs made before they existed can be resumed
+            *([f"{hearing}"] if hearing != ChannelCondition() else []),
+            *([f"{choice}"] if choice != ChannelChoice() else []),
+        ]
+    )
     prepare = partial(_scorer, here, bundle, sound, overlay, hearing, choice)
     scored = score_trials(
         trials,
@@ -67,19 +68,18 @@ def score(args: argparse.Namespace) -> None:
         lambda batches: in_order(prepare, batches, args.jobs),
         Progress("scored"),
     )
-    unreadable = len(trials) - len(scored.trials)
+    _warn_of_unreadable(len(trials) - len(scored.trials), len(trials), args.out)
+    name = f"{manifest['name']} on {args.protocol.stem}"
+    write_results(scored, args, name, overlay_record(overlay) | asdict(hearing))
+
+
+def _warn_of_unreadable(unreadable: int, trials: int, out: Path) -> None:
     if unreadable:
         print(
-            f"warning: {unreadable} of {len(trials)} trials could not be read and are excluded: "
-            f"{args.out / 'unreadable.csv'}",
+            f"warning: {unreadable} of {trials} trials could not be read and are excluded: "
+            f"{out / 'unreadable.csv'}",
             file=sys.stderr,
         )
-    write_results(
-        scored,
-        args,
-        f"{manifest['name']} on {args.protocol.stem}",
-        overlay_record(overlay) | asdict(hearing),
-    )
 
 
 def _scorer(

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -36,8 +37,7 @@ from radd.trials import UNKNOWN
 from radd.types import HOP_SAMPLES
 from radd.window_detector import WindowModel
 from training.baselines.classical_features import features
-from training.baselines.fit import Learned
-from training.config import TrainingConfig
+from training.baselines.fit import BaselineTask, Learned
 
 WINDOW_HOPS, STRIDE_HOPS = 31, 4
 FOLDS = 4
@@ -62,70 +62,77 @@ ESTIMATORS: dict[str, tuple[Callable, dict[str, list]]] = {
 }
 
 
-def learn(
-    name: str,
-    clips: DecodedClips,
-    channel: Callable,
-    recipe: TrainingConfig,
-    work: Path,
-    making: Path,
-    workers: int,
-) -> Learned:
+def learn(task: BaselineTask) -> Learned:
     """Like training.baselines.fit.BaselineLearner; also writes TABLE, the importance of each
     feature.
     """
-    shown = _features(clips, channel, recipe.seed, work.parent / FEATURES, workers)
-    rows, bonafide = (
-        shown.reshape(-1, shown.shape[2]),
-        np.repeat([c.label == "bonafide" for c in clips.clips], 2),
+    name, seed = task.name, task.recipe.seed
+    shown = _features(task.clips, task.channel, seed, task.work.parent / FEATURES, task.workers)
+    # two rows for each clip, unchanged and after the channel: both in the group of the clip
+    rows = shown.reshape(-1, shown.shape[2])
+    bonafide = np.repeat([c.label == "bonafide" for c in task.clips.clips], 2)
+    groups = np.repeat(unrelated(task.clips.clips), 2)
+    pipeline, best = _tuned(name, seed, rows, bonafide, groups)
+    claims = _claims(pipeline, rows, bonafide, groups, seed)
+    for folds, rate in claims.items():
+        print(f"{name}: EER {100 * rate:.1f} % over folds {folds}", flush=True)
+    fold = next(GroupKFold(FOLDS).split(rows, bonafide, groups))
+    importances = _importances(pipeline, rows, bonafide, fold, seed)
+    _write_table(task.making / TABLE, importances)
+    pipeline.fit(rows, bonafide)
+    export(pipeline, rows[:: max(1, len(rows) // 500)], task.making / NETWORK)
+    model = WindowModel(
+        "classical", asdict(Classical()), WINDOW_HOPS, STRIDE_HOPS, (), parameters(pipeline)
     )
-    groups = np.repeat(unrelated(clips.clips), 2)
-    make, grid = ESTIMATORS[name]
-    pipeline = make_pipeline(StandardScaler(), make(recipe.seed))
-    last = pipeline.steps[-1][0]
+    measured = {
+        f"EER over folds {folds}, %": round(100 * rate, 1) for folds, rate in claims.items()
+    }
+    return Learned(
+        model,
+        best | measured | {"windows": len(rows)},
+        {name: mean for name, (mean, _) in importances.items()},
+    )
+
+
+def _tuned(
+    name: str, seed: int, rows: np.ndarray, bonafide: np.ndarray, groups: np.ndarray
+) -> tuple[Pipeline, dict[str, Any]]:
+    """The untrained pipeline with the best parameters of its grid, and these by name.
+
+    Raises ConfigError for fewer groups than folds.
+    """
     if len(set(groups)) < FOLDS:
         raise ConfigError(
             f"the training set has {len(set(groups))} groups of clips without a common source or "
             f"speaker; {FOLDS} are needed to tune a model; add corpora"
         )
-    grouped = GroupKFold(FOLDS)
+    make, grid = ESTIMATORS[name]
+    pipeline = make_pipeline(StandardScaler(), make(seed))
+    last = pipeline.steps[-1][0]
     search = GridSearchCV(
         pipeline,
         {f"{last}__{key}": values for key, values in grid.items()},
         scoring="roc_auc",
-        cv=grouped,
+        cv=GroupKFold(FOLDS),
         refit=False,
     )
     search.fit(rows, bonafide, groups=groups)
     pipeline.set_params(**search.best_params_)
-    claims = {
-        "grouped by source and speaker": _eer(pipeline, rows, bonafide, grouped, groups),
-        "drawn at random, which leaks": _eer(
-            pipeline, rows, bonafide, KFold(FOLDS, shuffle=True, random_state=recipe.seed)
-        ),
-    }
-    for folds, rate in claims.items():
-        print(f"{name}: EER {100 * rate:.1f} % over folds {folds}", flush=True)
-    importances = _importances(
-        pipeline, rows, bonafide, next(grouped.split(rows, bonafide, groups)), recipe.seed
-    )
-    _write_table(making / TABLE, importances)
-    pipeline.fit(rows, bonafide)
-    export(pipeline, rows[:: max(1, len(rows) // 500)], making / NETWORK)
-    model = WindowModel(
-        "classical", asdict(Classical()), WINDOW_HOPS, STRIDE_HOPS, (), parameters(pipeline)
-    )
-    description = {
+    return pipeline, {
         key.removeprefix(f"{last}__"): value for key, value in search.best_params_.items()
     }
-    description |= {
-        f"EER over folds {folds}, %": round(100 * rate, 1) for folds, rate in claims.items()
+
+
+def _claims(
+    pipeline: Pipeline, rows: np.ndarray, bonafide: np.ndarray, groups: np.ndarray, seed: int
+) -> dict[str, float]:
+    """The EER over grouped folds, and over random ones to show what leakage would claim."""
+    return {
+        "grouped by source and speaker": _eer(pipeline, rows, bonafide, GroupKFold(FOLDS), groups),
+        "drawn at random, which leaks": _eer(
+            pipeline, rows, bonafide, KFold(FOLDS, shuffle=True, random_state=seed)
+        ),
     }
-    return Learned(
-        model,
-        description | {"windows": len(rows)},
-        {name: mean for name, (mean, _) in importances.items()},
-    )
 
 
 def _features(
@@ -256,7 +263,14 @@ def export(pipeline: Pipeline, rows: np.ndarray, path: Path) -> None:
             options=options,
             target_opset={"": 18, "ai.onnx.ml": 3},
         )
-    graph, given = network.graph, network.graph.output[1].name
+    _append_score(network.graph, is_forest)
+    onnx.save(network, path)
+    _check(path, network.graph.input[0].name, pipeline, rows)
+
+
+def _append_score(graph: onnx.GraphProto, is_forest: bool) -> None:
+    """Replace the outputs of both classes by one score."""
+    given = graph.output[1].name
     if is_forest:
         floor = numpy_helper.from_array(np.array(LEAST_SHARE, np.float32), "least_share")
         ceiling = numpy_helper.from_array(np.array(1 - LEAST_SHARE, np.float32), "most_share")
@@ -276,8 +290,10 @@ def export(pipeline: Pipeline, rows: np.ndarray, path: Path) -> None:
     graph.node.append(helper.make_node("MatMul", [given, "sides"], ["score"]))
     del graph.output[:]
     graph.output.append(helper.make_tensor_value_info("score", onnx.TensorProto.FLOAT, [None, 1]))
-    onnx.save(network, path)
-    actual = OnnxModel(path).run(**{graph.input[0].name: rows.astype(np.float32)})[0][:, 0]
+
+
+def _check(path: Path, given: str, pipeline: Pipeline, rows: np.ndarray) -> None:
+    actual = OnnxModel(path).run(**{given: rows.astype(np.float32)})[0][:, 0]
     expected = _scores(pipeline, rows)
     away, spread = np.abs(actual - expected).max(), expected.std()
     if away > TOLERANCE * spread:

@@ -8,7 +8,7 @@ import hashlib
 import importlib
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -44,58 +44,72 @@ class Learned(NamedTuple):
     """of named features, if it has any, for a figure"""
 
 
+@dataclass(frozen=True, slots=True)
+class BaselineTask:
+    """What a model learns from, and where it works."""
+
+    name: str
+    """one of MODELS"""
+    clips: DecodedClips
+    """the training set"""
+    channel: Callable
+    """the condition that clips pass in training"""
+    recipe: TrainingConfig
+    work: Path
+    """belongs to this model, these clips and this configuration; its parent folder to all models of
+    these
+    """
+    making: Path
+    """where the network goes"""
+    workers: int
+
+
 class BaselineLearner(Protocol):
     """The function `learn` of a module in MODELS."""
 
-    def __call__(
-        self,
-        name: str,
-        clips: DecodedClips,
-        channel: Callable,
-        recipe: TrainingConfig,
-        work: Path,
-        making: Path,
-        workers: int,
-    ) -> Learned:
+    def __call__(self, task: BaselineTask) -> Learned:
         """Train on the training set; write the network as NETWORK, and tables if there are any, to
-        `making`.
+        `task.making`.
 
-        `channel` is the condition that clips pass in training. `work` belongs to this model, these
-        clips and this configuration; its parent folder to all models of these. Losses are stored
-        there as in training.losses. Equal seeds give equal bytes.
+        Losses are stored in `task.work` as in training.losses. Equal seeds give equal bytes.
         """
         ...
 
 
-def fit_baseline(
-    name: str,
-    data: list[Path],
-    selection: Selection,
-    out: Path,
-    work: Path,
-    recipe: TrainingConfig,
-    channel: Callable,
-    draw: Callable,
-    gate: GateSettings,
-    jobs: int,
-) -> None:
-    """Make the bundle `out` of the model `name`, one of MODELS, from the training and development
-    sets of the corpora `data`.
+@dataclass(frozen=True, slots=True)
+class BaselineJob:
+    """The command to train a model for comparison."""
 
-    `draw` makes the figures, like evaluation.training_figures. Raises ConfigError like
-    training.fit.
-    """
+    name: str
+    """one of MODELS"""
+    data: list[Path]
+    """corpora with a training and a development set"""
+    selection: Selection
+    work: Path
+    recipe: TrainingConfig
+    channel: Callable
+    draw: Callable
+    """makes the figures, like evaluation.training_figures"""
+    gate: GateSettings
+    jobs: int
+
+
+def fit_baseline(job: BaselineJob, out: Path) -> None:
+    """Make the bundle `out`. Raises ConfigError like training.fit."""
     refuse_other(out)
-    learn = _learner(name)
+    learn = _learner(job.name)
     train, dev = (
-        decoded(data, side, selection, work, jobs, recipe.factors) for side in ("train", "dev")
+        decoded(job.data, side, job.selection, job.work, job.jobs, job.recipe.factors)
+        for side in ("train", "dev")
     )
-    mine = work / _digest(train, recipe, channel) / name
+    mine = job.work / _digest(train, job.recipe, job.channel) / job.name
     making = mine / "bundle"
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True)
-    learned = learn(name, train, channel, recipe, mine, making, max(1, jobs - 1))
-    _seal(name, train, dev, learned, making, recipe, channel, draw, gate, selection.licences)
+    # one core is left for the training itself, which the workers feed
+    workers = max(1, job.jobs - 1)
+    learned = learn(BaselineTask(job.name, train, job.channel, job.recipe, mine, making, workers))
+    _seal(job, train, dev, learned, making)
     replace_bundle(making, out)
     for line in train.unreadable + dev.unreadable:
         print(f"left out, cannot be read: {line}")
@@ -127,24 +141,16 @@ def _digest(clips: DecodedClips, recipe: TrainingConfig, channel: Callable) -> s
 
 
 def _seal(
-    name: str,
-    train: DecodedClips,
-    dev: DecodedClips,
-    learned: Learned,
-    making: Path,
-    recipe: TrainingConfig,
-    channel: Callable,
-    draw: Callable,
-    gate: GateSettings,
-    licences: str,
+    job: BaselineJob, train: DecodedClips, dev: DecodedClips, learned: Learned, making: Path
 ) -> None:
     """Add calibration, figures, card and manifest to the network in `making`."""
+    name, recipe = job.name, job.recipe
     network = WindowNetwork(making / NETWORK, learned.model)
-    detector = WindowDetector(name, network, learned.model, UNCALIBRATED, gate)
-    windows = [score_windows(dev, detector, alter, recipe.seed) for alter in (None, channel)]
+    detector = WindowDetector(name, network, learned.model, UNCALIBRATED, job.gate)
+    windows = [score_windows(dev, detector, alter, recipe.seed) for alter in (None, job.channel)]
     calibration = calibrate(join(windows), dev)
     losses = read_losses(making.parent / LOSSES)
-    draw(
+    job.draw(
         making.parent,
         {name: losses} if losses else {},
         *clip_llrs(windows[0], calibration, dev),
@@ -152,7 +158,7 @@ def _seal(
     )
     for figure in making.parent.glob("*.svg"):
         shutil.copy(figure, making)
-    training = describe_data(train, dev, recipe, 0, licences)
+    training = describe_data(train, dev, recipe, 0, job.selection.licences)
     training |= {
         "model": name,
         "recipe": {"model": name, "seed": recipe.seed, **learned.description},

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
 from torch import nn
 
-from radd.dataset import DecodedClips
-from training.baselines.fit import Learned
+from training.baselines.fit import BaselineTask, Learned
 from training.baselines.torch_learning import learn_windows
-from training.config import TrainingConfig
 
 WINDOW_HOPS, STRIDE_HOPS = 15, 8  # 1.92 s, every second; 31 hops, a clip of 4 s, hold three
 WIDTHS = 1, 16, 32, 64, 128
@@ -30,16 +25,6 @@ def network(shape: tuple[int, ...]) -> nn.Module:
     return nn.Sequential(*layers)
 
 
-def learn(
-    name: str,
-    clips: DecodedClips,
-    channel: Callable,
-    recipe: TrainingConfig,
-    work: Path,
-    making: Path,
-    workers: int,
-) -> Learned:
+def learn(task: BaselineTask) -> Learned:
     """Like training.baselines.fit.BaselineLearner."""
-    return learn_windows(
-        network, "log_mel", WINDOW_HOPS, STRIDE_HOPS, clips, channel, recipe, work, making, workers
-    )
+    return learn_windows(network, "log_mel", WINDOW_HOPS, STRIDE_HOPS, task)

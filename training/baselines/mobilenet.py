@@ -8,22 +8,18 @@ projects that use this design.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 
 import keras
 import numpy as np
 
 from radd.bundle import NETWORK
-from radd.dataset import DecodedClips
 from radd.errors import ConfigError
 from radd.front_ends.pictures import Pictures
 from radd.window_detector import WindowModel
-from training.baselines.fit import Learned
+from training.baselines.fit import BaselineTask, Learned
 from training.baselines.keras_loop import descend, seeded
 from training.batches import Batches
-from training.config import TrainingConfig
 from training.losses import LOSSES
 from training.tensorflow_export import export_onnx
 
@@ -35,23 +31,18 @@ RATE = 1e-3
 SURE = 1 - 1e-6  # the highest confidence, so that its log odds are finite
 
 
-def learn(
-    name: str,
-    clips: DecodedClips,
-    channel: Callable,
-    recipe: TrainingConfig,
-    work: Path,
-    making: Path,
-    workers: int,
-) -> Learned:
-    """Train and export; initial weights from `recipe.imagenet`, else random.
+def learn(task: BaselineTask) -> Learned:
+    """Train and export; initial weights from `imagenet` of the recipe, else random.
 
     Raises ConfigError if that file is missing or does not match.
     """
+    recipe = task.recipe
     seeded(recipe.seed)
     front, steps = Pictures(), max(1, round(recipe.steps * STEPS_SHARE))
     network = one_picture(front.pixels, recipe.imagenet)
-    batches = Batches(clips, channel, BATCH, front.pixels * front.step_samples, recipe.seed)
+    batches = Batches(
+        task.clips, task.channel, BATCH, front.pixels * front.step_samples, recipe.seed
+    )
     labelled = (
         (np.stack([front.picture(samples) for samples in batch.samples]), 1 - batch.bonafide)
         for batch in (batches[step] for step in range(steps))
@@ -63,9 +54,9 @@ def learn(
         steps,
         RATE,
         recipe.weight_decay,
-        work / LOSSES,
+        task.work / LOSSES,
     )
-    export_onnx(vote(network, front), making / NETWORK)
+    export_onnx(vote(network, front), task.making / NETWORK)
     model = WindowModel(
         "pictures", asdict(front), WINDOW_HOPS, STRIDE_HOPS, (), network.count_params()
     )

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
 from torch import nn
 
-from radd.dataset import DecodedClips
-from training.baselines.fit import Learned
+from training.baselines.fit import BaselineTask, Learned
 from training.baselines.torch_learning import learn_windows
-from training.config import TrainingConfig
 
 WINDOW_HOPS, STRIDE_HOPS = 8, 4  # 1.024 s, every half second
 WIDTHS, KERNEL, POOL, DENSE = (1, 16, 32, 64), 15, 8, 128
@@ -40,16 +35,6 @@ def network(shape: tuple[int, ...]) -> nn.Module:
     return nn.Sequential(*layers)
 
 
-def learn(
-    name: str,
-    clips: DecodedClips,
-    channel: Callable,
-    recipe: TrainingConfig,
-    work: Path,
-    making: Path,
-    workers: int,
-) -> Learned:
+def learn(task: BaselineTask) -> Learned:
     """Like training.baselines.fit.BaselineLearner."""
-    return learn_windows(
-        network, "waveform", WINDOW_HOPS, STRIDE_HOPS, clips, channel, recipe, work, making, workers
-    )
+    return learn_windows(network, "waveform", WINDOW_HOPS, STRIDE_HOPS, task)

@@ -7,7 +7,6 @@ target is the label, half the teacher's score of the same audio.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,7 +14,6 @@ import keras
 import numpy as np
 
 from radd.bundle import NETWORK, load_detector
-from radd.dataset import DecodedClips
 from radd.detector import ModelSettings
 from radd.encoder import SPEECH_THRESHOLD
 from radd.front_ends.log_bands import LogBands
@@ -24,7 +22,7 @@ from radd.inference import AUTO, file_for
 from radd.resources import resource
 from radd.types import HOP_SAMPLES
 from radd.window_detector import WindowModel
-from training.baselines.fit import Learned
+from training.baselines.fit import BaselineTask, Learned
 from training.baselines.keras_loop import descend, seeded
 from training.config import TrainingConfig
 from training.distillation import DistillationSet, prepare
@@ -53,39 +51,22 @@ SCALE = 1 / 3  # normalised log powers have a deviation of about 3
 MASK = 1 / 6  # of the bands, at most, that are masked per example (SpecAugment, Park et al. 2019)
 
 
-def learn(
-    name: str,
-    clips: DecodedClips,
-    channel: Callable,
-    recipe: TrainingConfig,
-    work: Path,
-    making: Path,
-    workers: int,
-) -> Learned:
+def learn(task: BaselineTask) -> Learned:
     """Score with the teacher, train, and export for ONNX Runtime and for LiteRT in single precision
     and 8 bits.
     """
-    front = LogBands()
+    front, recipe = LogBands(), task.recipe
     asked = ModelSettings(str(TEACHER), 1, 0, 0, AUTO)
     teacher = load_detector(TEACHER, asked, GateSettings(SPEECH_THRESHOLD, 0.25, -100, -20, 100))
-    examples = prepare(
-        clips,
-        channel,
-        teacher,
-        front,
-        LESSONS_A_STEP * recipe.steps,
-        recipe.seed,
-        work / "lessons",
-        workers,
-    )
-    student = train(examples, front, recipe, work / LOSSES)
-    export_onnx(student, making / NETWORK)
-    export_litert(student, file_for(making / NETWORK, "litert"))
+    examples = prepare(task, teacher, front, LESSONS_A_STEP * recipe.steps)
+    student = train(examples, front, recipe, task.work / LOSSES)
+    export_onnx(student, task.making / NETWORK)
+    export_litert(student, file_for(task.making / NETWORK, "litert"))
     windows = DistillationSteps(
         examples, front.shape(WINDOW_HOPS * HOP_SAMPLES)[0], recipe, masked=False
     )
     inputs = np.concatenate([windows[step][0] for step in range(-(-HEARD // recipe.batch))])
-    export_int8(student, file_for(making / NETWORK, "litert-int8"), inputs)
+    export_int8(student, file_for(task.making / NETWORK, "litert-int8"), inputs)
     model = WindowModel(
         "log_bands", asdict(front), WINDOW_HOPS, STRIDE_HOPS, (), student.count_params()
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,13 +13,11 @@ from torch import nn
 from torch.nn import functional
 
 from radd.bundle import NETWORK
-from radd.dataset import DecodedClips
 from radd.front_ends import FRONT_ENDS
 from radd.types import HOP_SAMPLES
 from radd.window_detector import WindowModel
-from training.baselines.fit import Learned
+from training.baselines.fit import BaselineTask, Learned
 from training.batches import Batches
-from training.config import TrainingConfig
 from training.export import export_network
 from training.learn import TrainingPlan, learn
 
@@ -67,12 +65,7 @@ def learn_windows(
     front_end: str,
     window_hops: int,
     stride_hops: int,
-    clips: DecodedClips,
-    channel: Callable,
-    recipe: TrainingConfig,
-    work: Path,
-    making: Path,
-    workers: int,
+    task: BaselineTask,
 ) -> Learned:
     """Train and export the network that `make` builds for rows of a shape.
 
@@ -81,6 +74,7 @@ def learn_windows(
     """
     front = FRONT_ENDS[front_end]()
     shape = front.shape(window_hops * HOP_SAMPLES)
+    recipe = task.recipe
     torch.manual_seed(recipe.seed)
     network = make(shape)
     plan = TrainingPlan(
@@ -91,21 +85,32 @@ def learn_windows(
         recipe.weight_decay,
         recipe.seed,
     )
-    batches = ShownBatches(Batches(clips, channel, plan.batch, plan.crop_samples, plan.seed), front)
-    network = learn(network, weighted_cross_entropy, batches, plan, work, workers).cpu()
-    example = torch.randn(3, *shape, generator=torch.Generator().manual_seed(0))
-    export_network(
-        network, (example,), ["rows"], ["logits"], {"rows": {0: "batch"}}, making / NETWORK
-    )
+    crops = Batches(task.clips, task.channel, plan.batch, plan.crop_samples, plan.seed)
+    network = learn(
+        network,
+        weighted_cross_entropy,
+        ShownBatches(crops, front),
+        plan,
+        task.work,
+        task.workers,
+    ).cpu()
+    _export(network, shape, task.making / NETWORK)
     count = sum(p.numel() for p in network.parameters())
-    description = {
+    model = WindowModel(front_end, asdict(front), window_hops, stride_hops, LABELS, count)
+    return Learned(model, _description(plan, model))
+
+
+def _export(network: nn.Module, shape: tuple[int, ...], path: Path) -> None:
+    example = torch.randn(3, *shape, generator=torch.Generator().manual_seed(0))
+    export_network(network, (example,), ["rows"], ["logits"], {"rows": {0: "batch"}}, path)
+
+
+def _description(plan: TrainingPlan, model: WindowModel) -> dict[str, Any]:
+    return {
         "steps": plan.steps,
         "batch": plan.batch,
         "rate": plan.learning_rate,
         "weight_decay": plan.weight_decay,
-        "front end": front_end,
-        "window, hops of 128 ms": window_hops,
+        "front end": model.front_end,
+        "window, hops of 128 ms": model.window_hops,
     }
-    return Learned(
-        WindowModel(front_end, asdict(front), window_hops, stride_hops, LABELS, count), description
-    )

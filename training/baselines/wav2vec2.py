@@ -6,19 +6,15 @@ The encoder is the compact one of this project, or any from the hub or a directo
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from torch import Tensor, nn
 
-from radd.dataset import DecodedClips
 from radd.errors import ConfigError
 from radd.types import SAMPLE_RATE_HZ
-from training.baselines.fit import Learned
+from training.baselines.fit import BaselineTask, Learned
 from training.baselines.torch_learning import learn_windows
 from training.batches import Batches
-from training.config import TrainingConfig
 from training.networks.encoder import BlockEncoder
 from training.networks.pretrain import first_encoder
 
@@ -46,20 +42,13 @@ class LinearHead(nn.Module):
         return self.out(self.encoder.hidden(samples).mean(1))
 
 
-def learn(
-    name: str,
-    clips: DecodedClips,
-    channel: Callable,
-    recipe: TrainingConfig,
-    work: Path,
-    making: Path,
-    workers: int,
-) -> Learned:
+def learn(task: BaselineTask) -> Learned:
     """Like training.baselines.fit.BaselineLearner.
 
     Raises ConfigError for a frozen encoder that was never trained, ModelError for one that is
     unavailable.
     """
+    recipe = task.recipe
     has_learned = bool(recipe.encoder or recipe.pretrain_steps)
     if recipe.encoder_frozen and not has_learned:
         raise ConfigError(
@@ -69,9 +58,11 @@ def learn(
 
     def network(_: tuple[int, ...]) -> LinearHead:
         batches = Batches(
-            clips, channel, recipe.batch, int(recipe.crop_s * SAMPLE_RATE_HZ), recipe.seed
+            task.clips, task.channel, recipe.batch, int(recipe.crop_s * SAMPLE_RATE_HZ), recipe.seed
         )
-        return LinearHead(first_encoder(recipe, batches, work, workers), recipe.encoder_frozen)
+        return LinearHead(
+            first_encoder(recipe, batches, task.work, task.workers), recipe.encoder_frozen
+        )
 
     rate = min(recipe.rate, FINE_RATE) if has_learned and not recipe.encoder_frozen else recipe.rate
     learned = learn_windows(
@@ -79,12 +70,7 @@ def learn(
         "waveform",
         WINDOW_HOPS,
         STRIDE_HOPS,
-        clips,
-        channel,
-        replace(recipe, rate=rate),
-        work,
-        making,
-        workers,
+        replace(task, recipe=replace(recipe, rate=rate)),
     )
     description = {
         "encoder": recipe.encoder or "compact",

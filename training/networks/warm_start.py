@@ -57,10 +57,32 @@ def block_encoder(bundle: Path) -> BlockEncoder:
 
 
 def _fill_encoder(encoder: BlockEncoder, model: onnx.ModelProto) -> None:
-    """Copy every weight of the speech model. The export kept the names of biases and of few
-    weights.
-    """
+    """Copy every weight of the speech model."""
     initializers = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
+    held = _held(model, initializers)
+    speech_model = encoder.speech_model
+    scale, shift = _first_norm(model, initializers)
+    norm = "feature_extractor.conv_layers.0.layer_norm"
+    _set(speech_model.get_parameter(f"{norm}.weight"), scale[:, 0])
+    _set(speech_model.get_parameter(f"{norm}.bias"), shift[:, 0])
+    position = speech_model.get_submodule("encoder.pos_conv_embed.conv")
+    # a weight norm splits it
+    position.weight = torch.tensor(held["speech_model.encoder.pos_conv_embed.conv.weight"])
+    others = (
+        "parametrizations",
+        "conv_layers.0.layer_norm",
+        "masked_spec_embed",
+        "encoder.layer_norm",
+    )  # set or unused
+    for name, parameter in speech_model.named_parameters():
+        if not any(part in name for part in others):
+            _set(parameter, held[f"speech_model.{name}"])
+
+
+def _held(model: onnx.ModelProto, initializers: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The weights by the encoder's names. The export kept the names of biases and of few weights;
+    the weight beside a named bias has its layer's name.
+    """
     held = {
         name.removeprefix(_HELD): value
         for name, value in initializers.items()
@@ -81,6 +103,13 @@ def _fill_encoder(encoder: BlockEncoder, model: onnx.ModelProto) -> None:
             held[named[0].replace(".bias", ".weight")] = weight[0]
         elif named and node.op_type == "Conv":
             held[named[0].replace(".bias", ".weight")] = initializers[node.input[1]]
+    return held
+
+
+def _first_norm(
+    model: onnx.ModelProto, initializers: dict[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scale and shift of the norm after the first convolution, told by their shape."""
     (scale,), (shift,) = (
         [
             initializers[n.input[1]]
@@ -91,23 +120,7 @@ def _fill_encoder(encoder: BlockEncoder, model: onnx.ModelProto) -> None:
         ]
         for kind in ("Mul", "Add")
     )
-    speech_model = encoder.speech_model
-    norm = "feature_extractor.conv_layers.0.layer_norm"
-    _set(speech_model.get_parameter(f"{norm}.weight"), scale[:, 0])
-    _set(speech_model.get_parameter(f"{norm}.bias"), shift[:, 0])
-    position = speech_model.get_submodule("encoder.pos_conv_embed.conv")
-    position.weight = torch.tensor(
-        held["speech_model.encoder.pos_conv_embed.conv.weight"]
-    )  # a weight norm splits it
-    others = (
-        "parametrizations",
-        "conv_layers.0.layer_norm",
-        "masked_spec_embed",
-        "encoder.layer_norm",
-    )  # set or unused
-    for name, parameter in speech_model.named_parameters():
-        if not any(part in name for part in others):
-            _set(parameter, held[f"speech_model.{name}"])
+    return scale, shift
 
 
 def _fill(network: SpectralNetwork, frames: onnx.ModelProto, score: onnx.ModelProto) -> None:

@@ -31,6 +31,16 @@ def index(name, table_name, *columns):
 
 
 def upgrade():
+    # a table comes after those that its foreign keys name
+    create_streams()
+    create_clips()
+    create_alerts()
+    create_evidence()
+    create_gaps()
+    create_timeline()
+
+
+def create_streams():
     table(
         "streams",
         sa.Column("id", sa.String(36), primary_key=True),
@@ -51,6 +61,9 @@ def upgrade():
         sa.Column("gaps", sa.Integer),
     )
     index("ix_streams_started", "streams", "started_utc")
+
+
+def create_clips():
     table(
         "clips",
         sa.Column("sha256", sa.String(64), primary_key=True),
@@ -62,6 +75,9 @@ def upgrade():
         sa.Column("flac", Sound),
     )
     index("ix_clips_state_stored", "clips", "state", "stored_utc", "size_bytes")
+
+
+def create_alerts():
     table(
         "alerts",
         sa.Column("id", sa.String(36), primary_key=True),
@@ -92,6 +108,9 @@ def upgrade():
     index("ix_alerts_review", "alerts", "review", "began_utc")
     index("ix_alerts_stream", "alerts", "stream_id", "began_samples")
     index("ix_alerts_clip", "alerts", "clip_sha256")
+
+
+def create_evidence():
     table(
         "evidence",
         sa.Column(
@@ -103,6 +122,9 @@ def upgrade():
         sa.Column("trace", LongText, nullable=False),
         sa.Column("neighbours", LongText, nullable=False),
     )
+
+
+def create_gaps():
     table(
         "gaps",
         sa.Column(
@@ -115,6 +137,9 @@ def upgrade():
         sa.Column("end_samples", sa.BigInteger, nullable=False),
         sa.Column("cause", sa.Text, nullable=False),
     )
+
+
+def create_timeline():
     table(
         "timeline",
         sa.Column(

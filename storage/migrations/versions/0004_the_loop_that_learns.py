@@ -29,6 +29,13 @@ def has_distance():
 def upgrade():
     if not has_distance():
         op.add_column("timeline", sa.Column("distance", sa.Double))
+    create_leases()
+    create_retrainings()
+    create_decisions()
+    create_drift()
+
+
+def create_leases():
     op.create_table(
         "leases",
         sa.Column("name", sa.String(32), primary_key=True),
@@ -37,6 +44,9 @@ def upgrade():
         if_not_exists=True,
         **MYSQL,
     )
+
+
+def create_retrainings():
     op.create_table(
         "retrainings",
         sa.Column("id", sa.String(36), primary_key=True),
@@ -52,6 +62,9 @@ def upgrade():
         if_not_exists=True,
         **MYSQL,
     )
+
+
+def create_decisions():
     op.create_table(
         "decisions",
         sa.Column("id", sa.String(36), primary_key=True),
@@ -65,6 +78,9 @@ def upgrade():
         if_not_exists=True,
         **MYSQL,
     )
+
+
+def create_drift():
     op.create_table(
         "drift",
         sa.Column(
