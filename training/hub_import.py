@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -149,14 +150,13 @@ def import_model(
     dev = decoded(data, "dev", Selection(), work, jobs, {}) if data else None
     model, front_end = _model(named)
     parameters = _counted(named, model)
-    names: dict[int, str] = model.config.id2label
+    names: Mapping[Any, str] = model.config.id2label or {}
     classes = classes_of(named, names, labels)
     making = _empty(out.with_name(out.name + ".making"))
     _export(TwoLabels(front_end, model, classes).eval(), making / NETWORK)
     described = WindowModel("waveform", {"rms": 0.0}, WINDOW_HOPS, STRIDE_HOPS, LABELS, parameters)
     network = WindowNetwork(making / NETWORK, described)
-    detector = WindowDetector(named, network, described, UNCALIBRATED, gate)
-    calibration = UNCALIBRATED if dev is None else _calibrated(detector, dev)
+    calibration = _calibrated(WindowDetector(named, network, described, UNCALIBRATED, gate), dev)
     origin = {
         "imported": named,
         "kind": model.config.model_type,
@@ -170,8 +170,8 @@ def import_model(
     shutil.rmtree(making)
 
 
-def _calibrated(detector: WindowDetector, dev: DecodedClips) -> Calibration:
-    return calibrate(score_windows(dev, detector, None, 0), dev)
+def _calibrated(detector: WindowDetector, dev: DecodedClips | None) -> Calibration:
+    return UNCALIBRATED if dev is None else calibrate(score_windows(dev, detector, None, 0), dev)
 
 
 def _counted(named: str, model: nn.Module) -> int:
