@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, BackgroundTasks, Path, Query, Request, Response
+from pydantic import BeforeValidator
 
 from console.auth import require
 from console.http_errors import Refused
@@ -36,8 +38,20 @@ Id = Annotated[str, Path(pattern="^[0-9a-f-]{36}$", description="id of an alert 
 Limit = Annotated[int, Query(ge=1, le=200)]
 After = Annotated[str | None, Query(max_length=200, description="`next` of the previous page")]
 Stream = Annotated[str | None, Query(max_length=36, description="id of a stream")]
+DATE = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def _dated(text: object) -> object:
+    """What begins with a date: numbers would be taken for seconds since 1970."""
+    if isinstance(text, str) and not DATE.match(text):
+        raise ValueError("expected a time such as 2026-03-01T12:00:00Z")
+    return text
+
+
 Since = Annotated[
-    datetime | None, Query(description="began at this time or later; UTC unless it has a zone")
+    datetime | None,
+    BeforeValidator(_dated),
+    Query(description="began at this time or later; UTC unless it has a zone"),
 ]
 log = logging.getLogger(__name__)
 Enrol = Callable[[Reviews, Encoder], dict[str, int | str]]

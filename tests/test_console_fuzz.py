@@ -50,7 +50,6 @@ def test_every_answer_is_one_that_the_openapi_describes(client, tried):
         told.content_type_conformance,
         told.response_headers_conformance,
         told.response_schema_conformance,
-        told.negative_data_rejection,
     ]
 
     with get_client(client.app) as session:
@@ -62,7 +61,10 @@ def test_every_answer_is_one_that_the_openapi_describes(client, tried):
         def ask(case):
             tried()
             answer = case.call(session=session, base_url="http://localhost", app=client.app)
-            case.validate_response(answer, checks=checks)
+            # what is no string in a form is sent as its text, which is a file like any other
+            is_form = case.media_type == "multipart/form-data"
+            rejects = [] if is_form else [told.negative_data_rejection]
+            case.validate_response(answer, checks=[*checks, *rejects])
 
         ask()
 

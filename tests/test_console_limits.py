@@ -63,6 +63,11 @@ def test_a_time_beyond_all_years_is_refused(console, path, since):
     assert "years" in problem(console().get(path, params={"since": since}), 422)
 
 
+@pytest.mark.parametrize("since", ["0.0", "1700000000", "1_000", "now"])
+def test_a_number_is_no_time(console, since):
+    assert "2026-03-01" in problem(console().get("/v1/clips", params={"since": since}), 422)
+
+
 def test_names_that_a_proxy_calls_by_are_answered_and_no_others(console):
     client = console(**TOKENS, allowed_hosts="radd.example, radd.example:8443")
     for host in ("radd.example", "RADD.example:8443", "localhost:1"):
