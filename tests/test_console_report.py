@@ -85,6 +85,7 @@ def test_an_hour_is_told_second_by_second_and_nothing_unmeasured_has_a_number():
         confidence=confidence,
         reason="no speech in it",
         llr=None,
+        moved_llr=None,
         p_spoof=None,
         duration_s=3600.0,
         segments=quiet,
