@@ -7,6 +7,7 @@ pytest_plugins = [
     "fixtures_microphone",
     "fixtures_detector",
     "fixtures_left_out",
+    "fixtures_signals",
     "fixtures_scores",
     "fixtures_mariadb",
     "fixtures_storage",
