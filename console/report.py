@@ -57,17 +57,15 @@ class Paper(FPDF):
     def say(
         self, text: str, size: float = 10, colour: tuple[int, int, int] = INK, indent: float = 0
     ) -> None:
-        """Add a paragraph."""
+        """Add a paragraph. It stays on one page."""
         self.write_in(size, colour)
+        width, line, words = WIDTH_MM - indent, size * 0.53, self.printable(text)
+        height = self.multi_cell(width, line, words, align="L", dry_run=True, output="HEIGHT")
+        if self.will_page_break(height):
+            self.add_page()
+            self.write_in(size, colour)
         self.set_x(MARGIN_MM + indent)
-        self.multi_cell(
-            WIDTH_MM - indent,
-            size * 0.53,
-            self.printable(text),
-            align="L",
-            new_x=XPos.LMARGIN,
-            new_y=YPos.NEXT,
-        )
+        self.multi_cell(width, line, words, align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
 
     def head(self, text: str) -> None:
         """Add a heading."""

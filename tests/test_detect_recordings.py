@@ -93,4 +93,4 @@ def test_a_stream_that_is_closed_is_no_bug(command, fake, closed, source, code):
     command.prefix = ["sh", "-c", f'exec "$@" {closed}', "sh"]
     done = command.run("--no-store", "--source", source)
     assert done.returncode == code and "Traceback" not in done.stderr
-    assert source == "a.wav" or "stdin is closed" in done.stderr
+    assert source == "a.wav" or "stdin ended after 0 bytes" in done.stderr

@@ -258,13 +258,13 @@ class LabelHistory(RuleBasedStateMachine):
                 assert self.learnt(sha256), "what is agreed is in the index once it was learnt"
 
     def expected(self, id):
-        votes = list(self.said[id].values())
+        votes = [label for label in self.said[id].values() if label != "withdrawn"]
         lead = votes.count("fake") - votes.count("real")
         if abs(lead) >= self.quorum:
             return "fake" if lead > 0 else "real"
         if "fake" in votes and "real" in votes:
             return "conflict"
-        return "unsure" if votes and set(votes) == {"unsure"} else "pending"
+        return "unsure" if set(votes) == {"unsure"} else "pending"
 
     def learnt(self, sha256):
         return {row["label"] for row in references(self.settings.url, sha256)}
