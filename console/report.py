@@ -60,8 +60,8 @@ class Paper(FPDF):
         """Add a paragraph. It stays on one page."""
         self.write_in(size, colour)
         width, line, words = WIDTH_MM - indent, size * 0.53, self.printable(text)
-        height = self.multi_cell(width, line, words, align="L", dry_run=True, output="HEIGHT")
-        if self.will_page_break(height):
+        lines = self.multi_cell(width, line, words, align="L", dry_run=True, output="LINES")
+        if isinstance(lines, list) and self.will_page_break(line * len(lines)):
             self.add_page()
             self.write_in(size, colour)
         self.set_x(MARGIN_MM + indent)
