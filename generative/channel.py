@@ -221,6 +221,12 @@ _DISTURBANCES: list[tuple[float, Effect]] = [
 ]
 
 
+def drawn(choices: list[tuple[float, Effect]], rng: np.random.Generator) -> Effect:
+    """One of the effects, each as likely as its weight before it says."""
+    weights = np.array([weight for weight, _ in choices])
+    return choices[rng.choice(len(choices), p=weights / weights.sum())][1]
+
+
 class Channel:
     """Random chains of conditions; recorded rooms and noises are added if a directory of them is
     given.
@@ -288,8 +294,7 @@ class Channel:
         out = samples
         for probability, choices in self._plain if rng.random() < PLAIN else self._chain:
             if rng.random() < probability:
-                weights = np.array([w for w, _ in choices])
-                out = choices[rng.choice(len(choices), p=weights / weights.sum())][1](out, rng)
+                out = drawn(choices, rng)(out, rng)
         return out.astype(np.float32)
 
     def room(self, samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -15,6 +15,7 @@ from generative.channel import (
     Channel,
     Effect,
     colored_noise,
+    drawn,
     equaliser,
     fit_length,
     mix_noise,
@@ -97,7 +98,7 @@ class Presentation:
         if way < NARROW:
             sound = self._call(sound, rng)
         elif way < NARROW + WIDE:
-            sound = _drawn(WIDE_CODECS, rng)(sound, rng)
+            sound = drawn(WIDE_CODECS, rng)(sound, rng)
         elif way < NARROW + WIDE + ROOM:
             sound = mix_noise(
                 self._channel.room(sound, rng),
@@ -115,8 +116,8 @@ class Presentation:
         sound = _sometimes(0.25, _background_hiss, sound, rng)
         sound = _sometimes(0.1, self._channel.room, sound, rng)
         sound = _sometimes(0.8, telephone_band, sound, rng)
-        sound = _drawn(NARROW_CODECS, rng)(sound, rng)
-        return _drawn(NARROW_CODECS, rng)(sound, rng) if rng.random() < TANDEM else sound
+        sound = drawn(NARROW_CODECS, rng)(sound, rng)
+        return drawn(NARROW_CODECS, rng)(sound, rng) if rng.random() < TANDEM else sound
 
 
 def _background_hiss(sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -127,8 +128,3 @@ def _sometimes(
     probability: float, effect: Callable, sound: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
     return effect(sound, rng) if rng.random() < probability else sound
-
-
-def _drawn(choices: list[tuple[float, Effect]], rng: np.random.Generator) -> Effect:
-    weights = np.array([weight for weight, _ in choices])
-    return choices[rng.choice(len(choices), p=weights / weights.sum())][1]

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from functools import cache as cache_result
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from radd.bundle import sha256
 from radd.dataset import DecodedClips
 from radd.encoder import BLOCK_SAMPLES, speech_blocks
 from radd.onnx import OnnxModel
@@ -52,14 +54,18 @@ def block_features(
     `cache` keeps what was computed, so a run that was killed goes on from there.
     """
     names = "\n".join(f"{clip.path} {clip.utt}" for clip in clips.clips)
-    key = f"{backbone.stat().st_size} {copied} {seed}\n{names}"
+    key = f"{sha256(backbone)} {copied} {seed}\n{names}"
     folder = cache / hashlib.sha256(key.encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
+
+    @cache_result
+    def open_backbone() -> OnnxModel:  # once in each worker process
+        return OnnxModel(backbone)
 
     def compute(first: int) -> Path:
         shard = folder / f"{first:07}.npz"
         if not shard.is_file():
-            network = OnnxModel(backbone)
+            network = open_backbone()
             rows = [
                 _clip_rows(clips, i, network, channel, copied, seed)
                 for i in range(first, min(first + SHARD_CLIPS, len(clips)))

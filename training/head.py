@@ -28,14 +28,14 @@ SHRINKAGE = 0.1  # of the covariance towards a round one (Ledoit and Wolf 2004)
 class HeadPlan:
     """How long and how hard a head learns."""
 
-    epochs: float = 12.0
+    epochs: float
+    seeds: int
+    """heads that judge together"""
     batch: int = 256
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
     smoothing: float = 0.03
     """of the labels, which come from page names: a few are wrong"""
-    seeds: int = 3
-    """heads that judge together"""
 
 
 class Head(nn.Module):
