@@ -13,21 +13,13 @@ from radd.types import Verdict
 
 # share of measured seconds that sound like a person, above which a recording is "partly" synthetic
 PARTLY = 0.15
-STEPS = ((3, "hardly any"), (10, "weak"), (100, "moderate"), (math.inf, "strong"))
-"""upper bounds of the likelihood ratio for each word for the strength of evidence"""
 NEXT_TO_NOTHING = 0.05  # nats
 WORDS = json.loads(Path(__file__).with_name("web").joinpath("words.json").read_text("utf-8"))
 """what the pages read too"""
 VERDICTS = {verdict: str(WORDS["verdicts"][verdict.value]) for verdict in Verdict}
-CANNOT_SAY = (
-    "RADD compares the audio with voices and synthesis systems from its training. It does not tell "
-    "who speaks, when or where the recording was made, or whether words of a real person were cut "
-    "out, rearranged or taken out of context.",
-    "The likelihood ratio says how much better one explanation fits than the other. It does not "
-    "include how likely each was beforehand: the reader must add that. The probabilities use the "
-    "configured prior, which is equal odds by default.",
-    "A second without a number could not be measured; it is evidence for neither side.",
-)
+FINDINGS = WORDS["findings"]
+"""sentences about a recording, with the named values in braces"""
+CANNOT_SAY: list[str] = WORDS["cannot_say"]
 
 
 def in_words(
@@ -39,24 +31,30 @@ def in_words(
 ) -> tuple[str, str]:
     """A headline and its interpretation, in sentences."""
     if llr is None:
-        return VERDICTS[verdict], f"Nothing could be measured: {reason}."
+        return VERDICTS[verdict], FINDINGS["nothing"].format(reason=reason)
     factor = math.exp(min(abs(llr), 20))
-    strength = next(word for below, word in STEPS if factor < below)
-    sides = "a synthetic voice", "a person"
-    side, other = sides if llr < 0 else sides[::-1]
-    many = f"{factor:,.0f}" if factor >= 10 else f"{factor:.1f}"
-    whole = (
-        f"Over the whole recording there is {strength} evidence for {side}: this sound is about "
-        f"{many} times as likely from {side} as from {other}. It is a reason to look, not a proof."
+    sides = FINDINGS["sides"]
+    side, other = ("spoof", "bonafide") if llr < 0 else ("bonafide", "spoof")
+    whole = FINDINGS["whole"].format(
+        strength=_strength(factor),
+        side=sides[side],
+        other=sides[other],
+        many=f"{factor:,.0f}" if factor >= 10 else f"{factor:.1f}",
     )
     people = sum(one.verdict is Verdict.BONAFIDE for one in segments)
     if alerts and people > PARTLY * sum(one.p_spoof is not None for one in segments):
-        parts = ", ".join(f"{clock(span.began)} to {clock(span.ended)}" for span in alerts)
-        return (
-            "Partly synthetic",
-            f"A synthetic voice is heard from {parts}; elsewhere a person. {whole}",
+        parts = ", ".join(
+            FINDINGS["span"].format(began=clock(span.began), ended=clock(span.ended))
+            for span in alerts
         )
+        return FINDINGS["partly"], FINDINGS["parts"].format(parts=parts, whole=whole)
     return VERDICTS[verdict], whole
+
+
+def _strength(factor: float) -> str:
+    """The word for evidence with this likelihood ratio; the last step has no upper bound."""
+    steps = FINDINGS["strengths"]
+    return next(str(word) for below, word in steps if below is None or factor < below)
 
 
 def confirmed_in_words(moved_llr: float | None) -> str:
