@@ -6,7 +6,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from retraining.enrolment import enrol
+from retraining.confirmed_clips import index_confirmed
 from retraining.loop import eligible_clips
 from retraining.promotion import promote_by_name, rollback_to_previous
 
@@ -16,7 +16,7 @@ class RetrainingActions:
 
     eligible_clips = staticmethod(eligible_clips)
     promote = staticmethod(promote_by_name)
-    enrol = staticmethod(enrol)
+    index_confirmed = staticmethod(index_confirmed)
     rollback = staticmethod(rollback_to_previous)
 
     @staticmethod

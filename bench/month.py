@@ -39,7 +39,7 @@ from radd.metrics import eer_of_sorted
 from radd.overlay import OverlaidIndex
 from radd.registry import in_use, version_of
 from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, Alert, AlertState, AudioChunk
-from retraining.enrolment import enrol
+from retraining.confirmed_clips import index_confirmed
 from retraining.loop import retrain
 from retraining.refit import judging
 from storage.journal import Journal, StreamInfo
@@ -200,7 +200,7 @@ class World:
                 answer = Label.REAL if call.family == "real" else Label.FAKE
                 reviews.label([row["id"]], answer, "the protocol", "")
                 self.reviewed[call.family] += len(call.clips)
-            enrol(reviews, load_known_voices(self.champion)[0])
+            index_confirmed(reviews, load_known_voices(self.champion)[0])
 
     def learn(self, day: int) -> None:
         with Learning(self.settings.storage.url) as store:

@@ -125,9 +125,9 @@ def make_app(parts: Parts) -> FastAPI:
     )
     app.include_router(live.routes(reader, judge, meters))
     app.include_router(
-        reviewing.routes(reader, reviews, parts.learning.enrol, judge, champion, meters)
+        reviewing.routes(reader, reviews, parts.learning.index_confirmed, judge, champion, meters)
     )
-    app.include_router(reviewers.routes(reviews, parts.learning.enrol, champion))
+    app.include_router(reviewers.routes(reviews, parts.learning.index_confirmed, champion))
     app.include_router(model_routes.routes(learning, champion, reader))
     _add_state(app, champion, reader, meters)
     _add_session(app, keys)

@@ -61,7 +61,7 @@ class LearningActions(Protocol):
         """
         ...
 
-    def enrol(self, reviews: Reviews, encoder: Encoder) -> dict[str, int | str]:
+    def index_confirmed(self, reviews: Reviews, encoder: Encoder) -> dict[str, int | str]:
         """Add agreed clips to the index of an encoder: the number of blocks of each, or what is in
         the way.
         """

@@ -9,7 +9,7 @@ from fastapi import APIRouter, BackgroundTasks, Query, Request
 
 from console.auth import require
 from console.keys import ADMIN
-from console.reviewing import REFUSALS, Enrol, remember
+from console.reviewing import REFUSALS, IndexConfirmed, remember
 from console.schemas import Given, Reviewer, ReviewerWork, Undone, UndoWish
 from radd.hot_swap import HotSwapDetector
 from storage.review import Reviews
@@ -18,7 +18,9 @@ from storage.undo import undo, work_of
 Name = Annotated[str, Query(min_length=1, max_length=200, description="of the reviewer")]
 
 
-def routes(reviews: Reviews, enrol: Enrol, champion: HotSwapDetector) -> APIRouter:
+def routes(
+    reviews: Reviews, index_confirmed: IndexConfirmed, champion: HotSwapDetector
+) -> APIRouter:
     router = APIRouter(prefix="/v1/reviewers", tags=["reviewers"], responses=REFUSALS)
 
     @router.get("")
@@ -52,7 +54,7 @@ def routes(reviews: Reviews, enrol: Enrol, champion: HotSwapDetector) -> APIRout
         by = request.scope["reviewer"] or wish.person
         undone = undo(reviews, wish.reviewer, by, wish.reason)
         if encoder := champion.now.encoder:
-            after.add_task(remember, enrol, reviews, encoder)
+            after.add_task(remember, index_confirmed, reviews, encoder)
         return Undone(**undone)
 
     return router

@@ -54,7 +54,7 @@ Since = Annotated[
     Query(description="began at this time or later; UTC unless it has a zone"),
 ]
 log = logging.getLogger(__name__)
-Enrol = Callable[[Reviews, Encoder], dict[str, int | str]]
+IndexConfirmed = Callable[[Reviews, Encoder], dict[str, int | str]]
 """adds agreed clips to an encoder's index: the number of blocks of each, or what is in the way"""
 REFUSALS: dict[int | str, dict[str, Any]] = {
     code: {"model": Problem} for code in (400, 401, 403, 404, 422, 429, 503)
@@ -64,7 +64,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 def routes(
     reader: Reader,
     reviews: Reviews,
-    enrol: Enrol,
+    index_confirmed: IndexConfirmed,
     judge: Predictor,
     champion: HotSwapDetector,
     meters: Metrics,
@@ -154,16 +154,16 @@ def routes(
         outcome = reviews.label([id], answer.label, reviewer, answer.reason)
         meters.labels.labels(answer.label.value).inc()
         if encoder := champion.now.encoder:
-            after.add_task(remember, enrol, reviews, encoder)
+            after.add_task(remember, index_confirmed, reviews, encoder)
         return Outcome(review=outcome[id])
 
     return router
 
 
-def remember(enrol: Enrol, reviews: Reviews, encoder: Encoder) -> None:
+def remember(index_confirmed: IndexConfirmed, reviews: Reviews, encoder: Encoder) -> None:
     """Add agreed clips to the index; problems are logged, and tried again with the next label."""
     try:
-        learnt = enrol(reviews, encoder)
+        learnt = index_confirmed(reviews, encoder)
         refusals = [
             f"{sha256}: {result}" for sha256, result in learnt.items() if isinstance(result, str)
         ]

@@ -19,7 +19,7 @@ from fixtures_storage import SumEncoder, alert, rows, score, stream_info
 from radd.errors import ConfigError, StorageError, StorageUnreachable
 from radd.index import Reference
 from radd.types import AlertState, Compared, Gap
-from retraining.enrolment import enrol
+from retraining.confirmed_clips import index_confirmed
 from storage import tables
 from storage.database import ALEMBIC, Database, parse_url
 from storage.journal import Journal
@@ -225,7 +225,7 @@ def test_migrations_go_down_and_up_on_a_filled_database(settings, by_hand, open_
         learning.decide("refuse", "r1", "radd 1", "default", "worse on the telephone")
     with Reviews(settings.url, 1) as reviews:
         reviews.label([opened.id], Label.FAKE, "ann", "")
-        assert list(enrol(reviews, SumEncoder()).values()) == [0], "noise is no speech"
+        assert list(index_confirmed(reviews, SumEncoder()).values()) == [0], "noise is no speech"
     assert all(rows(settings.url, table) for table in tables.METADATA.sorted_tables)
     by_hand("downgrade", settings.url, "base")
     with pytest.raises(StorageError), open_database(settings.url).transaction() as connection:

@@ -37,7 +37,7 @@ from radd.errors import ConfigError
 from radd.files import load_speech
 from radd.flac import clip_sha256, flac_bytes
 from radd.types import Gap, Sample
-from retraining.enrolment import enrol
+from retraining.confirmed_clips import index_confirmed
 from storage import tables
 from storage.clip_archive import export_clips
 from storage.database import Database
@@ -243,7 +243,7 @@ class LabelHistory(RuleBasedStateMachine):
         with Reviews(self.settings.url, self.quorum) as reviews:
             told = reviews.label([id], label, name, "")
             if learn:
-                enrol(reviews, SumEncoder())
+                index_confirmed(reviews, SumEncoder())
         self.count[id] += self.said[id].get(name) != label
         self.said[id][name] = label
         assert told == {id: self.expected(id)}
@@ -251,8 +251,8 @@ class LabelHistory(RuleBasedStateMachine):
     @rule()
     def learn(self):
         with Reviews(self.settings.url, self.quorum) as reviews:
-            enrol(reviews, SumEncoder())
-            assert enrol(reviews, SumEncoder()) == {}, "learning twice learns nothing"
+            index_confirmed(reviews, SumEncoder())
+            assert index_confirmed(reviews, SumEncoder()) == {}, "learning twice learns nothing"
         for id, sha256 in zip(self.ids, self.sha256s, strict=True):
             if self.expected(id) in ("fake", "real"):
                 assert self.learnt(sha256), "what is agreed is in the index once it was learnt"
@@ -311,9 +311,9 @@ def test_a_confirmed_clip_is_in_the_index_until_minds_change(settings, reviews, 
     heard = flagged(clip=spoken)
     keep(settings, heard, source="call 7")
     sha256 = clip_sha256(heard.clip)
-    assert enrol(reviews, encoder) == {}
+    assert index_confirmed(reviews, encoder) == {}
     reviews.label([heard.id], Label.FAKE, "ann", "sounds metallic")
-    ((learnt, blocks),) = enrol(reviews, encoder).items()
+    ((learnt, blocks),) = index_confirmed(reviews, encoder).items()
     assert learnt == sha256 and blocks > 3
     with OverlayStore(settings.url, encoder.id) as store:
         overlay = store.read()
@@ -327,7 +327,7 @@ def test_a_confirmed_clip_is_in_the_index_until_minds_change(settings, reviews, 
         assert one(settings.url, tables.alerts, id=heard.id)["review"] == "conflict"
         assert len(store.read()) == 0 and store.read().version > overlay.version
         reviews.label([heard.id], Label.REAL, "ann", "it was the line")
-        ((learnt, blocks),) = enrol(reviews, encoder).items()
+        ((learnt, blocks),) = index_confirmed(reviews, encoder).items()
         assert learnt == sha256 and {r.label for r in store.read().sides[0].references} == {
             "bonafide"
         }
@@ -341,7 +341,7 @@ def test_who_spoke_before_the_alert_is_no_fake(settings, reviews, spoken, encode
     entered = {}
     for label, side in ((Label.REAL, 0), (Label.FAKE, 1)):
         reviews.label([heard.id], label, "ann", "")
-        enrol(reviews, encoder)
+        index_confirmed(reviews, encoder)
         with OverlayStore(settings.url, encoder.id) as store:
             entered[label] = {r.start_s for r in store.read().sides[side].references}
     assert entered[Label.FAKE] == {
@@ -356,9 +356,9 @@ def test_another_encoder_learns_what_is_agreed_too(settings, reviews, spoken, en
     heard = flagged(clip=spoken)
     keep(settings, heard)
     reviews.label([heard.id], Label.FAKE, "ann", "")
-    first = enrol(reviews, encoder)
+    first = index_confirmed(reviews, encoder)
     encoder.id = "another"
-    assert enrol(reviews, encoder) == first
+    assert index_confirmed(reviews, encoder) == first
     reviews.label([heard.id], Label.UNSURE, "ann", "")
     assert (
         rows(settings.url, tables.overlay_references)
@@ -454,7 +454,7 @@ def label_forever(url, ids, acknowledged, seed, ready):
             log.write(f"p{seed} {number} {ids[which]} {label.value}\n")
             log.flush()
             ready.set()
-            enrol(reviews, encoder)
+            index_confirmed(reviews, encoder)
 
 
 def test_kill_9_while_labelling_loses_nothing_and_doubles_nothing(
@@ -484,7 +484,7 @@ def test_kill_9_while_labelling_loses_nothing_and_doubles_nothing(
         "no acknowledged label is lost"
     )
     with Reviews(settings.url, 1) as reviews:
-        enrol(reviews, encoder)
+        index_confirmed(reviews, encoder)
         for event in heard:
             sha256 = clip_sha256(event.clip)
             history = [row for row in kept if row["clip_sha256"] == sha256]

@@ -18,7 +18,7 @@ from app.settings import load
 from radd.errors import ConfigError
 from radd.files import load_speech
 from radd.flac import flac_bytes, flac_samples
-from retraining.enrolment import enrol
+from retraining.confirmed_clips import index_confirmed
 from storage import tables
 from storage.clip_archive import export_clips, import_clips
 from storage.overlay import OverlayStore, Review
@@ -158,12 +158,12 @@ def test_who_confirmed_a_clip_is_counted_for_the_bound(settings):
     with Reviews(settings.url, Quorum(1, 2)) as reviews:
         reviews.label([heard.id], Label.FAKE, "Ann", "")
         reviews.label([heard.id], Label.FAKE, "bob", "")
-        enrol(reviews, encoder)
+        index_confirmed(reviews, encoder)
         with OverlayStore(settings.url, encoder.id) as store:
             (key,) = store.read().recordings.values()
             assert key.reviewers == {person("ann"), person("bob")}
             undo(reviews, "bob", "cyn", "")
-            enrol(reviews, encoder)
+            index_confirmed(reviews, encoder)
             (key,) = store.read().recordings.values()
             assert key.reviewers == {person("ann")}
 

@@ -15,7 +15,7 @@ from radd.bundle import RADD, load_known_voices, read_manifest
 from radd.errors import ConfigError, DeviceError, silence_broken_pipe
 from radd.flac import flac_samples
 from radd.private_files import write_bytes
-from retraining.enrolment import enrol
+from retraining.confirmed_clips import index_confirmed
 from storage.clip_archive import export_clips as write_archive
 from storage.clip_archive import import_clips as read_archive
 from storage.deletion import delete as delete_for_good
@@ -105,7 +105,7 @@ def remember(reviews: Reviews, arguments: argparse.Namespace, here: Installation
         )
         return
     encoder, _, calibration = load_known_voices(bundle)
-    learnt = enrol(reviews, encoder)
+    learnt = index_confirmed(reviews, encoder)
     if learnt and not calibration.closeness:
         print(NOT_HEEDED, file=sys.stderr)
     for sha256, result in learnt.items():

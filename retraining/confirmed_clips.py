@@ -1,4 +1,4 @@
-"""Enrolment: clips with an agreed label become confirmed references of an index."""
+"""Clips with an agreed label become confirmed references of an index."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from radd.overlay import Provenance, references_in
 from storage.review import AgreedClip, Reviews
 
 
-def enrol(reviews: Reviews, encoder: Encoder) -> dict[str, int | str]:
+def index_confirmed(reviews: Reviews, encoder: Encoder) -> dict[str, int | str]:
     """Add the clips with an agreed label that this encoder's index lacks to its overlay.
 
     Returns by SHA-256 the number of blocks, or an error text. Completes what a killed run left
@@ -19,13 +19,13 @@ def enrol(reviews: Reviews, encoder: Encoder) -> dict[str, int | str]:
     for sha256 in reviews.not_in_index(encoder.id):
         try:
             clip = reviews.agreed_clip(sha256)
-            done[sha256] = 0 if clip is None else _enrol(reviews, clip, encoder)
+            done[sha256] = 0 if clip is None else _index(reviews, clip, encoder)
         except (AudioError, ConfigError) as error:
             done[sha256] = str(error)
     return done
 
 
-def _enrol(reviews: Reviews, clip: AgreedClip, encoder: Encoder) -> int:
+def _index(reviews: Reviews, clip: AgreedClip, encoder: Encoder) -> int:
     system = "-" if clip.label == "bonafide" else "unknown"
     known = Provenance(clip.label, system, clip.source, "private")
     references, vectors = references_in(flac_samples(clip.flac), encoder, known, clip.first_sample)
