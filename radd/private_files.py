@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 FILE_MODE, DIRECTORY_MODE = 0o600, 0o700  # voices are personal data: readable by their owner only
@@ -20,8 +21,14 @@ def make_directory(path: Path) -> None:
 
 
 def make_file(path: Path) -> None:
-    """Make an empty file that only its owner may read, unless it is there."""
-    os.close(opener(str(path), os.O_RDONLY | os.O_CREAT))
+    """Make an empty file that only its owner may read, unless it is there.
+
+    A file that is there is not opened: closing it would end the locks that this process has on it
+    through SQLite, and another process would then take its write-ahead log for unused.
+    """
+    with suppress(FileExistsError):
+        new = os.O_RDONLY | os.O_CREAT | os.O_EXCL
+        os.close(opener(os.path.realpath(path), new))
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -1,6 +1,8 @@
 import itertools
 import re
 import socket
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +30,14 @@ from storage.overlay import OverlayStore, Review
 from storage.review import Label, Reviews
 
 SCHEMA_SQL = Path(__file__).parent.parent / "schema.sql"
+
+
+LOOK = """
+import sqlite3, sys
+with sqlite3.connect(sys.argv[1]) as database:
+    print(*database.execute("SELECT count(*) FROM leases").fetchone())
+database.close()
+"""
 
 
 def confirm(url):
@@ -322,3 +332,19 @@ def test_a_missing_directory_is_told_as_such(tmp_path, open_database):
     with pytest.raises(StorageError, match="its directory must exist") as told:
         open_database(f"sqlite:///{tmp_path}/missing/radd.db").prepare()
     assert not isinstance(told.value, StorageUnreachable)
+
+
+def test_what_is_committed_stays_though_another_process_opened_and_closed_the_file(
+    tmp_path, open_database
+):
+    url = f"sqlite:///{tmp_path}/radd.db"
+    first, second = open_database(url), open_database(url)
+    first.prepare()
+    second.prepare()
+    look = [sys.executable, "-c", LOOK, str(tmp_path / "radd.db")]
+    for count in (1, 2):
+        with first.transaction() as connection:
+            connection.execute(tables.leases.insert().values(
+                name=f"lease {count}", holder="here", until_utc=datetime(2026, 3, 1)
+            ))  # fmt: skip
+        assert subprocess.run(look, capture_output=True, text=True).stdout == f"{count}\n"
