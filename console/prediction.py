@@ -12,7 +12,16 @@ from console.schemas import NeighbourAnswer, Prediction, Segment, Span
 from radd.clip_score import longest, mean_llr
 from radd.errors import AudioError
 from radd.hot_swap import HotSwapDetector
-from radd.types import SAMPLE_RATE_HZ, Alert, AlertState, AudioChunk, Detector, Score, seconds
+from radd.types import (
+    SAMPLE_RATE_HZ,
+    Alert,
+    AlertState,
+    AudioChunk,
+    Detector,
+    Score,
+    Verdict,
+    seconds,
+)
 from stream.decision import Decider
 from stream.monitor import Monitor
 
@@ -86,6 +95,10 @@ class Predictor:
     def p_spoof(self, llr: float | None) -> float | None:
         """Probability of a synthetic voice for an LLR, at the configured prior."""
         return None if llr is None else self._decider.p_spoof(llr)
+
+    def verdict(self, llr: float | None) -> Verdict | None:
+        """The verdict on a score; None if nothing was measured."""
+        return None if llr is None else self._decider.verdict(llr)
 
     def _segments(self, scores: list[Score], end: int) -> list[Segment]:
         """Each second has the mean LLR of the windows centred in it; the last seconds share the

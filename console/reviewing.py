@@ -78,7 +78,7 @@ def routes(
     ) -> ClipPage:
         """Alerts, newest first."""
         chosen = Chosen(kind="alert", stream_id=stream, since=_utc(since))
-        return _page(reader.alerts(chosen, "newest", limit, after))
+        return _page(reader.alerts(chosen, "newest", limit, after), judge)
 
     @router.get("/clips")
     def clips(
@@ -91,7 +91,8 @@ def routes(
         after: After = None,
     ) -> ClipPage:
         """The review queue: alerts and samples, highest review priority first."""
-        return _page(reader.alerts(Chosen(review, kind, stream, _utc(since)), order, limit, after))
+        chosen = Chosen(review, kind, stream, _utc(since))
+        return _page(reader.alerts(chosen, order, limit, after), judge)
 
     @router.get("/clips/{id}")
     def clip(id: Id) -> ClipDetails:
@@ -102,10 +103,15 @@ def routes(
         known = reader.clips_of_references([neighbour["id"] for neighbour in row["neighbours"]])
         start = row["clip_start_samples"]
         return ClipDetails(
-            clip=_clip(row),
+            clip=_clip(row, judge),
             began=seconds(row["began_samples"] - start),
             trace=[
-                TracePoint(t=seconds(end - start), llr=llr, p_spoof=judge.p_spoof(llr))
+                TracePoint(
+                    t=seconds(end - start),
+                    llr=llr,
+                    p_spoof=judge.p_spoof(llr),
+                    verdict=judge.verdict(llr),
+                )
                 for end, llr in row["trace"]
             ],
             neighbours=[
@@ -185,15 +191,18 @@ def _utc(moment: datetime | None) -> datetime | None:
         raise Refused(422, f"since = {moment}: in UTC it is outside the years 1 to 9999") from None
 
 
-def _page(found: tuple[list[Row], str | None]) -> ClipPage:
-    return ClipPage(clips=[_clip(row) for row in found[0]], next=found[1])
+def _page(found: tuple[list[Row], str | None], judge: Predictor) -> ClipPage:
+    return ClipPage(clips=[_clip(row, judge) for row in found[0]], next=found[1])
 
 
-def _clip(row: dict[str, Any]) -> ClipRow:
+def _clip(row: dict[str, Any], judge: Predictor) -> ClipRow:
     same = {name: row[name] for name in ClipRow.model_fields if name in row}
     times = {
         name: row[name] and row[name].replace(tzinfo=UTC) for name in ("began_utc", "ended_utc")
     }
     return ClipRow(
-        **same | times, duration_s=seconds(row["clip_length_samples"]), sound=row["clip_state"]
+        **same | times,
+        verdict=judge.verdict(row["min_llr"]),
+        duration_s=seconds(row["clip_length_samples"]),
+        sound=row["clip_state"],
     )

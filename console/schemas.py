@@ -160,6 +160,7 @@ class ClipRow(BaseModel):
     duration_s: float = Field(description="length of the stored audio")
     peak_p_spoof: float | None
     min_llr: float | None
+    verdict: Verdict | None = Field(description="on the lowest llr; null: not measured")
     gaps: int
     bundle: str
     sound: str = Field(description="stored, or evicted: only this row is left")
@@ -215,6 +216,7 @@ class TracePoint(BaseModel):
     t: float = Field(description="seconds into the clip, end of the scored window")
     llr: float | None = LLR
     p_spoof: float | None = P_SPOOF
+    verdict: Verdict | None = Field(description="null: not measured")
 
 
 class ClipDetails(BaseModel):

@@ -12,6 +12,7 @@ pytest_plugins = [
     "fixtures_mariadb",
     "fixtures_storage",
     "fixtures_console",
+    "fixtures_chromium",
     "fixtures_fuzz",
     "fixtures_window_bundle",
     "fixtures_watch",

@@ -2,13 +2,12 @@
 
 import html
 import re
-import shutil
 
 import numpy as np
 import pytest
+from fixtures_chromium import barriers
 from fixtures_console import BUNDLE, REVIEWER
 from fixtures_detect import wait_for
-from fixtures_patience import PATIENCE_S
 from fixtures_storage import rows, until
 from test_console_recordings import FORMS, as_file
 
@@ -23,68 +22,6 @@ pytest.importorskip(
 from console.report_text import limits
 
 PAGES = ("live", "review", "check", "models")
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory, speech):
-    """A browser whose microphone hears a person reading, over and over."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("no chromium: apt-get install chromium")
-    microphone = [
-        "--use-fake-device-for-media-stream",
-        "--use-fake-ui-for-media-stream",
-        f"--use-file-for-fake-audio-capture={speech}",
-    ]
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=path, args=["--no-sandbox", *microphone])
-        yield browser
-        browser.close()
-
-
-def barriers(page) -> list:
-    """What axe finds serious for people who cannot see or point."""
-    axe = pytest.importorskip(
-        "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
-    )
-    found = axe.Axe().run(page).response["violations"]
-    return [
-        (one["id"], one["impact"], [node["html"] for node in one["nodes"]])
-        for one in found
-        if one["impact"] in ("serious", "critical")
-    ]
-
-
-@pytest.fixture
-def page(chromium):
-    """Opens the page of a console; `troubles` has errors and every request to another place."""
-    contexts = []
-
-    def open_page(url: str, name: str = "live", **options):
-        contexts.append(chromium.new_context(permissions=["microphone"], **options))
-        page = contexts[-1].new_page()
-        page.set_default_timeout(1000 * PATIENCE_S)
-        page.troubles = []
-        page.on("pageerror", lambda error: page.troubles.append(str(error)))
-        page.on(
-            "console",
-            lambda message: message.type == "error" and page.troubles.append(message.text),
-        )
-        page.on(
-            "request",
-            lambda request: (
-                request.url.startswith(("http", "ws"))
-                and not request.url.startswith(url)
-                and page.troubles.append(request.url)
-            ),
-        )
-        page.goto(f"{url}/#/{name}")
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
 
 
 def test_an_alert_that_a_microphone_raises_is_seen_heard_labelled_and_found_in_the_database(
@@ -109,11 +46,10 @@ def test_an_alert_that_a_microphone_raises_is_seen_heard_labelled_and_found_in_t
     live.locator(".queue button").first.wait_for()
     until(lambda: live.evaluate("document.querySelector('.sound audio')?.readyState"))
     assert live.evaluate("document.querySelector('.sound audio').duration") > 5
-    live.keyboard.press("j")
+    live.keyboard.press("f")
     assert "your name" in live.locator("[role=status]", has_text="name").inner_text()
-    live.fill("input[name=reviewer]", "Ada")
-    live.locator(".card h2").first.click()
-    live.keyboard.press("j")
+    live.keyboard.type("Ada")
+    live.keyboard.press("Enter")
     live.locator("text=Entered the index").wait_for()
     (said,) = rows(mariadb_url, tables.labels)
     assert (said["label"], said["reviewer"]) == ("fake", "Ada")

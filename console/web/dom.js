@@ -1,6 +1,6 @@
 // Small words for the page: elements, requests, numbers and times as people read them.
 
-import words from "./words.json" with { type: "json" };
+import { t, words } from "./words.js";
 
 export function h(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
@@ -22,11 +22,11 @@ export async function ask(path, options = {}, kind = "json") {
     answer = await fetch(path, options);
     if (answer.ok) return await answer[kind]();
   } catch {
-    throw new Problem("The console does not answer. Is serve.py running?");
+    throw new Problem(t("all.silent"));
   }
   if (answer.status === 401) document.dispatchEvent(new Event("token-needed"));
   const told = await answer.json().catch(() => ({}));
-  throw new Problem(told.detail || `The console answered ${answer.status}.`);
+  throw new Problem(told.detail || t("all.answered", { status: answer.status }));
 }
 
 export const send = (path, body) =>
@@ -49,8 +49,11 @@ export function clock(seconds) {
     : `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")}:${rest}`;
 }
 
-export const moment = (iso) =>
-  new Date(iso).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
+// Times in the reader's zone, in the form that the browser is set to.
+export const moment = (iso) => new Date(iso).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
+export const brief = (iso) => new Date(iso).toLocaleString([], { day: "numeric", month: "short", hour: "numeric", minute: "2-digit" });
+export const dayOf = (iso) => new Date(iso).toLocaleDateString([], { dateStyle: "medium" });
+export const timeOf = (iso) => new Date(iso).toLocaleTimeString([], { timeStyle: "short" });
 
 export function fact(name, value, title) {
   return h("div", { title }, h("dt", {}, name), h("dd", {}, value));
@@ -66,11 +69,11 @@ export const tell = (text) => {
 export const short = (source) => (source.includes("/") && !source.includes("(") ? source.split("/").at(-1) : source);
 
 export const reference = (known) =>
-  known.label === "bonafide" ? "a person" : known.system === "unknown" ? "a synthetic voice" : known.system;
+  known.label === "bonafide" ? t("all.a_person") : known.system === "unknown" ? t("all.a_synthetic_voice") : known.system;
 
 // Rows of texts or nodes under a head, in a box that scrolls by itself.
 export function table(head, rows) {
-  return h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": `table: ${head.filter(Boolean).join(", ")}` }, h("table", {},
+  return h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": t("all.table", { columns: head.filter(Boolean).join(", ") }) }, h("table", {},
     h("thead", {}, h("tr", {}, ...head.map((text) => h(text ? "th" : "td", text ? { scope: "col" } : {}, text)))),
     h("tbody", {}, ...rows.map((row) => h("tr", {}, ...row.map((cell) => h("td", {}, cell instanceof Node ? cell : String(cell))))))));
 }

@@ -104,11 +104,14 @@ function line(pen, x, top, bottom, colour) {
   pen.beginPath(); pen.moveTo(x, top); pen.lineTo(x, bottom); pen.stroke();
 }
 
-// Samples as a waveform, with the score over it: trace [{t, p_spoof}], and from where the evidence counts.
+// Samples as a waveform, with the score over it: trace [{t, p_spoof, verdict}]; shaded from `began` s on, where an alert
+// began; null: there was none.
 export function waveform(canvas, samples, rate, trace, began, playhead) {
   const { pen, width, height, colour } = begin(canvas), duration = samples.length / rate, middle = height / 2;
   const x = (t) => (t / duration) * width;
-  pen.globalAlpha = 0.1; pen.fillStyle = colour("spoof"); pen.fillRect(x(began), 0, width - x(began), height);
+  if (began !== null) {
+    pen.globalAlpha = 0.1; pen.fillStyle = colour("spoof"); pen.fillRect(x(began), 0, width - x(began), height);
+  }
   pen.globalAlpha = 0.55; pen.fillStyle = colour("none");
   let loudest = 0.02;
   for (const sample of samples) loudest = Math.max(loudest, Math.abs(sample));
@@ -123,7 +126,7 @@ export function waveform(canvas, samples, rate, trace, began, playhead) {
   let before = null;
   for (const point of trace) {
     if (point.p_spoof != null && before?.p_spoof != null) {
-      pen.strokeStyle = colour(point.p_spoof >= 0.9 ? "spoof" : point.p_spoof >= 0.5 ? "suspect" : "bonafide");
+      pen.strokeStyle = colour(colourOf(point.verdict));
       pen.beginPath();
       pen.moveTo(x(before.t), 3 + (1 - before.p_spoof) * (height - 6));
       pen.lineTo(x(point.t), 3 + (1 - point.p_spoof) * (height - 6));
