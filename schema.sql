@@ -24,7 +24,11 @@ CREATE TABLE streams (
   judged         INT,                               -- of these, how many have a number
   alerts         INT,
   gaps           INT,
-  KEY ix_streams_started (started_utc)
+  call_id        VARCHAR(255),                      -- as the sender names the call; NULL: not a call
+  track          VARCHAR(255),                      -- of the call, such as inbound
+  call_details   TEXT,                              -- JSON object: what [calls] keep names; deleted like clips
+  KEY ix_streams_started (started_utc),
+  KEY ix_streams_call (call_id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
 -- The audio of alerts, each clip once. When the quota evicts a clip, its row stays, without audio.
@@ -206,8 +210,20 @@ CREATE TABLE shadows (
   CONSTRAINT fk_shadows_stream FOREIGN KEY (stream_id) REFERENCES streams (id) ON DELETE CASCADE
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
+-- Commands of operators to a running stream, which its daemon carries out.
+CREATE TABLE stream_commands (
+  id        VARCHAR(36) NOT NULL PRIMARY KEY,  -- UUID
+  stream_id VARCHAR(36) NOT NULL,
+  action    VARCHAR(16) NOT NULL,              -- pause, resume or stop
+  given_by  TEXT NOT NULL,                     -- reviewer or role
+  given_utc DATETIME(3) NOT NULL,
+  done_utc  DATETIME(3),                       -- NULL: not carried out yet
+  KEY ix_stream_commands_stream (stream_id, done_utc),
+  CONSTRAINT fk_stream_commands_stream FOREIGN KEY (stream_id) REFERENCES streams (id) ON DELETE CASCADE
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
 -- The newest applied migration.
 CREATE TABLE alembic_version (
   version_num VARCHAR(32) NOT NULL PRIMARY KEY
 );
-INSERT INTO alembic_version VALUES ('0005');
+INSERT INTO alembic_version VALUES ('0006');

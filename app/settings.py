@@ -24,6 +24,7 @@ from radd.resources import resource
 from storage.journal import StorageSettings
 from storage.review import Quorum, ReviewSettings
 from stream.alerts import AlertSettings
+from stream.calls.settings import CallSettings
 from stream.capture.portaudio import CaptureSettings
 from stream.decision import DecisionSettings
 from stream.engine import EngineSettings
@@ -38,6 +39,7 @@ class Settings:
     """One attribute per section of config.toml."""
 
     capture: CaptureSettings
+    calls: CallSettings
     model: ModelSettings
     gate: GateSettings
     engine: EngineSettings

@@ -36,8 +36,9 @@ from radd.types import HOP_SAMPLES, AudioChunk, Detector, Score, Verdict, second
 from stream.ending import Ending
 from stream.event_journal import NoJournal
 from stream.monitor import Monitor
+from stream.run_counts import resident_mb
 from stream.run_stream import Stream
-from stream.runtime import Run, RunSettings, resident_mb
+from stream.runtime import Run, RunSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -7,8 +7,8 @@ reason, and its number is None.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
@@ -296,6 +296,19 @@ class Detector(Scorer[S], Protocol[S]):
     def name(self) -> str:
         """The bundle name and version for display."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The call and the track that a stream belongs to: the attribute `call` of a call's Source."""
+
+    id: str
+    """as the sender names it; the same for all tracks of a call"""
+    track: str
+    """such as inbound, outbound, or 1"""
+    details: Mapping[str, str] = field(default_factory=dict)
+    """what the sender says of the call, such as the caller's number; only what [calls] keep
+    names"""
 
 
 class Source(Protocol):

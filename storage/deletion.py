@@ -18,6 +18,7 @@ from storage.tables import (
     labels,
     overlay_references,
     shadows,
+    stream_commands,
     streams,
     timeline,
 )
@@ -65,8 +66,9 @@ def delete(
             removed["seconds"] += connection.execute(
                 timeline.delete().where(timeline.c.stream_id == id)
             ).rowcount
-            for told in (gaps, drift, shadows):
+            for told in (gaps, drift, shadows, stream_commands):
                 connection.execute(told.delete().where(told.c.stream_id == id))
+            connection.execute(streams.update().where(streams.c.id == id).values(call_details=None))
             over = streams.c.id == id, streams.c.state != "running"
             removed["streams"] += connection.execute(streams.delete().where(*over)).rowcount
     return removed

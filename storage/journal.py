@@ -94,7 +94,7 @@ class Journal:
         self._settings = settings
         self._clock = clock or WallClock()
         self._books = {info.id: Book(info) for info in streams}
-        self._live_rows = min(ROWS_TOGETHER, -(-len(streams) // STREAMS_A_SECOND))
+        self._forgotten: set[str] = set()
         self._spool = Spool(settings.spool_directory, settings.spool_quota_mb * MEGABYTE)
         retention = Retention(
             settings.clip_quota_mb * MEGABYTE,
@@ -130,6 +130,11 @@ class Journal:
         self._delivery.close(self._settings.flush_s)
         self._spool.__exit__()
 
+    def begin(self, info: StreamInfo) -> None:
+        """A stream begins while the journal is open."""
+        book = self._books[info.id] = Book(info)
+        book.entry = self._keep(EntryKind.STREAM, stream_record(info), live=True) or ""
+
     def end(self, stream: str, interrupted: bool) -> None:
         """The stream with this id has ended and gets no more rows. Has no effect the second
         time.
@@ -142,8 +147,18 @@ class Journal:
         ended = moment(book.info, book.totals["length_samples"])
         state = {"state": "interrupted" if interrupted else "ended", "ended_utc": ended}
         self._keep(
-            EntryKind.STREAM, stream_record(book.info) | book.totals | state, name=book.entry
+            EntryKind.STREAM,
+            stream_record(book.info) | book.totals | state,
+            name=book.entry or None,
         )
+
+    def forget(self, stream: str) -> None:
+        """Keep nothing in memory of a stream that has ended; of the last one, only that."""
+        self._forgotten.add(stream)
+        for each in sorted(self._forgotten):
+            if len(self._books) > 1:
+                del self._books[each]
+                self._forgotten.remove(each)
 
     def write(self, event: Event, stream: str | None = None) -> None:
         """Store one event; an alert is durable on return.
@@ -153,6 +168,9 @@ class Journal:
         """
         if step := self._clock.step():
             self._reanchor(step)
+        if isinstance(event, Alert) and event.state is AlertState.INTERRUPTED:
+            self._settle(event.id)
+            return
         book = self._books[stream or next(iter(self._books))]
         totals = book.totals
         totals["length_samples"] = max(totals["length_samples"], event.end)
@@ -161,7 +179,8 @@ class Journal:
             totals["judged"] += event.llr is not None
             book.timeline.push(event)
             live = event.latency_ms is not None  # somebody may be watching
-            if len(book.timeline) >= (self._live_rows if live else ROWS_TOGETHER):
+            live_rows = min(ROWS_TOGETHER, -(-len(self._books) // STREAMS_A_SECOND))
+            if len(book.timeline) >= (live_rows if live else ROWS_TOGETHER):
                 self._keep_rows(book)
         elif isinstance(event, Gap):
             totals["gaps"] += 1
@@ -174,8 +193,6 @@ class Journal:
             self._keep(
                 EntryKind.ROWS, {"stream_id": book.info.id, "shadows": [book.shadows.add(event)]}
             )
-        elif isinstance(event, Alert) and event.state is AlertState.INTERRUPTED:
-            self._settle(event.id)
         elif isinstance(event, Alert):
             self._keep_alert(book, event)
 
@@ -250,9 +267,9 @@ class Journal:
 
     def _loss(self, what: str, alert: dict[str, Any], cause: str) -> tuple[str, Lost]:
         """Reported by the stream of the alert, or by another one if that has ended."""
-        stream = alert.get("stream_id")
-        stream = stream if stream in self._books else next(iter(self._books))
-        end = self._books[stream].totals["length_samples"]
+        stream = alert.get("stream_id", "")
+        stream = stream if stream in self._books else next(iter(self._books), stream)
+        end = self._books[stream].totals["length_samples"] if stream in self._books else 0
         return stream, Lost(end, what, alert.get("id"), cause)
 
     def _recover(self, entry: Entry) -> Alert | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import uuid
 from dataclasses import asdict, dataclass
@@ -12,10 +13,11 @@ import numpy as np
 
 from radd.errors import AudioError
 from radd.flac import flac_samples
-from radd.types import Alert, AlertState, Gap, Neighbour, Sample, seconds
+from radd.types import Alert, AlertState, Call, Gap, Neighbour, Sample, seconds
 from storage.spool.entry import Entry
 
 TEXT_CHARACTERS = 10_000  # fits into TEXT of MySQL with four bytes per character
+CALL_CHARACTERS = 255  # of a call's id and a track's name
 SAMPLE = "sample"  # alert state of rows that are not alerts: speech drawn for review
 
 
@@ -40,6 +42,8 @@ class StreamInfo:
     """wall clock with its zone when the source opened, as it is known now; sample 0"""
     slept: tuple[tuple[int, float], ...] = ()
     """after how many samples the machine slept, and for how many seconds"""
+    call: Call | None = None
+    """None if the source is no call"""
 
 
 def stream_record(info: StreamInfo) -> dict[str, Any]:
@@ -54,6 +58,18 @@ def stream_record(info: StreamInfo) -> dict[str, Any]:
         "bundle": storable(info.bundle),
         "config_hash": info.config_hash,
         "started_utc": utc(info.started),
+        **_call_columns(info.call),
+    }
+
+
+def _call_columns(call: Call | None) -> dict[str, Any]:
+    if call is None:
+        return {}
+    details = storable(json.dumps(dict(call.details))) if call.details else None
+    return {
+        "call_id": storable(call.id)[:CALL_CHARACTERS],
+        "track": storable(call.track)[:CALL_CHARACTERS],
+        "call_details": details,
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-SCHEMA = "0005"
+SCHEMA = "0006"
 """the newest migration; four digits, so that older and newer can be compared"""
 
 METADATA = sa.MetaData()
@@ -43,7 +43,11 @@ streams = sa.Table(
     sa.Column("judged", sa.Integer),
     sa.Column("alerts", sa.Integer),
     sa.Column("gaps", sa.Integer),
+    sa.Column("call_id", sa.String(255)),
+    sa.Column("track", sa.String(255)),
+    sa.Column("call_details", sa.Text),
     sa.Index("ix_streams_started", "started_utc"),
+    sa.Index("ix_streams_call", "call_id"),
     **MYSQL,
 )
 
@@ -267,5 +271,22 @@ shadows = sa.Table(
     sa.Column("difference", sa.Double, nullable=False),
     sa.Column("champion_alerts", sa.Integer, nullable=False),
     sa.Column("candidate_alerts", sa.Integer, nullable=False),
+    **MYSQL,
+)
+
+stream_commands = sa.Table(
+    "stream_commands",
+    METADATA,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column(
+        "stream_id",
+        sa.ForeignKey("streams.id", name="fk_stream_commands_stream", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    sa.Column("action", sa.String(16), nullable=False),
+    sa.Column("given_by", sa.Text, nullable=False),
+    sa.Column("given_utc", Moment, nullable=False),
+    sa.Column("done_utc", Moment),
+    sa.Index("ix_stream_commands_stream", "stream_id", "done_utc"),
     **MYSQL,
 )

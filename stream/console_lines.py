@@ -32,6 +32,8 @@ class ConsoleLines(Lines):
         super().__init__(out)
         self.clock = clock
         self.labels = Labels()
+        self.calls: dict[str | None, str] = {}
+        """source of each stream that is a track of a call"""
         self.verdicts: dict[str | None, Verdict] = {}
         self.paces: dict[str | None, Pace] = {}
 
@@ -70,8 +72,18 @@ class ConsoleLines(Lines):
                 self._say(event.end, describe_stats(event), stream)
             case Stopped():
                 self._say(event.end, describe_end(event), stream)
+                self._forget(stream)
+
+    def _forget(self, stream: str | None) -> None:
+        """Calls come and go: keep nothing of one that has ended."""
+        if stream in self.calls:
+            self.labels.forget(stream, self.calls.pop(stream))
+            self.verdicts.pop(stream, None)
+            del self.paces[stream]
 
     def _start(self, event: Started, stream: str | None) -> None:
+        if event.call is not None:
+            self.calls[stream] = event.source
         self.paces[stream] = Pace(event.length_samples, self.clock)
         self.labels.add(stream, event.source)
         self._say(
@@ -97,5 +109,6 @@ class ConsoleLines(Lines):
             self._say(score.end, pace.describe(score.end), stream)
 
     def _say(self, end: int, text: str, stream: str | None) -> None:
-        named = f"{self.labels[stream]}: " if len(self.labels) > 1 and self.labels[stream] else ""
+        is_one_of_many = len(self.labels) > 1 or stream in self.calls
+        named = f"{self.labels[stream]}: " if is_one_of_many and self.labels[stream] else ""
         self.print(f"{clock_time(seconds(end))}  {printable(named + text)}")

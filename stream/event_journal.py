@@ -31,6 +31,10 @@ class EventJournal(Sink, Protocol):
         """The stream with this id has ended, `interrupted` by an error or not."""
         ...
 
+    def forget(self, stream: str) -> None:
+        """Keep nothing in memory of a stream that has ended."""
+        ...
+
     def take_losses(self) -> Sequence[tuple[str, Lost]]:
         """What has been lost for good since the last call, each with the id of a stream to tell it
         of.
@@ -61,6 +65,9 @@ class NoJournal:
         pass
 
     def end(self, stream: str, interrupted: bool) -> None:
+        pass
+
+    def forget(self, stream: str) -> None:
         pass
 
     def take_losses(self) -> Sequence[tuple[str, Lost]]:

@@ -31,6 +31,11 @@ class Labels:
         number = self._sources[source]
         self._labels[stream] = source if number == 1 else f"{source} #{number}"
 
+    def forget(self, stream: str | None, source: str) -> None:
+        """A stream whose source's name does not come again has ended."""
+        self._labels.pop(stream, None)
+        del self._sources[source]
+
 
 class Pace:
     """Progress through a recording, and the remaining time."""

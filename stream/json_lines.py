@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict
+from typing import TextIO
 
 from radd.flac import clip_sha256
 from radd.types import Alert, AlertState, Compared, Drift, Event, Gap, Lost, Sample, Score, seconds
@@ -13,11 +14,22 @@ from stream.run_events import IndexChanged, ModelChanged, Notice, Started, Stats
 
 
 class JsonLines(Lines):
-    """One JSON object per line, as docs/events.schema.json describes it."""
+    """One JSON object per line, as docs/events.schema.json describes it. Objects of a call name
+    it and its track.
+    """
+
+    def __init__(self, out: TextIO):
+        super().__init__(out)
+        self._calls: dict[str | None, dict[str, str]] = {}
 
     def write(self, event: Event | Notice, stream: str | None = None) -> None:
+        if isinstance(event, Started) and event.call is not None:
+            self._calls[stream] = {"call": event.call.id, "track": event.call.track}
         named = {} if stream is None else {"stream": stream}
-        self.print(json.dumps(as_json(event) | named, allow_nan=False))
+        call = self._calls.get(stream, {})
+        self.print(json.dumps(as_json(event) | named | call, allow_nan=False))
+        if isinstance(event, Stopped):
+            self._calls.pop(stream, None)
 
 
 def as_json(event: Event | Notice) -> dict:
@@ -100,6 +112,7 @@ def _started(event: Started) -> dict:
         source=event.source,
         bundle=event.bundle,
         native_rate_hz=event.native_rate_hz,
+        **({"details": dict(event.call.details)} if event.call and event.call.details else {}),
     )
 
 

@@ -164,6 +164,13 @@ class LiveView:
             self.live.stop()
         named = f"{self.labels[stream]}: " if len(self.seen) > 1 else ""
         self.console.print(Text(named + describe_end(stopped), "dim"))
+        self._forget()
+
+    def _forget(self) -> None:
+        """Calls come and go: draw the latest that have ended, and keep nothing of the others."""
+        over = [s for s, seen in self.seen.items() if seen.stopped and seen.started.call]
+        for stream in over[: max(0, len(over) - STREAM_ROWS)]:
+            self.labels.forget(stream, self.seen.pop(stream).started.source)
 
     def draw(self) -> RenderableType:
         """The current picture."""
@@ -196,16 +203,15 @@ class LiveView:
     def _streams(self) -> RenderableType:
         """One line per stream, those with an open alert first."""
         opened = {stream for stream, alert in self.alerts if alert.state is AlertState.OPEN}
-        order = sorted(
-            list(self.seen), key=lambda stream: (stream not in opened, self.seen[stream].stopped)
-        )
+        seen = dict(self.seen)  # calls come and go meanwhile
+        order = sorted(seen, key=lambda stream: (stream not in opened, seen[stream].stopped))
         shown = order if len(order) <= STREAM_ROWS else order[: STREAM_ROWS - 1]
         rows = Table.grid(padding=(0, 1), expand=True)
         rows.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         for _ in range(3):
             rows.add_column(no_wrap=True)
         for stream in shown:
-            rows.add_row(self.labels[stream], *_in_brief(self.seen[stream]))
+            rows.add_row(self.labels[stream], *_in_brief(seen[stream]))
         if len(order) > len(shown):
             rows.add_row(Text(f"and {len(order) - len(shown)} more", "dim"))
         return Panel(rows, title="streams", title_align="left")

@@ -30,7 +30,7 @@ class Arrival(NamedTuple):
     """The next item of one source."""
 
     stream: int
-    """its index among the sources"""
+    """its number, in the order in which the sources were added, from 0"""
     chunk: AudioChunk | None
     """None at the end of the source"""
     shed: Shed = Shed.NOTHING
@@ -38,15 +38,28 @@ class Arrival(NamedTuple):
     """why it ended early"""
 
 
+class _Reader:
+    """One source, the thread that reads it, and what waits of it."""
+
+    def __init__(self, source: Source, lock: threading.Lock, thread: threading.Thread):
+        self.source, self.thread = source, thread
+        self.room = threading.Condition(lock)
+        self.waiting: deque[Arrival] = deque()
+        self.origin = 0.0
+        """when, at its own pace, the stream began"""
+        self.closed = False
+
+
 class Multiplexer:
     """Bounded and fair: buffers at most AHEAD_SAMPLES or one chunk per source, and serves the
     longest-waiting source first.
 
-    A source that is not read keeps its own behaviour: a microphone buffers in its queue and counts
-    drops, a file or pipe blocks. A stream with a clock is late by how far it lags behind its own
-    pace since its source was last waited for. A recording that arrives through a pipe all at once
-    is therefore not late until it is slower than its audio. A stream that is late by more than
-    `late_s` is returned in one larger part, whose work may be shed in part.
+    Sources may be added and removed while it is open. A source that is not read keeps its own
+    behaviour: a microphone buffers in its queue and counts drops, a file or pipe blocks. A stream
+    with a clock is late by how far it lags behind its own pace since its source was last waited
+    for. A recording that arrives through a pipe all at once is therefore not late until it is
+    slower than its audio. A stream that is late by more than `late_s` is returned in one larger
+    part, whose work may be shed in part.
     """
 
     def __init__(
@@ -55,56 +68,76 @@ class Multiplexer:
         """With `late_s` 0 nothing is ever late. `clock` returns seconds on the time scale of
         AudioChunk.arrived.
         """
-        self._sources, self._late_s, self._clock = sources, late_s, clock
-        lock = threading.Lock()
-        self._arrived = threading.Condition(lock)
-        self._room = [threading.Condition(lock) for _ in sources]
-        self._waiting: list[deque[Arrival]] = [deque() for _ in sources]
+        self._late_s, self._clock = late_s, clock
+        self._lock = threading.Lock()
+        self._arrived = threading.Condition(self._lock)
+        self._readers: dict[int, _Reader] = {}
         self._turn: deque[int] = deque()
-        self._origin = [0.0] * len(sources)  # when, at that pace, each stream began
-        self._closed = False
-        self._threads = [
-            threading.Thread(target=self._read, args=(k,), name=f"source {k}", daemon=True)
-            for k in range(len(sources))
-        ]
+        self._next_number = 0
+        self._woken = False
+        self._sources = sources
 
     def __enter__(self) -> Multiplexer:
-        for thread in self._threads:
-            thread.start()
+        for source in self._sources:
+            self.add(source)
         return self
 
     def __exit__(self, *exc) -> None:
         """End all sources and discard buffered chunks."""
-        for source in self._sources:
-            source.stop()
+        for reader in self._readers.values():
+            reader.source.stop()
+        for reader in self._readers.values():
+            self._close(reader)
+        for reader in self._readers.values():
+            reader.thread.join(LEAVE_S)
+            if reader.thread.is_alive():
+                log.warning("%s does not end and is left behind", reader.source.name)
+
+    def add(self, source: Source) -> int:
+        """Read one more source, which is open; returns its number."""
+        number, self._next_number = self._next_number, self._next_number + 1
+        thread = threading.Thread(
+            target=self._read, args=(number,), name=f"source {number}", daemon=True
+        )
+        self._readers[number] = _Reader(source, self._lock, thread)
+        thread.start()
+        return number
+
+    def remove(self, number: int) -> None:
+        """Stop a source and discard what waits of it; its thread ends by itself."""
+        reader = self._readers.pop(number)
+        reader.source.stop()
+        self._close(reader)
+        with self._lock:
+            self._turn = deque(each for each in self._turn if each != number)
+
+    def wake(self) -> None:
+        """Let take() return, if need be with nothing; may be called from another thread."""
         with self._arrived:
-            self._closed = True
-            for room in self._room:
-                room.notify()
-        for thread, source in zip(self._threads, self._sources, strict=True):
-            thread.join(LEAVE_S)
-            if thread.is_alive():
-                log.warning("%s does not end and is left behind", source.name)
+            self._woken = True
+            self._arrived.notify()
 
     def take(self, most: int) -> list[Arrival]:
         """Available items of at most `most` sources, one Arrival each; waits up to IDLE_S for the
-        first.
+        first, or until wake() is called.
         """
         with self._arrived:
-            self._arrived.wait_for(lambda: self._turn, IDLE_S)
+            self._arrived.wait_for(lambda: self._turn or self._woken, IDLE_S)
+            self._woken = False
             chosen = [self._turn.popleft() for _ in range(min(most, len(self._turn)))]
-            taken = [self._next(stream) for stream in chosen]
-            self._turn.extend(stream for stream in chosen if self._waiting[stream])
-            for stream in chosen:
-                self._room[stream].notify()
+            taken = [self._next(number) for number in chosen]
+            self._turn.extend(number for number in chosen if self._readers[number].waiting)
+            for number in chosen:
+                self._readers[number].room.notify()
         return taken
 
-    def _next(self, stream: int) -> Arrival:
-        waiting = self._waiting[stream]
+    def _next(self, number: int) -> Arrival:
+        reader = self._readers[number]
+        waiting = reader.waiting
         first = waiting.popleft()
         if first.chunk is None or first.chunk.arrived is None or not self._late_s:
             return first
-        late = (self._clock() - self._origin[stream] - seconds(first.chunk.end)) / self._late_s
+        late = (self._clock() - reader.origin - seconds(first.chunk.end)) / self._late_s
         if late <= 1:
             return first
         chunks = [first.chunk]
@@ -116,36 +149,45 @@ class Multiplexer:
             samples=np.concatenate([c.samples for c in chunks]),
             arrived=chunks[-1].arrived,
         )
-        return Arrival(stream, joined, Shed.HOPS if late <= MUCH else Shed.BLOCKS)
+        return Arrival(number, joined, Shed.HOPS if late <= MUCH else Shed.BLOCKS)
 
-    def _read(self, stream: int) -> None:
+    def _close(self, reader: _Reader) -> None:
+        with self._lock:
+            reader.closed = True
+            reader.room.notify()
+
+    def _read(self, number: int) -> None:
+        reader = self._readers[number]
         error, asked = None, -math.inf
         try:
-            for chunk in self._sources[stream]:
-                if not self._put(Arrival(stream, chunk), self._clock() - asked > WAITED_S):
+            for chunk in reader.source:
+                waited = self._clock() - asked > WAITED_S
+                if not self._put(reader, Arrival(number, chunk), waited):
                     return
                 asked = self._clock()
         except Exception as problem:  # of any type: it is raised again where the run ends
             error = problem
-        self._put(Arrival(stream, None, error=error), waited=False)
+        self._put(reader, Arrival(number, None, error=error), waited=False)
 
-    def _put(self, arrival: Arrival, waited: bool) -> bool:
+    def _put(self, reader: _Reader, arrival: Arrival, waited: bool) -> bool:
         """Enqueue once there is room; False if nobody reads any more. `waited`: the reader waited
         for its source.
         """
-        waiting, chunk = self._waiting[arrival.stream], arrival.chunk
+        waiting, chunk = reader.waiting, arrival.chunk
         length = 0 if chunk is None else len(chunk.samples)
         with self._arrived:
-            self._room[arrival.stream].wait_for(
-                lambda: self._closed or not waiting or _samples(waiting) + length <= AHEAD_SAMPLES
+            reader.room.wait_for(
+                lambda: reader.closed or not waiting or _samples(waiting) + length <= AHEAD_SAMPLES
             )
+            if reader.closed:
+                return False
             if not waiting:
                 if waited and chunk is not None and chunk.arrived is not None:
-                    self._origin[arrival.stream] = chunk.arrived - seconds(chunk.end)
+                    reader.origin = chunk.arrived - seconds(chunk.end)
                 self._turn.append(arrival.stream)
                 self._arrived.notify()
             waiting.append(arrival)
-            return not self._closed
+            return True
 
 
 def _samples(waiting: deque[Arrival]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, TypedDict
 
-from radd.types import Event
+from radd.types import Call, Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,8 @@ class Started:
     native_rate_hz: int
     length_samples: int | None
     """length of a recording; None if the end is unknown"""
+    call: Call | None = None
+    """None if the source is no call"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class Stopped:
 
     end: int
     reason: str
-    """end, duration, sigint, sigterm, sighup, output_closed or error"""
+    """end, stopped, duration, sigint, sigterm, sighup, output_closed or error"""
     totals: RunTotals
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from radd.types import Source
+from radd.types import AudioChunk, Source
 from stream.monitor import Monitor
+from stream.pause import Pause
 from stream.tap import Tap
 from stream.totals import Totals
 
@@ -23,3 +24,14 @@ class Stream:
         self.busy_s = 0.0
         self.brief_hops = 0
         self.stats_end, self.stats_busy_s = 0, 0.0
+        self.came = False
+        """whether its source came while the run went on"""
+        self.pause: Pause | None = None
+
+    def unpaused(self, chunk: AudioChunk) -> AudioChunk | None:
+        """What may be judged of a chunk; None if there is nothing to report of it."""
+        if self.pause is None:
+            return chunk
+        pause = self.pause
+        self.pause = None if pause.over else pause
+        return pause.applied(chunk)

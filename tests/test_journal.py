@@ -62,6 +62,9 @@ def test_everything_that_was_heard_is_in_the_database(settings):
         "judged": 23,
         "alerts": 1,
         "gaps": 1,
+        "call_id": None,
+        "track": None,
+        "call_details": None,
     }
     (kept,) = rows(settings.url, alerts)
     assert kept == {

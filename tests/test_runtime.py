@@ -37,9 +37,10 @@ from stream.event_journal import NoJournal
 from stream.json_lines import JsonLines
 from stream.monitor import Monitor
 from stream.multiplexer import AHEAD_SAMPLES
+from stream.run_counts import resident_mb
 from stream.run_events import Started, Stats, Stopped
 from stream.run_stream import Stream
-from stream.runtime import Run, RunSettings, resident_mb
+from stream.runtime import Run, RunSettings
 from stream.service import Service
 
 DECISION = DecisionSettings(

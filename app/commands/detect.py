@@ -3,67 +3,59 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import logging
-import platform
 import sys
-import uuid
-from collections.abc import Callable
-from dataclasses import asdict
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from app.installation import Installation, installation
 from app.settings import Settings
-from app.shadow import shadow_of
+from app.streams import Streams
 from radd.channels import ChannelChoice
 from radd.errors import AudioError, ConfigError
 from radd.hot_swap import HotSwapDetector
 from radd.types import SAMPLE_RATE_HZ, Source
-from storage.journal import Journal, StreamInfo
-from stream.capture.microphone import MicrophoneSource
+from storage.commands import GivenCommands
+from storage.journal import Journal
+from stream.calls.listeners import call_server
 from stream.capture.portaudio import list_devices
 from stream.capture.sources import SourceOptions, open_sources
+from stream.command_poll import CommandPoll
 from stream.console_lines import ConsoleLines
-from stream.drift import DriftWatch
 from stream.ending import Ending
 from stream.event_journal import EventJournal, NoJournal
 from stream.failures import Failures
-from stream.hot_reload import HotReload, follow
+from stream.hot_reload import HotReload, NoReload, follow
 from stream.json_lines import JsonLines
 from stream.live_view import LiveView
-from stream.monitor import Monitor
+from stream.run_changes import Arrivals, NoArrivals, RunChanges
 from stream.run_events import Display
-from stream.run_stream import Stream
 from stream.runtime import Run, RunSettings
-from stream.sampling import Sampler
-from stream.shadow import ShadowTap
-from stream.tap import Tap
 
 log = logging.getLogger(__name__)
-Observer = Callable[[str], list[Tap]]
-"""the taps of the stream with an id"""
 
 
 def detect(arguments: argparse.Namespace, ending: Ending) -> None:
-    """Process the sources until their audio ends or `ending` is set."""
+    """Process the sources, and the calls that come, until their audio ends or `ending` is set."""
     here = installation(arguments.config, arguments.bundle)
-    settings = here.settings
-    sources = all_sources(arguments, settings)
+    calls = call_server(arguments.listen, here.settings.calls) if arguments.listen else NoArrivals()
+    sources = all_sources(arguments, here.settings)
     bundle = here.bundle()
     detector = HotSwapDetector(here.load(bundle))
-    observers = observers_of(here, detector, stored=not arguments.no_store)
-    streams = [stream_of(source, detector, settings, observers) for source in sources]
+    is_stored = not arguments.no_store
+    streams = Streams(here, detector, is_stored)
+    work = Work(here, streams, detector, bundle, calls, is_stored)
     with choose_display(arguments.json, streams) as display:
-        listen(streams, detector, here, bundle, display, ending, arguments)
+        listen(work, sources, display, ending, arguments.duration)
 
 
 def all_sources(arguments: argparse.Namespace, settings: Settings) -> list[Source]:
-    """One or more sources per --source. Raises ConfigError if two would read the same stdin, and
-    AudioError if one cannot be read.
+    """One or more sources per --source; without any, the default one unless calls come.
+
+    Raises ConfigError if two would read the same stdin, and AudioError if one cannot be read.
     """
-    specs = arguments.source or ["auto"]
+    specs = arguments.source or ([] if arguments.listen else ["auto"])
     if specs.count("-") > 1:
         raise ConfigError(
             "--source - was given more than once, but there is only one stdin; pass the others as "
@@ -97,52 +89,53 @@ def source_options(arguments: argparse.Namespace, specs: list[str]) -> SourceOpt
     return SourceOptions(arguments.realtime, choice=choice, **given)
 
 
-def stream_of(
-    source: Source, detector: HotSwapDetector, settings: Settings, observers: list[Observer]
-) -> Stream:
-    """A stream of one source with a monitor and its observers."""
-    stream_id = str(uuid.uuid4())
-    monitor = Monitor(detector, settings.decision, settings.alerts, stream_id)
-    return Stream(stream_id, source, monitor, [tap for of in observers for tap in of(stream_id)])
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one run of detect.py works with."""
 
-
-def observers_of(here: Installation, detector: HotSwapDetector, stored: bool) -> list[Observer]:
-    """What observes every stream; some of it only where events are `stored`."""
-    settings = here.settings
-    per_hour = settings.storage.sample_per_hour if stored else 0
-    shadow = shadow_of(here) if stored else None
-    return [
-        lambda id: [Sampler(per_hour, id, settings.alerts.neighbours)] if per_hour else [],
-        lambda id: [DriftWatch(detector, settings.retrain.drift_factor)],
-        lambda id: [ShadowTap(shadow)] if shadow else [],
-    ]
+    here: Installation
+    streams: Streams
+    detector: HotSwapDetector
+    bundle: Path
+    calls: Arrivals
+    is_stored: bool
 
 
 def listen(
-    streams: list[Stream],
-    detector: HotSwapDetector,
-    here: Installation,
-    bundle: Path,
-    display: Display,
-    ending: Ending,
-    arguments: argparse.Namespace,
+    work: Work, sources: list[Source], display: Display, ending: Ending, duration_s: float | None
 ) -> None:
     """Run the streams until they end, with journal, display and hot reload."""
-    duration_samples = arguments.duration and max(1, round(arguments.duration * SAMPLE_RATE_HZ))
+    settings = work.here.settings
+    made = [work.streams.of(source) for source in sources]
+    duration_samples = None if duration_s is None else max(1, round(duration_s * SAMPLE_RATE_HZ))
 
     def open_journal() -> EventJournal:
-        return NoJournal() if arguments.no_store else journal_of(streams, detector, here.settings)
+        if not work.is_stored:
+            return NoJournal()
+        return Journal(settings.storage, *map(work.streams.info, made))
 
-    reload = None if arguments.no_store else hot_reload(detector, bundle, here)
     Run(
-        streams,
-        detector,
+        made,
+        work.detector,
         open_journal,
         display,
         ending,
-        RunSettings(here.settings.engine, duration_samples),
-        reload,
+        RunSettings(settings.engine, duration_samples),
+        changes_of(work),
     ).listen()
+
+
+def changes_of(work: Work) -> RunChanges:
+    """What may change while the run goes on; without a database only calls come."""
+    changes = RunChanges(
+        arrivals=work.calls, newcomer=work.streams.newcomer, parted=work.streams.forget
+    )
+    if not work.is_stored:
+        return changes
+    settings = work.here.settings
+    commands = CommandPoll(GivenCommands(settings.storage.url), settings.calls.commands_s)
+    reload = hot_reload(work.detector, work.bundle, work.here) or NoReload()
+    return replace(changes, index=reload, commands=commands)
 
 
 def hot_reload(detector: HotSwapDetector, bundle: Path, here: Installation) -> HotReload | None:
@@ -153,36 +146,13 @@ def hot_reload(detector: HotSwapDetector, bundle: Path, here: Installation) -> H
     return HotReload(detector, here.overlays, here.settings.model.overlay_s, newest)
 
 
-def journal_of(streams: list[Stream], detector: HotSwapDetector, settings: Settings) -> Journal:
-    """The journal of streams whose sources are open."""
-    aside = ("storage", "review", "serve", "retrain", "training")
-    judging = {name: section for name, section in asdict(settings).items() if name not in aside}
-    config_hash = hashlib.sha256(json.dumps(judging, sort_keys=True).encode()).hexdigest()
-    infos = [
-        StreamInfo(
-            id=stream.id,
-            source=stream.source.name,
-            device=stream.source.name if isinstance(stream.source, MicrophoneSource) else None,
-            native_rate_hz=stream.source.native_rate_hz,
-            host=platform.node(),
-            bundle=detector.name,
-            config_hash=config_hash,
-            started=datetime.now(UTC),
-        )
-        for stream in streams
-    ]
-    return Journal(settings.storage, *infos)
-
-
-def choose_display(as_json: bool, streams: list[Stream]) -> Display:
+def choose_display(as_json: bool, streams: Streams) -> Display:
     """JSON lines, the live view on a terminal, or plain lines elsewhere."""
     if as_json:
         return JsonLines(sys.stdout)
     if not sys.stdout.isatty():
         return ConsoleLines(sys.stdout)
-
-    sources: dict[str | None, Source] = {stream.id: stream.source for stream in streams}
-    return LiveView(lambda stream: sources[stream].stats())
+    return LiveView(streams.counts)
 
 
 def show_devices(arguments: argparse.Namespace) -> None:

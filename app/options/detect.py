@@ -8,7 +8,7 @@ from pathlib import Path
 from app.options.values import within
 
 DESCRIPTION = """\
-Detect synthetic voices live in microphones, files or a pipe.
+Detect synthetic voices live in microphones, files, a pipe, or calls that come in.
 """
 EXIT_CODES = "exit codes: 0 ended, 1 a bug, 2 configuration, 3 device or source, 4 model, 5 storage"
 
@@ -31,6 +31,13 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
         metavar="auto|mic|mic:NAME_OR_INDEX|PATH|-",
         help="auto: the default microphone, or a demo recording if there is none; -: stdin, raw "
         "PCM or an audio file; repeat it for several separate streams",
+    )
+    add(
+        "--listen",
+        action="append",
+        metavar="twilio|ws|audiosocket|rtp://HOST:PORT",
+        help="take calls at this address, each track of each call as a stream of its own; may be "
+        "repeated, and beside --source; see docs/calls.md",
     )
     add("--config", type=Path, metavar="FILE", help="settings that override config.toml")
     add(

@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +23,9 @@ class Block:
     """time.monotonic() in seconds"""
 
 
-class CaptureQueue:
-    """A queue of at most `length` blocks: when it is full, the oldest is dropped and counted.
+class CaptureQueue(Generic[Item]):
+    """A queue of at most `length` items, such as Blocks: when it is full, the oldest is dropped
+    and counted.
 
     put() is for one callback thread at a time, take() for one other thread, wake() also for a
     signal handler: a SimpleQueue has no lock that a handler could find taken.
@@ -29,18 +33,18 @@ class CaptureQueue:
 
     def __init__(self, length: int):
         self.length, self.drops = length, 0
-        self._queue: SimpleQueue[Block | None] = SimpleQueue()
+        self._queue: SimpleQueue[Item | None] = SimpleQueue()
 
     def __len__(self) -> int:
         return self._queue.qsize()
 
-    def put(self, block: Block) -> None:
+    def put(self, block: Item) -> None:
         """Add a block; drops the oldest one if the queue is full."""
         while len(self) >= self.length:
             self._drop()
         self._queue.put(block)
 
-    def take(self, timeout_s: float) -> Block | None:
+    def take(self, timeout_s: float) -> Item | None:
         """The oldest block; None if none arrived in time or wake() was called."""
         try:
             return self._queue.get(timeout=timeout_s)

@@ -51,7 +51,7 @@ class MicrophoneSource:
         self.settings, self.wanted, self.channel = settings, wanted, channel
         self.name = "microphone" if wanted is None else f"microphone {wanted}"
         self.native_rate_hz = self.native_channels = 0
-        self._inbox = CaptureQueue(settings.queue_chunks)
+        self._inbox: CaptureQueue[Block] = CaptureQueue(settings.queue_chunks)
         self._binding: Binding | None = None
         self._stream: InputStream | None = None
         self._errand: Errand[None] | None = None

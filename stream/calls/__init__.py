@@ -1,0 +1,1 @@
+"""Calls that come in over the network: listeners, and a Source for each track of each call."""
