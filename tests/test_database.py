@@ -3,6 +3,7 @@ import re
 import socket
 import subprocess
 import sys
+import uuid
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -23,10 +24,12 @@ from radd.index import Reference
 from radd.types import AlertState, Compared, Gap
 from retraining.confirmed_clips import index_confirmed
 from storage import tables
+from storage.commands import give
 from storage.database import ALEMBIC, Database, parse_url
 from storage.journal import Journal
 from storage.learning import Learning
 from storage.overlay import OverlayStore, Review
+from storage.records import stream_record
 from storage.review import Label, Reviews
 
 SCHEMA_SQL = Path(__file__).parent.parent / "schema.sql"
@@ -233,6 +236,14 @@ def test_migrations_go_down_and_up_on_a_filled_database(settings, by_hand, open_
         learning.lease.__enter__()
         learning.begin("20 new labels", "default", "r1")
         learning.decide("refuse", "r1", "radd 1", "default", "worse on the telephone")
+    running = replace(stream_info(), id=str(uuid.UUID(int=9)))
+    with open_database(settings.url).transaction() as connection:
+        connection.execute(
+            tables.streams.insert().values(
+                stream_record(running) | {"started_utc": datetime(2026, 3, 1)}
+            )
+        )
+    give(open_database(settings.url), running.id, "pause", "ann")
     with Reviews(settings.url, 1) as reviews:
         reviews.label([opened.id], Label.FAKE, "ann", "")
         assert list(index_confirmed(reviews, SumEncoder()).values()) == [0], "noise is no speech"

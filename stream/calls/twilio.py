@@ -8,15 +8,13 @@ import hashlib
 import hmac
 from typing import Any
 
-from websockets.http11 import Request
-
 from radd.errors import ConfigError
 from stream.calls import dialects
 from stream.calls.address import Address
 from stream.calls.admission import Admission, CallRefused, Line
 from stream.calls.dialects import Start, section, whole_number
 from stream.calls.source import CallSource
-from stream.calls.websocket import Reader, WebSocketListener
+from stream.calls.websocket import Handshake, MessageReader, WebSocketListener, is_equal
 
 TOKEN = "token"  # custom parameter that shows that the sender may call
 PASSED_OVER = {"connected", "dtmf", "mark", "clear", "played", "playedStream"}
@@ -44,26 +42,23 @@ class TwilioListener(WebSocketListener):
     def _is_guarded(self) -> bool:
         return bool(self.settings.twilio_token or self.settings.token)
 
-    def has_access(self, request: Request) -> bool:
+    def has_access(self, handshake: Handshake) -> bool:
         """Whether the handshake may go on; a custom parameter is only known at `start`."""
-        return self._is_known(request) or bool(self.settings.token)
+        return self._is_known(handshake) or bool(self.settings.token)
 
-    def reader(self, request: Request) -> Reader:
-        return TwilioReader(self.admission, self._is_known(request))
+    def reader(self, handshake: Handshake) -> MessageReader:
+        return TwilioReader(self.admission, self._is_known(handshake))
 
-    def _is_known(self, request: Request) -> bool:
-        return not self._is_guarded or self.has_token(request) or self._is_signed(request)
+    def _is_known(self, handshake: Handshake) -> bool:
+        return not self._is_guarded or self.has_token(handshake) or self._is_signed(handshake)
 
-    def _is_signed(self, request: Request) -> bool:
-        token, signature = self.settings.twilio_token, request.headers.get("X-Twilio-Signature", "")
-        if not token or not signature:
-            return False
-        place = f"{request.headers.get('Host', '')}{request.path}"
+    def _is_signed(self, handshake: Handshake) -> bool:
+        token = self.settings.twilio_token
+        signature = handshake.headers.get("x-twilio-signature", "")
+        place = f"{handshake.headers.get('host', '')}{handshake.path}"
         known = [self.settings.twilio_url] if self.settings.twilio_url else []
-        return any(
-            hmac.compare_digest(signature_of(token, url).encode(), signature.encode())
-            for url in known or [f"wss://{place}", f"https://{place}", f"ws://{place}"]
-        )
+        urls = known or [f"wss://{place}", f"https://{place}", f"ws://{place}"]
+        return bool(token) and any(is_equal(signature, signature_of(token, url)) for url in urls)
 
 
 def signature_of(token: str, url: str) -> str:
@@ -98,9 +93,8 @@ class TwilioReader:
     def _begin(self, start: Start) -> None:
         if self.line is not None:
             raise CallRefused("start came twice")
-        token = self._admission.settings.token
-        given = start.details.get(TOKEN, "")
-        if not self._is_known and not hmac.compare_digest(given.encode(), token.encode()):
+        token, given = self._admission.settings.token, start.details.get(TOKEN, "")
+        if not self._is_known and not is_equal(given, token):
             raise CallRefused("it has no valid signature, and its parameter token is not valid")
         details = {name: value for name, value in start.details.items() if name != TOKEN}
         self.line, self._start = self._admission.open("twilio", start.id, details), start

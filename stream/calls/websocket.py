@@ -8,9 +8,9 @@ import asyncio
 import hmac
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from radd.errors import ConfigError, DeviceError
@@ -39,7 +39,21 @@ QUIET = logging.getLogger("radd.websockets")  # of every handshake that fails: n
 QUIET.setLevel(logging.CRITICAL)
 
 
-class Reader(Protocol):
+class Handshake(NamedTuple):
+    """The request that opens a WebSocket."""
+
+    path: str
+    """with its query"""
+    headers: Mapping[str, str]
+    """by their names in lower case; of one that is repeated, the last value"""
+
+    @property
+    def token(self) -> str:
+        """Of `Authorization: Bearer`; empty without one."""
+        return self.headers.get("authorization", "").removeprefix("Bearer ").strip()
+
+
+class MessageReader(Protocol):
     """Reads the messages of one connection."""
 
     line: Line | None
@@ -66,11 +80,11 @@ class WebSocketListener(ABC):
         self._closing: set[asyncio.Task[None]] = set()
 
     @abstractmethod
-    def reader(self, request: Request) -> Reader:
+    def reader(self, handshake: Handshake) -> MessageReader:
         """The reader of a new connection. Raises CallRefused."""
 
     @abstractmethod
-    def has_access(self, request: Request) -> bool:
+    def has_access(self, handshake: Handshake) -> bool:
         """Whether the handshake shows that the sender may call."""
 
     async def open(self) -> None:
@@ -105,11 +119,9 @@ class WebSocketListener(ABC):
             self._server.close(code=GOING_AWAY, reason="this program is shutting down")
             await self._server.wait_closed()
 
-    def has_token(self, request: Request) -> bool:
-        """Whether the request bears [calls] token."""
-        given = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
-        token = self.settings.token
-        return bool(token) and hmac.compare_digest(given.encode(), token.encode())
+    def has_token(self, handshake: Handshake) -> bool:
+        """Whether the handshake bears [calls] token."""
+        return is_equal(handshake.token, self.settings.token)
 
     def _check(self, connection: ServerConnection, request: Request) -> Response | None:
         """Refuse a handshake, or None."""
@@ -117,7 +129,7 @@ class WebSocketListener(ABC):
             return self._refuse(connection, HTTPStatus.FORBIDDEN, "?from= does not name it")
         if urlsplit(request.path).path != self.address.path:
             return self._refuse(connection, HTTPStatus.NOT_FOUND, "no calls at its path")
-        if not self.has_access(request):
+        if not self.has_access(_handshake(request)):
             return self._refuse(
                 connection, HTTPStatus.UNAUTHORIZED, "it has no valid token or signature"
             )
@@ -134,11 +146,11 @@ class WebSocketListener(ABC):
     async def _handle(self, connection: ServerConnection) -> None:
         """One connection, from its handshake to its end."""
         request = connection.request
-        reader: Reader | None = None
+        reader: MessageReader | None = None
         assert request is not None
         watch = IdleWatch(self.settings.idle_s, self._dropper(connection))
         try:
-            reader = self.reader(request)
+            reader = self.reader(_handshake(request))
             async for message in connection:
                 watch.touch()
                 if not reader.read(message):
@@ -170,6 +182,16 @@ class WebSocketListener(ABC):
             task.add_done_callback(self._closing.discard)
 
         return drop
+
+
+def is_equal(given: str, secret: str) -> bool:
+    """Compare with a secret in constant time; an empty secret equals nothing."""
+    return bool(secret) and hmac.compare_digest(given.encode(), secret.encode())
+
+
+def _handshake(request: Request) -> Handshake:
+    headers = {name.lower(): value for name, value in request.headers.raw_items()}
+    return Handshake(request.path, headers)
 
 
 def _end(line: Line | None, how: Callable[[Line], None]) -> None:

@@ -8,13 +8,12 @@ from contextlib import suppress
 from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
-from websockets.http11 import Request
 
 from radd.errors import ConfigError
 from stream.calls.address import Address
 from stream.calls.admission import Admission, CallRefused, Line
 from stream.calls.source import CallSource, Wire
-from stream.calls.websocket import Reader, WebSocketListener
+from stream.calls.websocket import Handshake, MessageReader, WebSocketListener
 from stream.capture.pcm import PCM_FORMATS, PcmFrames
 
 RATES_HZ = (1_000, 384_000)
@@ -42,11 +41,11 @@ class WsListener(WebSocketListener):
                 "RADD_CALLS_TOKEN, or listen on 127.0.0.1"
             )
 
-    def has_access(self, request: Request) -> bool:
-        return not self.settings.token or self.has_token(request)
+    def has_access(self, handshake: Handshake) -> bool:
+        return not self.settings.token or self.has_token(handshake)
 
-    def reader(self, request: Request) -> Reader:
-        return WsReader(self.admission, dict(parse_qsl(urlsplit(request.path).query)))
+    def reader(self, handshake: Handshake) -> MessageReader:
+        return WsReader(self.admission, dict(parse_qsl(urlsplit(handshake.path).query)))
 
 
 class WsReader:
