@@ -22,9 +22,12 @@ def run(arguments: argparse.Namespace) -> None:
     # before anything slow, so that an early Ctrl-C also shuts down in order
     with Ending() as ending:
         from app.commands.detect import detect, show_devices
+        from app.notify import test_notify
 
         if arguments.list_devices:
             show_devices(arguments)
+        elif arguments.test_notify:
+            test_notify(arguments)
         else:
             detect(arguments, ending)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from console.settings import ServeSettings
+from notify.settings import MetricsSettings, NotifySettings
 from radd.detector import ModelSettings
 from radd.errors import ConfigError
 from radd.gate import GateSettings
@@ -48,6 +49,8 @@ class Settings:
     storage: StorageSettings
     review: ReviewSettings
     serve: ServeSettings
+    notify: NotifySettings
+    metrics: MetricsSettings
     retrain: RetrainSettings
     training: TrainingConfig
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from app.installation import Installation
 from app.settings import Settings
 from app.shadow import shadow_of
+from notify.watched_journal import WatchedJournal
 from radd.hot_swap import HotSwapDetector
 from radd.types import Source
 from storage.journal import Journal
@@ -28,7 +29,7 @@ from stream.tap import Tap
 
 Observer = Callable[[str], list[Tap]]
 """the taps of the stream with an id"""
-ASIDE = ("storage", "review", "serve", "retrain", "training", "calls")
+ASIDE = ("storage", "review", "serve", "notify", "metrics", "retrain", "training", "calls")
 """sections of config.toml that do not change a score"""
 
 
@@ -55,7 +56,7 @@ class Streams:
     def newcomer(self, source: Source, journal: EventJournal) -> Stream:
         """The stream of a source that comes while the run goes on, and its row."""
         stream = self.of(source)
-        if isinstance(journal, Journal):
+        if isinstance(journal, Journal | WatchedJournal):
             journal.begin(self.info(stream))
         return stream
 

@@ -6,9 +6,11 @@
     |-- AudioError       exit 3   a file, device or stream of sound
     |   `-- DeviceError           a microphone that is missing or will not open
     |-- ModelError       exit 4   a bundle that is missing, damaged or inconsistent
-    `-- StorageError     exit 5   database or spool
-        |-- StorageUnreachable    the database cannot be reached now; the spool takes over
-        `-- EntryRefused          the database takes these rows neither now nor later
+    |-- StorageError     exit 5   database or spool
+    |   |-- StorageUnreachable    the database cannot be reached now; the spool takes over
+    |   `-- EntryRefused          the database takes these rows neither now nor later
+    `-- NotifyError      exit 6   a receiver of notifications did not take one
+        `-- MessageRefused        it takes this one neither now nor later
 
 A message says what was found, what was expected and what to do.
 """
@@ -69,6 +71,20 @@ class StorageUnreachable(StorageError):
 
 class EntryRefused(StorageError):
     pass
+
+
+class NotifyError(RaddError):
+    """A receiver of notifications did not take one; it is sent again after `retry_after_s`."""
+
+    exit_code = 6
+
+    def __init__(self, message: str, retry_after_s: float = 0.0):
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class MessageRefused(NotifyError):
+    """A receiver takes this notification neither now nor later."""
 
 
 def reason(error: Exception) -> str:

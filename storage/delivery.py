@@ -1,21 +1,19 @@
-"""The thread that delivers the spool to the database."""
+"""Delivers the spool to the database."""
 
 from __future__ import annotations
 
 import math
-import threading
 import time
 
-from radd.errors import EntryRefused, StorageError, StorageUnreachable
+from radd.errors import EntryRefused, StorageUnreachable
 from storage.database import Database
 from storage.records import MISFIT
 from storage.retention import Retention
 from storage.rows import store
+from storage.spool.courier import Courier
 from storage.spool.directory import Spool
 from storage.spool.entry import Entry, EntryKind
 
-PATIENCE_S = (0.5, 1, 2, 4, 8)
-"""waiting times after the first, second ... failure in a row"""
 TIDY_EVERY_S = 3_600
 """how often old clips are evicted when no new ones arrive"""
 
@@ -34,14 +32,20 @@ class Delivery:
         self._retention = retention
         self._prepared = False
         self._tidied = -math.inf
-        self._wake = threading.Event()
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
+        self._courier = Courier("delivery", self._deliver_all)
         self.delivered = 0
         self.evicted = 0
-        self.failures = 0
-        self.problem: str | None = None
         self.refusal: str | None = None
+
+    @property
+    def problem(self) -> str | None:
+        """Why the database does not take entries now; None if it does."""
+        return self._courier.problem
+
+    @property
+    def failures(self) -> int:
+        """Failed rounds since the start."""
+        return self._courier.failures
 
     def start(self) -> None:
         """Check the database, then deliver in the background.
@@ -52,40 +56,19 @@ class Delivery:
         try:
             self._prepare()
         except StorageUnreachable as error:
-            self.problem = str(error)
-        self._thread.start()
+            self._courier.problem = str(error)
+        self._courier.start()
 
     def wake(self) -> None:
         """The spool has a new entry."""
-        self._wake.set()
+        self._courier.wake()
 
     def close(self, flush_s: float) -> None:
         """Deliver pending entries, for at most `flush_s` seconds and until the first failure; the
         rest stays in the spool.
         """
-        self._closing.set()
-        self._wake.set()
-        self._thread.join(flush_s)
-        if not self._thread.is_alive():
+        if self._courier.close(flush_s):
             self._database.close()
-
-    def _run(self) -> None:
-        in_a_row = 0
-        while True:
-            last_round = self._closing.is_set()
-            self._wake.clear()
-            try:
-                self._deliver_all()
-                in_a_row, self.problem = 0, None
-                pause = None
-            except StorageError as error:
-                self.failures += 1
-                self.problem = str(error)
-                pause = PATIENCE_S[min(in_a_row, len(PATIENCE_S) - 1)]
-                in_a_row += 1
-            if last_round:
-                return
-            (self._wake if pause is None else self._closing).wait(pause)
 
     def _deliver_all(self) -> None:
         self._prepare()
@@ -112,7 +95,7 @@ class Delivery:
                 self._retention.forget_timeline(connection)
         self._tidied = time.monotonic() if due else self._tidied
         self.delivered += 1
-        self.problem = None
+        self._courier.problem = None
         self.evicted += evicted
 
     def _prepare(self) -> None:

@@ -16,4 +16,5 @@ pytest_plugins = [
     "fixtures_fuzz",
     "fixtures_window_bundle",
     "fixtures_watch",
+    "fixtures_notify",
 ]

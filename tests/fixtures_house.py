@@ -18,6 +18,7 @@ FLOORS = {
     "evaluation": 2,
     "generative": 2,
     "console": 2,
+    "notify": 2,
     "retraining": 2,
     "app": 3,
 }

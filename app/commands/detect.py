@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from app.installation import Installation, installation
+from app.notify import check_spool, watched
 from app.settings import Settings
 from app.streams import Streams
 from radd.channels import ChannelChoice
@@ -39,6 +40,7 @@ log = logging.getLogger(__name__)
 def detect(arguments: argparse.Namespace, ending: Ending) -> None:
     """Process the sources, and the calls that come, until their audio ends or `ending` is set."""
     here = installation(arguments.config, arguments.bundle)
+    check_spool(here.settings, stored=not arguments.no_store)
     calls = call_server(arguments.listen, here.settings.calls) if arguments.listen else NoArrivals()
     sources = all_sources(arguments, here.settings)
     bundle = here.bundle()
@@ -110,9 +112,9 @@ def listen(
     duration_samples = None if duration_s is None else max(1, round(duration_s * SAMPLE_RATE_HZ))
 
     def open_journal() -> EventJournal:
-        if not work.is_stored:
-            return NoJournal()
-        return Journal(settings.storage, *map(work.streams.info, made))
+        infos = [work.streams.info(stream) for stream in made]
+        inside = Journal(settings.storage, *infos) if work.is_stored else NoJournal()
+        return watched(inside, infos, work.streams, settings)
 
     Run(
         made,

@@ -10,7 +10,10 @@ from app.options.values import within
 DESCRIPTION = """\
 Detect synthetic voices live in microphones, files, a pipe, or calls that come in.
 """
-EXIT_CODES = "exit codes: 0 ended, 1 a bug, 2 configuration, 3 device or source, 4 model, 5 storage"
+EXIT_CODES = (
+    "exit codes: 0 ended, 1 a bug, 2 configuration, 3 device or source, 4 model, 5 storage, "
+    "6 notification"
+)
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
@@ -67,6 +70,11 @@ def _add_modes(parser: argparse.ArgumentParser) -> None:
         help="stop after S seconds of audio",
     )
     add("--list-devices", action="store_true", help="list the microphones and exit")
+    add(
+        "--test-notify",
+        action="store_true",
+        help="send a test message to each destination of [notify], print what came back, and exit",
+    )
     add("--no-store", action="store_true", help="store nothing: no database, no spool")
 
 

@@ -15,7 +15,9 @@ import os
 import re
 import threading
 from collections import Counter, deque
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from radd.errors import StorageError
@@ -168,15 +170,28 @@ class Spool:
 
         Raises StorageError if its file cannot be read.
         """
+        return next(iter(self.first(1)), None)
+
+    def first(self, most: int) -> list[Entry]:
+        """Up to `most` of the first entries that have not been delivered, in order; as `oldest`."""
         with self._mutex:
-            while name := next((n for n, held in self._held.items() if not held.delivered), None):
-                if entry := self._read(name):
-                    return entry
-                self._forget(name)
-                self.damaged += 1
-                with contextlib.suppress(OSError):
-                    self._path(name).rename(self._path(f"{name}.damaged"))
-            return None
+            while names := list(islice(self._undelivered(), most)):
+                read = {name: self._read(name) for name in names}
+                for name in [name for name, entry in read.items() if entry is None]:
+                    self._set_aside(name)
+                found = [entry for entry in read.values() if entry is not None]
+                if found:
+                    return found
+            return []
+
+    def _undelivered(self) -> Iterator[str]:
+        return (name for name, held in self._held.items() if not held.delivered)
+
+    def _set_aside(self, name: str) -> None:
+        self._forget(name)
+        self.damaged += 1
+        with contextlib.suppress(OSError):
+            self._path(name).rename(self._path(f"{name}.damaged"))
 
     def done(self, entry: Entry) -> None:
         """The database has this version: remove it, unless a final version is expected or has

@@ -14,6 +14,8 @@ class EntryKind(StrEnum):
     ALERT = "alert"
     ROWS = "rows"
     """timeline and gaps; not synced, and dropped first when space is short"""
+    MESSAGE = "message"
+    """a notification, see notify/"""
 
 
 @dataclass(frozen=True, slots=True)
