@@ -17,13 +17,14 @@ import numpy as np
 from radd.bundle import sha256
 from radd.dataset import DecodedClips
 from radd.encoder import BLOCK_SAMPLES, speech_blocks
+from radd.errors import ConfigError
 from radd.onnx import OnnxModel
 from radd.parallel import forked_in_order
+from radd.types import SAMPLE_RATE_HZ
 from training.bundle_maker import BlockVectors
 
-SHARD_CLIPS = 200  # in one file of the cache: what a killed run repeats at most
-CLEAN_BLOCKS, CHANNEL_BLOCKS = 4, 2  # of a clip, at most
-NOTHING = np.zeros(BLOCK_SAMPLES, np.float32)  # what the width of features is known by
+CLIPS_AT_ONCE = 50  # that a process is given
+CLEAN_BLOCKS, CHANNEL_BLOCKS = 3, 1  # of a clip, at most
 BEFORE_SAMPLES = 4_000  # heard by a channel before the first block, as a call begins earlier
 
 
@@ -51,66 +52,98 @@ def block_features(
 ) -> BlockFeatures:
     """The features of `clips`; the share `copied` of them is met through `channel` as well.
 
-    `cache` keeps what was computed, so a run that was killed goes on from there.
+    `cache` keeps what was computed of each clip, whatever others it came with: a run that was
+    killed goes on from there, and a corpus that grew costs only what is new.
     """
-    names = "\n".join(f"{clip.path} {clip.utt}" for clip in clips.clips)
-    key = f"{sha256(backbone)} {copied} {seed}\n{names}"
-    folder = cache / hashlib.sha256(key.encode()).hexdigest()[:16]
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = cache / sha256(backbone)[:16]
 
     @cache_result
     def open_backbone() -> OnnxModel:  # once in each worker process
         return OnnxModel(backbone)
 
-    def compute(first: int) -> Path:
-        shard = folder / f"{first:07}.npz"
-        if not shard.is_file():
-            network = open_backbone()
-            rows = [
-                _clip_rows(clips, i, network, channel, copied, seed)
-                for i in range(first, min(first + SHARD_CLIPS, len(clips)))
-            ]
-            part = shard.with_suffix(".part.npz")
-            np.savez(part, **_joined(rows)._asdict())
-            part.replace(shard)
-        return shard
+    def compute(first: int) -> list[_Kept]:
+        portion = range(first, min(first + CLIPS_AT_ONCE, len(clips)))
+        return [_of_clip(clips, i, open_backbone, channel, copied, seed, folder) for i in portion]
 
-    shards = list(forked_in_order(compute, range(0, len(clips), SHARD_CLIPS), jobs))
-    return _joined([_read(shard) for shard in shards])
+    portions = forked_in_order(compute, range(0, len(clips), CLIPS_AT_ONCE), jobs)
+    return _joined([kept for portion in portions for kept in portion])
 
 
-def _read(shard: Path) -> BlockFeatures:
-    with np.load(shard, allow_pickle=False) as kept:
-        return BlockFeatures(*(kept[name] for name in BlockFeatures._fields))
+class _Kept(NamedTuple):
+    """The files with the features of a clip: its own, and those behind a channel if drawn."""
+
+    own: Path
+    copy: Path | None
 
 
-def _joined(parts: list[BlockFeatures]) -> BlockFeatures:
+def _joined(kept: list[_Kept]) -> BlockFeatures:
+    parts = []
+    for clip, files in enumerate(kept):
+        for altered, file in enumerate(files):
+            if file is not None:
+                with np.load(file, allow_pickle=False) as known:
+                    features, start = known["features"], known["start"]
+                if len(start):
+                    same = np.full(len(start), clip), np.full(len(start), bool(altered))
+                    parts.append(BlockFeatures(features, *same, start))
+    if not parts:
+        raise ConfigError(
+            f"none of {len(kept)} clips has {BLOCK_SAMPLES / SAMPLE_RATE_HZ} s of speech in a row; "
+            "give the corpus longer clips of speech"
+        )
     return BlockFeatures(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def _clip_rows(
-    clips: DecodedClips, i: int, network: OnnxModel, channel: Callable, copied: float, seed: int
-) -> BlockFeatures:
-    rng = np.random.default_rng([seed, 83, i])
-    samples, speech = clips.samples(i), clips.speech(i)
-    starts = list(speech_blocks(speech))[:CLEAN_BLOCKS]
-    blocks = [samples[at : at + BLOCK_SAMPLES] for at in starts]
-    received = starts[:CHANNEL_BLOCKS] if rng.random() < copied else []
-    if received:
-        blocks += _through(channel, samples, received, rng)
-    features = network.run(samples=np.stack([*blocks, *[NOTHING] * (not blocks)]))[0]
-    return BlockFeatures(
-        features[: len(blocks)].astype(np.float16),
-        np.full(len(blocks), i),
-        np.arange(len(blocks)) >= len(starts),
-        np.array(starts + received, int),
-    )
+def _of_clip(
+    clips: DecodedClips,
+    i: int,
+    open_backbone: Callable[[], OnnxModel],
+    channel: Callable,
+    copied: float,
+    seed: int,
+    folder: Path,
+) -> _Kept:
+    """The features of one clip, computed where they are not kept yet."""
+    name = f"{clips.clips[i].path} {clips.clips[i].utt} {seed}"
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    own, copy = (folder / digest[:2] / f"{digest[:20]}{kind}.npz" for kind in ("", ".channel"))
+    # of the clip alone: what is drawn for it does not depend on which others there are
+    rng = np.random.default_rng([int(digest[:12], 16), 83])
+    drawn = rng.random() < copied
+    if not own.is_file() or (drawn and not copy.is_file()):
+        samples, starts = clips.samples(i), list(speech_blocks(clips.speech(i)))
+        own.parent.mkdir(parents=True, exist_ok=True)
+    if not own.is_file():
+        chosen = _spread(starts, CLEAN_BLOCKS)
+        blocks = [samples[at : at + BLOCK_SAMPLES] for at in chosen]
+        _keep(own, open_backbone(), blocks, chosen)
+    if drawn and not copy.is_file():
+        chosen = sorted(rng.permutation(starts)[:CHANNEL_BLOCKS].tolist())
+        _keep(copy, open_backbone(), _through(channel, samples, chosen, rng), chosen)
+    return _Kept(own, copy if drawn else None)
+
+
+def _spread(starts: list[int], most: int) -> list[int]:
+    """At most so many of these, over the whole length."""
+    if len(starts) <= most:
+        return starts
+    return [starts[round(k * (len(starts) - 1) / (most - 1))] for k in range(most)]
+
+
+def _keep(file: Path, network: OnnxModel, blocks: list[np.ndarray], starts: list[int]) -> None:
+    """Write the features of these blocks into `file`, whole or not at all."""
+    features = network.run(samples=np.stack(blocks))[0] if blocks else np.zeros(0)
+    part = file.with_suffix(".part.npz")
+    np.savez(part, features=features.astype(np.float16), start=np.array(starts, int))
+    part.replace(file)
 
 
 def _through(
     channel: Callable, samples: np.ndarray, starts: list[int], rng: np.random.Generator
 ) -> list[np.ndarray]:
     """Blocks of the sound after a channel."""
+    if not starts:
+        return []
     begin = max(0, starts[0] - BEFORE_SAMPLES)
     end = starts[-1] + BLOCK_SAMPLES
     received = channel(samples[begin:end], rng).astype(np.float32)
