@@ -20,6 +20,7 @@ import torch
 import transformers
 
 from training.backbones.backbone import Backbone, export_backbone
+from training.backbones.cut import cut_backbone
 from training.backbones.distill_mos import DistillMosCnn
 from training.backbones.distill_mos import load as load_distill_mos
 from training.backbones.whisper import (
@@ -129,3 +130,27 @@ def test_the_exported_network_has_half_the_size_and_the_same_features(backbone, 
     large += sum(b.numel() for b in backbone.buffers() if b.numel() >= 4096)
     stored = path.stat().st_size
     assert stored < 2 * large + 150_000
+
+
+def test_the_cut_backbone_gives_the_features_of_whispers_blocks_alone(backbone, tmp_path):
+    whole, part = tmp_path / "backbone.onnx", tmp_path / "part.onnx"
+    export_backbone(backbone, whole)
+    cut_backbone(whole, part)
+    samples = sound(3)
+    expected = OnnxModel(whole).run(samples=samples)[0]
+    kept = OnnxModel(part).run(samples=samples)[0]
+    assert 0 < kept.shape[1] < expected.shape[1]
+    assert np.array_equal(kept, expected[:, -kept.shape[1] :])
+    assert part.stat().st_size < whole.stat().st_size
+    assert list(OnnxModel(part).metadata) == ["WhisperBlocks"]
+
+
+def test_only_a_backbone_of_both_networks_is_cut(backbone, tmp_path):
+    whole, part = tmp_path / "backbone.onnx", tmp_path / "part.onnx"
+    export_backbone(backbone, whole)
+    cut_backbone(whole, part)
+    with pytest.raises(ModelError, match="two networks"):
+        cut_backbone(part, tmp_path / "again.onnx")
+    whole.write_bytes(b"not a network")
+    with pytest.raises(ModelError, match="no ONNX network"):
+        cut_backbone(whole, part)

@@ -47,6 +47,7 @@ from training.networks import embedding
 from training.networks.pretrain import first_encoder
 from training.replay import write_replay
 from training.selection import Selection, decoded
+from training.sources import SOURCES, write_sources
 from training.windows import Windows, join, score_windows
 
 NETWORKS = (
@@ -272,6 +273,7 @@ def seal(
     if start is not None:
         earlier = read_manifest(start)["training"]
         training["before"] = [*earlier.get("before", []), earlier["recipe"]]
+    write_sources(making / SOURCES, {"train": train.clips, "dev": dev.clips})
     write_card(making / CARD, training, {})
     write_manifest(making, "radd", calibration, training, {})
 

@@ -11,6 +11,7 @@ from radd.dataset import DecodedClips, read_corpus
 from radd.errors import ConfigError
 from training.backbones import distill_mos, whisper
 from training.backbones.backbone import Backbone, export_backbone
+from training.backbones.cut import cut_backbone
 from training.block_features import block_features
 from training.crossval import cross_validate
 from training.crossval_report import report
@@ -18,9 +19,14 @@ from training.head import HeadPlan
 
 
 def make(arguments: argparse.Namespace) -> None:
-    """Make the backbone bundle of the command line."""
-    network = Backbone(distill_mos.load(arguments.distill_mos), whisper.load(arguments.whisper))
-    export_backbone(network.eval(), arguments.out)
+    """Make the backbone of the command line."""
+    if arguments.cut is not None:
+        cut_backbone(arguments.cut, arguments.out)
+    elif arguments.distill_mos is None:
+        raise ConfigError("--whisper needs --distill-mos FILE, the other network of a backbone")
+    else:
+        network = Backbone(distill_mos.load(arguments.distill_mos), whisper.load(arguments.whisper))
+        export_backbone(network.eval(), arguments.out)
     print(f"{arguments.out} is ready; train.py fit takes it as [training] backbone")
 
 

@@ -37,16 +37,22 @@ def add_backbone(commands: Commands) -> None:
         "backbone", help="cut and join the pretrained networks that a head learns on"
     )
     joining.set_defaults(command="backbone.make")
-    joining.add_argument(
+    whence = joining.add_mutually_exclusive_group(required=True)
+    whence.add_argument(
         "--whisper",
-        required=True,
         metavar="NAME|DIR|FILE",
-        help="a Whisper model of transformers, or CTranslate2's model.bin",
+        help="a Whisper model of transformers, or CTranslate2's model.bin; needs --distill-mos",
+    )
+    whence.add_argument(
+        "--cut",
+        type=Path,
+        metavar="FILE",
+        help="a backbone of both networks, such as backbone.onnx of models/default, of which "
+        "Whisper's blocks alone are kept: a quarter of the time",
     )
     joining.add_argument(
         "--distill-mos",
         type=Path,
-        required=True,
         metavar="FILE",
         help="distill_mos_v7.pt of the package distillmos",
     )
