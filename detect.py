@@ -28,6 +28,10 @@ def run(arguments: argparse.Namespace) -> None:
             show_devices(arguments)
         elif arguments.test_notify:
             test_notify(arguments)
+        elif arguments.publish is not None or arguments.consume is not None:
+            from app.commands.fleet import consume, publish
+
+            (publish if arguments.consume is None else consume)(arguments, ending)
         else:
             detect(arguments, ending)
 

@@ -222,8 +222,30 @@ CREATE TABLE stream_commands (
   CONSTRAINT fk_stream_commands_stream FOREIGN KEY (stream_id) REFERENCES streams (id) ON DELETE CASCADE
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
+-- Calls that detectors of a fleet judge: the state from which another detector goes on.
+CREATE TABLE call_states (
+  stream_id   VARCHAR(36) NOT NULL PRIMARY KEY,
+  detector    TEXT NOT NULL,         -- who wrote it last
+  end_samples BIGINT NOT NULL,       -- up to here everything is stored
+  sequence    BIGINT NOT NULL,       -- number of the next chunk
+  state       LONGBLOB NOT NULL,     -- decision, open alert with its clip, counts
+  updated_utc DATETIME(3) NOT NULL,
+  CONSTRAINT fk_call_states_stream FOREIGN KEY (stream_id) REFERENCES streams (id) ON DELETE CASCADE
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+-- What the detectors of a fleet report about themselves, every few seconds.
+CREATE TABLE detectors (
+  name         VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL PRIMARY KEY,
+  calls        INT NOT NULL,         -- tracks of calls that it is judging
+  lag_s        DOUBLE NOT NULL,      -- greatest delay from capture to judgement among its latest chunks
+  busy         DOUBLE NOT NULL,      -- share of the time in which it worked, 0 to 1
+  shed_hops    BIGINT NOT NULL,      -- hops without a score because it was late, since its start
+  dead_letters BIGINT NOT NULL,      -- messages that it rejected, since its start
+  seen_utc     DATETIME(3) NOT NULL
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
 -- The newest applied migration.
 CREATE TABLE alembic_version (
   version_num VARCHAR(32) NOT NULL PRIMARY KEY
 );
-INSERT INTO alembic_version VALUES ('0006');
+INSERT INTO alembic_version VALUES ('0007');

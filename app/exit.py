@@ -21,7 +21,7 @@ OLDEST_PYTHON = (3, 11)
 NOBODY_READS = 141
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 OURS = {"radd", "stream", "storage", "training", "console", "evaluation", "generative"}
-OURS |= {"notify", "retraining", "app", "detect", "train", "evaluate", "review", "serve"}
+OURS |= {"notify", "fleet", "retraining", "app", "detect", "train", "evaluate", "review", "serve"}
 EXTRAS = {"train": "train", "evaluate": "evaluate", "serve": "serve"}
 BUG = "\nThis is a bug in RADD, not your mistake. Please report it with the lines above."
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from console.settings import ServeSettings
+from fleet.settings import FleetSettings
 from notify.settings import MetricsSettings, NotifySettings
 from radd.detector import ModelSettings
 from radd.errors import ConfigError
@@ -47,6 +48,7 @@ class Settings:
     decision: DecisionSettings
     alerts: AlertSettings
     storage: StorageSettings
+    fleet: FleetSettings
     review: ReviewSettings
     serve: ServeSettings
     notify: NotifySettings

@@ -29,7 +29,7 @@ from stream.tap import Tap
 
 Observer = Callable[[str], list[Tap]]
 """the taps of the stream with an id"""
-ASIDE = ("storage", "review", "serve", "notify", "metrics", "retrain", "training", "calls")
+ASIDE = ("storage", "review", "serve", "notify", "metrics", "retrain", "training", "calls", "fleet")
 """sections of config.toml that do not change a score"""
 
 

@@ -239,6 +239,11 @@ class BundledDetector(Detector[Any], Protocol):
         ...
 
     @property
+    def period_hops(self) -> int:
+        """After so many hops the detector's blocks or windows begin in the same places again."""
+        ...
+
+    @property
     def usual_distance(self) -> float | None:
         """The usual distance of the bundle, see usual_distance()."""
         ...

@@ -116,6 +116,7 @@ class RaddDetector(Scorer[DetectorState]):
 
     kind: ClassVar[str] = "radd"
     window_hops: ClassVar[int] = WINDOW_HOPS
+    period_hops: ClassVar[int] = BLOCK_HOPS
 
     @property
     def encoder_id(self) -> str:

@@ -6,8 +6,9 @@
     |-- AudioError       exit 3   a file, device or stream of sound
     |   `-- DeviceError           a microphone that is missing or will not open
     |-- ModelError       exit 4   a bundle that is missing, damaged or inconsistent
-    |-- StorageError     exit 5   database or spool
+    |-- StorageError     exit 5   database, spool or broker
     |   |-- StorageUnreachable    the database cannot be reached now; the spool takes over
+    |   |-- BrokerUnreachable     the broker of a fleet cannot be reached now
     |   `-- EntryRefused          the database takes these rows neither now nor later
     `-- NotifyError      exit 6   a receiver of notifications did not take one
         `-- MessageRefused        it takes this one neither now nor later
@@ -65,6 +66,12 @@ class StorageError(RaddError):
 
 class StorageUnreachable(StorageError):
     """The database cannot be reached now."""
+
+    pass
+
+
+class BrokerUnreachable(StorageError):
+    """The broker of a fleet cannot be reached or used now."""
 
     pass
 

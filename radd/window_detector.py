@@ -181,6 +181,10 @@ class WindowDetector(Scorer[WindowState]):
         """The longest segment of audio that a score depends on, in hops."""
         return self.model.window_hops + self._latest_hops - 1
 
+    @property
+    def period_hops(self) -> int:
+        return self.model.stride_hops
+
     def with_overlay(self, overlay: object) -> WindowDetector:
         """Raises ModelError: there is no index."""
         raise ModelError(f"{self.name} has no index of known voices, so nothing can be added to it")

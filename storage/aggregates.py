@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -40,6 +40,14 @@ class Drifts:
             for day, s in changed.items()
         ]
 
+    def snapshot(self) -> dict[str, list]:
+        """The sums so far, as JSON can hold them."""
+        return {day: [s.weight, s.total] for day, s in self._days.items()}
+
+    def restore(self, snapshot: dict[str, list]) -> None:
+        """Go on from a snapshot."""
+        self._days = {day: _Sum(*sums) for day, sums in snapshot.items()}
+
     def restart(self) -> None:
         """Another model measures from here on, and its distances are not comparable with earlier
         ones.
@@ -53,6 +61,14 @@ class Shadows:
     def __init__(self, info: StreamInfo):
         self.info = info
         self._hours: dict[tuple[str, str], _Sum] = {}
+
+    def snapshot(self) -> list[list]:
+        """The sums so far, as JSON can hold them."""
+        return [[*key, *astuple(sums)] for key, sums in self._hours.items()]
+
+    def restore(self, snapshot: list[list]) -> None:
+        """Go on from a snapshot."""
+        self._hours = {(hour, name): _Sum(*sums) for hour, name, *sums in snapshot}
 
     def add(self, event: Compared) -> dict[str, Any]:
         """The changed row."""

@@ -32,6 +32,24 @@ class Book:
         }
         self.ended = False
 
+    def snapshot(self) -> dict[str, Any]:
+        """What goes on in another process, as JSON can hold it: counts, the current second, and
+        sums. Finished rows must have been taken before.
+        """
+        return {
+            "totals": self.totals,
+            "timeline": self.timeline.snapshot(),
+            "drifts": self.drifts.snapshot(),
+            "shadows": self.shadows.snapshot(),
+        }
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Go on from a snapshot."""
+        self.totals = dict(snapshot["totals"])
+        self.timeline.restore(snapshot["timeline"])
+        self.drifts.restore(snapshot["drifts"])
+        self.shadows.restore(snapshot["shadows"])
+
     def reanchor(self, step: Step) -> None:
         """Times from now on, and those of the samples before if the clock was wrong for them."""
         info = self.info

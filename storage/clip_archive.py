@@ -24,8 +24,8 @@ from storage.archive_files import LONGEST_SOUND_S, read_lines, read_sound
 from storage.people import imported
 from storage.records import TEXT_CHARACTERS
 from storage.review import STATES, Label, Reviews
-from storage.rows import upsert
 from storage.tables import alerts, clips, evidence, labels, streams
+from storage.upsert import upsert
 
 LINES, SOUNDS = "clips.jsonl", "flac"
 LARGEST = 1e300  # safely inside the range of DOUBLE in every database

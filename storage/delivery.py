@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 
 from radd.errors import EntryRefused, StorageUnreachable
 from storage.database import Database
@@ -11,8 +12,8 @@ from storage.records import MISFIT
 from storage.retention import Retention
 from storage.rows import store
 from storage.spool.courier import Courier
-from storage.spool.directory import Spool
-from storage.spool.entry import Entry, EntryKind
+from storage.spool.directory import PASSING, Spool
+from storage.spool.entry import Entry
 
 TIDY_EVERY_S = 3_600
 """how often old clips are evicted when no new ones arrive"""
@@ -26,7 +27,15 @@ class Delivery:
     rejected; None if there is none.
     """
 
-    def __init__(self, spool: Spool, url: str, retention: Retention):
+    def __init__(
+        self,
+        spool: Spool,
+        url: str,
+        retention: Retention,
+        on_delivered: Callable[[Entry], None] | None = None,
+    ):
+        """`on_delivered` is called in the thread with each entry that the database has."""
+        self._on_delivered = on_delivered
         self._spool = spool
         self._database = Database(url)
         self._retention = retention
@@ -89,10 +98,12 @@ class Delivery:
                     f"spool entry {entry.name} does not match the tables: {error!r}"
                 ) from None
             due = time.monotonic() - self._tidied > TIDY_EVERY_S
-            tidy = due or entry.kind is not EntryKind.ROWS
+            tidy = due or entry.kind not in PASSING
             evicted = self._retention.apply(connection) if tidy else 0
             if due:
                 self._retention.forget_timeline(connection)
+        if self._on_delivered is not None:
+            self._on_delivered(entry)
         self._tidied = time.monotonic() if due else self._tidied
         self.delivered += 1
         self._courier.problem = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -89,8 +90,13 @@ class Journal:
     """
 
     def __init__(
-        self, settings: StorageSettings, *streams: StreamInfo, clock: WallClock | None = None
+        self,
+        settings: StorageSettings,
+        *streams: StreamInfo,
+        clock: WallClock | None = None,
+        on_delivered: Callable[[Entry], None] | None = None,
     ):
+        """`on_delivered` is called in another thread with each entry that the database has."""
         self._settings = settings
         self._clock = clock or WallClock()
         self._books = {info.id: Book(info) for info in streams}
@@ -102,7 +108,7 @@ class Journal:
             settings.keep_days_labelled,
             settings.keep_days_timeline,
         )
-        self._delivery = Delivery(self._spool, settings.url, retention)
+        self._delivery = Delivery(self._spool, settings.url, retention, on_delivered)
         self._spool_problem: str | None = None
         self._timeline_told = False
         self._left: dict[str, Entry] = {}

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import json
-from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql, sqlite
 
 from storage import tables
+from storage.call_states import is_superseded, store_state
 from storage.reanchoring import reanchor
 from storage.review_priority import review_priority
 from storage.spool.entry import Entry, EntryKind
+from storage.upsert import upsert
 
 
 def store(connection: sa.Connection, entry: Entry) -> None:
     """Write one entry, inside the transaction of `connection`; an alert never without the row of
-    its clip.
+    its clip. An entry of a call that another detector has gone on with is skipped.
     """
-    STORES[entry.kind](connection, entry)
+    if not is_superseded(connection, entry):
+        STORES[entry.kind](connection, entry)
 
 
 def _store_stream(connection: sa.Connection, entry: Entry) -> None:
-    row = dict(entry.record)
+    row = {name: value for name, value in entry.record.items() if name != "call"}
     if entry.interrupted:
         row["state"] = "interrupted"
     upsert(connection, tables.streams, [row])
@@ -93,37 +94,14 @@ def _store_rows(connection: sa.Connection, entry: Entry) -> None:
         upsert(connection, table, [stream | row for row in entry.record.get(table.name, ())])
 
 
-def upsert(
-    connection: sa.Connection,
-    table: sa.Table,
-    rows: list[dict[str, Any]],
-    update: list[str] | None = None,
-) -> None:
-    """Insert rows with equal columns; where the primary key exists, replace those columns, or only
-    `update`.
-    """
-    if not rows:
-        return
-    rows = [{name: _value(table.c[name], value) for name, value in row.items()} for row in rows]
-    keys = table.primary_key.columns.keys()
-    names = update or [name for name in rows[0] if name not in keys]
-    if connection.dialect.name == "sqlite":
-        added = sqlite.insert(table)
-        replaced = {name: added.excluded[name] for name in names}
-        connection.execute(added.on_conflict_do_update(keys, set_=replaced), rows)
-    else:
-        insert = mysql.insert(table)
-        insert = insert.on_duplicate_key_update({name: insert.inserted[name] for name in names})
-        connection.execute(insert, rows)
-
-
-def _value(column: sa.Column, value: Any) -> Any:
-    kind = column.type.python_type
-    return kind.fromisoformat(value) if isinstance(value, str) and issubclass(kind, date) else value
+def _store_call(connection: sa.Connection, entry: Entry) -> None:
+    _store_rows(connection, entry)
+    store_state(connection, entry)
 
 
 STORES = {
     EntryKind.STREAM: _store_stream,
     EntryKind.ALERT: _store_alert,
     EntryKind.ROWS: _store_rows,
+    EntryKind.CALL: _store_call,
 }

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-SCHEMA = "0006"
+SCHEMA = "0007"
 """the newest migration; four digits, so that older and newer can be compared"""
 
 METADATA = sa.MetaData()
@@ -254,6 +254,35 @@ drift = sa.Table(
     sa.Column("day", sa.Date, primary_key=True),
     sa.Column("seconds", sa.Integer, nullable=False),
     sa.Column("distance", sa.Double, nullable=False),
+    **MYSQL,
+)
+
+call_states = sa.Table(
+    "call_states",
+    METADATA,
+    sa.Column(
+        "stream_id",
+        sa.ForeignKey("streams.id", name="fk_call_states_stream", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column("detector", sa.Text, nullable=False),
+    sa.Column("end_samples", sa.BigInteger, nullable=False),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("state", Sound, nullable=False),
+    sa.Column("updated_utc", Moment, nullable=False),
+    **MYSQL,
+)
+
+detectors = sa.Table(
+    "detectors",
+    METADATA,
+    sa.Column("name", Exact, primary_key=True),
+    sa.Column("calls", sa.Integer, nullable=False),
+    sa.Column("lag_s", sa.Double, nullable=False),
+    sa.Column("busy", sa.Double, nullable=False),
+    sa.Column("shed_hops", sa.BigInteger, nullable=False),
+    sa.Column("dead_letters", sa.BigInteger, nullable=False),
+    sa.Column("seen_utc", Moment, nullable=False),
     **MYSQL,
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from radd.score_records import record_of, scores_of
 from radd.types import SAMPLE_RATE_HZ, Score, Verdict
 from storage.records import measured
 
@@ -31,6 +32,14 @@ class Timeline:
     def __len__(self) -> int:
         """Finished seconds that have not been taken yet."""
         return len(self._rows)
+
+    def snapshot(self) -> dict[str, Any]:
+        """The scores of the current second, as JSON can hold them."""
+        return record_of(self._scores)
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Go on from a snapshot."""
+        self._scores = scores_of(snapshot)
 
     def push(self, score: Score) -> None:
         """Add the score of one hop."""

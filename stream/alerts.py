@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import uuid
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from typing import Any
 
 import numpy as np
 
 from radd.errors import ConfigError
 from radd.ranges import check
+from radd.score_records import record_of, scores_of
 from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, Alert, AlertState, Neighbour, Score
 from stream.decision import Decision
 from stream.ring_buffer import RingBuffer
@@ -47,6 +49,27 @@ class _Evidence:
         self._clip = np.empty(capacity, np.float32)
         self._kept = 0
 
+    def sound(self) -> np.ndarray:
+        """A copy of the clip so far, float32 (n,)."""
+        return self._clip[: self._kept].copy()
+
+    def snapshot(self) -> dict[str, Any]:
+        """All but the clip, as JSON can hold it."""
+        return {
+            "began": self.began,
+            "clip_start": self.clip_start,
+            "trace": self.trace,
+            "worst": [self.min_llr, self.peak_p_spoof],
+            "neighbours": list(map(astuple, self.neighbours)),
+        }
+
+    def restore(self, snapshot: dict[str, Any], clip: np.ndarray) -> None:
+        """Go on from a snapshot."""
+        self.trace = [(end, llr) for end, llr in snapshot["trace"]]
+        self.min_llr, self.peak_p_spoof = snapshot["worst"]
+        self.neighbours = tuple(Neighbour(*each) for each in snapshot["neighbours"])
+        self.add_sound(clip)
+
     def add_sound(self, samples: np.ndarray) -> None:
         kept = samples[: len(self._clip) - self._kept]
         self._clip[self._kept : self._kept + len(kept)] = kept
@@ -81,6 +104,7 @@ class Recorder:
         self._sound = RingBuffer(round(settings.max_clip_s * SAMPLE_RATE_HZ))
         self._scores: deque[Score] = deque(maxlen=self._sound.capacity // HOP_SAMPLES + 1)
         self._evidence: _Evidence | None = None
+        self._first = 0
 
     def reset(self) -> None:
         """Forget audio and scores, so that no clip straddles a gap. An open alert must be closed
@@ -102,7 +126,7 @@ class Recorder:
         """Discard audio before sample `end` that an alert with evidence from `began` would not
         need.
         """
-        first = began - self._pre_roll
+        first = self._first = began - self._pre_roll
         self._sound.hold(end - first + HOP_SAMPLES)  # the next hop arrives before the next call
         while self._scores and self._scores[0].end <= first:
             self._scores.popleft()
@@ -133,6 +157,35 @@ class Recorder:
             neighbours=evidence.neighbours[: self._settings.neighbours],
             gaps=gaps,
         )
+
+    @property
+    def needed_from(self) -> int:
+        """The first sample of the audio that an alert would still need; an open alert has its
+        own copy.
+        """
+        return self._first
+
+    def snapshot(self) -> tuple[dict[str, Any], np.ndarray]:
+        """The state for restore() in another process, as JSON can hold it, and the clip of an open
+        alert so far, float32 (n,). The other audio from `needed_from` on is not part of it.
+        """
+        evidence = self._evidence
+        opened = None if evidence is None else evidence.snapshot()
+        clip = np.zeros(0, np.float32) if evidence is None else evidence.sound()
+        state = {"first": self._first, "scores": record_of(self._scores), "evidence": opened}
+        return state, clip
+
+    def restore(self, snapshot: dict[str, Any], clip: np.ndarray) -> None:
+        """Go on from a snapshot, once hear_again() has brought the audio from its start on."""
+        self._first = snapshot["first"]
+        self._scores.extend(scores_of(snapshot["scores"]))
+        if (opened := snapshot["evidence"]) is not None:
+            self._evidence = _Evidence(opened["began"], opened["clip_start"], self._sound.capacity)
+            self._evidence.restore(opened, clip)
+
+    def hear_again(self, samples: np.ndarray) -> None:
+        """Add audio, float32 (n,), whose scores the snapshot contains."""
+        self._sound.write(samples)
 
     def _gather(self, opened: Decision) -> _Evidence:
         """The evidence so far, from the pre-roll or from the oldest audio still available."""

@@ -69,6 +69,9 @@ class Decision:
     """end of the latest hop with evidence for spoof, samples"""
 
 
+_STATE = ("evidence", "is_open", "_began", "_turned", "_measured", "_bonafide", "_quiet_until")
+
+
 class Decider:
     """The sequential test of one stream: a CUSUM over the LLRs (Page 1954), with hysteresis and a
     refractory period.
@@ -88,6 +91,15 @@ class Decider:
         self.is_open = False
         self._began = self._turned = self._measured = self._bonafide = 0
         self._quiet_until = 0
+
+    def snapshot(self) -> dict[str, float]:
+        """The state of the test, for restore() in another process; numbers that JSON can hold."""
+        return {name: getattr(self, name) for name in _STATE}
+
+    def restore(self, snapshot: dict[str, float]) -> None:
+        """Go on from a snapshot."""
+        for name in _STATE:
+            setattr(self, name, snapshot[name])
 
     @property
     def began(self) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic
+from typing import Any, Generic
 
 import numpy as np
 
@@ -82,7 +82,7 @@ class Monitor(Generic[S]):
         self._decider = Decider(decision)
         self._recorder = Recorder(alerts, stream_id)
         self._clock = clock
-        self._end = 0
+        self._end = self._begin = self._reset = 0
         self._gaps = GapCount()
         self._shed = 0
 
@@ -105,6 +105,7 @@ class Monitor(Generic[S]):
         events = self._lose(hops.gap, hops.unjudged) if hops.gap else []
         if hops.damaged:
             self._state = self._detector.start()
+            self._reset = hops.start + hops.damaged * HOP_SAMPLES
         return HopBatch(self._state, hops, events, chunk.arrived)
 
     def judged(self, heard: HopBatch[S], judgements: Sequence[Judgement]) -> list[Event]:
@@ -133,6 +134,61 @@ class Monitor(Generic[S]):
             )
         return events
 
+    def needed_from(self, hops: int, period_hops: int) -> int:
+        """The first sample that a new monitor has to hear again to go on like this one.
+
+        These are the last `hops`, and what an alert would need. The sample is a multiple of
+        `period_hops` after the detector's start, so that its blocks fall in the same places.
+        """
+        first = min(self._end - hops * HOP_SAMPLES, self._recorder.needed_from)
+        period = period_hops * HOP_SAMPLES
+        return max(self._begin, self._reset + (first - self._reset) // period * period)
+
+    def snapshot(self) -> tuple[dict[str, Any], np.ndarray]:
+        """The state for restore() in another process, as JSON can hold it, and the clip of an open
+        alert so far, float32 (n,). The detector's state is not part of it.
+        """
+        recorder, clip = self._recorder.snapshot()
+        state = {
+            "end": self._end,
+            "begin": self._begin,
+            "reset": self._reset,
+            "shed": self._shed,
+            "gaps": self._gaps.snapshot(),
+            "decider": self._decider.snapshot(),
+            "recorder": recorder,
+        }
+        return state, clip
+
+    def restore(self, snapshot: dict[str, Any], clip: np.ndarray, start: int) -> None:
+        """Go on from a snapshot. hear_again() must follow for the audio from sample `start`, which
+        needed_from() returned, to the snapshot's end.
+        """
+        self._end, self._begin = snapshot["end"], snapshot["begin"]
+        self._reset, self._shed = snapshot["reset"], snapshot["shed"]
+        self._gaps.restore(snapshot["gaps"])
+        self._decider.restore(snapshot["decider"])
+        self._recorder.restore(snapshot["recorder"], clip)
+        self._windower = Windower(start)
+
+    def start_at(self, end: int) -> None:
+        """Expect the first audio at sample `end`; what comes later than that is a gap."""
+        self._windower = Windower(end)
+        self._end = self._begin = self._reset = end
+
+    def hear_again(self, chunk: AudioChunk) -> HopBatch[S]:
+        """Hops to score once more, so that the detector has a full window; there are no events."""
+        hops = self._windower.push(chunk)
+        if hops.damaged:
+            self._state = self._detector.start()
+        self._recorder.hear_again(hops.samples.reshape(-1))
+        return HopBatch(self._state, hops, [], chunk.arrived)
+
+    @property
+    def end(self) -> int:
+        """Sample position after the last scored hop, or after the last gap."""
+        return self._end
+
     def flush(self) -> list[Event]:
         """The events at the end of the audio, returned once: the close of an open alert.
 
@@ -153,7 +209,7 @@ class Monitor(Generic[S]):
         self._state = self._detector.start()
         self._shed = 0
         self._gaps.add(gap)
-        self._end = gap.end
+        self._end = self._begin = self._reset = gap.end
         reason = f"{seconds(gap.end - gap.start):.3f} s lost: {gap.cause}"
         if unjudged:
             reason += f"; {seconds(unjudged):.3f} s before that were too short to score"

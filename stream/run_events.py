@@ -90,7 +90,9 @@ class Stopped:
 
     end: int
     reason: str
-    """end, stopped, duration, sigint, sigterm, sighup, output_closed or error"""
+    """end, stopped, duration, sigint, sigterm, sighup, output_closed, error; in a fleet also
+    handed_over to another detector, and idle
+    """
     totals: RunTotals
 
 

@@ -14,6 +14,15 @@ class Totals:
         self.scores = self.measured = self.shed = self.alerts = 0
         self.losses = GapCount()
 
+    def snapshot(self) -> list:
+        """The counts, for restore() in another process."""
+        return [self.scores, self.measured, self.shed, self.alerts, self.losses.snapshot()]
+
+    def restore(self, snapshot: list) -> None:
+        """Go on from a snapshot."""
+        self.scores, self.measured, self.shed, self.alerts, losses = snapshot
+        self.losses.restore(losses)
+
     def write(self, event: Event | Notice, stream: str | None = None) -> None:
         match event:
             case Score():

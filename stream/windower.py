@@ -32,11 +32,12 @@ class Windower:
     sizes.
     """
 
-    def __init__(self):
+    def __init__(self, start: int = 0):
+        """`start` is the sample at which the first chunk is expected."""
         self._pending = np.empty(HOP_SAMPLES, np.float32)
         self.pending = 0
         """samples of the incomplete hop, 0 to HOP_SAMPLES - 1"""
-        self.end = 0
+        self.end = start
         """samples since the source opened, received or lost"""
         self._damaged_until = 0
 

@@ -17,4 +17,5 @@ pytest_plugins = [
     "fixtures_window_bundle",
     "fixtures_watch",
     "fixtures_notify",
+    "fixtures_fleet",
 ]

@@ -17,6 +17,7 @@ FLOORS = {
     "training": 1,
     "evaluation": 2,
     "generative": 2,
+    "fleet": 2,
     "console": 2,
     "notify": 2,
     "retraining": 2,

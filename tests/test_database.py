@@ -24,14 +24,17 @@ from radd.index import Reference
 from radd.types import AlertState, Compared, Gap
 from retraining.confirmed_clips import index_confirmed
 from storage import tables
+from storage.call_states import CallStates, Heartbeat
 from storage.commands import give
 from storage.database import ALEMBIC, Database, parse_url
+from storage.fleet_journal import FleetJournal, Position
 from storage.journal import Journal
 from storage.learning import Learning
 from storage.overlay import OverlayStore, Review
 from storage.records import stream_record
 from storage.review import Label, Reviews
 
+CALL = "6e3a2f5c-40a1-4f0e-9d3c-8f2b8f7e1d11"
 SCHEMA_SQL = Path(__file__).parent.parent / "schema.sql"
 
 
@@ -103,7 +106,7 @@ def test_an_empty_database_gets_its_tables_and_a_second_look_changes_nothing(
 ):
     for _ in range(2):
         open_database(database_url).prepare()
-    assert [rows(database_url, table) for table in tables.METADATA.sorted_tables] == [[]] * 16
+    assert [rows(database_url, table) for table in tables.METADATA.sorted_tables] == [[]] * 19
 
 
 def test_the_newest_migration_is_the_schema_that_the_program_expects():
@@ -231,6 +234,12 @@ def test_migrations_go_down_and_up_on_a_filled_database(settings, by_hand, open_
         journal.write(replace(score(2_048), neighbours=opened.neighbours))
         journal.write(Gap(2_048, 4_096, "overrun"))
         journal.write(Compared(4_096, "radd 2", 12.3, 0.1, False, True))
+    with FleetJournal(settings, "detector-1", lambda stream, number: None) as fleet:
+        fleet.begin(stream_info(id=CALL))
+        fleet.save(CALL, Position(1, 4_096, 2), {}, b"")
+    states = CallStates(settings.url)
+    states.report(Heartbeat("detector-1", 1, 0.0, 0.5, 0, 0))
+    states.close()
     confirm(settings.url)
     with Learning(settings.url) as learning:
         learning.lease.__enter__()

@@ -19,11 +19,11 @@ from storage.database import Database
 from storage.journal import Journal
 from storage.packet_limit import _value_bytes
 from storage.records import gap_record
-from storage.rows import upsert
 from storage.spool.directory import Spool
 from storage.spool.entry import EntryKind
 from storage.tables import alerts, clips, evidence, gaps, streams, timeline
 from storage.timeline import Timeline
+from storage.upsert import upsert
 
 BEGAN = STARTED.replace(tzinfo=None)
 

@@ -23,6 +23,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     _add_modes(parser)
     _add_channels(parser)
     _add_raw(parser)
+    _add_fleet(parser)
     return parser.parse_args(argv)
 
 
@@ -76,6 +77,26 @@ def _add_modes(parser: argparse.ArgumentParser) -> None:
         help="send a test message to each destination of [notify], print what came back, and exit",
     )
     add("--no-store", action="store_true", help="store nothing: no database, no spool")
+
+
+def _add_fleet(parser: argparse.ArgumentParser) -> None:
+    fleet = parser.add_argument_group("a fleet on a broker, see docs/fleet.md")
+    role = fleet.add_mutually_exclusive_group()
+    role.add_argument(
+        "--publish",
+        nargs="?",
+        const="",
+        metavar="URL",
+        help="be a gateway: publish the sources to amqp://HOST instead of judging them; without a "
+        "URL to [fleet] url",
+    )
+    role.add_argument(
+        "--consume",
+        nargs="?",
+        const="",
+        metavar="URL",
+        help="be a detector: judge what the gateways publish to amqp://HOST",
+    )
 
 
 def _add_channels(parser: argparse.ArgumentParser) -> None:

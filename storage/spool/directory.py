@@ -29,6 +29,7 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 BLOCK_BYTES = 4_096  # the quota counts the blocks that files really occupy
 RESERVE_BYTES = 1 << 20  # released to store a last alert on a full disk
 GIVEN_UP = 10_000  # not yet reported; older ones are only counted
+PASSING = {EntryKind.ROWS, EntryKind.CALL}  # not synced, and dropped first
 ENTRY_NAME = re.compile(rf"(\d{{12}})-({'|'.join(EntryKind)})")
 
 
@@ -137,14 +138,12 @@ class Spool:
                 cause = failure.strerror or str(failure)
                 if failure.errno not in FULL:
                     break
-                if self._give_up_rows(cause) or (
-                    kind is not EntryKind.ROWS and self._give_up_clip(cause)
-                ):
+                if self._give_up_rows(cause) or (kind not in PASSING and self._give_up_clip(cause)):
                     continue
                 if clip:
                     clip = b""
                     self._count(name, "clip", record, cause)
-                elif kind is EntryKind.ROWS or not self._release_reserve():
+                elif kind in PASSING or not self._release_reserve():
                     break
             self._count(name, kind, record, cause)
             raise StorageError(
@@ -238,7 +237,7 @@ class Spool:
                 continue
             self._number, kind = int(named[1]), EntryKind(named[2])
             self._hold(path.name, Held(kind, _blocks(path.stat().st_size), False, 0))
-            if kind is EntryKind.ROWS or (entry := self._read(path.name)) is None:
+            if kind in PASSING or (entry := self._read(path.name)) is None:
                 continue
             self._held[path.name].has_clip = bool(entry.clip)
             if entry.live:
@@ -249,7 +248,8 @@ class Spool:
         size = _blocks(len(data))
         if self.bytes - (before.size if before else 0) + size > self._quota_bytes:
             raise OSError(errno.EDQUOT, "its quota is used up")
-        write_whole(self._path(name), data, synced=kind is not EntryKind.ROWS)
+        write_whole(self._path(name), data, synced=kind not in PASSING)
+        has_clip = has_clip and kind not in PASSING
         self._hold(name, Held(kind, size, has_clip, before.version + 1 if before else 0))
 
     def _count(self, name: str, what: str, record: dict, cause: str) -> None:
@@ -264,9 +264,7 @@ class Spool:
             self.dropped["clip"] -= 1
 
     def _give_up_rows(self, cause: str) -> bool:
-        name = next(
-            (name for name, held in self._held.items() if held.kind is EntryKind.ROWS), None
-        )
+        name = next((name for name, held in self._held.items() if held.kind in PASSING), None)
         if name is None:
             return False
         with contextlib.suppress(OSError):

@@ -16,6 +16,8 @@ class EntryKind(StrEnum):
     """timeline and gaps; not synced, and dropped first when space is short"""
     MESSAGE = "message"
     """a notification, see notify/"""
+    CALL = "call"
+    """rows like ROWS, and the state of a call of a fleet: neither is kept only here"""
 
 
 @dataclass(frozen=True, slots=True)

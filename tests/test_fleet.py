@@ -1,0 +1,287 @@
+"""Detectors of a fleet, on a broker in memory: no score is missing and no alert lost or doubled,
+whoever dies when.
+"""
+
+import json
+
+import numpy as np
+import pytest
+from fixtures_detector import cut, listen, monitor, takeover
+from fixtures_fleet import Bundled, Detecting, MemoryBroker, messages, track
+from fixtures_storage import rows
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fleet.call_chunks import CallChunk, Malformed, decode, encode
+from radd.flac import flac_bytes, flac_samples
+from radd.types import HOP_SAMPLES, Alert, AudioChunk, Gap, Score, Verdict
+from storage.call_states import pack, unpack
+from storage.tables import alerts, call_states, clips, gaps, streams, timeline
+
+SOUND = flac_samples(flac_bytes(takeover()))  # as it is in messages, in 16 bits
+CHUNKS = cut(SOUND, HOP_SAMPLES)
+
+
+@pytest.fixture
+def broker():
+    return MemoryBroker(1)
+
+
+@pytest.fixture
+def detecting(local):
+    """Makes detectors, and ends what a test has left of them."""
+    made = []
+
+    def make(broker, **changes):
+        made.append(Detecting(broker, local, len(made), **changes))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.end()
+
+
+def is_over(broker, one):
+    """Whether the broker has nothing left."""
+    return lambda: not (any(broker.queues) or one.consumer.unacknowledged)
+
+
+def kept(url):
+    """What the database has of calls, without what depends on the moment."""
+    moments = ("stored_utc", "host")
+    return {
+        table.name: [{k: v for k, v in row.items() if k not in moments} for row in rows(url, table)]
+        for table in (streams, alerts, timeline, gaps, clips)
+    }
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """What one detector stores of the call."""
+    from fixtures_storage import storage_settings
+
+    directory = tmp_path_factory.mktemp("undisturbed")
+    storage = storage_settings(f"sqlite:///{directory}/radd.db", directory / "spool")
+    broker = MemoryBroker(1)
+    one = Detecting(broker, storage, 0)
+    for body in messages(track(), CHUNKS):
+        broker.publish(0, body)
+    one.until(is_over(broker, one))
+    one.end()
+    return kept(storage.url)
+
+
+def test_a_fleet_stores_what_a_daemon_hears(undisturbed):
+    heard = listen(Bundled(), CHUNKS, stream_id=track().id)
+    told = [event for event in heard if isinstance(event, Alert)]
+    assert {row["id"] for row in undisturbed["alerts"]} == {event.id for event in told}
+    assert undisturbed["streams"][0]["state"] == "ended"
+    assert undisturbed["streams"][0]["scores"] == sum(isinstance(e, Score) for e in heard)
+    assert len(undisturbed["timeline"]) == 32
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_calls_of_killed_detectors_go_on_without_a_trace(
+    seed, broker, detecting, local, undisturbed
+):
+    rng = np.random.default_rng(seed)
+    sent = messages(track(), CHUNKS)
+    while sent:
+        one = detecting(broker)
+        for body in sent[: (some := int(rng.integers(10, 90)))]:
+            broker.publish(0, body)
+        del sent[:some]
+        one.until(lambda: not any(broker.queues))  # noqa: B023
+        for _ in range(int(rng.integers(0, 12))):
+            one.detector.step()
+        one.consumer.die()
+    last = detecting(broker)
+    last.until(is_over(broker, last))
+    assert kept(local.url) == undisturbed
+
+
+def test_a_rolling_restart_hands_every_call_over(broker, detecting, local, undisturbed):
+    sent, told = messages(track(), CHUNKS), []
+    for part in np.array_split(np.arange(len(sent)), 5):
+        one = detecting(broker)
+        for k in part:
+            broker.publish(0, sent[k])
+        one.until(lambda: not any(broker.queues))  # noqa: B023
+        one.until(lambda: one.detector.is_idle)  # noqa: B023
+        one.close()
+        told += [event for _, event in one.display.events]
+    scores = [event.end for event in told if isinstance(event, Score)]
+    assert scores == sorted(set(scores)), "no score twice"
+    assert len(scores) == undisturbed["streams"][0]["scores"], "and none missing"
+    assert kept(local.url) == undisturbed
+
+
+def test_an_adopted_call_has_a_full_window_at_once(broker, detecting):
+    sent = messages(track(), CHUNKS)
+    first = detecting(broker)
+    for body in sent[:60]:
+        broker.publish(0, body)
+    first.until(lambda: first.detector.is_idle and not any(broker.queues))
+    first.close()
+    second = detecting(broker)
+    for body in sent[60:]:
+        broker.publish(0, body)
+    second.until(is_over(broker, second))
+    scores = [event for _, event in second.display.events if isinstance(event, Score)]
+    assert scores[0].end == 61 * HOP_SAMPLES
+    assert Verdict.WARMING_UP not in {score.verdict for score in scores}
+    assert scores[0].window_samples == 32 * HOP_SAMPLES
+
+
+def test_messages_that_come_twice_count_once(broker, detecting, local, undisturbed):
+    one = detecting(broker)
+    for body in messages(track(), CHUNKS):
+        broker.publish(0, body)
+        broker.publish(0, body)
+    one.until(is_over(broker, one))
+    for body in messages(track(), CHUNKS)[40:]:  # long after the end, as from a lost connection
+        broker.publish(0, body)
+    one.until(is_over(broker, one))
+    assert kept(local.url) == undisturbed
+    assert one.detector.duplicates > 0
+
+
+def test_a_message_that_is_missing_is_a_gap_and_none_that_is_late(broker, detecting, local):
+    one = detecting(broker)
+    sent = messages(track(), CHUNKS)
+    sent[50], sent[51] = sent[51], sent[50]
+    del sent[100]
+    for body in sent:
+        broker.publish(0, body)
+    one.until(is_over(broker, one))
+    (gap,) = rows(local.url, gaps)
+    assert (gap["start_samples"], gap["end_samples"]) == (100 * HOP_SAMPLES, 101 * HOP_SAMPLES)
+    assert "between gateway and detector" in gap["cause"]
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"\xff\n", b'{"call": 1}\n', bytes(9_999)])
+def test_what_is_no_chunk_goes_to_the_dead_letters(body, broker, detecting):
+    one = detecting(broker)
+    broker.publish(0, body)
+    one.until(is_over(broker, one))
+    assert broker.dead == [body] and one.detector.dead_letters == 1
+
+
+def test_a_call_that_falls_silent_ends_and_goes_on_when_it_comes_back(broker, detecting, local):
+    one = detecting(broker, idle_s=1.0)
+    sent = messages(track(), [*CHUNKS[:40], *CHUNKS[60:]])
+    for body in sent[:40]:
+        broker.publish(0, body)
+    one.until(is_over(broker, one))
+    assert rows(local.url, streams)[0]["state"] == "interrupted"
+    for body in sent[40:]:
+        broker.publish(0, body)
+    one.until(is_over(broker, one))
+    (stream,), (gap,) = rows(local.url, streams), rows(local.url, gaps)
+    assert stream["state"] == "ended"
+    assert (gap["start_samples"], gap["end_samples"]) == (40 * HOP_SAMPLES, 60 * HOP_SAMPLES)
+    assert stream["length_samples"] == len(SOUND) // HOP_SAMPLES * HOP_SAMPLES
+
+
+def test_a_detector_that_wakes_up_late_overwrites_nothing(broker, detecting, local, undisturbed):
+    """It was stopped, lost its partition, and goes on with what it had."""
+    sent = messages(track(), CHUNKS)
+    sleeper = detecting(broker)
+    for body in sent[:120]:
+        broker.publish(0, body)
+    sleeper.until(lambda: not any(broker.queues) and sleeper.detector.is_idle)
+    sleeper.consumer.die()
+    other = detecting(broker)
+    for body in sent[120:]:
+        broker.publish(0, body)
+    other.until(is_over(broker, other))
+    for call in list(sleeper.detector._calls.values()):
+        sleeper.detector._save(call)
+    sleeper.end()
+    assert kept(local.url) == undisturbed
+    assert rows(local.url, call_states)[0]["detector"] == "detector-1"
+
+
+def test_detectors_share_the_partitions(detecting):
+    broker = MemoryBroker(6)
+    first = detecting(broker, partitions=6)
+    for partition in range(6):
+        of = track(f"call {partition}", partition=partition)
+        for body in messages(of, CHUNKS[:20], ended=False):
+            broker.publish(partition, body)
+    first.until(lambda: first.detector.is_idle and not any(broker.queues))
+    second = detecting(broker, partitions=6)
+    first.consumer.count()
+    first.until(lambda: sum(line[0] is second.consumer for line in broker.lines) >= 3)
+    for _ in range(5):
+        first.detector.step()
+    assert sum(line[0] is first.consumer for line in broker.lines) == 3
+
+
+@given(st.integers(1, 243), st.sampled_from([1, 8, 5]), st.sampled_from([700, HOP_SAMPLES, 9_999]))
+@settings(max_examples=30, deadline=None)
+def test_a_monitor_goes_on_from_its_snapshot(hops, period_hops, size):
+    """Its events are those of a monitor that was never interrupted."""
+    sound = SOUND[: 300_000 + HOP_SAMPLES]
+    before = monitor(Bundled())
+    chunks = [AudioChunk(sound[:HOP_SAMPLES], 0)]
+    lost = AudioChunk(sound[4 * HOP_SAMPLES : 90_000], 4 * HOP_SAMPLES, "lost")
+    chunks += [lost, *cut(sound[90_000:], size, 90_000)]
+    whole = [event for chunk in chunks for event in before.feed(chunk)]
+    first, second = monitor(Bundled()), monitor(Bundled())
+    count = sum(chunk.end <= hops * 1_000 for chunk in chunks)
+    told = [event for chunk in chunks[:count] for event in first.feed(chunk)]
+    snapshot, clip = first.snapshot()
+    needed = first.needed_from(64, period_hops)
+    state, flac = unpack(pack({"monitor": snapshot}, flac_bytes(clip)))
+    second.restore(state["monitor"], flac_samples(flac), needed)
+    if first.end > needed:
+        batch = second.hear_again(AudioChunk(sound[needed : first.end], needed))
+        Bundled().push(batch.state, batch.samples)
+    rest = [AudioChunk(sound[first.end : chunks[count - 1].end], first.end)] if count else []
+    told += [event for chunk in [*rest, *chunks[count:]] for event in second.feed(chunk)]
+    assert [event for event in told if not isinstance(event, Alert)] == [
+        event for event in whole if not isinstance(event, Alert)
+    ]
+    for mine, other in zip(alerts_of(told), alerts_of(whole), strict=True):
+        assert (mine.id, mine.state, mine.end, mine.trace) == (
+            other.id,
+            other.state,
+            other.end,
+            other.trace,
+        )
+        assert np.array_equal(mine.clip, other.clip)
+
+
+def alerts_of(events):
+    return [event for event in events if isinstance(event, Alert)]
+
+
+@given(st.binary(max_size=200), st.sampled_from([b"", b"\n", b'{"call": "c"}\n']))
+@settings(max_examples=200)
+def test_a_message_is_a_chunk_or_malformed(data, head):
+    try:
+        decode(head + data)
+    except Malformed as error:
+        assert str(error)
+
+
+@pytest.mark.parametrize(("samples", "wrong"), [("s16le", 1 / 65_000), ("mulaw", 0.03)])
+def test_a_chunk_comes_out_of_a_message_as_it_went_in(samples, wrong):
+    audio = AudioChunk(np.linspace(-1, 0.99, 999, dtype=np.float32), 5, "lost", 2)
+    sent = CallChunk(track(), 7, audio, 1_790_000_001.5, ended=True)
+    came = decode(encode(sent, samples))
+    assert (came.track, came.sequence, came.captured, came.ended) == (
+        sent.track,
+        7,
+        sent.captured,
+        True,
+    )
+    assert (came.audio.start, came.audio.cause, came.audio.damaged) == (5, "lost", 2)
+    assert np.abs(came.audio.samples - audio.samples).max() <= wrong
+
+
+def test_a_message_is_json_and_samples():
+    head, _, body = messages(track(), CHUNKS[:1])[0].partition(b"\n")
+    assert json.loads(head)["call"] == "call-1" and len(body) == 2 * HOP_SAMPLES
+    assert not any(isinstance(event, Gap) for event in listen(Bundled(), CHUNKS))
