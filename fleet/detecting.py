@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable
 
 from fleet.broker import Consumer, Delivered, Load, Revoked
 from fleet.call_chunks import CallChunk, Malformed, Track, decode
+from fleet.partition_share import PartitionShare
 from fleet.settings import FleetSettings
-from fleet.shares import Shares
 from fleet.state_store import StateStore
-from fleet.tracked_call import Stage, TrackedCall
+from fleet.tracked_call import TrackedCall, TrackStage
 from radd.errors import RaddError
 from radd.hot_swap import HotSwapDetector
 from radd.types import Alert, Event, Part, Shed
@@ -66,7 +66,7 @@ class FleetDetector:
         self._journal, self._display, self._settings = journal, display, settings
         self._late_s = judging.engine.late_ms / 1000
         self._calls: dict[str, TrackedCall] = {}
-        self._shares = Shares(consumer, settings.partitions)
+        self._shares = PartitionShare(consumer, settings.partitions)
         self._leaving: dict[int, float] = {}
         self._turn: list[str] = []
         self._worked_s = 0.0
@@ -95,7 +95,7 @@ class FleetDetector:
     @property
     def is_idle(self) -> bool:
         """Whether everything that has arrived is judged."""
-        return all(c.stage is not Stage.LOADING and not c.left() for c in self._calls.values())
+        return all(c.stage is not TrackStage.LOADING and not c.left() for c in self._calls.values())
 
     def hand_over(self) -> None:
         """Store the states of all calls and return their messages to the broker, so that other
@@ -147,13 +147,13 @@ class FleetDetector:
 
     def _forget(self, call: TrackedCall) -> None:
         del self._calls[call.id]
-        if call.stage in (Stage.REPLAYING, Stage.LIVE):
+        if call.stage in (TrackStage.REPLAYING, TrackStage.LIVE):
             self._journal.hand_over(call.id)
             self._stop(call, "handed_over")
 
     def _start_loaded(self) -> None:
         for call in list(self._calls.values()):
-            if call.stage is Stage.LOADING and call.loaded.done():
+            if call.stage is TrackStage.LOADING and call.loaded.done():
                 self._start(call)
 
     def _start(self, call: TrackedCall) -> None:
@@ -217,7 +217,7 @@ class FleetDetector:
             if audio.arrived is not None:
                 self._lag_s = max(self._lag_s, time.monotonic() - audio.arrived)
         for call in finished:
-            if call.stage is not Stage.ENDED:
+            if call.stage is not TrackStage.ENDED:
                 self._finish(call, "end")
 
     def _judge_again(self, again: list) -> None:
@@ -237,7 +237,7 @@ class FleetDetector:
             sinks.write(event, call.id)
             has_alert |= isinstance(event, Alert)
         self.shed_hops += call.totals.shed - shed
-        if has_alert and call.stage is Stage.LIVE:
+        if has_alert and call.stage is TrackStage.LIVE:
             self._save(call)
 
     def _finish(self, call: TrackedCall, reason: str) -> None:
@@ -258,7 +258,7 @@ class FleetDetector:
     def _save_due(self) -> None:
         before = time.monotonic() - self._settings.save_s
         for call in self._calls.values():
-            if call.stage is Stage.LIVE and call.is_changed and call.saved < before:
+            if call.stage is TrackStage.LIVE and call.is_changed and call.saved < before:
                 self._save(call)
 
     def _settle(self) -> None:
@@ -268,7 +268,7 @@ class FleetDetector:
             if call is None:
                 continue
             call.confirmed(number, self._consumer.acknowledge)
-            if call.stage is Stage.ENDED and call.is_saved:
+            if call.stage is TrackStage.ENDED and call.is_saved:
                 del self._calls[stream]
                 for delivered, chunk in call.left():  # it goes on after all
                     self._sort(delivered, chunk)
@@ -282,7 +282,7 @@ class FleetDetector:
     def _begin_leaving(self, partition: int) -> None:
         self._leaving[partition] = time.monotonic() + HAND_OVER_S
         for call in self._calls.values():
-            if call.partition == partition and call.stage is Stage.LIVE and call.is_changed:
+            if call.partition == partition and call.stage is TrackStage.LIVE and call.is_changed:
                 self._save(call)
 
     def _finish_leaving(self) -> None:
@@ -305,7 +305,7 @@ class FleetDetector:
             Heartbeat(name, load.calls, lag_s, load.busy, self.shed_hops, self.dead_letters)
         )
         for call in list(self._calls.values()):
-            if call.stage is Stage.LIVE and now - call.heard > self._settings.idle_s:
+            if call.stage is TrackStage.LIVE and now - call.heard > self._settings.idle_s:
                 log.warning("%s: no audio for %.0f s", call.track.source, now - call.heard)
                 self._finish(call, "idle")
 
@@ -317,7 +317,7 @@ class FleetDetector:
     def _follow_index(self) -> None:
         index, live = (
             self._judging.index,
-            [c for c in self._calls.values() if c.stage is Stage.LIVE],
+            [c for c in self._calls.values() if c.stage is TrackStage.LIVE],
         )
         if model := index.take_model():
             self._journal.judged_by(model)

@@ -101,7 +101,12 @@ class _Link:
         connection = self._connection
         if connection is None or not connection.is_open:
             return False
-        connection.ioloop.add_callback_threadsafe(lambda: connection.is_open and do())
+
+        def run() -> None:
+            if connection.is_open:
+                do()
+
+        connection.ioloop.add_callback_threadsafe(run)
         return True
 
     def _opened(self, channel) -> None:

@@ -39,7 +39,7 @@ class Arrived(NamedTuple):
     chunk: CallChunk
 
 
-class Stage(Enum):
+class TrackStage(Enum):
     """What a track waits for."""
 
     LOADING = auto()
@@ -57,7 +57,7 @@ class TrackedCall:
         """`loaded` will have the saved call, or None if there is none."""
         self.track, self.partition, self.loaded = track, partition, loaded
         self.id = track.id
-        self.stage = Stage.LOADING
+        self.stage = TrackStage.LOADING
         self.monitor: Monitor
         self.taps: Sequence[Tap] = ()
         self.totals = Totals()
@@ -85,10 +85,10 @@ class TrackedCall:
     def receive(self, delivered: Delivered, chunk: CallChunk) -> bool:
         """Take a message; False if it was processed before and is not needed."""
         self.heard = time.monotonic()
-        if self.stage is Stage.LOADING:
+        if self.stage is TrackStage.LOADING:
             self.next = min(self._waiting, default=chunk.sequence)
         if chunk.sequence in self._waiting or (
-            self.stage is not Stage.LOADING and chunk.sequence < self.next
+            self.stage is not TrackStage.LOADING and chunk.sequence < self.next
         ):
             return False
         if not self._waiting:
@@ -99,7 +99,7 @@ class TrackedCall:
     @property
     def is_ready(self) -> bool:
         """Whether take() has something."""
-        if self.stage in (Stage.LOADING, Stage.ENDED) or not self._waiting:
+        if self.stage in (TrackStage.LOADING, TrackStage.ENDED) or not self._waiting:
             return False
         if min(self._waiting) == self.next:
             self._hole = None
@@ -143,22 +143,22 @@ class TrackedCall:
             monitor.start_at(saved.end)
         else:
             monitor.restore(state["monitor"], flac_samples(saved.clip), begin)
-        self.end, self.stage = begin, Stage.REPLAYING
+        self.end, self.stage = begin, TrackStage.REPLAYING
         return self._drop_before(begin, saved.sequence)
 
     def start(self, monitor: Monitor) -> None:
         """Begin; no process has judged this track before."""
-        self.monitor, self.stage = monitor, Stage.LIVE
+        self.monitor, self.stage = monitor, TrackStage.LIVE
 
     def split(self, audio: AudioChunk) -> tuple[AudioChunk | None, AudioChunk | None]:
         """The part that was judged before, and the part that is new."""
         at = self._replay_end - audio.start
-        if self.stage is not Stage.REPLAYING or at <= 0:
-            self.stage = Stage.LIVE
+        if self.stage is not TrackStage.REPLAYING or at <= 0:
+            self.stage = TrackStage.LIVE
             return None, audio
         if audio.end < self._replay_end:
             return audio, None
-        self.stage = Stage.LIVE
+        self.stage = TrackStage.LIVE
         later = replace(audio, samples=audio.samples[at:], start=self._replay_end, cause=None)
         before = replace(audio, samples=audio.samples[:at])
         return before, later if len(later.samples) else None
@@ -177,7 +177,7 @@ class TrackedCall:
     def ending(self) -> tuple[Position, dict[str, Any]]:
         """What is stored at the end of the track: where it goes on if more of it comes later."""
         position = self._put_away(self.end, self.end, None)
-        self.stage = Stage.ENDED
+        self.stage = TrackStage.ENDED
         return position, self._state
 
     def _put_away(self, end: int, needed: int, snapshot: dict[str, Any] | None) -> Position:
@@ -244,7 +244,7 @@ class TrackedCall:
         return delivered
 
     def _shed(self, first: CallChunk, late_s: float) -> Shed:
-        if self.stage is not Stage.LIVE or not late_s or self._origin is None:
+        if self.stage is not TrackStage.LIVE or not late_s or self._origin is None:
             return Shed.NOTHING
         late = (time.monotonic() - self._origin - seconds(first.audio.end)) / late_s
         return Shed.NOTHING if late <= 1 else Shed.HOPS if late <= MUCH else Shed.BLOCKS
@@ -255,7 +255,7 @@ class TrackedCall:
         follows = chunk.audio.start == before.audio.end and not chunk.audio.cause
         is_sound = not (before.audio.damaged or chunk.audio.damaged)
         fits = chunk.audio.end - taken[0].audio.start <= AT_ONCE_SAMPLES
-        return follows and is_sound and (fits or shed > 0 or self.stage is Stage.REPLAYING)
+        return follows and is_sound and (fits or shed > 0 or self.stage is TrackStage.REPLAYING)
 
     def _from_end(self, audio: AudioChunk) -> AudioChunk:
         """Without what came before, and with a cause if something is missing."""

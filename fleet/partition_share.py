@@ -5,7 +5,7 @@ from __future__ import annotations
 from fleet.broker import Consumer
 
 
-class Shares:
+class PartitionShare:
     """The partitions whose calls this detector judges.
 
     The share is the number of partitions divided by that of detectors, rounded up. What is above it
