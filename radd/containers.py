@@ -34,6 +34,18 @@ DECODERS = {
 }  # FFmpeg's own decoders do not support silence descriptors
 # limits how long opening waits
 STREAM_OPTIONS = {"probesize": "1000000", "analyzeduration": "1000000"}
+NETWORK_FORMATS = "hls,rtsp,sdp,rtp"
+PROTOCOLS = "http,https,tcp,tls,crypto,rtp,udp"  # a playlist must not name files of this machine
+OPEN_S, READ_S = 10.0, 4.0  # how long an address may take to answer, and to bring more
+RTP_OPTIONS = {
+    "sdp_flags": "custom_io",
+    "protocol_whitelist": "",
+    "analyzeduration": "200000",
+    "probesize": "2000",
+    "reorder_queue_size": "10",
+    "max_delay": "100000",
+}
+"""packets wait for earlier ones for 100 ms or 10 packets, as in a telephone's jitter buffer"""
 FORGIVEN_S = {"mov": 1.0, "matroska": 1.0, "asf": 1.0, "flac": 0.01, "mp3": 0.2}
 """tolerated excess of the length stated by a format over its audio; other formats state none"""
 
@@ -44,6 +56,8 @@ class NotSound(AudioError):
 
 class ContainerFile:
     """An open audio file or stream that PyAV reads; a context manager."""
+
+    _most_bad = MOST_BAD
 
     def __init__(self, source: Readable, name: str, file: BinaryIO | None, track: int = 0):
         """Takes ownership of `file`, which is `source` again if it can seek, else None.
@@ -61,7 +75,11 @@ class ContainerFile:
         if head == b"OggS":
             whole = self._links = OggLinks(whole)
         mp3_s = None if file is None else _mp3_stated_s(file)  # before FFmpeg continues from there
-        self._container = self._open(whole)
+        self._adopt(self._open(whole), mp3_s)
+
+    def _adopt(self, container, mp3_s: float | None = None) -> None:
+        """Take over an open container, which has sound."""
+        self._container = container
         self.form: str = self._container.format.name.split(",")[0]
         """name of the format, such as wav"""
         context = self._stream(self._container).codec_context
@@ -69,11 +87,13 @@ class ContainerFile:
         self.channels: int = context.channels
         self.track_channels = [one.codec_context.channels for one in self._sounds(self._container)]
         """of every audio track, in order"""
-        self._said_s = None if file is None else self._stated_s(mp3_s)
+        self._said_s = None if self._is_stream else self._stated_s(mp3_s)
         self.frames = None if self._said_s is None else round(self._said_s * self.rate_hz)
         """number of frames according to the header; None if unknown"""
         self.problem: str | None = None
         """what is wrong with it, known once its pieces have been read; None if nothing is"""
+        self.is_broken = False
+        """whether reading was given up before the end, known at the same time"""
 
     def __enter__(self) -> ContainerFile:
         return self
@@ -95,7 +115,7 @@ class ContainerFile:
             clock.restart()
             if self._reopen(clock):
                 yield from self._decoded(clock)
-        self.problem = self._told(clock)
+        self.problem, self.is_broken = self._told(clock), clock.broken
 
     def has_sound(self) -> bool:
         """Whether there is anything to decode, judging by its length."""
@@ -146,7 +166,7 @@ class ContainerFile:
         stream = self._stream(self._container)
         decoder = _decoder(stream)
         self._codec = decoder.name
-        for packet in _packets(self._container, stream, clock):
+        for packet in _packets(self._container, stream, clock, self._most_bad):
             try:
                 frames = decoder.decode(packet)
             except av.FFmpegError:
@@ -198,6 +218,59 @@ class ContainerFile:
         )
 
 
+class RtpFile(ContainerFile):
+    """RTP packets that FFmpeg puts in order and decodes; the sockets are those of the caller.
+
+    Packets that are missing are reported as lost before the next piece, also short ones.
+    """
+
+    def __init__(self, sdp: bytes, packets: Readable, name: str):
+        """`sdp` describes one track. Each `packets.read` returns one packet, and nothing at the
+        end; raises NotSound if they end before anything can be told of them.
+        """
+        self.name, self._file, self._is_stream, self._track = name, None, True, 0
+        self._links = None
+        try:
+            container = av.open(_Described(sdp, packets), format="sdp", options=RTP_OPTIONS)
+        except av.FFmpegError:
+            raise NotSound(self._unreadable()) from None
+        if not self._sounds(container):
+            container.close()
+            raise NotSound(self._unreadable())
+        self._adopt(container)
+
+
+class AddressFile(ContainerFile):
+    """Audio at an address that FFmpeg fetches: http, https, rtsp, and HLS through them."""
+
+    _most_bad = 1  # a connection that failed does not recover
+
+    def __init__(self, url: str, name: str, track: int = 0):
+        """Raises NotSound if nothing answers, or what answers is not audio; `name` stands for the
+        address in messages. A connection that brings nothing for READ_S ends.
+        """
+        self.name, self._file, self._is_stream, self._track = name, None, False, track
+        self._links = None
+        options = {"format_whitelist": f"{FORMATS},{NETWORK_FORMATS}", "rtsp_transport": "tcp"}
+        try:
+            container = av.open(
+                url,
+                options=options | STREAM_OPTIONS | {"protocol_whitelist": PROTOCOLS},
+                timeout=(OPEN_S, READ_S),
+            )
+        except (av.FFmpegError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "not audio"
+            raise NotSound(
+                f"{name} cannot be read: {why}; expected audio at this address"
+            ) from None
+        if not self._sounds(container):
+            container.close()
+            raise NotSound(self._unreadable())
+        self.is_live = not container.duration
+        """whether its end is unknown"""
+        self._adopt(container)
+
+
 def open_container(path: Path, name: str, track: int = 0) -> ContainerFile:
     """Open a file. Raises AudioError like ContainerFile, and OSError if it cannot be read."""
     file = path.open("rb")  # opened by Python: FFmpeg accepts only UTF-8 names
@@ -225,6 +298,17 @@ def problem(
         f"{name} is truncated or damaged: {done_s:.2f} s{of} could be decoded and were used"
         f"{places}; obtain the complete file for the rest"
     )
+
+
+class _Described:
+    """A description, its end, and then packets: the order in which FFmpeg reads them."""
+
+    def __init__(self, description: bytes, packets: Readable):
+        self._parts = [description, b""]
+        self._packets = packets
+
+    def read(self, size: int, /) -> bytes:
+        return self._parts.pop(0) if self._parts else self._packets.read(size)
 
 
 class Prefixed:
@@ -263,10 +347,10 @@ def _decoder(stream):
     return decoder
 
 
-def _packets(container, stream, clock: LossClock) -> Iterator[av.Packet]:
+def _packets(container, stream, clock: LossClock, most_bad: int) -> Iterator[av.Packet]:
     """The packets of a track; data that FFmpeg cannot split into packets is skipped."""
     failures = 0
-    while failures < MOST_BAD:
+    while failures < most_bad:
         try:
             for packet in container.demux(stream):
                 failures = 0

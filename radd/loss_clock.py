@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 LONGEST_JITTER_S = 0.05  # timestamps are rounded; a step that is no longer is no loss
+EXACT = {"sdp"}
+"""formats in which no step of the timestamps is rounding: RTP counts samples"""
+SHORTEST_STEP_S = 0.001
 LONGEST_GAP_S = 3_600.0  # a longer step is another timeline
 START_FORGIVEN_S = 0.5  # a stream that was joined late begins in the middle of a packet
 UNTIMED = {"mp3", "aac", "amr", "amrnb", "amrwb", "ac3", "eac3", "wav"}
@@ -13,6 +16,7 @@ ONE_RATE = UNTIMED | {"flac"}
 """formats whose timestamps tell nothing once the rate has changed"""
 TAGS = (b"ID3", b"TAG", b"APE", b"LYR")  # of MP3 files that were joined: no sound
 DAMAGED, EMPTY = "the file is damaged here", "the file has no sound here"
+MISSING = "packets are missing: lost, or none were sent in a pause"
 
 
 class LossClock:
@@ -21,6 +25,8 @@ class LossClock:
     def __init__(self, form: str):
         """`form` is FFmpeg's name of the format."""
         self._may_be_edited = form in EDITED
+        self._jitter_s = SHORTEST_STEP_S if form in EXACT else LONGEST_JITTER_S
+        self._damaged = MISSING if form in EXACT else DAMAGED
         self._is_untimed, self._has_one_rate = form in UNTIMED, form in ONE_RATE
         self.done_s = self.lost_s = 0.0
         self.gaps = self.bad_in_row = self.link_frames = 0
@@ -61,9 +67,9 @@ class LossClock:
         step_s = self._step_s(frame)
         lost_s, cause = 0.0, None
         if self._bad_s and (self.done_s or self._bad_s > START_FORGIVEN_S):
-            lost_s, cause = max(self._bad_s, step_s), DAMAGED
-        elif step_s > LONGEST_JITTER_S and self.done_s:
-            lost_s, cause = step_s, EMPTY if self._may_be_edited else DAMAGED
+            lost_s, cause = max(self._bad_s, step_s), self._damaged
+        elif step_s > self._jitter_s and self.done_s:
+            lost_s, cause = step_s, EMPTY if self._may_be_edited else self._damaged
         if lost_s:
             self.gaps, self.lost_s = self.gaps + 1, self.lost_s + lost_s
         self._bad_s = 0.0

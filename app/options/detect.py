@@ -32,9 +32,10 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
     add(
         "--source",
         action="append",
-        metavar="auto|mic|mic:NAME_OR_INDEX|PATH|-",
+        metavar="auto|mic|mic:NAME_OR_INDEX|PATH|URL|-",
         help="auto: the default microphone, or a demo recording if there is none; -: stdin, raw "
-        "PCM or an audio file; repeat it for several separate streams",
+        "PCM or an audio file; URL: http, https, rtsp or an HLS playlist; repeat it for several "
+        "separate streams",
     )
     add(
         "--listen",

@@ -121,7 +121,8 @@ def _networks(url: str, text: str) -> tuple[Network, ...]:
 
 
 def _wrong(url: str, problem: str) -> ConfigError:
-    plain = url.partition("?")[0]
+    scheme, _, rest = url.partition("?")[0].rpartition("://")
+    plain = f"{scheme}://{rest.rpartition('@')[2]}" if scheme else rest
     return ConfigError(
         f"--listen {plain}: {problem}; expected twilio://HOST:PORT/PATH, ws://HOST:PORT/PATH, "
         "audiosocket://HOST:PORT, rtp://HOST:PORT or sdp:FILE"

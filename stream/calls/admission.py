@@ -21,6 +21,11 @@ VALUE_CHARACTERS = 1_000
 STOPPED = 1_000  # ids of calls that an operator stopped, which are not taken again
 
 
+Leave = Callable[[CallSource], None]
+Maker = Callable[[Call, str, Wire, CallSettings, Leave], CallSource]
+"""CallSource, or a class with more to do"""
+
+
 def no_connection(reason: str) -> None:
     """`drop` of a Line without a connection."""
 
@@ -53,12 +58,12 @@ class Line:
         """Whether a sender that can wait should."""
         return any(source.is_full for source in self.tracks.values())
 
-    def begin(self, track: str, wire: Wire) -> CallSource:
-        """The source of a track. Raises CallRefused if there is no place left for it."""
+    def begin(self, track: str, wire: Wire, make: Maker = CallSource) -> CallSource:
+        """The source of a track, made by `make`. Raises CallRefused if there is no place left."""
         track = track[:NAME_CHARACTERS] or "1"
         source = self.tracks.get(track)
         if source is None:
-            source = self.tracks[track] = self.admission.begin(self, track, wire)
+            source = self.tracks[track] = self.admission.begin(self, track, wire, make)
         if source.wire != wire:
             raise CallRefused(
                 f"{source.name} comes back as {wire.format} at {wire.rate_hz} Hz; it was "
@@ -125,13 +130,13 @@ class Admission:
             line.tracks = self._taken_over(before)
         return line
 
-    def begin(self, line: Line, track: str, wire: Wire) -> CallSource:
+    def begin(self, line: Line, track: str, wire: Wire, make: Maker) -> CallSource:
         """A source for one more track of a call. Raises CallRefused."""
         if len(line.tracks) >= MOST_TRACKS:
             raise CallRefused(f"{line.name} has more than {MOST_TRACKS} tracks")
         self.check_room()
         call = Call(line.id, track, line.details)
-        source = CallSource(call, line.scheme, wire, self.settings, self.leave)
+        source = make(call, line.scheme, wire, self.settings, self.leave)
         with self._lock:
             self._places.add(source)
         self._come.put(source)

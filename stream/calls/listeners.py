@@ -20,6 +20,8 @@ def call_server(urls: Sequence[str], settings: CallSettings) -> CallServer:
 
 
 def _listener(url: str, admission: Admission) -> Listener:
+    if url.startswith("sdp:"):
+        return _described(url, admission)
     address = parse(url)
     if address.scheme == "audiosocket":
         from stream.calls.audiosocket import AudioSocketListener
@@ -33,4 +35,22 @@ def _listener(url: str, admission: Admission) -> Listener:
         from stream.calls.ws import WsListener
 
         return WsListener(address, admission)
-    raise ConfigError(f"--listen {url}: {address.scheme} is not supported")
+    from stream.calls.rtp import RtpListener, rtp_tracks
+
+    return RtpListener(address, rtp_tracks(address), admission)
+
+
+def _described(url: str, admission: Admission) -> Listener:
+    """sdp:FILE?from=CIDR: the addresses are those of the file."""
+    from stream.calls import sdp
+    from stream.calls.rtp import RtpListener
+
+    path, _, options = url.removeprefix("sdp:").partition("?")
+    tracks = sdp.read(path)
+    hosts = {track.host or "127.0.0.1" for track in tracks}
+    if len(hosts) > 1:
+        raise ConfigError(f"{path} names {len(hosts)} addresses; expected one, of this machine")
+    host = hosts.pop()
+    place = f"[{host}]" if ":" in host else host
+    address = parse(f"rtp://{place}:{tracks[0].port}" + (f"?{options}" if options else ""))
+    return RtpListener(address, tracks, admission)

@@ -65,7 +65,8 @@ class CallSource:
         """`leave` is called, from any thread, when nobody reads the source any more."""
         self.call, self.wire, self._leave = call, wire, leave
         self.name = f"{scheme} {call.id} {call.track}"
-        self.native_rate_hz, self.native_channels = wire.rate_hz, 1
+        self.native_rate_hz = self._rate_hz = wire.rate_hz
+        self.native_channels = 1
         self._frames = PcmFrames(wire.format, 1)
         self._stall_s = settings.stall_s
         self._inbox: CaptureQueue[Packet] = CaptureQueue(round(settings.queue_s / BLOCK_S))
@@ -103,13 +104,17 @@ class CallSource:
             return
         lost = 0 if at_s is None else self._skipped(at_s)
         if lost:
-            self._send()
-            self._received += lost
-            self._sent, self._cause = self._received, SKIPPED
+            self.skip(lost, SKIPPED)
         self._pending += data
         self._received += len(data) // self._frames.frame_bytes
         if len(self._pending) >= self._block_bytes:
             self._send()
+
+    def skip(self, frames: int, cause: str) -> None:
+        """Frames are missing here."""
+        self._send()
+        self._received += frames
+        self._sent, self._cause = self._received, cause
 
     def rejoin(self) -> None:
         """The sender has connected again: what comes is the same track, after a loss."""
@@ -118,7 +123,7 @@ class CallSource:
         self._reopened += 1
 
     def finish(self) -> None:
-        """The call is over."""
+        """The call is over: what has come is still read."""
         if not self.is_over:
             self._send()
             self._finished = True
@@ -146,14 +151,14 @@ class CallSource:
 
     def _skipped(self, at_s: float) -> int:
         """Frames that are missing before a packet, by its time stamp."""
-        at = round(at_s * self.native_rate_hz)
+        at = round(at_s * self._rate_hz)
         if self._zero is None:
             self._zero = at - self._received
         lost = at - self._zero - self._received
-        if not 0 <= lost <= LONGEST_JUMP_S * self.native_rate_hz:
+        if not 0 <= lost <= LONGEST_JUMP_S * self._rate_hz:
             self._zero = at - self._received
             return 0
-        return lost if lost > TOLERANCE_S * self.native_rate_hz else 0
+        return lost if lost > TOLERANCE_S * self._rate_hz else 0
 
     def _send(self) -> None:
         whole = len(self._pending) // self._frames.frame_bytes * self._frames.frame_bytes
@@ -189,14 +194,14 @@ class CallSource:
         if packet.rejoined:
             yield from self._lose(BROKEN)
         if self._converter is None:
-            began = packet.arrived - packet.frames / self.native_rate_hz
+            began = packet.arrived - packet.frames / self._rate_hz
             start = max(self._told, self._end, self._now(began))
-            self._converter = Converter(self.native_rate_hz, 1, start, self._outage)
+            self._converter = Converter(self._rate_hz, 1, start, self._outage)
         elif lost > 0:
             yield self._converter.flush(self._end_time)
-            start = self._converter.end + round(lost * SAMPLE_RATE_HZ / self.native_rate_hz)
+            start = self._converter.end + round(lost * SAMPLE_RATE_HZ / self._rate_hz)
             cause = packet.cause or OVERLOADED
-            self._converter = Converter(self.native_rate_hz, 1, start, cause)
+            self._converter = Converter(self._rate_hz, 1, start, cause)
         self._end_time = packet.arrived
         yield self._converter.push(self._frames.push(packet.data), packet.arrived)
 

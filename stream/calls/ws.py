@@ -9,22 +9,28 @@ from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 
+from radd.containers import ContainerFile, open_stream
 from radd.errors import ConfigError
+from radd.ogg import Readable
+from radd.types import Call
 from stream.calls.address import Address
-from stream.calls.admission import Admission, CallRefused, Line
+from stream.calls.admission import Admission, CallRefused, Leave, Line
+from stream.calls.decoded import DecodedSource
+from stream.calls.settings import CallSettings
 from stream.calls.source import CallSource, Wire
 from stream.calls.websocket import Handshake, MessageReader, WebSocketListener
 from stream.capture.pcm import PCM_FORMATS, PcmFrames
 
 RATES_HZ = (1_000, 384_000)
 MOST_CHANNELS = 8
+OPUS, OPUS_HZ = "opus", 48_000  # in Ogg or WebM, as browsers and recorders write it
 CLOSE = {"type": "close"}
 OWN = {"format", "rate", "channels", "call", "track"}
 """parameters with a meaning; the others are details of the call"""
 
 
 class WsListener(WebSocketListener):
-    """Raw audio: binary messages of any length, and `{"type": "close"}` at the end.
+    """Audio: binary messages of any length, and `{"type": "close"}` at the end.
 
     The query says `format`, `rate`, `channels`, `call` and `track`; what else it says are details
     of the call. Each channel is a track. A connection without `call` is a call of its own.
@@ -53,11 +59,12 @@ class WsReader:
 
     def __init__(self, admission: Admission, query: dict[str, str]):
         self._format = query.get("format", "s16le")
-        if self._format not in PCM_FORMATS:
-            raise CallRefused(f"format {self._format!r}: expected one of {', '.join(PCM_FORMATS)}")
+        if self._format not in (*PCM_FORMATS, OPUS):
+            known = ", ".join((*PCM_FORMATS, OPUS))
+            raise CallRefused(f"format {self._format[:20]!r}: expected one of {known}")
         self._rate_hz = _number(query, "rate", 16_000, *RATES_HZ)
         self._channels = _number(query, "channels", 1, 1, MOST_CHANNELS)
-        self._sample_bytes = PcmFrames(self._format, 1).frame_bytes
+        self._sample_bytes = 1 if self._is_opus else PcmFrames(self._format, 1).frame_bytes
         details = {name: value for name, value in query.items() if name not in OWN}
         self.line: Line | None = admission.open(
             "ws", query.get("call") or str(uuid.uuid4()), details
@@ -70,11 +77,24 @@ class WsReader:
     def read(self, message: str | bytes) -> bool:
         if isinstance(message, str):
             return self._text(message)
+        if self._is_opus:
+            self._decoded().receive(message)
+            return True
         if not self._sources:
             self._sources = self._begin()
         for source, data in zip(self._sources, self._split(message), strict=True):
             source.push(data)
         return True
+
+    @property
+    def _is_opus(self) -> bool:
+        return self._format == OPUS
+
+    def _decoded(self) -> DecodedSource:
+        assert self.line is not None
+        source = self.line.begin(self._track, Wire(OPUS, OPUS_HZ), contained)
+        assert isinstance(source, DecodedSource)
+        return source
 
     def _begin(self) -> list[CallSource]:
         assert self.line is not None
@@ -104,6 +124,17 @@ class WsReader:
             if json.loads(text) == CLOSE:
                 return False
         raise CallRefused(f"text {text[:80]!r}: expected binary audio, or {json.dumps(CLOSE)}")
+
+
+def contained(
+    call: Call, scheme: str, wire: Wire, settings: CallSettings, leave: Leave
+) -> DecodedSource:
+    """A track whose bytes are those of a container."""
+
+    def opener(data: Readable) -> ContainerFile:
+        return open_stream(data, f"{scheme} {call.id} {call.track}")
+
+    return DecodedSource(call, scheme, wire, settings, leave, opener)
 
 
 def _number(query: dict[str, str], name: str, default: int, least: int, most: int) -> int:

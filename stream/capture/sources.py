@@ -1,4 +1,4 @@
-"""Audio sources: a file, stdin, a microphone or the demo recording."""
+"""Audio sources: a file, an address, stdin, a microphone or the demo recording."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from radd.files import lanes, open_audio, printable
 from radd.resampling import PieceConverter
 from radd.resources import resource
 from radd.types import SAMPLE_RATE_HZ, AudioChunk, Source
+from stream.capture.addressed import AddressSource, is_address
 from stream.capture.devices import find_device
 from stream.capture.microphone import MicrophoneSource
 from stream.capture.piped import PcmSource
@@ -113,8 +114,8 @@ class FileSource:
 
 
 def open_sources(spec: str, capture: CaptureSettings, options: SourceOptions) -> list[Source]:
-    """The sources for `auto`, `mic`, `mic:NAME_OR_INDEX`, a path or `-` (stdin), not yet entered:
-    one, except for a file with several channels or tracks to score.
+    """The sources for `auto`, `mic`, `mic:NAME_OR_INDEX`, a path, an address or `-` (stdin), not
+    yet entered: one, except for a file with several channels or tracks to score.
 
     `auto` is the default microphone. If there is none, it is the demo recording in real time, and
     its name says why. Raises ConfigError for `mic:` without a name, for an unknown PCM format and
@@ -135,6 +136,8 @@ def open_sources(spec: str, capture: CaptureSettings, options: SourceOptions) ->
                 "--source mic: lacks the name or index of a microphone; see --list-devices"
             )
         return [_microphone(capture, int(wanted) if wanted.isdecimal() else wanted, options)]
+    if is_address(spec):
+        return [AddressSource(spec, options.choice)]
     return _files(spec, options)
 
 
