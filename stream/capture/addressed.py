@@ -20,6 +20,7 @@ from radd.types import SAMPLE_RATE_HZ, AudioChunk
 SCHEMES = ("http://", "https://", "rtsp://")
 BACK_OFF_S = (0.5, 1.0, 2.0, 4.0, 8.0)
 LONGEST_OUTAGE_S = 60.0  # after which a live address counts as gone
+SOUND_S, MOST_SHORT = 10.0, 8  # a connection that lasts less so often in a row is no live stream
 NOTHING = np.zeros((0, 1), np.float32)
 SILENT = "the address delivers no audio"
 
@@ -60,7 +61,8 @@ class AddressSource:
         self._file: AddressFile | None = None
         self._stopped = False
         self._wake: SimpleQueue[None] = SimpleQueue()
-        self._chunks = self._reopened = 0
+        self._chunks = self._reopened = self._short = 0
+        self._opened = 0.0
 
     def __enter__(self) -> AddressSource:
         self._file = file = self._open()
@@ -89,6 +91,7 @@ class AddressSource:
                 yield chunk
 
     def _open(self) -> AddressFile:
+        self._opened = time.monotonic()
         return AddressFile(self._url, self.name, (self._choice.track or 1) - 1)
 
     def _listen(self) -> Iterator[AudioChunk]:
@@ -103,7 +106,9 @@ class AddressSource:
                     break
             broke_at = time.monotonic()
             yield from converter.flush(broke_at)
-            if self._stopped or not (file.is_live and file.is_broken):
+            lasted = broke_at - self._opened > SOUND_S
+            self._short = 0 if lasted else self._short + 1
+            if self._stopped or not (file.is_live and file.is_broken) or self._short > MOST_SHORT:
                 self._check(file)
                 return
             lost = yield from self._reopen(converter, broke_at)
@@ -124,6 +129,8 @@ class AddressSource:
             outage_s = time.monotonic() - broke_at
             converter.end = end + round(outage_s * SAMPLE_RATE_HZ)
             yield AudioChunk(NOTHING[:, 0], converter.end, cause, 0, time.monotonic())
+            if self._short > 1:
+                self._wait(BACK_OFF_S[min(self._short, len(BACK_OFF_S)) - 1])
             try:
                 self._file = self._open()
             except AudioError as error:
