@@ -1,6 +1,7 @@
 # make run      listen; make run ARGS="--source FILE --json"
 # make console  the console in the browser; make console ARGS="--port 8000"
 # make test     run the tests; make test ARGS="-k monitor"; TRAIN=no leaves out those of training, which need PyTorch
+# make space    build the page that judges in the browser into build/space; make space ARGS="--bundle DIR"; needs npm
 # make fuzz     20,000 inputs, a third each: made-up requests, damaged files, damaged exports; make fuzz INPUTS=600
 # make bench    one table of speed and size with targets and peers; bench/README.md says what ARGS adds
 # make lock     write deploy/requirements.lock and deploy/services.lock anew; needs uv
@@ -10,7 +11,7 @@ VENV := .venv
 PYTHON_HERE := $(VENV)/bin/python
 INSTALL := $(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run console test fuzz bench lock clean
+.PHONY: help run console space test fuzz bench lock clean
 
 help:
 	@sed -n '/^# make/s/^# //p' Makefile
@@ -20,6 +21,9 @@ run: $(VENV)/run.stamp
 
 console: $(VENV)/console.stamp
 	@$(PYTHON_HERE) serve.py $(ARGS)
+
+space: $(VENV)/run.stamp
+	@$(PYTHON_HERE) -m space.build $(ARGS)
 
 test: $(VENV)/test.stamp $(if $(filter no,$(TRAIN)),,$(VENV)/train.stamp)
 	@$(PYTHON_HERE) -m pytest -q -n auto --maxprocesses 4 --dist worksteal $(ARGS)

@@ -28,6 +28,7 @@ from console.prediction import Predictor
 from console.report_text import limits
 from console.schemas import Health, Model, Ready, Session, Token
 from console.settings import ServeSettings
+from console.try_page import BUILT, add_try_page
 from radd.bundle import REFERENCES, BundledDetector
 from radd.errors import StorageError
 from radd.hot_swap import HotSwapDetector
@@ -131,6 +132,7 @@ def make_app(parts: Parts) -> FastAPI:
     app.include_router(model_routes.routes(learning, champion, reader))
     _add_state(app, champion, reader, meters)
     _add_session(app, keys)
+    add_try_page(app, BUILT)
     app.mount("/", StaticFiles(directory=WEB, html=True))
     return app
 

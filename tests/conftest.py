@@ -18,4 +18,5 @@ pytest_plugins = [
     "fixtures_watch",
     "fixtures_notify",
     "fixtures_fleet",
+    "fixtures_space",
 ]

@@ -9,7 +9,10 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-NOT_THE_PROJECT = {"tests", "bench", "docs", "build", "cache", "assets", "deploy", "dist"}
+NOT_THE_PROJECT = {
+    *("tests", "bench", "docs", "build", "cache", "assets", "deploy", "dist"),
+    *("notebooks", "space"),
+}
 FLOORS = {
     "radd": 0,
     "stream": 1,
