@@ -26,20 +26,11 @@ ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "build" / "space"
 BUNDLES = ROOT / "models" / "light", ROOT / "models" / "default"
 PACKAGE = "onnxruntime-web"
-VERSION = (
-    "1.30.0"  # reads opset 17, as the bundles have it; the newest release on the day it was pinned
-)
+VERSION = "1.30.0"  # the newest release when it was pinned; it reads opset 17
 SHA512 = "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
 RUNTIME = "ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"
-PAGE = "index.html", "space.css", "page.js", "microphone.js", "worker.js", "README.md"
-SHARED = (
-    "style.css",
-    "dom.js",
-    "draw.js",
-    "words.json",
-    "recorder.js",
-    "icon.svg",
-)  # with the console
+PAGE = "*.html", "*.css", "*.js", "README.md"
+SHARED = "style.css", "dom.js", "draw.js", "words*", "recorder.js", "icon.svg"  # the console's
 
 
 def build(out: Path, bundle: Path) -> None:
@@ -66,10 +57,10 @@ def build(out: Path, bundle: Path) -> None:
 
 
 def copy(source: Path, target: Path, names: tuple[str, ...]) -> None:
-    """Copy files of one directory to another."""
+    """Copy the files of one directory with these names or patterns to another."""
     target.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        shutil.copyfile(source / name, target / name)
+    for path in (path for name in names for path in source.glob(name)):
+        shutil.copyfile(path, target / path.name)
 
 
 def write_settings(out: Path) -> None:

@@ -3,6 +3,7 @@
 import { clock, colourOf, h, percent, tell, VERDICTS } from "./dom.js";
 import { keepDrawn, timeline } from "./draw.js";
 import { RATE_HZ } from "./engine/time.js";
+import { t } from "./words.js";
 
 const SHOWN_HOPS = 480, HOPS_A_SECOND = 8, ID = "microphone", QUIETEST_DBFS = -70;
 
@@ -30,10 +31,9 @@ export class Microphone {
     try {
       await this.#open();
       this.#show();
-      this.button.textContent = "Stop";
+      this.button.textContent = t("space.stop");
     } catch (error) {
-      tell(navigator.mediaDevices ? `The microphone cannot be used: ${error.message}.`
-        : "Browsers give a page the microphone only over HTTPS or on localhost.");
+      tell(t(navigator.mediaDevices ? "space.no_microphone" : "space.insecure", { reason: error.message }));
     }
     this.button.disabled = false;
   }
@@ -53,27 +53,27 @@ export class Microphone {
   #show() {
     this.points = [];
     this.alerts = 0;
-    this.verdict = h("p", { class: "verdict none", role: "status" }, "Listening");
-    this.canvas = h("canvas", { role: "img", "aria-label": "Probability of a synthetic voice while you speak" });
+    this.verdict = h("p", { class: "verdict none", role: "status" }, t("space.listening"));
+    this.canvas = h("canvas", { role: "img", "aria-label": t("space.speaking") });
     this.level = h("i");
     this.reading = h("span", { class: "small muted" }, "–");
-    this.note = h("p", { class: "muted", "aria-live": "polite" }, "Speak for some seconds.");
-    this.node.replaceChildren(h("div", { class: "row spread" }, h("h2", {}, "Microphone"), this.verdict), this.canvas,
-      h("div", { class: "row" }, h("span", { class: "small muted" }, "level"), h("div", { class: "meter" }, this.level), this.reading), this.note);
+    this.note = h("p", { class: "muted", "aria-live": "polite" }, t("space.speak"));
+    this.node.replaceChildren(h("div", { class: "row spread" }, h("h2", {}, t("space.heard")), this.verdict), this.canvas,
+      h("div", { class: "row" }, h("span", { class: "small muted" }, t("space.level")), h("div", { class: "meter" }, this.level), this.reading), this.note);
     this.node.hidden = false;
     keepDrawn(this.canvas, () => this.#draw());
   }
 
   #heard({ type, events = [], text }) {
     if (type === "problem") {
-      tell(`The microphone is not judged any more: ${text}.`);
+      tell(t("space.not_judged", { reason: text }));
       this.#stop();
     }
     for (const event of events) {
       if (event.type === "alert") this.#alert(event);
       else this.#score(event);
     }
-    if (type === "ended") this.verdict.textContent = `Stopped after ${clock(this.points.at(-1)?.[0] / HOPS_A_SECOND || 0)}`;
+    if (type === "ended") this.verdict.textContent = t("space.stopped", { time: clock(this.points.at(-1)?.[0] / HOPS_A_SECOND || 0) });
     if (events.length) this.#draw();
   }
 
@@ -83,16 +83,15 @@ export class Microphone {
     this.verdict.className = `verdict ${colourOf(verdict)}`;
     if (this.verdict.textContent !== VERDICTS[verdict]) this.verdict.textContent = VERDICTS[verdict];
     this.level.style.width = `${Math.max(0, Math.min(100, 100 * (1 - levelDbfs / QUIETEST_DBFS)))}%`;
-    this.reading.textContent = `${levelDbfs.toFixed(0)} dBFS · synthetic ${percent(pSpoof)}`;
+    this.reading.textContent = t("space.reading", { level: levelDbfs.toFixed(0), p: percent(pSpoof) });
     this.verdict.title = reason ?? "";
   }
 
   #alert({ state, began, end, peak }) {
-    const from = clock(began / RATE_HZ);
-    this.alerts += state === "open";
-    this.node.classList.toggle("alarm", state === "open");
-    this.note.textContent = state === "open" ? `Alert: a synthetic voice since ${from}.`
-      : `${this.alerts} ${this.alerts === 1 ? "alert" : "alerts"}; the latest from ${from} to ${clock(end / RATE_HZ)}, at most ${percent(peak)}.`;
+    const isOpen = state === "open", span = { began: clock(began / RATE_HZ), ended: clock(end / RATE_HZ) };
+    this.alerts += isOpen;
+    this.node.classList.toggle("alarm", isOpen);
+    this.note.textContent = isOpen ? t("space.alert_open", span) : t("space.alert_closed", { ...span, n: this.alerts, p: percent(peak) });
   }
 
   #draw() {
@@ -108,6 +107,6 @@ export class Microphone {
     this.recorder.port.onmessage = null;
     this.recorder.disconnect();
     this.context.suspend();
-    this.button.textContent = "Use the microphone";
+    this.button.textContent = t("space.microphone");
   }
 }

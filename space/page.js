@@ -1,10 +1,10 @@
-// The page: loads the detector into a worker, shows what is judged and what was found.
+// The page: loads the detector into a worker, and takes what is to be judged.
 
-import words from "./words.json" with { type: "json" };
-import { clock, colourOf, fact, h, percent, reference, tell, VERDICTS } from "./dom.js";
-import { keepDrawn, timeline } from "./draw.js";
-import { digest } from "./engine/bundle.js";
+import { h, tell } from "./dom.js";
+import { language, t, words } from "./words.js";
+import { digest } from "./engine/digest.js";
 import { decode } from "./engine/decode.js";
+import { fill } from "./card.js";
 import { Microphone } from "./microphone.js";
 
 const MOST_BYTES = 64e6;  // an hour of MP3 decodes to more than a gigabyte
@@ -23,11 +23,11 @@ worker.addEventListener("message", ({ data }) => {
   else if (waiting.has(data.id)) waiting.get(data.id)(data);
   else if (data.type === "problem") failed(data.text);
 });
-worker.addEventListener("error", (event) => failed(event.message || "its program did not load"));
+worker.addEventListener("error", (event) => failed(event.message || t("space.not_loaded")));
 
 function failed(text) {
   byId("loading").hidden = true;
-  tell(`The detector cannot run: ${text}. Reload the page to try again.`);
+  tell(t("space.cannot_run", { reason: text }));
 }
 
 // The demo is fetched with the rest, so that trying it needs no network either.
@@ -35,7 +35,7 @@ const demo = fetch("demo.flac").then((answer) => answer.blob()).then((blob) => n
 
 async function ready({ model, card, threads }) {
   document.body.dataset.threads = threads;
-  byId("model").textContent = model;
+  byId("model").textContent = t("space.judged_by", { model });
   byId("limits").querySelector("ul").replaceChildren(...[...words.cannot_say, ...limitsOf(card)].map((text) => h("li", {}, text)));
   byId("limits").hidden = false;
   const [sound] = await Promise.all([demo.catch(() => null), microphone.prepare()]);
@@ -53,7 +53,7 @@ function limitsOf(card) {
 }
 
 function judge(file) {
-  const id = ++asked, share = h("progress", { max: 1, value: 0, "aria-label": "judged so far" });
+  const id = ++asked, share = h("progress", { max: 1, value: 0, "aria-label": t("space.judged_so_far") });
   const card = h("article", { class: "card result", "aria-busy": "true" }, h("h2", {}, file.name), share);
   byId("results").prepend(card);
   const refuse = (text) => {
@@ -74,60 +74,11 @@ function judge(file) {
 }
 
 async function send(id, file) {
-  if (file.size > MOST_BYTES) throw new Error(`${file.name} has ${Math.round(file.size / 1e6)} MB; a browser has room for ${MOST_BYTES / 1e6} MB`);
-  const bytes = await file.arrayBuffer(), sha256 = await digest(bytes), { rate, channels } = await decode(bytes, file.name);
-  worker.postMessage({ type: "judge", id, sha256, rate, channels });
-}
-
-function fill(card, file, finding) {
-  const { headline, confidence, verdict, warnings, alerts, duration_s, neighbours: [closest] } = finding;
-  const url = URL.createObjectURL(file), colour = headline === words.findings.partly ? "spoof" : colourOf(verdict);
-  const audio = h("audio", { controls: true, src: url, "aria-label": file.name, preload: "metadata" });
-  card.replaceChildren(
-    h("div", { class: "row spread" }, h("h2", {}, file.name), h("p", { class: `verdict ${colour}` }, headline)),
-    h("p", {}, confidence), ...warnings.map((text) => h("p", { class: "suspect" }, text)),
-    followed(audio, finding), h("div", { class: "sound" }, audio),
-    h("dl", { class: "facts" },
-      fact("synthetic, whole recording", percent(finding.p_spoof)),
-      fact("log ratio", finding.llr === null ? "–" : finding.llr.toFixed(2), "natural logarithm, higher = bona fide"),
-      fact("length", clock(duration_s)),
-      fact("alerts", alerts.length ? alerts.map((span) => `${clock(span.began)} to ${clock(span.ended)}`).join(", ") : "none"),
-      fact("closest known", closest ? `${reference(closest)}, ${closest.similarity.toFixed(2)}` : "–"),
-      fact("SHA-256", finding.sha256)),
-    h("div", { class: "row actions" }, h("button", { onclick: () => save(file, finding) }, "Save JSON")));
-}
-
-// The time line of a finding; it follows the audio, and a click moves the audio.
-function followed(audio, { segments, alerts, duration_s }) {
-  const canvas = h("canvas", { role: "img", "aria-label": spoken(segments) });
-  const points = segments.map((one) => [one.start, one.verdict, one.p_spoof]), marks = alerts.map((span) => [span.began, span.ended]);
-  let at = () => 0;
-  const draw = () => {
-    at = timeline(canvas, points, 0, Math.max(1, duration_s), { ticks: ticks(duration_s), marks, playhead: audio.currentTime || null });
-  };
-  const follow = () => { draw(); if (!audio.paused && canvas.isConnected) requestAnimationFrame(follow); };
-  audio.addEventListener("play", follow);
-  audio.addEventListener("seeked", draw);
-  canvas.addEventListener("click", (event) => { audio.currentTime = Math.max(0, at(event.offsetX)); });
-  keepDrawn(canvas, draw);
-  return canvas;
-}
-
-function save(file, finding) {
-  const text = JSON.stringify({ file: file.name, ...finding }, null, 1);
-  const url = URL.createObjectURL(new Blob([text], { type: "application/json" }));
-  h("a", { href: url, download: `${file.name}.json` }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 1000);
-}
-
-function ticks(duration) {
-  const every = [5, 10, 30, 60, 300, 600].find((step) => duration / step <= 8) || 1800;
-  return Array.from({ length: Math.ceil(duration / every) }, (_, k) => [k * every, clock(k * every)]);
-}
-
-function spoken(segments) {
-  const counts = Object.entries(Object.groupBy(segments, (one) => VERDICTS[one.verdict]));
-  return `Probability of a synthetic voice, second by second: ${counts.map(([word, some]) => `${word} ${some.length} s`).join(", ")}`;
+  const { name, size } = file;
+  if (size > MOST_BYTES) throw new Error(t("space.too_large", { name, size: Math.round(size / 1e6), most: MOST_BYTES / 1e6 }));
+  const bytes = await file.arrayBuffer(), sha256 = await digest(bytes), sound = await decode(bytes);
+  if (!sound) throw new Error(t("space.cannot_decode", { name }));
+  worker.postMessage({ type: "judge", id, sha256, ...sound });
 }
 
 const drop = byId("drop"), chooser = byId("file");
@@ -142,3 +93,5 @@ drop.addEventListener("drop", (event) => {
   judgeAll([...event.dataTransfer.files]);
 });
 byId("microphone").addEventListener("click", () => microphone.toggle());
+document.documentElement.lang = language;
+for (const node of document.querySelectorAll("[data-text]")) node.textContent = t(node.dataset.text);

@@ -27,13 +27,12 @@ async function load() {
 // A whole recording: the finding for its most synthetic sound.
 async function judge({ id, sha256, rate, channels }) {
   const sounds = lanes(channels), found = [];
-  for (const [k, { name, samples }] of sounds.entries()) {
+  for (const [k, { channel, samples }] of sounds.entries()) {
     const told = (share) => tell({ type: "progress", id, share: (k + share) / sounds.length });
-    found.push({ name, ...(await judgeOne(resampled(samples, rate), told)) });
+    found.push({ channel, ...(await judgeOne(resampled(samples, rate), told)) });
   }
-  const [{ name, ...worst }] = found.toSorted((a, b) => (a.llr ?? Infinity) - (b.llr ?? Infinity));
-  const warnings = name ? [`The recording holds ${found.length} different channels; this is ${name}, the most synthetic one.`] : [];
-  tell({ type: "finding", id, finding: { ...worst, model: detector.name, sha256, judged_utc: new Date().toISOString(), warnings } });
+  const [worst] = found.toSorted((a, b) => (a.llr ?? Infinity) - (b.llr ?? Infinity));
+  tell({ type: "finding", id, finding: { ...worst, channels: found.length, model: detector.name, sha256, judged_utc: new Date().toISOString() } });
 }
 
 async function judgeOne(samples, told) {

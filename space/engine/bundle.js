@@ -1,5 +1,6 @@
 // Loads a model bundle of kind radd: each file only with the SHA-256 that its manifest names.
 
+import { digest } from "./digest.js";
 import { readNpy } from "./npy.js";
 import { References } from "./references.js";
 import { Spectra } from "./spectrum.js";
@@ -46,10 +47,4 @@ async function bytes(path, sha256, progress) {
     throw new Error(`${path} differs from the file that its manifest names (SHA-256); build the page again`);
   }
   return buffer;
-}
-
-// The SHA-256 of bytes, in hexadecimal digits.
-export async function digest(buffer) {
-  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", buffer));
-  return [...hash].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -3,10 +3,10 @@
 
 const ALIKE = 0.85, FAINT = 1e-5, MOST = 8;
 
-// [{ name, samples }] of channels of equal length; the name is empty where there is one sound.
+// [{ channel, samples }] of channels of equal length; channels count from 1, and there is none where there is one sound.
 export function lanes(channels) {
-  if (channels.length === 1 || areAlike(channels)) return [{ name: "", samples: meanOf(channels) }];
-  return channels.slice(0, MOST).map((samples, k) => ({ name: `channel ${k + 1}`, samples }));
+  if (channels.length === 1 || areAlike(channels)) return [{ channel: null, samples: meanOf(channels) }];
+  return channels.slice(0, MOST).map((samples, k) => ({ channel: k + 1, samples }));
 }
 
 function meanOf(channels) {

@@ -5,14 +5,14 @@ const OTHERWISE_HZ = 48000;  // where the header does not say: browsers resample
 const MP3_HZ = { 3: [44100, 48000, 32000], 2: [22050, 24000, 16000], 0: [11025, 12000, 8000] };
 const LOWEST_HZ = 8000, HIGHEST_HZ = 96000;  // what every browser's decoder takes
 
-// { rate, channels: [Float32Array, ...] }; throws an Error with a sentence where this browser cannot decode it.
-export async function decode(buffer, name) {
+// { rate, channels: [Float32Array, ...] }; null where this browser cannot decode it.
+export async function decode(buffer) {
   const found = rateOf(new DataView(buffer)), rate = found >= LOWEST_HZ && found <= HIGHEST_HZ ? found : OTHERWISE_HZ;
   let sound;
   try {
     sound = await new OfflineAudioContext(1, 1, rate).decodeAudioData(buffer);
   } catch {
-    throw new Error(`${name} cannot be decoded by this browser; convert it to WAV, FLAC or MP3`);
+    return null;
   }
   return { rate, channels: Array.from({ length: sound.numberOfChannels }, (_, k) => sound.getChannelData(k)) };
 }

@@ -1,12 +1,6 @@
-// The finding for a whole recording, in numbers and in the console's words, as console/prediction.py and
-// console/report_text.py have it.
+// The finding for a whole recording in numbers, as console/prediction.py has it.
 
-import words from "../words.json" with { type: "json" };
-import { clock } from "../dom.js";
 import { RATE_HZ, seconds } from "./time.js";
-
-const PARTLY = 0.15;  // share of measured seconds that sound like a person, above which it is "partly" synthetic
-const FINDINGS = words.findings;
 
 // The finding, with the names of the console's API. `events`: all of a monitor; `samples`: the length of the
 // recording; `decider`: maps LLRs to verdicts.
@@ -18,9 +12,8 @@ export function summary(events, samples, decider) {
   const { verdict, reason } = llr === null ? whole.at(-1) : { verdict: decider.verdict(llr), reason: null };
   const alerts = events.filter((one) => one.state === "close")
     .map(({ began, end, peak }) => ({ began: seconds(began), ended: seconds(end), peak_p_spoof: peak }));
-  const parts = segments(scores, samples, decider);
-  return { verdict, ...inWords({ llr, verdict, reason, alerts, parts }), reason, llr,
-    p_spoof: llr === null ? null : decider.pSpoof(llr), duration_s: seconds(samples), segments: parts, alerts,
+  return { verdict, reason, llr, p_spoof: llr === null ? null : decider.pSpoof(llr), duration_s: seconds(samples),
+    segments: segments(scores, samples, decider), alerts,
     neighbours: clearest(whole, llr), scores: scores.map(({ end, verdict, reason, llr }) => ({ t: seconds(end), verdict, reason, llr })) };
 }
 
@@ -46,22 +39,3 @@ function clearest(scores, llr) {
   const side = llr < 0 ? -1 : 1, measured = scores.filter((score) => score.llr !== null);
   return measured.reduce((best, score) => (!best || side * score.llr > side * best.llr ? score : best), null)?.neighbours ?? [];
 }
-
-// A headline and its interpretation in sentences.
-function inWords({ llr, verdict, reason, alerts, parts }) {
-  if (llr === null) return { headline: words.verdicts[verdict], confidence: put(FINDINGS.nothing, { reason }) };
-  const factor = Math.exp(Math.min(Math.abs(llr), 20));
-  const [side, other] = llr < 0 ? ["spoof", "bonafide"] : ["bonafide", "spoof"];
-  const confidence = put(FINDINGS.whole, {
-    strength: FINDINGS.strengths.find(([below]) => below === null || factor < below)[1],
-    side: FINDINGS.sides[side], other: FINDINGS.sides[other],
-    many: factor >= 10 ? Math.round(factor).toLocaleString("en-US") : factor.toFixed(1) });
-  const people = parts.filter((one) => one.verdict === "bonafide").length;
-  if (!alerts.length || people <= PARTLY * parts.filter((one) => one.p_spoof !== null).length) {
-    return { headline: words.verdicts[verdict], confidence };
-  }
-  const spans = alerts.map((span) => put(FINDINGS.span, { began: clock(span.began), ended: clock(span.ended) }));
-  return { headline: FINDINGS.partly, confidence: put(FINDINGS.parts, { parts: spans.join(", "), whole: confidence }) };
-}
-
-const put = (text, values) => text.replaceAll(/\{(\w+)\}/g, (_, name) => values[name]);
