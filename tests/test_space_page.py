@@ -117,7 +117,7 @@ def test_the_console_serves_it_with_a_policy_that_allows_webassembly_there_only(
     assert missing.status_code == 404 and "run make space" in missing.json()["detail"]
     (tmp_path / "space").symlink_to(built)
     answer = client.get("/try")
-    assert answer.status_code == 200 and "Is this voice a person?" in answer.text
+    assert answer.status_code == 200 and "is this voice a person?" in answer.text
     assert "wasm-unsafe-eval" in answer.headers["content-security-policy"]
     assert answer.headers["cross-origin-embedder-policy"] == "require-corp"
     assert (
