@@ -39,7 +39,7 @@ LOCK := uv pip compile --quiet --generate-hashes --universal --python-version 3.
 
 lock:
 	@$(LOCK) --output-file deploy/requirements.lock pyproject.toml
-	@$(LOCK) --output-file deploy/services.lock --constraints deploy/requirements.lock --extra serve --extra retrain pyproject.toml
+	@$(LOCK) --output-file deploy/services.lock --constraints deploy/requirements.lock --extra serve --extra retrain --extra fleet pyproject.toml
 
 clean:
 	rm -rf $(VENV) .pytest_cache .hypothesis .ruff_cache .mypy_cache

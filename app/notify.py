@@ -25,12 +25,18 @@ def watched(
 
     `infos` are the streams that it begins with.
     """
+    watchers = watchers_of(settings, journal)
+    return WatchedJournal(journal, watchers, infos, streams.counts) if watchers else journal
+
+
+def watchers_of(settings: Settings, journal: EventJournal) -> list[StreamWatcher]:
+    """What [notify] and [metrics] ask for."""
     notifier, watchers = None, list[StreamWatcher]()
     if settings.notify.sends:
         notifier, watchers = notifier_of(settings)
     if settings.metrics.listen:
         watchers.append(metrics_of(settings, journal, notifier))
-    return WatchedJournal(journal, watchers, infos, streams.counts) if watchers else journal
+    return watchers
 
 
 def check_spool(settings: Settings, stored: bool) -> None:

@@ -6,48 +6,28 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from fleet.broker import Consumer, Delivered, Load, Revoked
-from fleet.call_chunks import CallChunk, Malformed, Track, decode
+from fleet.call_chunks import CallChunk, Malformed, decode
+from fleet.judging import Judging
 from fleet.partition_share import PartitionShare
 from fleet.settings import FleetSettings
 from fleet.state_store import StateStore
 from fleet.tracked_call import TrackedCall, TrackStage
 from radd.errors import RaddError
-from radd.hot_swap import HotSwapDetector
 from radd.types import Alert, Event, Part, Shed
 from storage.call_states import Heartbeat
 from storage.fleet_journal import FleetJournal
-from storage.records import StreamInfo
-from stream.engine import EngineSettings, Fed, feed
+from stream.engine import Fed, feed
 from stream.fanout import Fanout
-from stream.hot_reload import HotReload, NoReload
-from stream.monitor import Monitor
 from stream.run_events import Display, IndexChanged, ModelChanged, Started, Stopped
-from stream.tap import Tap, ended, observed
+from stream.tap import ended, observed
 
 TAKE_S = 0.05
 HAND_OVER_S = 5.0  # for the database to take the states of calls that another detector goes on with
 
 log = logging.getLogger(__name__)
-
-
-class Judging:
-    """What a detector of a fleet needs to judge streams."""
-
-    def __init__(
-        self,
-        detector: HotSwapDetector,
-        monitor: Callable[[str], Monitor],
-        taps: Callable[[str], list[Tap]],
-        info: Callable[[Track], StreamInfo],
-        engine: EngineSettings,
-        index: NoReload | HotReload,
-    ):
-        """`monitor` and `taps` are made for the id of a stream, `info` for its track."""
-        self.detector, self.monitor, self.taps = detector, monitor, taps
-        self.info, self.engine, self.index = info, engine, index
 
 
 class FleetDetector:
@@ -172,6 +152,8 @@ class FleetDetector:
                 return
         call.taps = self._judging.taps(call.id)
         self._journal.begin(info, None if saved is None else saved.state["book"])
+        for watcher in self._judging.watchers:
+            watcher.begin(info, dict)
         track, name = call.track, self._judging.detector.name
         started = Started(track.source, name, track.rate_hz, None, track.as_call())
         self._display.write(started, call.id)
@@ -229,7 +211,7 @@ class FleetDetector:
             self._judging.detector.push_many(parts)
 
     def _write(self, call: TrackedCall, events: Iterable[Event]) -> None:
-        sinks = Fanout(self._journal, call.totals, self._display)
+        sinks = Fanout(self._journal, call.totals, self._display, *self._judging.watchers)
         shed = call.totals.shed
         call.is_changed = True
         has_alert = False
@@ -247,6 +229,8 @@ class FleetDetector:
         self._stop(call, reason)
 
     def _stop(self, call: TrackedCall, reason: str) -> None:
+        for watcher in self._judging.watchers:
+            watcher.end(call.id)
         totals = call.run_totals(self._journal.stats())
         self._display.write(Stopped(call.end, reason, totals), call.id)
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from fleet.broker import Publisher
+from fleet.broker import Load, Publisher
 from fleet.call_chunks import CallChunk, Track, encode, partition_of
 from fleet.settings import FleetSettings
 from radd.errors import BrokerUnreachable
@@ -122,11 +122,20 @@ class Gateway:
         self.refused += reason is not None
         return reason
 
-    def _refusal(self, partition: int) -> str | None:
+    def refusal_of_all(self) -> str | None:
+        """Why no call at all can be taken now; returns at once."""
         if self._publisher.problem is not None:
             return f"the broker cannot be reached: {self._publisher.problem}"
         if len(self._running) >= self._settings.calls:
             return f"this gateway carries {len(self._running)} tracks, [fleet] calls allows no more"
+        loads = self._publisher.loads()
+        if loads and all(self._is_full(load) for load in loads):
+            return f"all {len(loads)} detectors are at their limit; add one"
+        return None
+
+    def _refusal(self, partition: int) -> str | None:
+        if (reason := self.refusal_of_all()) is not None:
+            return reason
         try:
             if not self._publisher.consumers(partition):
                 return (
@@ -136,15 +145,15 @@ class Gateway:
         except BrokerUnreachable as error:
             return str(error)
         for load in self._publisher.loads():
-            if partition in load.partitions and self._is_full(load.lag_s, load.busy):
+            if partition in load.partitions and self._is_full(load):
                 return (
                     f"detector {load.detector} is at its limit: {load.lag_s:.1f} s late, busy "
                     f"{100 * load.busy:.0f} % of the time; add a detector"
                 )
         return None
 
-    def _is_full(self, lag_s: float, busy: float) -> bool:
-        return lag_s > self._settings.late_s or busy > BUSY
+    def _is_full(self, load: Load) -> bool:
+        return load.lag_s > self._settings.late_s or load.busy > BUSY
 
     def carry(self, source: Source, say: Callable[[str], None]) -> OutgoingTrack:
         """Publish an open source until it ends; `say` is told when it begins and ends."""

@@ -20,7 +20,8 @@ from fixtures_storage import stream_info
 
 from fleet.broker import Delivered, Revoked
 from fleet.call_chunks import CallChunk, Track, encode
-from fleet.detecting import FleetDetector, Judging
+from fleet.detecting import FleetDetector
+from fleet.judging import Judging
 from fleet.settings import FleetSettings
 from fleet.state_store import StateStore
 from radd.bundle_info import UNSEALED

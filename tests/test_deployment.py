@@ -2,9 +2,13 @@
 
 import re
 import tomllib
+import typing
 
 import pytest
+import yaml
 from fixtures_house import ROOT
+
+from app.settings import Settings, load
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
@@ -12,7 +16,12 @@ LOCKS = {
     "deploy/requirements.lock": PROJECT["dependencies"],
     "deploy/services.lock": [
         *PROJECT["dependencies"],
-        *(asked for extra in ("serve", "retrain") for asked in EXTRAS[extra] if "==" in asked),
+        *(
+            asked
+            for extra in ("serve", "retrain", "fleet")
+            for asked in EXTRAS[extra]
+            if "==" in asked
+        ),
     ],
 }
 UNITS = ROOT / "deploy/systemd"
@@ -78,3 +87,67 @@ def test_every_service_is_as_hardened_as_its_siblings():
     assert len(of_all) > 15
     for unit in units:
         assert of_all <= restrictions(unit), unit
+
+
+def fleet_compose() -> dict:
+    return yaml.safe_load((ROOT / "deploy/fleet.compose.yaml").read_text(encoding="utf-8"))
+
+
+def test_a_fleet_in_compose_is_a_broker_two_gateways_and_detectors():
+    services = fleet_compose()["services"]
+    roles = [
+        set(service.get("command", ())) & {"--publish", "--consume"}
+        for service in services.values()
+    ]
+    assert roles.count({"--publish"}) == 2 and roles.count({"--consume"}) == 1
+    assert {"broker", "database", "console"} <= services.keys()
+    assert "container_name" not in services["detector"] and "ports" not in services["detector"]
+
+
+@pytest.mark.parametrize("name", ["deploy/compose.yaml", "deploy/fleet.compose.yaml"])
+def test_compose_sets_only_what_the_program_has_and_publishes_to_this_machine_only(name):
+    services = yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))["services"]
+    for service in services.values():
+        environ = service.get("environment", {})
+        ours = {key: "1" for key in environ if key.startswith("RADD_")}
+        known_names(ours)
+        for port in service.get("ports", ()):
+            assert port.startswith("127.0.0.1:")
+
+
+def known_names(environ: dict[str, str]) -> None:
+    """Raises ConfigError for a variable that no setting has."""
+    sections = typing.get_type_hints(Settings)
+    names = {
+        f"RADD_{section}_{key}".upper()
+        for section, kind in sections.items()
+        for key in typing.get_type_hints(kind)
+    }
+    assert environ.keys() <= names
+
+
+def test_kubernetes_manifests_fit_their_schemas():
+    validator = pytest.importorskip(
+        "kubernetes_validate", reason="kubernetes-validate is not installed"
+    )
+    text = (ROOT / "deploy/kubernetes.yaml").read_text(encoding="utf-8")
+    documents = list(yaml.safe_load_all(text))
+    for document in documents:
+        validator.validate(document, "1.30", strict=True)
+    kinds = [document["kind"] for document in documents]
+    assert {"Deployment", "HorizontalPodAutoscaler", "PodDisruptionBudget"} <= set(kinds)
+    for document in documents:
+        if document["kind"] != "Deployment":
+            continue
+        pod = document["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+        known_names({entry["name"]: "" for entry in container["env"]})
+        assert {"livenessProbe", "readinessProbe"} <= container.keys()
+        assert container["securityContext"]["readOnlyRootFilesystem"]
+        assert not pod["automountServiceAccountToken"]
+
+
+def test_more_detectors_than_partitions_are_never_started():
+    text = (ROOT / "deploy/kubernetes.yaml").read_text(encoding="utf-8")
+    scaling = next(d for d in yaml.safe_load_all(text) if d["kind"] == "HorizontalPodAutoscaler")
+    assert scaling["spec"]["maxReplicas"] <= load().fleet.partitions

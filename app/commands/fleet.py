@@ -7,74 +7,120 @@ import logging
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from app.commands.detect import all_sources, hot_reload
 from app.installation import Installation, installation
+from app.notify import watchers_of
+from app.settings import Settings
 from app.streams import config_hash, observers_of
 from fleet.call_chunks import Track
-from fleet.detecting import FleetDetector, Judging
+from fleet.detecting import FleetDetector
 from fleet.gateway import Gateway
+from fleet.judging import Judging
 from fleet.rabbitmq import RabbitConsumer, RabbitPublisher
 from fleet.state_store import StateStore
-from radd.errors import AudioError, ConfigError
+from notify.watcher import StreamWatcher
+from radd.errors import AudioError, ConfigError, RaddError
 from radd.hot_swap import HotSwapDetector
 from radd.types import Source
 from storage.fleet_journal import FleetJournal
 from storage.records import StreamInfo
+from stream.calls.listeners import call_server
+from stream.calls.server import CallServer
 from stream.console_lines import ConsoleLines
 from stream.ending import Ending
 from stream.failures import Failures
-from stream.hot_reload import NoReload
+from stream.hot_reload import HotReload, NoReload
 from stream.json_lines import JsonLines
 from stream.monitor import Monitor
 from stream.run_events import Display
 from stream.service import Service
 
+TICK_S = 0.5
+
 log = logging.getLogger(__name__)
 
 
 def publish(arguments: argparse.Namespace, ending: Ending) -> None:
-    """Take calls in and publish them until they end, without judging them."""
+    """Take sources and calls in and publish them until they end, without judging them."""
     here = installation(arguments.config, arguments.bundle)
     settings, fleet = here.settings, here.settings.fleet
+    calls = call_server(arguments.listen, settings.calls) if arguments.listen else None
     sources = all_sources(arguments, settings)
     with RabbitPublisher(fleet.address(arguments.publish), fleet) as publisher:
-        gateway = Gateway(publisher, fleet)
-        _carry(gateway, sources, ending)
+        Carrying(Gateway(publisher, fleet), ending).carry(sources, calls)
 
 
-def _carry(gateway: Gateway, sources: Sequence[Source], ending: Ending) -> None:
-    """Publish the sources side by side; raise the gravest of what they raised."""
-    failures, service = Failures(), Service()
+class Carrying:
+    """The threads of a gateway, one for each source and track."""
 
-    def carry(source: Source) -> None:
+    def __init__(self, gateway: Gateway, ending: Ending):
+        self._gateway, self._ending = gateway, ending
+        self._failures, self._service = Failures(), Service()
+        self._threads: list[threading.Thread] = []
+
+    def carry(self, sources: Sequence[Source], calls: CallServer | None) -> None:
+        """Publish the sources and the calls that come; raise the gravest error of the sources."""
+        with ExitStack() as opened:
+            for source in sources:
+                opened.enter_context(source)
+            self._ending.sources = list(sources)
+            for source in sources:
+                self._begin(self._carry_source, source)
+            if calls is not None:
+                calls.refuse(self._gateway.refusal_of_all)
+                opened.enter_context(calls)
+            self._service.ready("publishing")
+            self._wait(calls)
+            self._service.stopping()
+        self._failures.raise_gravest()
+
+    def _wait(self, calls: CallServer | None) -> None:
+        """Until all have ended, or the end was asked for."""
+        come = threading.Event()
+        if calls is not None:
+            calls.notify(come.set)
+        while self._threads or (calls is not None and calls.open):
+            come.wait(TICK_S)
+            come.clear()
+            for source in calls.take() if calls is not None else ():
+                self._begin(self._carry_call, source)
+            self._threads = [thread for thread in self._threads if thread.is_alive()]
+            self._service.alive()
+            if self._ending.reason:
+                self._gateway.stop()
+                if calls is not None:
+                    calls.close()
+
+    def _begin(self, carry: Callable[[Source], None], source: Source) -> None:
+        thread = threading.Thread(target=carry, args=(source,), name=source.name)
+        self._threads.append(thread)
+        thread.start()
+
+    def _carry_source(self, source: Source) -> None:
         try:
-            if (refusal := gateway.refusal(source.name)) is not None:
+            if (refusal := self._gateway.refusal(source.name)) is not None:
                 raise AudioError(f"{source.name} is refused: {refusal}")
-            gateway.carry(source, say)
-        except Exception as error:  # of any type: it is raised again below
-            failures.add(source.name, error)
+            self._gateway.carry(source, say)
+        except Exception as error:  # of any type: it is raised again in carry()
+            self._failures.add(source.name, error)
 
-    with ExitStack() as opened:
-        for source in sources:
-            opened.enter_context(source)
-        ending.sources = list(sources)
-        threads = [threading.Thread(target=carry, args=(source,)) for source in sources]
-        for thread in threads:
-            thread.start()
-        service.ready(f"publishing {len(sources)} sources")
-        for thread in threads:
-            while thread.is_alive():
-                thread.join(1.0)
-                service.alive()
-                if ending.reason:
-                    gateway.stop()
-        service.stopping()
-    failures.raise_gravest()
+    def _carry_call(self, source: Source) -> None:
+        call = getattr(source, "call", None)
+        try:
+            if call is not None and (refusal := self._gateway.refusal(call.id)) is not None:
+                log.warning("%s is refused: %s", source.name, refusal)
+                source.stop()
+                return
+            self._gateway.carry(source, say)
+        except RaddError as error:  # of this call only; the others go on
+            log.warning("%s: %s", source.name, error)
+        finally:
+            source.__exit__(None, None, None)
 
 
 def say(line: str) -> None:
@@ -90,6 +136,11 @@ def consume(arguments: argparse.Namespace, ending: Ending) -> None:
         )
     here = installation(arguments.config, arguments.bundle)
     fleet, bundle = here.settings.fleet, here.bundle()
+    if here.settings.notify.answer_after_s:
+        raise ConfigError(
+            "[notify] answer_after_s counts within one process, and calls of a fleet change "
+            "theirs; set it to 0 for --consume"
+        )
     detector = HotSwapDetector(here.load(bundle))
     display: Display = JsonLines(sys.stdout) if arguments.json else ConsoleLines(sys.stdout)
     with ExitStack() as stack:
@@ -101,11 +152,27 @@ def consume(arguments: argparse.Namespace, ending: Ending) -> None:
         index = stack.enter_context(hot_reload(detector, bundle, here) or NoReload())
         stack.enter_context(display)
         stack.enter_context(consumer)
-        judging = judging_of(here, detector, index)
+        watchers = watchers_of(_own_spool(here.settings), journal)
+        for watcher in watchers:
+            stack.enter_context(watcher)
+        judging = judging_of(here, detector, index, watchers)
         judge(FleetDetector(judging, consumer, store, journal, display, fleet), ending)
 
 
-def judging_of(here: Installation, detector: HotSwapDetector, index) -> Judging:
+def _own_spool(settings: Settings) -> Settings:
+    """Notifications of this detector wait in a directory with its name: after a kill they are sent
+    when a detector with this name starts again.
+    """
+    spool = settings.storage.spool_directory / settings.fleet.process
+    return replace(settings, storage=replace(settings.storage, spool=str(spool)))
+
+
+def judging_of(
+    here: Installation,
+    detector: HotSwapDetector,
+    index: NoReload | HotReload,
+    watchers: Sequence[StreamWatcher],
+) -> Judging:
     """How streams are judged here."""
     settings, observers = here.settings, observers_of(here, detector, stored=True)
     hashed = config_hash(settings)
@@ -130,6 +197,7 @@ def judging_of(here: Installation, detector: HotSwapDetector, index) -> Judging:
         info,
         settings.engine,
         index,
+        watchers,
     )
 
 

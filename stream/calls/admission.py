@@ -97,12 +97,16 @@ class Admission:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.wake: Callable[[], None] = lambda: None
         """called whenever a source has come"""
+        self.refusal: Callable[[], str | None] = lambda: None
+        """says why no call can be taken now, None if one can; must return at once"""
         self.is_closed = False
 
     def check_room(self) -> None:
         """Raise CallRefused if no call can be taken now."""
         if self.is_closed:
             raise CallRefused("this program is shutting down; call again later")
+        if (reason := self.refusal()) is not None:
+            raise CallRefused(reason)
         with self._lock:
             taken = len(self._places)
         if taken >= self.settings.streams:

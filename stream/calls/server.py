@@ -64,6 +64,12 @@ class CallServer:
         """The tracks of calls that have come since the last call of this method."""
         return self._admission.take()
 
+    def refuse(self, refusal: Callable[[], str | None]) -> None:
+        """Take no new call while `refusal` returns why; it is called in the thread of the network
+        and must return at once.
+        """
+        self._admission.refusal = refusal
+
     def notify(self, wake: Callable[[], None]) -> None:
         """Call `wake`, from the thread of the network, whenever a track has come."""
         self._admission.wake = wake

@@ -1,0 +1,421 @@
+"""A fleet on a real broker: what it costs beside one daemon, and what happens when detectors die.
+
+    python bench/fleet.py [--quick] [--streams 6] [--kills 100] [--broker amqp://...]
+    [--database mysql+mysqlconnector://root@127.0.0.1/radd_bench]
+
+One gateway in this process publishes the streams, each another part of the demo recording at the
+pace of its sound; detectors are processes of detect.py --consume. First 1, 2 and 4 of them judge
+undisturbed, beside the same streams in one daemon without a broker. Then random detectors are
+killed with -9 and started again, then all are ended and started again one after the other. The
+alerts in the database are compared with those of monitors that nobody disturbed. The last line is
+one JSON object. The database is emptied; without --database it is SQLite in a temporary directory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from app.installation import Installation, installation  # noqa: E402
+from bench.streams import Paced, listen  # noqa: E402
+from fleet.gateway import Gateway  # noqa: E402
+from fleet.rabbitmq import RabbitPublisher  # noqa: E402
+from radd.files import load_speech  # noqa: E402
+from radd.types import HOP_SAMPLES, Alert, AlertState, AudioChunk, Call  # noqa: E402
+from storage.database import Database  # noqa: E402
+from storage.tables import alerts, streams, timeline  # noqa: E402
+from stream.monitor import Monitor  # noqa: E402
+
+BROKER = "amqp://guest:guest@127.0.0.1:5672/%2F"
+TICKS = os.sysconf("SC_CLK_TCK")
+WARM_S = 6.0
+NEAR = 16_000  # samples within which two alerts are the same
+
+
+class PacedCall(Paced):
+    """A call that plays a part of the sound."""
+
+    def __init__(self, sound: np.ndarray, first: int, hops: int, began: float | None):
+        super().__init__(sound, first, hops, began)
+        self.call = Call(uuid.uuid4().hex, "1")
+        self.name = self.call.id
+
+
+@dataclass
+class Worker:
+    """One detector process, and what it prints."""
+
+    process: subprocess.Popen
+    scores: list[tuple[float, str, int, float | None]] = field(default_factory=list)
+    """(wall clock, stream, end of the hop in samples, latency in ms)"""
+
+    def read(self) -> None:
+        """Note every score as it is printed."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            event = json.loads(line)
+            if event["type"] == "score":
+                end = round(event["t"] * 16_000)
+                self.scores.append((time.time(), event["stream"], end, event["latency_ms"]))
+
+    def cpu_s(self) -> float:
+        """CPU seconds so far."""
+        stat = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, stat[11:13])) / TICKS
+
+
+class Fleet:
+    """The detectors of one part of the bench, with names of their own in the broker."""
+
+    def __init__(self, arguments: argparse.Namespace, database: str, bundle: Path):
+        self.prefix = f"radd-bench-{uuid.uuid4().hex[:8]}"
+        self.database, self.broker, self.bundle = database, arguments.broker, bundle
+        self.workers: list[Worker] = []
+        self.environ = os.environ | {
+            "RADD_FLEET_URL": self.broker,
+            "RADD_FLEET_PREFIX": self.prefix,
+            "RADD_FLEET_PARTITIONS": "8",
+            "RADD_STORAGE_URL": database,
+            "RADD_MODEL_OVERLAY_S": "0",
+            "OMP_NUM_THREADS": "1",
+        }
+
+    def __enter__(self) -> Fleet:
+        return self
+
+    def __exit__(self, *exc) -> None:
+        for worker in self.workers:
+            worker.process.kill()
+            worker.process.wait()
+        self._delete_queues()
+
+    def start(self) -> Worker:
+        """One more detector; ready once it prints or waits in line."""
+        command = [sys.executable, ROOT / "detect.py", "--consume", "--json", "--bundle"]
+        process = subprocess.Popen(
+            [*map(str, command), str(self.bundle)],
+            env=self.environ,
+            cwd=tempfile.gettempdir(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        worker = Worker(process)
+        threading.Thread(target=worker.read, daemon=True).start()
+        self.workers.append(worker)
+        return worker
+
+    def wait_for(self, count: int) -> None:
+        """Wait until so many detectors are there."""
+        deadline = time.monotonic() + 120
+        while self._members() < count:
+            assert time.monotonic() < deadline, "the detectors do not start"
+            time.sleep(0.2)
+
+    def running(self) -> list[Worker]:
+        """The detectors that have not ended."""
+        return [worker for worker in self.workers if worker.process.poll() is None]
+
+    def scores(self) -> list[tuple[float, str, int, float | None, int]]:
+        """What all have printed, with the number of the detector."""
+        return sorted((*score, k) for k, w in enumerate(self.workers) for score in w.scores)
+
+    def _members(self) -> int:
+        import pika
+
+        link = pika.BlockingConnection(pika.URLParameters(self.broker))
+        try:
+            roll = f"{self.prefix}.detectors.8"
+            return link.channel().queue_declare(roll, passive=True).method.consumer_count
+        except pika.exceptions.ChannelClosedByBroker:
+            return 0
+        finally:
+            link.close()
+
+    def _delete_queues(self) -> None:
+        import pika
+
+        channel = pika.BlockingConnection(pika.URLParameters(self.broker)).channel()
+        names = [f"calls.{k}of8" for k in range(8)] + ["dead", "detectors.8"]
+        for name in names:
+            channel.queue_delete(f"{self.prefix}.{name}")
+        channel.exchange_delete(f"{self.prefix}.load")
+        channel.connection.close()
+
+
+class Calls:
+    """The streams of one part, published by threads until they end."""
+
+    def __init__(self, here: Installation, fleet: Fleet, sound, count: int, seconds: float):
+        from dataclasses import replace
+
+        settings = replace(here.settings.fleet, url=fleet.broker, prefix=fleet.prefix, partitions=8)
+        self.hops = round(seconds * 16_000 / HOP_SAMPLES)
+        began = time.monotonic() + 0.5
+        self.sources = [
+            PacedCall(sound, 37 * k, self.hops, began + 1.024 * k / count) for k in range(count)
+        ]
+        self.publisher = RabbitPublisher(fleet.broker, settings).__enter__()
+        gateway = Gateway(self.publisher, settings)
+        self.threads = [
+            threading.Thread(target=gateway.carry, args=(source, lambda _: None))
+            for source in self.sources
+        ]
+        for thread in self.threads:
+            thread.start()
+
+    def join(self) -> None:
+        """Wait until all have ended and the broker has them."""
+        for thread in self.threads:
+            thread.join()
+        self.publisher.__exit__(None, None, None)
+
+    @property
+    def going_on(self) -> bool:
+        return any(thread.is_alive() for thread in self.threads)
+
+
+def judged_all(database: str, count: int) -> None:
+    """Wait until every call has ended in the database."""
+    deadline = time.monotonic() + 120
+    store = Database(database)
+    ended = sa.select(sa.func.count()).where(streams.c.state == "ended")
+    while time.monotonic() < deadline:
+        with store.transaction() as connection:
+            if connection.scalar(ended) >= count:
+                break
+        time.sleep(0.3)
+    store.close()
+
+
+def emptied(database: str) -> str:
+    """The database without rows."""
+    store = Database(database)
+    store.prepare()
+    with store.transaction() as connection:
+        for table in (alerts, timeline, streams):
+            connection.execute(table.delete())
+    store.close()
+    return database
+
+
+def percentiles(values: Sequence[float]) -> tuple[float, float]:
+    return tuple(round(float(np.percentile(values, p)), 1) for p in (50, 99)) if values else (0, 0)
+
+
+def undisturbed(here, bundle: Path, fleet_of, sound, count: int, seconds: float) -> dict:
+    """Latency and CPU of 1, 2 and 4 detectors, and of one daemon without a broker."""
+    found: dict[str, Any] = {}
+    detector = here.load(bundle)
+    alone = listen(detector, here.settings, sound, count, 1.024, seconds, 8)
+    found["daemon"] = (
+        round(alone.p50_ms, 1),
+        round(alone.p99_ms, 1),
+        round(alone.share / count, 3),
+    )
+    print(
+        f"| no broker | {count} | {alone.p50_ms:.1f} | {alone.p99_ms:.1f} | {alone.shed} | "
+        f"{alone.share / count:.3f} |",
+        flush=True,
+    )
+    for detectors in (1, 2, 4):
+        with fleet_of() as fleet:
+            for _ in range(detectors):
+                fleet.start()
+            fleet.wait_for(detectors)
+            emptied(fleet.database)
+            before = sum(worker.cpu_s() for worker in fleet.workers)
+            own = time.process_time()
+            calls = Calls(here, fleet, sound, count, seconds)
+            calls.join()
+            used = sum(worker.cpu_s() for worker in fleet.workers) - before
+            own = time.process_time() - own
+            judged_all(fleet.database, count)
+            scores = [s for s in fleet.scores() if s[2] > WARM_S * 16_000]
+            late = [s[3] for s in scores if s[3] is not None]
+            p50, p99 = percentiles(late)
+            share = used / seconds / count
+            busy = len({s[4] for s in scores})
+            found[str(detectors)] = (p50, p99, round(share, 3), round(own / seconds / count, 4))
+            print(
+                f"| {detectors} ({busy} busy) | {count} | {p50} | {p99} | - | {share:.3f} |",
+                flush=True,
+            )
+    return found
+
+
+def expected(here, bundle: Path, source: PacedCall, sound: np.ndarray) -> list[int]:
+    """Where the alerts of a call begin, judged by a monitor that nobody disturbs."""
+    detector, whole = here.load(bundle), len(sound) // HOP_SAMPLES
+    monitor = Monitor(detector, here.settings.decision, here.settings.alerts, str(uuid.uuid4()))
+    events = []
+    for k in range(source.hops):
+        at = (source.first + k) % whole * HOP_SAMPLES
+        heard = np.rint(sound[at : at + HOP_SAMPLES] * 32_768).clip(-32_768, 32_767) / 32_768
+        events += monitor.feed(AudioChunk(heard.astype(np.float32), k * HOP_SAMPLES))
+    return [e.began for e in events if isinstance(e, Alert) and e.state is AlertState.OPEN]
+
+
+def compared(here, bundle: Path, calls: Calls, sound, database: str) -> dict[str, int]:
+    """Alerts that are missing or twice, and hops without their score, in the database."""
+    store = Database(database)
+    with store.transaction() as connection:
+        stored = defaultdict(list)
+        for call, began in connection.execute(
+            sa.select(streams.c.call_id, alerts.c.began_samples).join(alerts)
+        ):
+            stored[call].append(began)
+        scores = dict(connection.execute(sa.select(streams.c.call_id, streams.c.scores)).all())
+        states = connection.execute(
+            sa.select(alerts.c.state, sa.func.count()).group_by(alerts.c.state)
+        ).all()
+    store.close()
+    lost = doubled = total = 0
+    for source in calls.sources:
+        wanted, got = expected(here, bundle, source, sound), stored[source.call.id]
+        matches = [sum(abs(began - other) < NEAR for other in got) for began in wanted]
+        lost += matches.count(0)
+        doubled += len(got) - sum(n > 0 for n in matches)
+        total += len(wanted)
+    missing = sum(calls.hops - (scores.get(s.call.id) or 0) for s in calls.sources)
+    return {
+        "alerts": total,
+        "alerts_lost": lost,
+        "alerts_doubled": doubled,
+        "scores_missing": missing,
+        "alerts_open": dict(states).get("open", 0),
+    }
+
+
+def killed(here, bundle: Path, fleet: Fleet, sound, arguments) -> dict:
+    """Random detectors are killed with -9 and started again."""
+    rng = np.random.default_rng(7)
+    for _ in range(3):
+        fleet.start()
+    fleet.wait_for(3)
+    emptied(fleet.database)
+    calls = Calls(here, fleet, sound, arguments.streams, arguments.kill_seconds)
+    time.sleep(4)
+    kills, until = [], time.monotonic() + arguments.kill_seconds - 10
+    while len(kills) < arguments.kills and time.monotonic() < until:
+        victim = fleet.running()[int(rng.integers(len(fleet.running())))]
+        victim.process.send_signal(signal.SIGKILL)
+        kills.append((time.time(), fleet.workers.index(victim)))
+        fleet.start()
+        time.sleep(float(rng.uniform(0.5, 1.5)))
+        fleet.wait_for(2)
+    calls.join()
+    judged_all(fleet.database, len(calls.sources))
+    gaps = judged_again(fleet.scores(), kills)
+    result = compared(here, bundle, calls, sound, fleet.database)
+    p50 = round(float(np.percentile(gaps, 50)), 2) if gaps else None
+    p95 = round(float(np.percentile(gaps, 95)), 2) if gaps else None
+    return (
+        {"kills": len(kills), "calls_taken_over": len(gaps)}
+        | result
+        | {
+            "seconds_until_judged_p50": p50,
+            "seconds_until_judged_p95": p95,
+        }
+    )
+
+
+def judged_again(scores: list, kills: list[tuple[float, int]]) -> list[float]:
+    """For each call of each killed detector: seconds until another printed a score of it."""
+    gaps = []
+    for when, victim in kills:
+        recent = {s[1] for s in scores if s[4] == victim and when - 1.0 < s[0] <= when + 0.3}
+        for stream in recent:
+            later = [s[0] for s in scores if s[1] == stream and s[4] != victim and s[0] > when]
+            if later:
+                gaps.append(min(later) - when)
+    return gaps
+
+
+def rolled(here, bundle: Path, fleet: Fleet, sound, arguments) -> dict:
+    """All detectors are ended and started again, one after the other."""
+    for _ in range(2):
+        fleet.start()
+    fleet.wait_for(2)
+    emptied(fleet.database)
+    calls = Calls(here, fleet, sound, arguments.streams, arguments.seconds + 20)
+    time.sleep(4)
+    for worker in list(fleet.running()):
+        fleet.start()
+        fleet.wait_for(3)
+        worker.process.send_signal(signal.SIGTERM)
+        worker.process.wait(60)
+        time.sleep(1)
+    calls.join()
+    judged_all(fleet.database, len(calls.sources))
+    ends = defaultdict(list)
+    for _, stream, end, *_ in fleet.scores():
+        ends[stream].append(end)
+    twice = sum(len(e) - len(set(e)) for e in ends.values())
+    missing = sum(calls.hops - len(set(e)) for e in ends.values())
+    return {"restarted": 2, "scores_missing": missing, "scores_twice": twice} | {
+        f"database_{name}": value
+        for name, value in compared(here, bundle, calls, sound, fleet.database).items()
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="20 kills and shorter streams")
+    parser.add_argument("--streams", type=int, default=6)
+    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--kill-seconds", type=float, default=420.0)
+    parser.add_argument("--broker", default=BROKER)
+    parser.add_argument("--database", default=None)
+    parser.add_argument("--bundle", type=Path, default=ROOT / "models/student")
+    arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.seconds, arguments.kills, arguments.kill_seconds = 15.0, 20, 75.0
+    with tempfile.TemporaryDirectory() as directory:
+        database = arguments.database or f"sqlite:///{directory}/radd.db"
+        here = installation(bundle=arguments.bundle)
+        sound = load_speech(ROOT / "assets/demo.flac")
+        bundle = arguments.bundle
+
+        def fleet_of() -> Fleet:
+            return Fleet(arguments, database, bundle)
+
+        print(
+            f"load {os.getloadavg()[0]:.1f}\n\n| detectors | streams | p50, ms | p99, ms | shed | "
+            "core a stream |\n|---|---|---|---|---|---|",
+            flush=True,
+        )
+        result: dict[str, Any] = {
+            "latency_p50_p99_ms_core_a_stream": undisturbed(
+                here, bundle, fleet_of, sound, arguments.streams, arguments.seconds
+            )
+        }
+        with fleet_of() as fleet:
+            restarts = rolled(here, bundle, fleet, sound, arguments)
+            print(f"rolling restart: {json.dumps(restarts)}", flush=True)
+        with fleet_of() as fleet:
+            result = killed(here, bundle, fleet, sound, arguments) | result
+        print(json.dumps(result | {"rolling_restart": restarts}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""What a detector of a fleet is given: how streams are judged, and who follows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from fleet.call_chunks import Track
+from radd.hot_swap import HotSwapDetector
+from storage.records import StreamInfo
+from stream.engine import EngineSettings
+from stream.fanout import EventWriter
+from stream.hot_reload import HotReload, NoReload
+from stream.monitor import Monitor
+from stream.tap import Tap
+
+
+class Watcher(EventWriter, Protocol):
+    """Follows the streams of a detector, for notifications and metrics."""
+
+    def begin(self, stream: StreamInfo, counts: Callable[[], Mapping[str, int]]) -> None:
+        """A stream begins, or goes on here."""
+        ...
+
+    def end(self, stream: str) -> None:
+        """A stream has ended, or goes on elsewhere."""
+        ...
+
+
+class Judging:
+    """What a detector of a fleet needs to judge streams."""
+
+    def __init__(
+        self,
+        detector: HotSwapDetector,
+        monitor: Callable[[str], Monitor],
+        taps: Callable[[str], list[Tap]],
+        info: Callable[[Track], StreamInfo],
+        engine: EngineSettings,
+        index: NoReload | HotReload,
+        watchers: Sequence[Watcher] = (),
+    ):
+        """`monitor` and `taps` are made for the id of a stream, `info` for its track; `watchers`
+        follow all streams.
+        """
+        self.detector, self.monitor, self.taps = detector, monitor, taps
+        self.info, self.engine, self.index, self.watchers = info, engine, index, watchers
