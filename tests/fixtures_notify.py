@@ -14,6 +14,7 @@ from fixtures_storage import until
 from notify.settings import NotifySettings
 
 SECRET = "a secret of more than 24 characters"
+SAID = "Hello, this is your bank. Please confirm the transfer that I have told you about."
 QUIET = {
     "webhook": "",
     "webhook_secret": SECRET,
@@ -181,3 +182,13 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def synthetic(tmp_path_factory):
+    """A synthetic voice, made here."""
+    if shutil.which("espeak-ng") is None:
+        pytest.skip("there is no synthetic voice: apt install espeak-ng")
+    file = tmp_path_factory.mktemp("voice") / "bank.wav"
+    subprocess.run(["espeak-ng", "-v", "en-us", "-w", str(file), SAID], check=True)
+    return file

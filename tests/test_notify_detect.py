@@ -1,6 +1,5 @@
 """detect.py from a synthetic voice to its receivers: row, clip, webhook, mail, MQTT, each once."""
 
-import shutil
 import subprocess
 import sys
 import urllib.request
@@ -14,18 +13,6 @@ from fixtures_storage import rows, until
 from standardwebhooks.webhooks import Webhook as Verifier
 
 from storage.tables import alerts, clips
-
-SAID = "Hello, this is your bank. Please confirm the transfer that I have told you about."
-
-
-@pytest.fixture(scope="session")
-def synthetic(tmp_path_factory):
-    """A synthetic voice, made here."""
-    if shutil.which("espeak-ng") is None:
-        pytest.skip("there is no synthetic voice: apt install espeak-ng")
-    file = tmp_path_factory.mktemp("voice") / "bank.wav"
-    subprocess.run(["espeak-ng", "-v", "en-us", "-w", str(file), SAID], check=True)
-    return file
 
 
 def notify(command, **values):
