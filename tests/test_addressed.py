@@ -1,5 +1,6 @@
 """Sources by address: recordings and live streams over HTTP, HLS, what breaks off, what is secret
 in them."""
+
 import functools
 import http.server
 import io

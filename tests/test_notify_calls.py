@@ -1,4 +1,4 @@
-"""Calls in, verdicts out: a synthetic caller by AudioSocket and by Twilio, notified once each."""
+"""Calls in, verdicts out: a synthetic caller by RTP, AudioSocket and Twilio, notified once each."""
 
 import asyncio
 import base64
@@ -14,6 +14,7 @@ import soxr
 from fixtures_detect import wait_for
 from fixtures_notify import SECRET, free_port
 from fixtures_patience import PATIENCE_S
+from fixtures_rtp import bye, packets, send
 from fixtures_storage import rows, until
 
 from storage.tables import alerts, clips
@@ -85,11 +86,17 @@ def test_each_synthetic_caller_is_stored_and_notified_once(
         "RADD_CALLS_QUEUE_S": "60",  # the calls come faster than they were spoken
         "RADD_CALLS_KEEP": "agent",
     }
-    ports = free_port(), free_port()
-    listen = [f"audiosocket://127.0.0.1:{ports[0]}", f"twilio://127.0.0.1:{ports[1]}/calls"]
-    bundle = ("--bundle", suspicious_bundle)
-    daemon = command.start("--json", "--listen", listen[0], "--listen", listen[1], *bundle)
+    rtp, *ports = free_port(), free_port(), free_port()
+    listen = [
+        f"rtp://127.0.0.1:{rtp}?format=pcmu",
+        f"audiosocket://127.0.0.1:{ports[0]}",
+        f"twilio://127.0.0.1:{ports[1]}/calls",
+    ]
+    arguments = [part for url in listen for part in ("--listen", url)]
+    daemon = command.start("--json", *arguments, "--bundle", suspicious_bundle)
     until(lambda: all(answers(port) for port in ports))
+    send(rtp, [*packets(narrow, "pcmu"), bye()])
+    forked = wait_for(daemon, "stopped")["call"]
     asterisk, twilio = uuid.uuid4(), "CA0123456789"
     call_by_audiosocket(ports[0], asterisk, narrow)
     wait_for(daemon, "stopped", call=str(asterisk))
@@ -99,10 +106,11 @@ def test_each_synthetic_caller_is_stored_and_notified_once(
     daemon.send_signal(signal.SIGTERM)
     daemon.communicate(timeout=PATIENCE_S)
     stored = rows(f"sqlite:///{command.directory}/radd.db", alerts)
-    assert len(stored) == len(rows(f"sqlite:///{command.directory}/radd.db", clips)) == 2
+    assert len(stored) == len(rows(f"sqlite:///{command.directory}/radd.db", clips)) == 3
     told = {message["id"]: message for message in receiver.messages}
-    assert len(told) == len(receiver.requests) == 6
-    for call, track, kept in ((str(asterisk), "1", {}), (twilio, "inbound", {"agent": "ann"})):
+    assert len(told) == len(receiver.requests) == 9
+    expected = [(forked, "1", {}), (str(asterisk), "1", {}), (twilio, "inbound", {"agent": "ann"})]
+    for call, track, kept in expected:
         of_call = {m["type"]: m for m in told.values() if m["call"] == call}
         assert set(of_call) == {"alert.open", "alert.close", "call.answer"}
         assert of_call["alert.open"]["track"] == track
@@ -110,10 +118,10 @@ def test_each_synthetic_caller_is_stored_and_notified_once(
         assert of_call["call.answer"]["verdict"] == "synthetic"
         assert of_call["call.answer"]["tracks"][track] == "synthetic"
     assert {m["alert"] for m in told.values() if "alert" in m} == {row["id"] for row in stored}
-    assert len(mailbox.mails) == 2
-    until(lambda: len(subscriber.events()) == 6)
+    assert len(mailbox.mails) == 3
+    until(lambda: len(subscriber.events()) == 9)
     on = [topic for topic, value in subscriber.messages if value == "ON"]
-    assert len(on) == len(set(on)) == 2 and not [t for t in on if subscriber.latest[t]]
+    assert len(on) == len(set(on)) == 3 and not [t for t in on if subscriber.latest[t]]
 
 
 def answers(port):
