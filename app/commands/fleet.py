@@ -135,8 +135,6 @@ def consume(arguments: argparse.Namespace, ending: Ending) -> None:
             "--consume needs the database, from which another detector goes on; omit --no-store"
         )
     here = installation(arguments.config, arguments.bundle)
-    if here.settings.notify.sends or here.settings.metrics.listen:
-        log.warning("[notify] and [metrics] have no effect on a detector of a fleet (--consume)")
     fleet, bundle = here.settings.fleet, here.bundle()
     if here.settings.notify.answer_after_s:
         raise ConfigError(
