@@ -83,7 +83,14 @@ def fetched(directory: Path) -> Path:
         return directory
     directory.mkdir(parents=True, exist_ok=True)
     archive = directory / f"{PACKAGE}-{VERSION}.tgz"
-    command = ["npm", "pack", "--silent", "--pack-destination", directory, f"{PACKAGE}@{VERSION}"]
+    command = [
+        "npm",
+        "pack",
+        "--silent",
+        "--pack-destination",
+        str(directory),
+        f"{PACKAGE}@{VERSION}",
+    ]
     try:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     except (OSError, subprocess.CalledProcessError) as error:

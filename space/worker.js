@@ -66,6 +66,7 @@ class Live {
   hear(samples) {
     this.waiting.push(this.converter.push(samples));
     if (this.waiting.length === 1) this.running = this.running.then(() => this.#judge());
+    return this.running;
   }
 
   async #judge() {
