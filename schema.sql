@@ -91,7 +91,7 @@ CREATE TABLE gaps (
 CREATE TABLE timeline (
   stream_id  VARCHAR(36) NOT NULL,
   second     INT NOT NULL,          -- 0: the first second of the stream
-  verdict    VARCHAR(16) NOT NULL,  -- the most serious: spoof, suspect, bonafide, gap, shed, too_noisy, no_speech, warming_up
+  verdict    VARCHAR(16) NOT NULL,  -- the most serious: spoof, suspect, bonafide, own_voice, gap, shed, too_noisy, no_speech, warming_up
   llr        DOUBLE,                -- mean
   level_dbfs DOUBLE NOT NULL,       -- mean power, dB re full scale, at least -120
   distance   DOUBLE,                -- mean of 1 - cosine to the nearest known voice, 0 to 2; NULL: not compared
@@ -244,8 +244,54 @@ CREATE TABLE detectors (
   seen_utc     DATETIME(3) NOT NULL
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
+-- Recordings that an admin enrolled together. The newest of kind line is in effect, and all of kind own_voice.
+-- Undoing one deletes its rows here and below.
+CREATE TABLE enrolments (
+  id        VARCHAR(36) NOT NULL PRIMARY KEY,  -- UUID
+  kind      VARCHAR(16) NOT NULL,              -- line: people, and perhaps fakes, as they sound here; own_voice
+  admin     TEXT NOT NULL,                     -- who enrolled them
+  reason    TEXT NOT NULL,                     -- and why
+  began_utc DATETIME(3) NOT NULL
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE enrolled_recordings (
+  enrolment_id   VARCHAR(36) NOT NULL,
+  sha256         VARCHAR(64) NOT NULL,  -- of its samples, hexadecimal
+  label          VARCHAR(16) NOT NULL,  -- bonafide, spoof or own_voice
+  name           TEXT NOT NULL,         -- of its file
+  speaker        TEXT NOT NULL,         -- person or synthesis system, as the folders of the files told
+  length_samples INT NOT NULL,          -- of the part that was enrolled
+  flac           LONGBLOB,              -- that part, 16 kHz mono, for another bundle; NULL: not kept, or expired
+  PRIMARY KEY (enrolment_id, sha256),
+  CONSTRAINT fk_enrolled_recordings_enrolment FOREIGN KEY (enrolment_id) REFERENCES enrolments (id) ON DELETE CASCADE
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+-- Their blocks, one row each. They count in pairs of both labels, never as confirmed references.
+CREATE TABLE enrolled_blocks (
+  encoder_id    VARCHAR(64) NOT NULL,  -- encoder of the embedding
+  enrolment_id  VARCHAR(36) NOT NULL,
+  sha256        VARCHAR(64) NOT NULL,
+  start_samples BIGINT NOT NULL,       -- start of the block in the recording
+  embedding     BLOB NOT NULL,         -- float32, little-endian, unit length
+  PRIMARY KEY (encoder_id, enrolment_id, sha256, start_samples),
+  CONSTRAINT fk_enrolled_blocks_recording FOREIGN KEY (enrolment_id, sha256)
+    REFERENCES enrolled_recordings (enrolment_id, sha256) ON DELETE CASCADE
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+-- What a bundle's scores become on this line, or how close its own voices come; measured once for each bundle.
+CREATE TABLE operating_points (
+  enrolment_id VARCHAR(36) NOT NULL,
+  bundle       VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,  -- its name and version
+  encoder_id   VARCHAR(64) NOT NULL,
+  point        MEDIUMTEXT NOT NULL,   -- JSON: of a line scale, offset_llr and pair weights; of own voices a threshold
+  report       MEDIUMTEXT NOT NULL,   -- JSON: what it changed
+  measured_utc DATETIME(3) NOT NULL,
+  PRIMARY KEY (enrolment_id, bundle),
+  CONSTRAINT fk_operating_points_enrolment FOREIGN KEY (enrolment_id) REFERENCES enrolments (id) ON DELETE CASCADE
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
 -- The newest applied migration.
 CREATE TABLE alembic_version (
   version_num VARCHAR(32) NOT NULL PRIMARY KEY
 );
-INSERT INTO alembic_version VALUES ('0007');
+INSERT INTO alembic_version VALUES ('0008');

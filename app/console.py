@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
+from app.installation import Installation
 from retraining.confirmed_clips import index_confirmed
 from retraining.loop import eligible_clips
 from retraining.promotion import promote_by_name, rollback_to_previous
@@ -28,9 +30,18 @@ class RetrainingActions:
 
 def retrain_command(config: Path | None, work: str) -> list[str]:
     """The command that retrains once, in a separate process with the environment of this one."""
-    options = {"--config": config, "--work": work}
-    given = [text for name, value in options.items() if value for text in (name, str(value))]
+    return _train("retrain", "--once", given={"--config": config, "--work": work})
+
+
+def enrol_command(config: Path | None, here: Installation) -> list[str]:
+    """The command that enrols the recordings in folders and prints a report as JSON."""
+    bundle = None if here.follows else here.configured
+    return _train("enrol", "--json", given={"--config": config, "--bundle": bundle})
+
+
+def _train(*command: str, given: Mapping[str, object]) -> list[str]:
     train = find_spec("train")
     # train.py lies beside serve.py, which is running
     assert train is not None and train.origin is not None
-    return [sys.executable, train.origin, "retrain", "--once", *given]
+    options = [text for name, value in given.items() if value for text in (name, str(value))]
+    return [sys.executable, train.origin, *command, *options]

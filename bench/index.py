@@ -33,9 +33,10 @@ from floor import bytes_a_second, timed
 
 from evaluation.tables import markdown
 from radd.bundle import REFERENCES, VECTORS
+from radd.confirmed_side import RecordingKey
 from radd.index import BundleIndex
 from radd.index_sides import LABELS, ExactSide
-from radd.overlay import Overlay, RecordingKey
+from radd.overlay import Overlay
 from radd.references import Reference, References, read_references, write_references
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -41,7 +41,7 @@ from radd.registry import in_use, version_of
 from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, Alert, AlertState, AudioChunk
 from retraining.confirmed_clips import index_confirmed
 from retraining.loop import retrain
-from retraining.refit import judging
+from retraining.replay_scores import judging
 from storage.journal import Journal, StreamInfo
 from storage.learning import Learning
 from storage.overlay import OverlayStore

@@ -16,7 +16,16 @@ from fastapi import FastAPI, Request, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 
-from console import http_errors, live, model_routes, recordings, reviewers, reviewing, streams
+from console import (
+    enrolling,
+    http_errors,
+    live,
+    model_routes,
+    recordings,
+    reviewers,
+    reviewing,
+    streams,
+)
 from console.auth import COOKIE, AuthMiddleware, session_of
 from console.body_limits import BodyLimits
 from console.decoding import Decoders, Limits
@@ -61,6 +70,8 @@ class Parts:
     configured: Path | None
     """the bundle beside which others may be promoted; None if that is not allowed"""
     retrain_command: Sequence[str]
+    enrol_command: Sequence[str]
+    """train.py enrol, without the folders of the recordings"""
     learning: model_routes.LearningActions
     decision: DecisionSettings
     alerts: AlertSettings
@@ -130,6 +141,8 @@ def make_app(parts: Parts) -> FastAPI:
     )
     app.include_router(reviewers.routes(reviews, parts.learning.index_confirmed, champion))
     app.include_router(model_routes.routes(learning, champion, reader))
+    enroller = enrolling.Enroller(parts.enrol_command)
+    app.include_router(enrolling.routes(enroller, parts.storage.url))
     _add_state(app, champion, reader, meters)
     _add_session(app, keys)
     add_try_page(app, BUILT)

@@ -18,7 +18,7 @@ from console.http_errors import Refused
 from console.settings import ServeSettings
 
 UPLOADS = {"/v1/predict", "/v1/report"}
-BATCH = "/v1/predict/batch"
+BATCHES = {"/v1/predict/batch", "/v1/enrolments"}
 FORM_BYTES = 100_000  # of boundaries and fields around the files
 # of a body that is not an upload: fits the longest reason with every letter escaped
 SMALL_BYTES = 131_072
@@ -45,7 +45,7 @@ class BodyLimits:
         whole = self._settings.max_upload_mb * MEGABYTE
         if path in UPLOADS:
             return whole + FORM_BYTES
-        if path == BATCH:
+        if path in BATCHES:
             return min(whole * self._settings.max_batch, self._share()) + FORM_BYTES
         return SMALL_BYTES
 

@@ -5,7 +5,7 @@ is null.
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
@@ -262,7 +262,8 @@ class DecisionRow(BaseModel):
 
     id: str
     action: str = Field(
-        description="promote, rollback, refuse, or shadow: it scores in shadow mode first"
+        description="promote, rollback, refuse, shadow: it scores in shadow mode first; enrol or "
+        "undo_enrolment: of a line or an own voice"
     )
     model: str = Field(description="directory of the bundle")
     version: str
@@ -402,6 +403,43 @@ class ReviewerWork(BaseModel):
     labels: list[Given]
     added: list[Given] = Field(description="recordings that were added to the index by hand")
     removed: list[Given] = Field(description="references of the bundle that were hidden")
+
+
+class EnrolRun(BaseModel):
+    """The last enrolment that was asked for here."""
+
+    state: Literal["running", "done", "refused"]
+    lines: list[str] = Field(description="what changed, or why nothing did, in words")
+    began_utc: datetime
+
+
+class EnrolmentRow(BaseModel):
+    """Recordings that were enrolled together."""
+
+    id: str
+    kind: Literal["line", "own_voice"]
+    admin: str
+    reason: str
+    began_utc: datetime
+    in_effect: bool = Field(description="false for a line that a newer one replaces")
+    recordings: int
+    with_audio: int = Field(description="recordings whose audio is kept for another bundle")
+    bundles: list[str] = Field(description="measured with; an own voice with encoders")
+    offset_llr: float | None = Field(description="nats, higher = to bona fide; of lines alone")
+
+
+class EnrolmentAnswer(BaseModel):
+    """Everything that is enrolled, and the last run."""
+
+    run: EnrolRun | None
+    enrolments: list[EnrolmentRow]
+
+
+class EnrolmentUndo(BaseModel):
+    """Which enrolment is deleted."""
+
+    id: str = Field(pattern="^[0-9a-f-]{36}$")
+    person: str = Field("", max_length=200, description="who; a token's name goes before it")
 
 
 class UndoWish(Wish):

@@ -17,6 +17,7 @@ from radd.cache import RetrievalCache
 from radd.calibration import Calibration
 from radd.cnn import SpectralCnn
 from radd.encoder import BLOCK_HOPS, BLOCK_SAMPLES, BLOCK_SPEECH, Encoder
+from radd.enrolled import NO_SITE, Site
 from radd.features import BINS, STEP_SAMPLES, SpectrumState, log_spectra, remove_channel
 from radd.gate import NO_SOUND, GateSettings, SpeechLevels, refuse, speech_seconds
 from radd.index import BundleIndex, ReferenceIndex
@@ -30,6 +31,7 @@ from radd.vad import SpeechNetwork, SpeechState
 WINDOW_HOPS = 32  # 4.096 s, the longest window
 _FRAMES = HOP_SAMPLES // SPEECH_SAMPLES  # frames, and speech probabilities, in one hop
 _SHED = Verdict.SHED, "the stream was late: only the last hop of the batch was scored"
+_OWN_VOICE = Verdict.OWN_VOICE, "an announcement or voice of this site itself (train.py enrol)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class EncodedBlock:
     neighbours: tuple[Neighbour, ...]
     vector: np.ndarray
     """embedding, float32 (width,), unit length"""
+    own: float
+    """likeness to the site's own voices, see OwnVoice.likeness"""
 
 
 @dataclass(slots=True)
@@ -75,6 +79,8 @@ class DetectorState:
     """samples of the incomplete block"""
     blocks: list[tuple[int, EncodedBlock]] = field(default_factory=list)
     """(hop from which it counts, result) for the blocks in the window"""
+    own: list[int] = field(default_factory=list)
+    """hops at which blocks of the site's own voices ended, ascending, those that still matter"""
     hops: int = 0
     """scored so far"""
 
@@ -112,6 +118,8 @@ class RaddDetector(Scorer[DetectorState]):
     bundle: BundleInfo = UNSEALED
     overlaid: ReferenceIndex | None = None
     """the bundle's index with an overlay; None without one"""
+    site: Site = NO_SITE
+    """what the overlay holds of this site's line and own voices"""
     vad: SpeechNetwork = field(default_factory=SpeechNetwork)
 
     kind: ClassVar[str] = "radd"
@@ -144,7 +152,11 @@ class RaddDetector(Scorer[DetectorState]):
         """The same detector with this overlay, in place of any other; it continues the streams of
         this one. Raises ModelError for an overlay that does not fit.
         """
-        return replace(self, overlaid=OverlaidIndex(self.bundled, overlay))
+        return replace(
+            self,
+            overlaid=OverlaidIndex(self.bundled, overlay),
+            site=Site.of(overlay.enrolled, self.name, self.bundled),
+        )
 
     def start(self) -> DetectorState:
         return DetectorState(self.cnn.start(), self._no_frames)
@@ -154,9 +166,9 @@ class RaddDetector(Scorer[DetectorState]):
     ) -> list[Judgement]:
         """Score whole hops, one judgement each.
 
-        If `gated` is False, every hop gets a score, even where the gate would reject it. With
-        `longest`, only hops whose window has the greatest length in this call are scored, so that a
-        whole clip costs no more than what counts.
+        If `gated` is False, every hop gets a score, even where the gate would reject it or the
+        site's own voice is heard. With `longest`, only hops whose window has the greatest length in
+        this call are scored, so that a whole clip costs no more than what counts.
         """
         return self.push_many([Part(state, samples)], gated, longest)[0]
 
@@ -171,9 +183,9 @@ class RaddDetector(Scorer[DetectorState]):
         """
         for length in {len(part.samples) for part in parts}:
             self._hear([part for part in parts if len(part.samples) == length])
+        self._listen(parts)
         heard = [self._gate_part(part, gated, longest) for part in parts]
         self._score(heard)
-        self._listen(heard)
         return [self._judge_part(one) for one in heard]
 
     def _hear(self, parts: Sequence[Part]) -> None:
@@ -195,17 +207,27 @@ class RaddDetector(Scorer[DetectorState]):
             state.sound = state.sound.join(sound.row(k))
 
     def _gate_part(self, part: Part, gated: bool, longest: bool) -> _PendingBatch:
-        known, hops = len(part.state.sound.speech) // _FRAMES, len(part.samples) // HOP_SAMPLES
+        state = part.state
+        known, hops = len(state.sound.speech) // _FRAMES, len(part.samples) // HOP_SAMPLES
+        ends = range(known - hops + 1, known + 1)
+        own = [self._since_own_voice(state, known - end) if gated else end for end in ends]
         windows = [
-            slice(max(0, end - WINDOW_HOPS) * _FRAMES, end * _FRAMES)
-            for end in range(known - hops + 1, known + 1)
+            slice(max(0, end - min(WINDOW_HOPS, since)) * _FRAMES, end * _FRAMES)
+            for end, since in zip(ends, own, strict=True)
         ]
-        skipped = sum(_length(w) < _length(windows[-1]) for w in windows) if longest else 0
+        lengths = [_length(window) for window in windows]
+        skipped = lengths.index(max(lengths)) if longest else 0
         first = hops - 1 if part.shed else skipped
-        refusals = [
-            refuse(part.state.sound.part(w), self.gate) if gated else None for w in windows[first:]
-        ]
+        refusals = []
+        for window, since in zip(windows[first:], own[first:], strict=True):
+            refusal = refuse(state.sound.part(window), self.gate) if gated else None
+            refusals.append(_OWN_VOICE if gated and since < BLOCK_HOPS else refusal)
         return _PendingBatch(part, windows, skipped, first, refusals, [None] * len(refusals))
+
+    def _since_own_voice(self, state: DetectorState, left: int) -> int:
+        """Hops since the end of the latest block of an own voice, `left` hops before the latest."""
+        at = state.hops - left
+        return at - max((end for end in state.own if end <= at), default=at - WINDOW_HOPS)
 
     def _score(self, heard: list[_PendingBatch]) -> None:
         """Compute the CNN's scores of the windows that pass the gate; windows of equal length share
@@ -225,10 +247,10 @@ class RaddDetector(Scorer[DetectorState]):
             ):
                 one.scores[k] = score
 
-    def _listen(self, heard: list[_PendingBatch]) -> None:
+    def _listen(self, parts: Sequence[Part]) -> None:
         """Encode and look up the completed blocks that contain speech."""
         filled = []
-        for state, samples, shed in (one.part for one in heard):
+        for state, samples, shed in parts:
             before, sound = state.hops, np.concatenate([state.unblocked, samples])
             first = before - len(state.unblocked) // HOP_SAMPLES
             state.hops += len(samples) // HOP_SAMPLES
@@ -243,13 +265,18 @@ class RaddDetector(Scorer[DetectorState]):
         found = self._look_up([block for _, _, block in filled])
         for (state, at, _), block in zip(filled, found, strict=True):
             state.blocks.append((at, block))
+            if block.own >= (0.0 if at - BLOCK_HOPS in state.own else 1.0):
+                state.own.append(at)
 
     def _look_up(self, blocks: list[np.ndarray]) -> list[EncodedBlock]:
         def compute(blocks: list[np.ndarray]) -> list[EncodedBlock]:
             vectors, scores = self.encoder.embed_many(np.stack(blocks))
             return [
                 EncodedBlock(
-                    float(score), *self.index.search(vector, self.model.neighbours), vector
+                    float(score),
+                    *self.index.search(vector, self.model.neighbours),
+                    vector,
+                    self.site.own_likeness(vector),
                 )
                 for vector, score in zip(vectors, scores, strict=True)
             ]
@@ -262,29 +289,30 @@ class RaddDetector(Scorer[DetectorState]):
         out = []
         for k in range(heard.skipped, len(windows)):
             at, scored = begin + k, k - heard.first
-            blocks = [
-                block for then, block in state.blocks if at - WINDOW_HOPS + BLOCK_HOPS <= then <= at
-            ]
+            first = at - _length(windows[k]) // _FRAMES + BLOCK_HOPS
+            blocks = [block for then, block in state.blocks if first <= then <= at]
             shed = scored < 0
             refusal = _SHED if shed else heard.refusals[scored]
             score = None if shed else heard.scores[scored]
-            out.append(self._judge(state.sound.part(windows[k]), blocks, refusal, score))
+            out.append(self._judge(state.sound, windows[k], blocks, refusal, score))
         keep = (WINDOW_HOPS - 1) * _FRAMES
         state.frames = state.frames[-keep:].copy()
         state.sound = state.sound.part(slice(max(0, len(state.sound.speech) - keep), None))
         state.blocks = [
             (at, block) for at, block in state.blocks if at >= state.hops - WINDOW_HOPS + BLOCK_HOPS
         ]
+        state.own = [at for at in state.own if at > state.hops - WINDOW_HOPS]
         return out
 
     def _judge(
         self,
-        sound: SpeechLevels,
+        heard: SpeechLevels,
+        window: slice,
         blocks: list[EncodedBlock],
         refusal: tuple | None,
         score: float | None,
     ) -> Judgement:
-        speech_s = speech_seconds(sound, self.gate.speech_threshold)
+        speech_s = speech_seconds(heard.part(window), self.gate.speech_threshold)
         llr, moved = None, 0.0
         if score is not None:
             n = len(blocks)
@@ -294,18 +322,19 @@ class RaddDetector(Scorer[DetectorState]):
                 else []
             )
             llr = self.calibration.llr(speech_s, score, *parts)
+            vectors = np.array([b.vector for b in blocks])
+            llr = self.site.llr(llr, vectors)
             if blocks and self.calibration.closeness:
-                near = self.index.closeness(np.array([b.vector for b in blocks]))
-                before, llr = llr, self.calibration.overrule(llr, near)
+                before, llr = llr, self.calibration.overrule(llr, self.index.closeness(vectors))
                 moved = llr - before
         return Judgement(
             llr=llr,
             refusal=refusal[0] if refusal else None,
             reason=refusal[1] if refusal else None,
             neighbours=blocks[-1].neighbours if blocks else (),
-            window_samples=len(sound.speech) * SPEECH_SAMPLES,
+            window_samples=_length(window) * SPEECH_SAMPLES,
             speech_s=speech_s,
-            level_dbfs=sound.part(slice(-_FRAMES, None)).level_dbfs(),
+            level_dbfs=heard.part(slice(window.stop - _FRAMES, window.stop)).level_dbfs(),
             moved_llr=moved,
         )
 

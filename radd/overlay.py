@@ -18,43 +18,27 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import permutations
-from typing import NamedTuple
 
 import numpy as np
 
-from radd.encoder import BLOCK_SAMPLES, Encoder, speech_blocks
+from radd.confirmed_side import ConfirmedSide, RecordingKey
+from radd.encoder import BLOCK_HOPS, BLOCK_SAMPLES, Encoder, speech_blocks
+from radd.enrolled import NOT_ENROLLED, Enrolled
 from radd.errors import ModelError
-from radd.independence import Vouchers, likeness_to_itself
 from radd.index import NOTHING_NEAR, BundleIndex, Closeness, SearchResult, margin, nearest
 from radd.index_sides import LABELS, ExactSide, Side, check_unit, fitting
 from radd.references import Reference, References
+from radd.spread import MEASURED
 from radd.types import seconds
 from radd.vad import BLOCK_SAMPLES as SPEECH_SAMPLES
 from radd.vad import SpeechNetwork, SpeechState
 
-SHRINKAGE = 1.0  # of the spread towards an isotropic one, as a share of its mean
-MEASURED = 20_000  # references per label, at most, from which the spread is estimated
-# of these, at most, for the cohort: they show how close speech of the other label comes to
-# confirmed recordings
-COHORT = 1000
-# nearest references whose mean stands for a window of such a voice: the index has one block per
-# clip
-KIN = 4
-PORTION = 4096  # passages compared at once
-# passages: the nearest recognises the same recording, the mean of two says more about the system
-NEAREST = 2
-LEAST_SPREAD = 0.02  # of the cohort's cosines
-PASSAGE_S = 4.096  # of a confirmed recording with one vector: a window
 ID_DIGITS = 12  # 48 bits: no collision among millions of recordings
 DAMAGED, ANEW = (
     "the confirmed references are damaged",
     "remove and add them again with train.py index",
 )
-BLOCK_S = seconds(BLOCK_SAMPLES)
-OUT_OF_STEP = 0.3  # of a block: a recording is stored in blocks a quarter of one apart
-LEAST_AGAIN = 2.0  # closeness below which no recording is looked for again
 # between the blocks of a confirmed recording: small enough that one of them matches at any offset
 STEP_HOPS = 2
 
@@ -68,17 +52,6 @@ class Provenance:
     system: str
     source: str
     licence: str
-
-
-class RecordingKey(NamedTuple):
-    """Distinguishes confirmed recordings with the same id."""
-
-    label: str
-    confirmed: datetime | None
-    """None if not recorded"""
-    blocks: int
-    reviewers: frozenset[str] = frozenset()
-    """who confirmed it, each person by one name; empty if not recorded"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +71,7 @@ class Overlay:
     """recordings by id"""
     removed: frozenset[str]
     """ids of the bundle's references that reviewers removed"""
+    enrolled: Enrolled = NOT_ENROLLED
 
     @classmethod
     def empty(cls, encoder_id: str) -> Overlay:
@@ -153,7 +127,7 @@ class Overlay:
             elif len(came) or went:
                 side = side.changed(went, vectors[came], references.part(came))
             sides.append(side)
-        return Overlay(self.encoder_id, version, fitting(sides), recordings, removed)
+        return Overlay(self.encoder_id, version, fitting(sides), recordings, removed, self.enrolled)
 
     def unknown(self, recordings: Mapping[str, RecordingKey]) -> list[str]:
         """The ids of recordings that are missing here or have another key."""
@@ -196,9 +170,12 @@ class OverlaidIndex:
         self._bundled = bundled.without(overlay.removed) if overlay.removed else bundled
         self._confirmed = overlay.sides
         self._known = [
-            ConfirmedSide(side, overlay.recordings, *voices) if len(side) else None
-            for side, voices in zip(
-                overlay.sides, permutations(self._bundled.sample(MEASURED)), strict=True
+            ConfirmedSide(side, overlay.recordings, own, other, heard) if len(side) else None
+            for side, (own, other), heard in zip(
+                overlay.sides,
+                permutations(self._bundled.sample(MEASURED)),
+                _other_label_of_the_line(overlay),
+                strict=True,
             )
         ]
 
@@ -215,102 +192,12 @@ class OverlaidIndex:
         return real, fake
 
 
-class ConfirmedSide:
-    """The confirmed recordings of one label, as a window is compared with them."""
-
-    def __init__(
-        self,
-        side: Side,
-        recordings: Mapping[str, RecordingKey],
-        label: np.ndarray,
-        other: np.ndarray,
-    ) -> None:
-        """Who confirmed what, and known references of the same and of the other label, float32 (n,
-        width) and (m, width).
-        """
-        self._side, self._spread = side, Spread(label, other)
-        passage = side.references.passages(PASSAGE_S)
-        order = np.argsort(passage, kind="stable")
-        begins = np.flatnonzero(np.diff(passage[order], prepend=-1))
-        vectors = side.vectors()
-        self._passages = self._spread.of(np.add.reduceat(vectors[order], begins))
-        heads = list(side.references.part(order[begins]))
-        self._vouchers = Vouchers(
-            [one.source for one in heads], [recordings[one.id].reviewers for one in heads]
-        )
-        self._itself = likeness_to_itself(side.references, vectors)
-        near = self._near(self._spread.of(_voices(other)))
-        self._middle, self._deviation = (
-            near.mean(axis=0),
-            np.maximum(near.std(axis=0), LEAST_SPREAD),
-        )
-
-    def closeness(self, embeddings: np.ndarray) -> Closeness:
-        """Of the vectors of a window's blocks, float32 (n, width), in deviations of the cohort."""
-        cosines = self._passages @ self._spread.of(embeddings.sum(axis=0))
-        nearest = np.sort(np.partition(cosines, -min(NEAREST, len(cosines)))[-NEAREST:])[::-1]
-        means = np.cumsum(nearest) / np.arange(1, len(nearest) + 1)
-        near = float(((means - self._middle) / self._deviation).max())
-        others = (self._vouchers.independent(cosines) - self._middle[0]) / self._deviation[0]
-        return Closeness(
-            near, tuple(others.tolist()), near > LEAST_AGAIN and self._is_again(embeddings)
-        )
-
-    def _is_again(self, embeddings: np.ndarray) -> bool:
-        """Whether two or more blocks are as near to blocks of one recording as those are to each
-        other, and follow one another as there.
-        """
-        cosines, known = zip(
-            *(self._side.nearest(vector, 1)[0] for vector in embeddings), strict=True
-        )
-        steps = np.diff([reference.start_s for reference in known]) / BLOCK_S
-        is_one = len(known) > 1 and len({reference.id for reference in known}) == 1
-        is_in_step = bool(np.all(np.rint(steps) >= 1)) and bool(
-            np.all(np.abs(steps - np.rint(steps)) <= OUT_OF_STEP)
-        )
-        likeness = self._itself.get(known[0].id, np.inf)
-        return is_one and is_in_step and float(np.mean(cosines)) >= likeness
-
-    def _near(self, directions: np.ndarray) -> np.ndarray:
-        """Mean cosines to the one and to the two nearest passages, if there are that many, float32
-        (n, 1 or 2).
-        """
-        nearest = np.zeros((len(directions), 0), np.float32)
-        for begin in range(0, len(self._passages), PORTION):
-            cosines = np.hstack([nearest, directions @ self._passages[begin : begin + PORTION].T])
-            nearest = np.partition(cosines, -min(NEAREST, cosines.shape[1]), axis=1)[:, -NEAREST:]
-        return np.cumsum(np.sort(nearest, axis=1)[:, ::-1], axis=1) / np.arange(
-            1, nearest.shape[1] + 1
-        )
-
-
-def _voices(known: np.ndarray) -> np.ndarray:
-    """Simulated windows of the voices of references (n, width): at most COHORT, (m, width), of any
-    length.
-    """
-    cosines = known[:: -(-len(known) // COHORT)] @ known.T
-    kin = min(KIN, len(known))
-    return known[np.argpartition(cosines, -kin, axis=1)[:, -kin:]].sum(axis=1)
-
-
-class Spread:
-    """The spread of one label's known references relative to those of the other."""
-
-    def __init__(self, label: np.ndarray, other: np.ndarray) -> None:
-        """Vectors float32 (n, width) and (m, width)."""
-        self._middle = other.mean(axis=0)
-        scatter = [np.cov(side.T) * len(side) for side in (label, other)]
-        within = (scatter[0] + scatter[1]) / (len(label) + len(other))
-        even = SHRINKAGE * np.trace(within) / len(within) * np.eye(len(within))
-        self._even_out = np.linalg.cholesky(np.linalg.inv(within + even)).astype(np.float32)
-
-    def of(self, vectors: np.ndarray) -> np.ndarray:
-        """Vectors (..., width) of any length as unit directions from the other label's mean,
-        float32 (..., width).
-        """
-        units = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
-        directions = (units - self._middle) @ self._even_out
-        return directions / np.maximum(np.linalg.norm(directions, axis=-1, keepdims=True), 1e-9)
+def _other_label_of_the_line(overlay: Overlay) -> tuple[np.ndarray, np.ndarray]:
+    """Enrolled passages that confirmed real and confirmed fake recordings are measured against."""
+    line = overlay.enrolled.line
+    if line is None:
+        return np.zeros((0, 0), np.float32), np.zeros((0, 0), np.float32)
+    return line.fake, line.real
 
 
 def references_of(
@@ -336,7 +223,24 @@ def references_in(
     samples: np.ndarray, encoder: Encoder, known: Provenance, first: int = 0
 ) -> tuple[list[Reference], np.ndarray]:
     """Like references_of, for mono 16 kHz audio float32 (n,); speech is detected here."""
+    whole, speech = _with_speech(samples)
+    return references_of(whole, speech, encoder, known, first)
+
+
+def blocks_in(
+    samples: np.ndarray, encoder: Encoder, step_hops: int = BLOCK_HOPS
+) -> tuple[list[int], np.ndarray]:
+    """Starts of the blocks with speech, in samples and `step_hops` apart, and their vectors float32
+    (n, width), of mono 16 kHz audio float32 (n,).
+    """
+    whole, speech = _with_speech(samples)
+    starts = list(speech_blocks(speech, step_hops))
+    if not starts:
+        return [], np.zeros((0, encoder.width), np.float32)
+    blocks = np.stack([whole[at : at + BLOCK_SAMPLES] for at in starts])
+    return starts, encoder.embed_many(blocks)[0].astype(np.float32)
+
+
+def _with_speech(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     whole = samples[: len(samples) // SPEECH_SAMPLES * SPEECH_SAMPLES]
-    return references_of(
-        whole, SpeechNetwork().probability(SpeechState(), whole[None])[0], encoder, known, first
-    )
+    return whole, SpeechNetwork().probability(SpeechState(), whole[None])[0]

@@ -52,11 +52,12 @@ class AudioChunk:
 
 
 class Verdict(StrEnum):
-    """Result for one window; the last five mean that there is no score."""
+    """Result for one window; the last six mean that there is no score."""
 
     BONAFIDE = "bonafide"
     SUSPECT = "suspect"
     SPOOF = "spoof"
+    OWN_VOICE = "own_voice"
     NO_SPEECH = "no_speech"
     TOO_NOISY = "too_noisy"
     GAP = "gap"
@@ -232,7 +233,7 @@ class Judgement:
     llr: float | None
     """natural-log likelihood ratio, higher = bona fide; None if it could not be computed"""
     refusal: Verdict | None
-    """NO_SPEECH, TOO_NOISY, WARMING_UP or SHED if llr is None, else None"""
+    """NO_SPEECH, TOO_NOISY, OWN_VOICE, WARMING_UP or SHED if llr is None, else None"""
     reason: str | None
     """the refusal in words a user understands, with the measured numbers; None if llr is a
     number

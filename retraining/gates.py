@@ -11,7 +11,7 @@ import numpy as np
 
 from radd.calibration import Calibration
 from radd.metrics import cllr, eer_of_sorted
-from retraining.refit import llrs
+from retraining.replay_scores import llrs
 from training.replay import Replay
 
 REPLICATES = 300  # enough for a 95 % interval whose end decides

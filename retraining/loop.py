@@ -24,7 +24,8 @@ from retraining.context import RetrainContext, RetrainStore
 from retraining.curation import LabelledClip, admitted, distinct, is_held
 from retraining.dataset import CachedWindows, ScoredRecording, replayed
 from retraining.gates import FusedScorer, Gate, gates, live_gate, reviewed_gate, shadow_gate
-from retraining.refit import judging, refit, write_candidate
+from retraining.refit import refit, write_candidate
+from retraining.replay_scores import judging
 from retraining.report import gate_numbers, round_report, shadow_report, write_report
 from training.config import RetrainSettings
 from training.replay import CLEAN, Replay

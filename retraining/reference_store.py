@@ -12,6 +12,7 @@ from radd.errors import AudioError
 from radd.files import load_speech
 from radd.index_sides import Side
 from radd.overlay import Provenance, references_in
+from storage.left_behind import forget_others
 from storage.overlay import OverlayRecording, OverlayStore, Review
 
 
@@ -71,6 +72,12 @@ class ReferenceStore:
             for recording in self._store.recordings()
             if label in (None, recording.label) and (source or "") in recording.source
         ]
+
+    def forget(self) -> int:
+        """Delete what only other encoders' indices hold and cannot be encoded again. Returns the
+        number of recordings.
+        """
+        return forget_others(self._store.database, self._encoder.id)
 
     def stats(self) -> dict[str, int]:
         """Counts of the index, and how each of its parts is searched."""

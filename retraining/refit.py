@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from radd.bundle import CARD, CORRECTION, load_known_voices, read_manifest, write_manifest
+from radd.bundle import CARD, CORRECTION, read_manifest, write_manifest
 from radd.calibration import Calibration
-from radd.encoder import CorrectedEncoder, corrected
-from training.fusion import balanced, fuse, logistic, mean_llrs
+from retraining.replay_scores import with_correction
+from training.fusion import balanced, fuse, logistic
 from training.replay import Replay
 
 RIDGE = 0.01  # sklearn's C of the correction, whose vectors have unit length
@@ -56,32 +56,6 @@ def refit(known: Replay, fresh: Replay, share: float) -> tuple[np.ndarray, Calib
     _, *rest = logistic(shown, bonafide[encoded], weigh(encoded), RIDGE)
     correction = np.array(rest, np.float32)
     return correction, fuse(with_correction(both, correction), both.speech_s, bonafide, weigh)
-
-
-def with_correction(windows: Replay, correction: np.ndarray | None) -> np.ndarray:
-    """The parts of windows (n, 3) after a correction of the encoder's score."""
-    if correction is None:
-        return windows.parts
-    parts = windows.parts.copy()
-    parts[:, 1] = corrected(correction, parts[:, 1], windows.embedding.astype(np.float32))
-    return parts
-
-
-def llrs(
-    windows: Replay, correction: np.ndarray | None, calibration: Calibration
-) -> dict[int, float]:
-    """The mean LLR, in nats, of the windows of each clip."""
-    return mean_llrs(
-        with_correction(windows, correction), windows.speech_s, windows.clip, calibration
-    )
-
-
-def judging(bundle: Path) -> tuple[np.ndarray | None, Calibration]:
-    """The correction, if any, and the calibration of a bundle. Raises ModelError like
-    load_known_voices.
-    """
-    encoder, _, calibration = load_known_voices(bundle)
-    return (encoder.correction if isinstance(encoder, CorrectedEncoder) else None), calibration
 
 
 def write_candidate(

@@ -102,6 +102,7 @@ class Delivery:
             evicted = self._retention.apply(connection) if tidy else 0
             if due:
                 self._retention.forget_timeline(connection)
+                self._retention.forget_enrolled(connection)
         if self._on_delivered is not None:
             self._on_delivered(entry)
         self._tidied = time.monotonic() if due else self._tidied

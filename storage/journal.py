@@ -52,6 +52,7 @@ class StorageSettings:
     keep_days_pending: int
     keep_days_labelled: int
     keep_days_timeline: int
+    keep_days_enrolled: int
 
     def __post_init__(self):
         parse_url(self.url)
@@ -64,6 +65,7 @@ class StorageSettings:
             keep_days_pending=(0, 36_500),
             keep_days_labelled=(0, 36_500),
             keep_days_timeline=(0, 36_500),
+            keep_days_enrolled=(0, 36_500),
         )
 
     @property
@@ -107,6 +109,7 @@ class Journal:
             settings.keep_days_pending,
             settings.keep_days_labelled,
             settings.keep_days_timeline,
+            settings.keep_days_enrolled,
         )
         self._delivery = Delivery(self._spool, settings.url, retention, on_delivered)
         self._spool_problem: str | None = None

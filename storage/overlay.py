@@ -6,18 +6,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, sqlite
 
+from radd.confirmed_side import RecordingKey
 from radd.errors import ConfigError, StorageError
-from radd.overlay import Overlay, RecordingKey
+from radd.overlay import Overlay
 from radd.references import Origin, Reference, References
 from radd.types import SAMPLE_RATE_HZ, seconds
 from storage.database import Database
+from storage.enrolled_overlay import read_enrolled
 from storage.people import IMPORTED, is_imported, person
 from storage.tables import overlay_references as added
 from storage.tables import overlay_removals as removals
@@ -59,7 +61,7 @@ class OverlayStore:
     """
 
     def __init__(self, url: str, encoder_id: str):
-        self._database = Database(url)
+        self.database = Database(url)
         self._encoder_id = encoder_id
         self._latest = Overlay.empty(encoder_id)
         self._prepared = False
@@ -72,7 +74,7 @@ class OverlayStore:
 
     def close(self) -> None:
         """Close the database."""
-        self._database.close()
+        self.database.close()
 
     def read(self) -> Overlay:
         """The current overlay."""
@@ -99,7 +101,9 @@ class OverlayStore:
             removed = frozenset(
                 connection.scalars(sa.select(removals.c.reference_id).where(self._mine(removals)))
             )
-        self._latest = self._latest.changed(now, recordings, known, vectors, removed)
+            enrolled = read_enrolled(connection, self._encoder_id)
+        latest = self._latest.changed(now, recordings, known, vectors, removed)
+        self._latest = replace(latest, enrolled=enrolled)
         return self._latest
 
     def _blocks(
@@ -195,9 +199,9 @@ class OverlayStore:
     def _transaction(self) -> Iterator[sa.Connection]:
         """Like Database.transaction; creates missing tables."""
         if not self._prepared:
-            self._database.prepare()
+            self.database.prepare()
             self._prepared = True
-        with self._database.transaction() as connection:
+        with self.database.transaction() as connection:
             yield connection
 
     def _mine(self, table: sa.Table) -> sa.ColumnElement[bool]:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 
 from radd.types import SAMPLE_RATE_HZ
+from storage.enrolments import forget_audio
 from storage.tables import alerts, clips, gaps, streams, timeline
 
 AT_ONCE = 64
@@ -32,6 +33,8 @@ class Retention:
     """for clips that somebody has reviewed; 0: forever"""
     keep_days_timeline: int
     """of the rows of seconds and gaps; 0: forever"""
+    keep_days_enrolled: int
+    """for the audio of enrolled recordings; 0: forever"""
 
     def apply(self, connection: sa.Connection) -> int:
         """Evict the audio of clips that are too old, then of the oldest, unreviewed first, until
@@ -72,6 +75,12 @@ class Retention:
                     total -= size_bytes
                 evicted += _empty(connection, too_many, now)
         return evicted
+
+    def forget_enrolled(self, connection: sa.Connection) -> int:
+        """Delete the audio of enrolled recordings that are too old. Returns their number."""
+        if not self.keep_days_enrolled:
+            return 0
+        return forget_audio(connection, utc_now() - timedelta(days=self.keep_days_enrolled))
 
     def forget_timeline(self, connection: sa.Connection) -> int:
         """Delete rows of seconds and gaps that are too old, at most HOURS_AT_ONCE hours per stream.

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-SCHEMA = "0007"
+SCHEMA = "0008"
 """the newest migration; four digits, so that older and newer can be compared"""
 
 METADATA = sa.MetaData()
@@ -317,5 +317,66 @@ stream_commands = sa.Table(
     sa.Column("given_utc", Moment, nullable=False),
     sa.Column("done_utc", Moment),
     sa.Index("ix_stream_commands_stream", "stream_id", "done_utc"),
+    **MYSQL,
+)
+
+enrolments = sa.Table(
+    "enrolments",
+    METADATA,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("admin", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("began_utc", Moment, nullable=False),
+    **MYSQL,
+)
+
+enrolled_recordings = sa.Table(
+    "enrolled_recordings",
+    METADATA,
+    sa.Column(
+        "enrolment_id",
+        sa.ForeignKey("enrolments.id", name="fk_enrolled_recordings_enrolment", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column("sha256", sa.String(64), primary_key=True),
+    sa.Column("label", sa.String(16), nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("speaker", sa.Text, nullable=False),
+    sa.Column("length_samples", sa.Integer, nullable=False),
+    sa.Column("flac", Sound),
+    **MYSQL,
+)
+
+enrolled_blocks = sa.Table(
+    "enrolled_blocks",
+    METADATA,
+    sa.Column("encoder_id", sa.String(64), primary_key=True),
+    sa.Column("enrolment_id", sa.String(36), primary_key=True),
+    sa.Column("sha256", sa.String(64), primary_key=True),
+    sa.Column("start_samples", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("embedding", sa.LargeBinary, nullable=False),
+    sa.ForeignKeyConstraint(
+        ["enrolment_id", "sha256"],
+        ["enrolled_recordings.enrolment_id", "enrolled_recordings.sha256"],
+        name="fk_enrolled_blocks_recording",
+        ondelete="CASCADE",
+    ),
+    **MYSQL,
+)
+
+operating_points = sa.Table(
+    "operating_points",
+    METADATA,
+    sa.Column(
+        "enrolment_id",
+        sa.ForeignKey("enrolments.id", name="fk_operating_points_enrolment", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column("bundle", Exact, primary_key=True),
+    sa.Column("encoder_id", sa.String(64), nullable=False),
+    sa.Column("point", LongText, nullable=False),
+    sa.Column("report", LongText, nullable=False),
+    sa.Column("measured_utc", Moment, nullable=False),
     **MYSQL,
 )

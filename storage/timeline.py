@@ -14,6 +14,7 @@ GRAVITY = (
     Verdict.SPOOF,
     Verdict.SUSPECT,
     Verdict.BONAFIDE,
+    Verdict.OWN_VOICE,
     Verdict.GAP,
     Verdict.SHED,
     Verdict.TOO_NOISY,

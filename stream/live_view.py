@@ -37,6 +37,7 @@ WORDS = {
     Verdict.BONAFIDE: ("sounds like a person", "bold green"),
     Verdict.SUSPECT: ("might be synthetic", "bold yellow"),
     Verdict.SPOOF: ("SYNTHETIC VOICE", "bold white on red"),
+    Verdict.OWN_VOICE: ("a voice of this site itself", "cyan"),
     Verdict.NO_SPEECH: ("nobody is speaking", "bright_black"),
     Verdict.TOO_NOISY: ("too noisy to score", "bright_black"),
     Verdict.GAP: ("sound was lost", "magenta"),

@@ -98,6 +98,7 @@ def console(loaded, tmp_path):
                 "overlays": installation(environ={"RADD_STORAGE_URL": url}).overlays,
                 "configured": None,
                 "retrain_command": ["false"],
+                "enrol_command": ["false"],
                 "learning": RetrainingActions(),
                 "overlay_s": 0.0,
             }

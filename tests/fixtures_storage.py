@@ -33,6 +33,7 @@ def storage_settings(url, spool, **changes):
         "keep_days_pending": 0,
         "keep_days_labelled": 0,
         "keep_days_timeline": 0,
+        "keep_days_enrolled": 0,
     }
     return StorageSettings(url, str(spool), **roomy | changes)
 

@@ -27,6 +27,7 @@ from storage import tables
 from storage.call_states import CallStates, Heartbeat
 from storage.commands import give
 from storage.database import ALEMBIC, Database, parse_url
+from storage.enrolments import EnrolledRecording, Enrolments, Measured
 from storage.fleet_journal import FleetJournal, Position
 from storage.journal import Journal
 from storage.learning import Learning
@@ -106,7 +107,7 @@ def test_an_empty_database_gets_its_tables_and_a_second_look_changes_nothing(
 ):
     for _ in range(2):
         open_database(database_url).prepare()
-    assert [rows(database_url, table) for table in tables.METADATA.sorted_tables] == [[]] * 19
+    assert not any(rows(database_url, table) for table in tables.METADATA.sorted_tables)
 
 
 def test_the_newest_migration_is_the_schema_that_the_program_expects():
@@ -253,6 +254,9 @@ def test_migrations_go_down_and_up_on_a_filled_database(settings, by_hand, open_
             )
         )
     give(open_database(settings.url), running.id, "pause", "ann")
+    with Enrolments(settings.url) as enrolments:
+        one = EnrolledRecording("ab", "bonafide", "1.wav", "ann", 9, b"", [0], np.eye(1, 8))
+        enrolments.add("line", ("ann", ""), [one], Measured("radd 1", "encoder", {}, {}))
     with Reviews(settings.url, 1) as reviews:
         reviews.label([opened.id], Label.FAKE, "ann", "")
         assert list(index_confirmed(reviews, SumEncoder()).values()) == [0], "noise is no speech"

@@ -22,11 +22,12 @@ import train
 from app.settings import load
 from radd.bundle import load_detector, load_known_voices
 from radd.calibration import BOUNDS, Calibration
+from radd.confirmed_side import RecordingKey
 from radd.errors import ConfigError, ModelError, StorageError, StorageUnreachable
 from radd.files import load_speech
 from radd.hot_swap import HotSwapDetector
 from radd.index import FAR, NOTHING_NEAR, BundleIndex, Closeness
-from radd.overlay import OverlaidIndex, Overlay, Provenance, RecordingKey, references_in
+from radd.overlay import OverlaidIndex, Overlay, Provenance, references_in
 from radd.references import Reference, References
 from radd.types import HOP_SAMPLES
 from storage import tables

@@ -33,7 +33,8 @@ from retraining.context import RetrainContext
 from retraining.curation import ONE_SIDED, admitted, distinct, is_held
 from retraining.gates import FusedScorer, gates, reviewed_gate
 from retraining.loop import auto_rollback, retrain
-from retraining.refit import llrs, refit
+from retraining.refit import refit
+from retraining.replay_scores import llrs
 from storage import tables
 from storage.learning import Learning
 from storage.overlay import OverlayStore

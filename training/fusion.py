@@ -8,10 +8,9 @@ from collections.abc import Callable
 import numpy as np
 
 from radd.calibration import Calibration
-from radd.clip_score import mean_llr
 from radd.dataset import DecodedClips
 from radd.errors import ConfigError
-from training.windows import SPEECH_S, Windows
+from training.windows import SPEECH_S, Windows, mean_llrs
 
 # sklearn's C, on unscaled parts: a part that hardly varies gets hardly any weight
 RIDGE = 0.1
@@ -67,17 +66,6 @@ def clip_llrs(
         for label in ("bonafide", "spoof")
     )
     return bonafide, spoof
-
-
-def mean_llrs(
-    parts: np.ndarray, speech_s: np.ndarray, clip: np.ndarray, calibration: Calibration
-) -> dict[int, float]:
-    """The mean LLR, in nats, of the windows of each clip; one row per window, as in Windows."""
-    by_clip: dict[int, list[float]] = defaultdict(list)
-    for (spectrum, *rest), length_s, i in zip(parts, speech_s, clip, strict=True):
-        block_scores = () if np.isnan(rest).any() else rest
-        by_clip[int(i)].append(calibration.llr(length_s, spectrum, *block_scores))
-    return {i: llr for i, llrs in by_clip.items() if (llr := mean_llr(llrs)) is not None}
 
 
 def balanced(bonafide: np.ndarray, sources: np.ndarray, clip: np.ndarray) -> np.ndarray:

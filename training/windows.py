@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from radd.calibration import Calibration
+from radd.clip_score import mean_llr
 from radd.cnn import SpectralCnn
 from radd.detector import WINDOW_HOPS
 from radd.encoder import (
@@ -150,3 +153,14 @@ def join(windows: list[Windows]) -> Windows:
     return Windows(
         *(np.concatenate([getattr(w, name) for w in windows]) for name in Windows.__slots__)
     )
+
+
+def mean_llrs(
+    parts: np.ndarray, speech_s: np.ndarray, clip: np.ndarray, calibration: Calibration
+) -> dict[int, float]:
+    """The mean LLR, in nats, of the windows of each clip; one row per window, as in Windows."""
+    by_clip: dict[int, list[float]] = defaultdict(list)
+    for (spectrum, *rest), length_s, i in zip(parts, speech_s, clip, strict=True):
+        block_scores = () if np.isnan(rest).any() else rest
+        by_clip[int(i)].append(calibration.llr(length_s, spectrum, *block_scores))
+    return {i: llr for i, llrs in by_clip.items() if (llr := mean_llr(llrs)) is not None}

@@ -9,6 +9,7 @@ import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from app.catch_up import CatchUp
 from app.installation import Installation, installation
 from app.notify import check_spool, watched
 from app.settings import Settings
@@ -47,8 +48,8 @@ def detect(arguments: argparse.Namespace, ending: Ending) -> None:
     detector = HotSwapDetector(here.load(bundle))
     is_stored = not arguments.no_store
     streams = Streams(here, detector, is_stored)
-    work = Work(here, streams, detector, bundle, calls, is_stored)
-    with choose_display(arguments.json, streams) as display:
+    with choose_display(arguments.json, streams) as display, CatchUp(here) as catching:
+        work = Work(here, streams, detector, bundle, calls, catching, is_stored)
         listen(work, sources, display, ending, arguments.duration)
 
 
@@ -100,6 +101,7 @@ class Work:
     detector: HotSwapDetector
     bundle: Path
     calls: Arrivals
+    catching: CatchUp
     is_stored: bool
 
 
@@ -136,16 +138,17 @@ def changes_of(work: Work) -> RunChanges:
         return changes
     settings = work.here.settings
     commands = CommandPoll(GivenCommands(settings.storage.url), settings.calls.commands_s)
-    reload = hot_reload(work.detector, work.bundle, work.here) or NoReload()
-    return replace(changes, index=reload, commands=commands)
+    return replace(changes, index=hot_reload(work) or NoReload(), commands=commands)
 
 
-def hot_reload(detector: HotSwapDetector, bundle: Path, here: Installation) -> HotReload | None:
+def hot_reload(work: Work) -> HotReload | None:
     """Applies confirmed references and bundle changes to the detector; None if this is off."""
-    if not here.settings.model.overlay_s:
+    here, overlay_s = work.here, work.here.settings.model.overlay_s
+    if not overlay_s:
         return None
-    newest = follow(here.bundle, here.load, bundle)
-    return HotReload(detector, here.overlays, here.settings.model.overlay_s, newest)
+    work.catching.begin(work.bundle, work.detector.now)
+    newest = follow(here.bundle, work.catching.load, work.bundle)
+    return HotReload(work.detector, here.overlays, overlay_s, newest)
 
 
 def choose_display(as_json: bool, streams: Streams) -> Display:

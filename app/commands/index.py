@@ -67,4 +67,16 @@ def count(references: ReferenceStore, arguments: argparse.Namespace) -> None:
         print(f"{number:8d}  {name}")
 
 
-ACTIONS = {"add": add, "remove": remove, "restore": restore, "list": show, "stats": count}
+def forget(references: ReferenceStore, arguments: argparse.Namespace) -> None:
+    """Delete what only bundles with another encoder can use."""
+    print(f"forgotten: {references.forget()} recordings of other encoders")
+
+
+ACTIONS = {
+    "add": add,
+    "remove": remove,
+    "restore": restore,
+    "forget": forget,
+    "list": show,
+    "stats": count,
+}

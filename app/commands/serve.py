@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 
-from app.console import RetrainingActions, retrain_command
-from app.installation import installation, make_tables
+from app.catch_up import CatchUp
+from app.console import RetrainingActions, enrol_command, retrain_command
+from app.installation import Installation, installation, make_tables
 from console.app import Parts, make_app
 from console.server import serve as serve_app
+from radd.bundle import BundledDetector
 from stream.hot_reload import follow
 
 
@@ -21,12 +24,27 @@ def serve(arguments: argparse.Namespace) -> None:
     bundle = here.bundle()
     detector = here.load(bundle)
     make_tables(settings.storage.url)
-    parts = Parts(
+    with CatchUp(here) as catching:
+        catching.begin(bundle, detector)
+        parts = parts_of(arguments, here, detector, follow(here.bundle, catching.load, bundle))
+        serve_app(make_app(parts), settings.serve)
+
+
+def parts_of(
+    arguments: argparse.Namespace,
+    here: Installation,
+    detector: BundledDetector,
+    newest: Callable[[], BundledDetector | None],
+) -> Parts:
+    """The components of the console, from an installation."""
+    settings = here.settings
+    return Parts(
         detector=detector,
-        newest=follow(here.bundle, here.load, bundle),
+        newest=newest,
         overlays=here.overlays,
         configured=here.configured if here.follows else None,
         retrain_command=retrain_command(arguments.config, settings.serve.retrain_work),
+        enrol_command=enrol_command(arguments.config, here),
         learning=RetrainingActions(),
         decision=settings.decision,
         alerts=settings.alerts,
@@ -36,4 +54,3 @@ def serve(arguments: argparse.Namespace) -> None:
         retrain=settings.retrain,
         overlay_s=settings.model.overlay_s,
     )
-    serve_app(make_app(parts), settings.serve)

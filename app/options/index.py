@@ -31,6 +31,13 @@ def add_index(commands: Commands) -> None:
     listing.add_argument("--label", choices=LABELS)
     listing.add_argument("--source", metavar="TEXT", help="only sources whose name contains TEXT")
 
+    forgetting = actions.add_parser(
+        "forget",
+        parents=[common],
+        help="delete what only bundles with another encoder can use, as its audio is not stored",
+    )
+    forgetting.set_defaults(action="forget")
+
     counting = actions.add_parser("stats", parents=[common], help="count the references")
     counting.set_defaults(action="stats")
 

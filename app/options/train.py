@@ -6,6 +6,7 @@ import argparse
 
 from app.options import index
 from app.options.bundles import add_backbone, add_card, add_import, add_models
+from app.options.enrolling import add_enrol
 from app.options.fitting import add_crossval, add_fit, add_weigh
 from app.options.generation import add_generate
 from app.options.retraining import add_drift, add_promote, add_retrain, add_rollback
@@ -14,15 +15,16 @@ DESCRIPTION = """\
 Train, import, describe and choose model bundles.
 
 `fit` trains a bundle from labelled speech, `generate` makes synthetic speech to train on, `card`
-copies measured numbers into a bundle, and `index` adds known voices to a running one. `retrain`
-learns from labels, `promote` and `rollback` choose the bundle in use, and `drift` shows how far
-recent audio is from known voices.
+copies measured numbers into a bundle, and `index` adds known voices to a running one. `enrol` fits
+a running one to your line. `retrain` learns from labels, `promote` and `rollback` choose the bundle
+in use, and `drift` shows how far recent audio is from known voices.
 """
 # in the order in which --help lists them
 COMMANDS = (
     add_fit,
     add_generate,
     index.add_index,
+    add_enrol,
     add_card,
     add_crossval,
     add_backbone,

@@ -1,6 +1,7 @@
 // Models: the bundles, the loop that makes better ones, and how right the one is that judges here.
 
 import { ask, h, table } from "./dom.js";
+import { enrolment } from "./enrol.js";
 import { Loop } from "./loop.js";
 
 const NAMES = {
@@ -13,7 +14,7 @@ const NAMES = {
 
 export async function show(main) {
   const { role } = await ask("v1/session"), loop = new Loop(role === "admin"), judge = h("div");
-  main.append(h("h1", {}, "Models"), ...loop.nodes, judge);
+  main.append(h("h1", {}, "Models"), ...loop.nodes, ...await enrolment(role), judge);
   const describe = async () => judge.replaceChildren(...described(await ask("v1/model")));
   await Promise.all([describe(), loop.open(describe)]);
   return () => loop.leave();
