@@ -11,7 +11,7 @@ import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, File, Form, Request, UploadFile
 from starlette.concurrency import run_in_threadpool
@@ -28,7 +28,7 @@ MOST_FILES = 200
 LONGEST_REASON = 500
 TOLD_LINES = 2  # the last lines of a process that refused
 UNSAFE = re.compile(r"[^\w.-]+")
-RUNNING, DONE, REFUSED = "running", "done", "refused"
+State = Literal["running", "done", "refused"]
 
 
 class Enroller:
@@ -47,24 +47,25 @@ class Enroller:
         options = [text for kind in kinds for text in (f"--{kind}", str(folder / kind))]
         command = [*self._command, *options, f"--admin={who[0]}", f"--reason={who[1]}"]
         with self._lock:
-            if self.run is not None and self.run.state == RUNNING:
+            if self.run is not None and self.run.state == "running":
                 raise Refused(CONFLICT, "another enrolment is running; wait until it has ended")
-            self.run = EnrolRun(state=RUNNING, lines=[], began_utc=datetime.now(UTC))
+            self.run = EnrolRun(state="running", lines=[], began_utc=datetime.now(UTC))
         threading.Thread(target=self._wait, args=(command, folder), daemon=True).start()
         return self.run
 
     def _wait(self, command: Sequence[str], folder: Path) -> None:
+        state: State
         assert self.run is not None  # start has set it
         try:
             ended = subprocess.run(
                 command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
             )
             if ended.returncode == 0:
-                state, lines = DONE, json.loads(ended.stdout.splitlines()[-1])["lines"]
+                state, lines = "done", json.loads(ended.stdout.splitlines()[-1])["lines"]
             else:
-                state, lines = REFUSED, ended.stderr.strip().splitlines()[-TOLD_LINES:]
+                state, lines = "refused", ended.stderr.strip().splitlines()[-TOLD_LINES:]
         except (OSError, ValueError, LookupError) as error:
-            state, lines = REFUSED, [f"the enrolment could not be run: {error}"]
+            state, lines = "refused", [f"the enrolment could not be run: {error}"]
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         # the names of the files lie below a folder that is gone by now

@@ -138,17 +138,19 @@ def changes_of(work: Work) -> RunChanges:
         return changes
     settings = work.here.settings
     commands = CommandPoll(GivenCommands(settings.storage.url), settings.calls.commands_s)
-    return replace(changes, index=hot_reload(work) or NoReload(), commands=commands)
+    index = hot_reload(work.detector, work.bundle, work.here, work.catching)
+    return replace(changes, index=index or NoReload(), commands=commands)
 
 
-def hot_reload(work: Work) -> HotReload | None:
+def hot_reload(
+    detector: HotSwapDetector, bundle: Path, here: Installation, catching: CatchUp
+) -> HotReload | None:
     """Applies confirmed references and bundle changes to the detector; None if this is off."""
-    here, overlay_s = work.here, work.here.settings.model.overlay_s
-    if not overlay_s:
+    if not here.settings.model.overlay_s:
         return None
-    work.catching.begin(work.bundle, work.detector.now)
-    newest = follow(here.bundle, work.catching.load, work.bundle)
-    return HotReload(work.detector, here.overlays, overlay_s, newest)
+    catching.begin(bundle, detector.now)
+    newest = follow(here.bundle, catching.load, bundle)
+    return HotReload(detector, here.overlays, here.settings.model.overlay_s, newest)
 
 
 def choose_display(as_json: bool, streams: Streams) -> Display:

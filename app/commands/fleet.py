@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from app.catch_up import CatchUp
 from app.commands.detect import all_sources, hot_reload
 from app.installation import Installation, installation
 from app.notify import watchers_of
@@ -149,7 +150,8 @@ def consume(arguments: argparse.Namespace, ending: Ending) -> None:
         store = stack.enter_context(StateStore(storage.url))
         consumer = RabbitConsumer(fleet.address(arguments.consume), fleet)
         journal = stack.enter_context(FleetJournal(storage, fleet.process, store.noted))
-        index = stack.enter_context(hot_reload(detector, bundle, here) or NoReload())
+        catching = stack.enter_context(CatchUp(here))
+        index = stack.enter_context(hot_reload(detector, bundle, here, catching) or NoReload())
         stack.enter_context(display)
         stack.enter_context(consumer)
         watchers = watchers_of(_own_spool(here.settings), journal)
