@@ -24,6 +24,7 @@ from console import (
     recordings,
     reviewers,
     reviewing,
+    stream_commands,
     streams,
 )
 from console.auth import COOKIE, AuthMiddleware, session_of
@@ -136,6 +137,7 @@ def make_app(parts: Parts) -> FastAPI:
         )
     )
     app.include_router(live.routes(reader, judge, meters))
+    app.include_router(stream_commands.routes(reviews.database))
     app.include_router(
         reviewing.routes(reader, reviews, parts.learning.index_confirmed, judge, champion, meters)
     )

@@ -516,3 +516,11 @@ class Ready(BaseModel):
     ready: bool
     model: str | None = Field(description="null without a token")
     database: str | None = Field(description="ok, or the problem; null without a token")
+
+
+class CommandAnswer(BaseModel):
+    """A command that the daemon of a stream will carry out."""
+
+    id: str
+    stream: str = Field(description="id of the stream")
+    action: Literal["pause", "resume", "stop"]

@@ -18,6 +18,10 @@ from storage.tables import stream_commands, streams
 ACTIONS = ("pause", "resume", "stop")
 
 
+class NotRunning(ConfigError):
+    """A stream that has ended takes no commands."""
+
+
 class GivenCommand(NamedTuple):
     """A command that has not been carried out yet."""
 
@@ -32,15 +36,15 @@ class GivenCommand(NamedTuple):
 def give(database: Database, stream: str, action: str, by: str) -> GivenCommand:
     """Write a command for the daemon of a running stream, named by the start of its id.
 
-    Raises ConfigError for an unknown action, for an id that matches none or several streams, and
-    for a stream that has ended.
+    Raises ConfigError for an unknown action and for an id that matches none or several streams,
+    and NotRunning for a stream that has ended.
     """
     if action not in ACTIONS:
         raise ConfigError(f"{action!r} is no command: expected {', '.join(ACTIONS)}")
     with database.transaction() as connection:
         row = find(connection, streams, stream)
         if row["state"] != "running":
-            raise ConfigError(f"stream {row['id']} has {row['state']}; expected a running stream")
+            raise NotRunning(f"stream {row['id']} has {row['state']}; expected a running stream")
         command = GivenCommand(str(uuid.uuid4()), row["id"], action, storable(by))
         connection.execute(
             stream_commands.insert().values(

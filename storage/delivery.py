@@ -103,6 +103,7 @@ class Delivery:
             if due:
                 self._retention.forget_timeline(connection)
                 self._retention.forget_enrolled(connection)
+                self._retention.forget_calls(connection)
         if self._on_delivered is not None:
             self._on_delivered(entry)
         self._tidied = time.monotonic() if due else self._tidied

@@ -82,6 +82,22 @@ class Retention:
             return 0
         return forget_audio(connection, utc_now() - timedelta(days=self.keep_days_enrolled))
 
+    def forget_calls(self, connection: sa.Connection) -> int:
+        """Delete the details of calls as their clips are deleted: keep_days_pending days after the
+        end, and not before the audio of their last clip. Returns the number of calls.
+        """
+        if not self.keep_days_pending:
+            return 0
+        before = utc_now() - timedelta(days=self.keep_days_pending)
+        kept = sa.exists().where(
+            alerts.c.stream_id == streams.c.id,
+            alerts.c.clip_sha256 == clips.c.sha256,
+            clips.c.state == "stored",
+        )
+        old = sa.func.coalesce(streams.c.ended_utc, streams.c.started_utc) < before
+        over = streams.c.call_details.is_not(None), streams.c.state != "running", old, ~kept
+        return connection.execute(streams.update().where(*over).values(call_details=None)).rowcount
+
     def forget_timeline(self, connection: sa.Connection) -> int:
         """Delete rows of seconds and gaps that are too old, at most HOURS_AT_ONCE hours per stream.
         Returns the number of seconds.
