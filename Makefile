@@ -2,7 +2,8 @@
 # make console  the console in the browser; make console ARGS="--port 8000"
 # make test     run the tests; make test ARGS="-k monitor"; TRAIN=no leaves out those of training, which need PyTorch
 # make space    build the page that judges in the browser into build/space; make space ARGS="--bundle DIR"; needs npm
-# make fuzz     20,000 inputs, a third each: made-up requests, damaged files, damaged exports; make fuzz INPUTS=600
+# make fuzz     20,000 inputs, a third each: made-up requests, damaged files, damaged exports; and 20,000 for each
+#               listener of calls; make fuzz INPUTS=600
 # make bench    one table of speed and size with targets and peers; bench/README.md says what ARGS adds
 # make lock     write deploy/requirements.lock and deploy/services.lock anew; needs uv
 # make clean    remove what make has made
@@ -31,6 +32,7 @@ test: $(VENV)/test.stamp $(if $(filter no,$(TRAIN)),,$(VENV)/train.stamp)
 fuzz: $(VENV)/test.stamp
 	@FUZZ_INPUTS=$$((($(or $(INPUTS),20000) + 2) / 3)) $(PYTHON_HERE) -m pytest -q tests/test_console_fuzz.py \
 		tests/test_import_fuzz.py $(ARGS)
+	@FUZZ_INPUTS=$(or $(INPUTS),20000) $(PYTHON_HERE) -m pytest -q tests/test_calls_fuzz.py $(ARGS)
 
 bench: $(VENV)/test.stamp
 	@$(PYTHON_HERE) bench/summary.py $(ARGS)

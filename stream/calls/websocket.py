@@ -28,7 +28,7 @@ except ImportError:
     ) from None
 
 MAX_MESSAGE = 1 << 18  # bytes; a message of real calls has 20 to 200 ms
-OPEN_S = 5.0  # for the handshake
+OPEN_S, CLOSE_S = 5.0, 1.0  # for the handshakes at the beginning and at the end
 NORMAL, GOING_AWAY = 1000, 1001  # close codes (RFC 6455 and its registry)
 REFUSED, TRY_LATER = 1008, 1013
 REASON_BYTES = 120  # of a close frame
@@ -96,6 +96,7 @@ class WebSocketListener(ABC):
                 ssl=self._tls,
                 process_request=self._check,
                 open_timeout=OPEN_S,
+                close_timeout=CLOSE_S,
                 max_size=MAX_MESSAGE,
                 max_queue=8,
                 compression=None,
