@@ -170,7 +170,7 @@ def test_the_row_of_a_call_says_whose_it_is_and_details_go_with_the_clips(settin
         with database.transaction() as connection:
             earlier = row["ended_utc"] - timedelta(days=7)
             connection.execute(tables.streams.update().values(ended_utc=earlier))
-            Retention(1, days, days, 0).forget_calls(connection)
+            Retention(1, days, days, 0, 0).forget_calls(connection)
             kept = connection.scalar(sa.select(tables.streams.c.call_details))
         assert (kept and json.loads(kept)) == left
     database.close()

@@ -1,0 +1,218 @@
+"""How many calls detect.py takes in: two-track Twilio calls in real time; calls that come and go.
+
+    python bench/calls.py [--bundle models/default] [--calls 2 4 8] [--seconds 20] [--comers 100]
+    python bench/calls.py --full
+
+The daemon is detect.py itself, in a process of its own, with a listener on loopback. The simulator
+is another process: it sends a recording as mu-law in frames of 20 ms, on both tracks of each call,
+at the pace of the sound, and measures its own share of a processor. A line for each number of calls
+says whether every frame was judged, and how long after its arrival. Then `--comers` calls connect
+and hang up at random, and what is left of them is counted: memory, threads, open files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import json
+import multiprocessing
+import os
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import websockets
+
+from evaluation.tables import markdown
+from radd.files import load_speech
+from radd.resampling import resample
+from radd.types import SAMPLE_RATE_HZ
+from stream.capture.pcm import G711
+
+ROOT = Path(__file__).resolve().parent.parent
+FRAME = 160  # samples of 20 ms at 8 kHz
+PORT = 9_843
+URL = f"ws://127.0.0.1:{PORT}/calls"
+TRACKS = ("inbound", "outbound")
+WARM_S = 3.0
+TARGET_MS = 300
+TARGET_MB = 20
+QUICK, FULL = ([1, 2, 4], 15, 100), ([2, 4, 8, 12, 16, 20, 25], 60, 500)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--bundle", default="models/default")
+    parser.add_argument("--calls", type=int, nargs="+", default=QUICK[0])
+    parser.add_argument("--seconds", type=int, default=QUICK[1])
+    parser.add_argument("--comers", type=int, default=QUICK[2])
+    parser.add_argument("--full", action="store_true", help="25 calls, a minute each; 500 comers")
+    asked = parser.parse_args()
+    if asked.full:
+        asked.calls, asked.seconds, asked.comers = FULL
+    frames = mulaw_frames(load_speech(ROOT / "assets/demo.flac"))
+    load = " ".join(f"{one:.1f}" for one in os.getloadavg())
+    print(f"{os.cpu_count()} cores, load {load} before this bench, bundle {asked.bundle}\n")
+    with daemon(asked.bundle, 4 * max(asked.calls) + 40) as out:
+        simulate(frames, 1, WARM_S)
+        rows = [in_real_time(frames, calls, asked.seconds, out) for calls in asked.calls]
+        heads = ("calls", "streams", "frames lost", "hops shed", "p50 ms", "p99 ms", "simulator")
+        print(markdown([heads, *rows]))
+        print(coming_and_going(frames, asked.comers, out))
+
+
+def mulaw_frames(sound: np.ndarray) -> list[str]:
+    """A recording, float32 (n,), as frames of 20 ms of mu-law in base64."""
+    table = G711["mulaw"]
+    order = np.argsort(table, kind="stable")
+    narrow = resample(sound, SAMPLE_RATE_HZ, 8_000)
+    codes = order[np.searchsorted(table[order], narrow).clip(0, 255)].astype(np.uint8).tobytes()
+    whole = range(0, len(codes) - FRAME + 1, FRAME)
+    return [base64.b64encode(codes[at : at + FRAME]).decode() for at in whole]
+
+
+class Output:
+    """What the daemon printed, and how much of it was looked at."""
+
+    def __init__(self, path: Path, process: subprocess.Popen):
+        self._path, self.process, self._at = path, process, 0
+
+    def since(self) -> list[dict]:
+        """The objects since the last call."""
+        data = self._path.read_bytes()
+        end = data.rfind(b"\n") + 1
+        fresh, self._at = data[self._at : end], end
+        return [json.loads(line) for line in fresh.splitlines()]
+
+    def until_stopped(self, streams: int) -> list[dict]:
+        """The objects until as many streams have ended."""
+        found: list[dict] = []
+        while sum(one["type"] == "stopped" for one in found) < streams:
+            if self.process.poll() is not None:
+                raise SystemExit(f"detect.py ended with {self.process.returncode}")
+            time.sleep(0.2)
+            found += self.since()
+        return found
+
+    def counts(self) -> dict[str, int]:
+        """What the daemon holds: memory in MB, threads, open files."""
+        proc = Path(f"/proc/{self.process.pid}")
+        pages = int((proc / "statm").read_text().split()[1])
+        return {
+            "memory": round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6),
+            "threads": len(os.listdir(proc / "task")),
+            "files": len(os.listdir(proc / "fd")),
+        }
+
+
+@contextmanager
+def daemon(bundle: str, streams: int) -> Iterator[Output]:
+    """detect.py that listens, with its output in a file."""
+    command = [sys.executable, str(ROOT / "detect.py"), "--json", "--no-store", "--bundle", bundle]
+    with tempfile.TemporaryDirectory() as work:
+        path = Path(work) / "events.jsonl"
+        environ = os.environ | {"RADD_CALLS_STREAMS": str(streams), "PYTHONPATH": str(ROOT)}
+        with path.open("wb") as file:
+            process = subprocess.Popen(
+                [*command, "--listen", f"twilio://127.0.0.1:{PORT}/calls"],
+                stdout=file,
+                env=environ,
+                cwd=ROOT,
+            )
+        try:
+            yield Output(path, process)
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def in_real_time(frames: list[str], calls: int, for_s: float, out: Output) -> tuple[str, ...]:
+    """One row: so many calls at once."""
+    out.since()
+    share = simulate(frames, calls, for_s)
+    objects = out.until_stopped(calls * len(TRACKS))
+    totals = [one["totals"] for one in objects if one["type"] == "stopped"]
+    sent_s = round(for_s * 50) / 50
+    lost = sum(round((sent_s - one["sound_s"]) * 50) for one in totals)
+    lost += sum(one["drops"] + round(one["lost_s"] * 50) for one in totals)
+    ms = [one["latency_ms"] for one in objects if one["type"] == "score" and one["latency_ms"]]
+    p50, p99 = np.percentile(ms, (50, 99))
+    shed = sum(one["shed_hops"] + one["brief_hops"] for one in totals)
+    numbers = (calls, len(totals), lost, shed, f"{p50:.0f}", f"{p99:.0f}", f"{share:.0%} of a core")
+    return tuple(map(str, numbers))
+
+
+def coming_and_going(frames: list[str], calls: int, out: Output) -> str:
+    """What is left of calls that connect and hang up at random."""
+    simulate(frames, 8, 1.0, seed=1)
+    time.sleep(2)
+    before = out.counts()
+    out.since()
+    simulate(frames, calls, 4.0, seed=2)
+    time.sleep(2 + 2)
+    objects, after = out.since(), out.counts()
+    begun, ended = (sum(one["type"] == kind for one in objects) for kind in ("started", "stopped"))
+    left = ", ".join(f"{name} {before[name]} -> {after[name]}" for name in before)
+    return f"\n{calls} calls that connect and hang up at random: {begun} streams, {ended} ended; {left}"
+
+
+def simulate(frames: list[str], calls: int, for_s: float, seed: int | None = None) -> float:
+    """Run the simulator in a process of its own; its share of a core."""
+    context = multiprocessing.get_context("spawn")
+    receiving, sending = context.Pipe(duplex=False)
+    process = context.Process(target=simulator, args=(frames, calls, for_s, seed, sending))
+    process.start()
+    share = receiving.recv()
+    process.join()
+    return share
+
+
+def simulator(frames: list[str], calls: int, for_s: float, seed: int | None, sending) -> None:
+    """Send calls for `for_s`, or with a seed each for a random part of it; tells its share."""
+    began = time.perf_counter()
+    asyncio.run(send_all(frames, calls, for_s, seed))
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    sending.send((usage.ru_utime + usage.ru_stime) / (time.perf_counter() - began))
+
+
+async def send_all(frames: list[str], calls: int, for_s: float, seed: int | None) -> None:
+    rng, stamp = random.Random(seed), time.time_ns()
+    async with asyncio.TaskGroup() as group:
+        for number in range(calls):
+            lasts_s = for_s if seed is None else rng.uniform(0, for_s / 2)
+            waits_s = number / calls if seed is None else rng.uniform(0, for_s / 2)
+            breaks = seed is not None and rng.random() < 0.5
+            call = f"CA{stamp}-{number}"
+            group.create_task(send_call(frames, call, waits_s, lasts_s, breaks))
+
+
+async def send_call(
+    frames: list[str], call: str, waits_s: float, lasts_s: float, breaks: bool
+) -> None:
+    """One call at the pace of its sound."""
+    await asyncio.sleep(waits_s)
+    start = {"callSid": call, "tracks": TRACKS}
+    async with websockets.connect(URL, compression=None, open_timeout=30) as connection:
+        await connection.send(json.dumps({"event": "start", "start": start}))
+        began = time.monotonic()
+        for number in range(round(lasts_s * 50)):
+            await asyncio.sleep(max(0.0, began + number / 50 - time.monotonic()))
+            for track in TRACKS:
+                media = {"track": track, "chunk": str(number + 1), "timestamp": str(20 * number)}
+                media["payload"] = frames[number % len(frames)]
+                await connection.send(json.dumps({"event": "media", "media": media}))
+        if not breaks:
+            await connection.send(json.dumps({"event": "stop"}))
+            await connection.wait_closed()
+
+
+if __name__ == "__main__":
+    main()
