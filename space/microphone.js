@@ -85,6 +85,7 @@ export class Microphone {
     this.level.style.width = `${Math.max(0, Math.min(100, 100 * (1 - levelDbfs / QUIETEST_DBFS)))}%`;
     this.reading.textContent = t("space.reading", { level: levelDbfs.toFixed(0), p: percent(pSpoof) });
     this.verdict.title = reason ?? "";
+    if (pSpoof !== null && !this.alerts) this.note.textContent = "";
   }
 
   #alert({ state, began, end, peak }) {
