@@ -33,6 +33,7 @@ export class Microphone {
       this.#show();
       this.button.textContent = t("space.stop");
     } catch (error) {
+      this.#release();
       tell(t(navigator.mediaDevices ? "space.no_microphone" : "space.insecure", { reason: error.message }));
     }
     this.button.disabled = false;
@@ -103,11 +104,15 @@ export class Microphone {
   #stop() {
     if (!this.media) return;
     this.ask({ type: "end", id: ID });
-    this.media.getTracks().forEach((track) => track.stop());
-    this.media = null;
     this.recorder.port.onmessage = null;
     this.recorder.disconnect();
-    this.context.suspend();
+    this.#release();
     this.button.textContent = t("space.microphone");
+  }
+
+  #release() {
+    this.media?.getTracks().forEach((track) => track.stop());
+    this.media = null;
+    this.context.suspend();
   }
 }

@@ -38,8 +38,9 @@ async function ready({ model, card, threads }) {
   byId("model").textContent = t("space.judged_by", { model });
   byId("limits").querySelector("ul").replaceChildren(...[...words.cannot_say, ...limitsOf(card)].map((text) => h("li", {}, text)));
   byId("limits").hidden = false;
-  const [sound] = await Promise.all([demo.catch(() => null), microphone.prepare()]);
+  const [sound, hears] = await Promise.all([demo.catch(() => null), microphone.prepare().then(() => true, () => false)]);
   byId("demo").hidden = !sound;
+  byId("microphone").hidden = !hears;
   byId("demo").addEventListener("click", () => judge(sound));
   byId("loading").hidden = true;
   for (const id of ["choose", "microphone", "demo"]) byId(id).disabled = false;

@@ -15,7 +15,8 @@ export function measure(samples, speech) {
 
 export const spoken = (frames, threshold) => frames.filter((frame) => frame.speech >= threshold);
 export const speechSeconds = (frames, threshold) => (spoken(frames, threshold).length * FRAME_SAMPLES) / RATE_HZ;
-export const levelDbfs = (frames) => Math.max(QUIETEST_DBFS, 10 * Math.log10(meanOf(frames, "power") + 1e-12));
+export const levelDbfs = (frames) => (frames.length
+  ? Math.max(QUIETEST_DBFS, 10 * Math.log10(meanOf(frames, "power") + 1e-12)) : QUIETEST_DBFS);
 
 // Why a window cannot be scored, as [verdict, reason]; null if it can.
 export function refuse(frames, settings) {

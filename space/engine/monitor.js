@@ -1,6 +1,7 @@
 // The path of sound through one stream: hops, judgements, scores, decisions, as stream/monitor.py has it.
 
 import { Decider } from "./decision.js";
+import { levelDbfs } from "./gate.js";
 import { HOP_SAMPLES, RATE_HZ, seconds } from "./time.js";
 
 const KEPT_SAMPLES = 60 * RATE_HZ;  // of scores: evidence for an alert does not reach further back
@@ -33,7 +34,8 @@ export class Monitor {
     if (!this.end && this.pending.length) {
       const has = seconds(this.pending.length).toFixed(3), needed = seconds(HOP_SAMPLES).toFixed(3);
       return [{ type: "score", end: this.pending.length, verdict: "warming_up", llr: null, pSpoof: null,
-        reason: `${has} s of audio; a score needs at least ${needed} s`, neighbours: [], windowSamples: 0 }];
+        reason: `${has} s of audio; a score needs at least ${needed} s`, neighbours: [], windowSamples: 0,
+        levelDbfs: levelDbfs([]) }];
     }
     const decision = this.decider.close(this.end);
     return decision ? [this.#alert(decision)] : [];
