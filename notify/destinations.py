@@ -22,12 +22,12 @@ def sender_of(settings: NotifySettings) -> Sender:
     return Sender(settings.name or platform.node() or "radd", settings.console)
 
 
-def broker_of(settings: NotifySettings) -> Broker | None:
+def broker_of(settings: NotifySettings, has_status: bool = True) -> Broker | None:
     """The MQTT broker, not yet connected; None if none is configured."""
     if not settings.mqtt:
         return None
     node = slug(sender_of(settings).name)
-    return Broker(settings.mqtt, settings.mqtt_prefix, node, settings.timeout_s)
+    return Broker(settings.mqtt, settings.mqtt_prefix, node, settings.timeout_s, has_status)
 
 
 def channels_of(settings: NotifySettings, broker: Broker | None) -> list[Destination]:
@@ -47,7 +47,7 @@ def try_all(settings: NotifySettings) -> Iterator[tuple[str, str, bool]]:
     """Send a test message to each destination, now and once: its name, what came back, and whether
     it arrived.
     """
-    broker = broker_of(settings)
+    broker = broker_of(settings, has_status=False)
     channels = channels_of(settings, broker)
     if broker:
         broker.open()

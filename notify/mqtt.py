@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import threading
+import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -31,8 +32,13 @@ class Broker:
 
     kind, group_s = "mqtt", 0.0
 
-    def __init__(self, address: str, prefix: str, node: str, timeout_s: float):
-        """Raises ConfigError if paho-mqtt is not installed."""
+    def __init__(
+        self, address: str, prefix: str, node: str, timeout_s: float, has_status: bool = True
+    ):
+        """Without `has_status` it says neither online nor offline, as a test beside a daemon.
+
+        Raises ConfigError if paho-mqtt is not installed.
+        """
         parts = urlsplit(address)
         self._host, self._port = parts.hostname or "", parts.port or PORTS[parts.scheme]
         self.name = f"{parts.scheme}://{self._host}:{self._port}"
@@ -42,7 +48,8 @@ class Broker:
         """called in another thread after each connect"""
         self._answered = threading.Event()
         self._said = "it has not answered yet"
-        self._client = self._made(f"{prefix}-{node}", parts.scheme == "mqtts")
+        self._has_status = has_status
+        self._client = self._made(parts.scheme == "mqtts")
         if parts.username:
             self._client.username_pw_set(unquote(parts.username), unquote(parts.password or ""))
 
@@ -77,17 +84,19 @@ class Broker:
 
     def close(self) -> None:
         """Say offline, and disconnect."""
-        if self._client.is_connected():
+        if self._has_status and self._client.is_connected():
             said = self._client.publish(f"{self.topic}/status", "offline", AT_LEAST_ONCE, True)
             said.wait_for_publish(self._timeout_s)
         self._client.disconnect()
         self._client.loop_stop()
 
-    def _made(self, id: str, encrypted: bool) -> Any:
+    def _made(self, encrypted: bool) -> Any:
         mqtt = _paho()
+        id = f"radd-{uuid.uuid4().hex[:12]}"  # a second client of one id would end the first
         client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=id)
         client.reconnect_delay_set(1, LONGEST_RECONNECT_S)
-        client.will_set(f"{self.topic}/status", "offline", AT_LEAST_ONCE, retain=True)
+        if self._has_status:
+            client.will_set(f"{self.topic}/status", "offline", AT_LEAST_ONCE, retain=True)
         if encrypted:
             client.tls_set()
         client.on_connect = self._on_connect
@@ -100,7 +109,8 @@ class Broker:
             self._tell(str(code))
             return
         self._tell("")
-        client.publish(f"{self.topic}/status", "online", AT_LEAST_ONCE, retain=True)
+        if self._has_status:
+            client.publish(f"{self.topic}/status", "online", AT_LEAST_ONCE, retain=True)
         self.connected()
 
     def _on_disconnect(

@@ -30,9 +30,9 @@ Delivered = Callable[[str, float], None]
 class Outbox:
     """Delivers to one channel, each message at least once, in order, across restarts.
 
-    A message that the receiver rejects for good, or that is older than `give_up_s`, is dropped and
-    counted. `counts` has sent, failed (attempts), refused, given_up and dropped (for lack of
-    space).
+    A message that the receiver rejects for good, or that is older than `give_up_s` when an attempt
+    fails, is dropped. `counts` has sent, failed (attempts), refused, given_up and dropped (for lack
+    of space).
     """
 
     def __init__(
@@ -87,24 +87,25 @@ class Outbox:
             wait = self._group_wait()
             if wait and not self.courier.closing:
                 return wait
-            fresh = [entry for entry in self._spool.first(most) if not self._gave_up(entry)]
-            if fresh:
-                self._deliver(fresh)
+            self._deliver(self._spool.first(most))
         return None
 
-    def _gave_up(self, entry: Entry) -> bool:
-        age_s = self._clock() - entry.record["queued"]
-        if age_s < self._give_up_s:
-            return False
-        self.counts["given_up"] += 1
-        log.error(
-            "%s is not notified of %s: it did not arrive within %.0f h",
-            self.channel.name,
-            entry.record["message"]["id"],
-            age_s / HOUR_S,
-        )
-        self._spool.done(entry)
-        return True
+    def _give_up(self) -> None:
+        """Drop what is too old. Only after a failure: each message is tried at least once, also
+        where the clock of the machine was wrong when it was stored.
+        """
+        for entry in self._spool.first(MOST_TOGETHER):
+            age_s = self._clock() - entry.record["queued"]
+            if age_s < self._give_up_s:
+                return
+            self.counts["given_up"] += 1
+            log.error(
+                "%s is not notified of %s: it did not arrive within %.0f h",
+                self.channel.name,
+                entry.record["message"]["id"],
+                age_s / HOUR_S,
+            )
+            self._spool.done(entry)
 
     def _group_wait(self) -> float:
         """Seconds until the next group may be sent. A clock that was set back does not prolong
@@ -124,6 +125,7 @@ class Outbox:
         except NotifyError as error:
             self.counts["failed"] += 1
             self._tell(str(error))
+            self._give_up()
             raise
         now = self._clock()
         self._sent_at = now

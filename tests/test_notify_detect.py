@@ -115,6 +115,7 @@ def test_a_test_message_reaches_each_destination_and_says_what_came_back(
     assert [message["type"] for message in receiver.messages] == ["test"]
     assert len(mailbox.mails) == 1
     until(lambda: [event["type"] for event in subscriber.events()] == ["test"])
+    assert len(subscriber.latest) == 1, "a test changes no state"
 
 
 def test_a_test_message_that_does_not_arrive_is_exit_code_6(call, receiver):

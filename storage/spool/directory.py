@@ -172,9 +172,11 @@ class Spool:
         return next(iter(self.first(1)), None)
 
     def first(self, most: int) -> list[Entry]:
-        """Up to `most` of the first entries that have not been delivered, in order; as `oldest`."""
+        """Up to `most` of the first entries that have not been delivered, in order; as `oldest`.
+        None once the spool is closed: what is delivered then could not be noted.
+        """
         with self._mutex:
-            while names := list(islice(self._undelivered(), most)):
+            while self._lock is not None and (names := list(islice(self._undelivered(), most))):
                 read = {name: self._read(name) for name in names}
                 for name in [name for name, entry in read.items() if entry is None]:
                     self._set_aside(name)
