@@ -335,3 +335,8 @@ def test_law_12_nothing_at_the_root_shadows_the_standard_library():
     assert {path.stem for path in ROOT.iterdir() if path.suffix == ".py" or path.is_dir()} & set(
         sys.stdlib_module_names
     ) == set()
+
+
+def test_law_12_no_benchmark_shadows_a_package():
+    """A program finds what lies beside it first."""
+    assert {path.stem for path in (ROOT / "bench").glob("*.py")} & FLOORS.keys() == set()

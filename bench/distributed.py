@@ -1,6 +1,6 @@
 """A fleet on a real broker: what it costs beside one daemon, and what happens when detectors die.
 
-    python bench/fleet.py [--quick] [--streams 6] [--kills 100] [--broker amqp://...]
+    python bench/distributed.py [--quick] [--streams 6] [--kills 100] [--broker amqp://...]
     [--database mysql+mysqlconnector://root@127.0.0.1/radd_bench]
 
 One gateway in this process publishes the streams, each another part of the demo recording at the
