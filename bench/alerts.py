@@ -57,7 +57,7 @@ def measured(directory: Path, alerts: int, every_s: float) -> tuple[list[float],
     settings = load()
     storage = replace(settings.storage, url=f"sqlite:///{directory}/radd.db")
     arrivals: dict[str, float] = {}
-    server = receiver(arrivals)
+    server = receiver(lambda message: arrivals.update({message["id"]: time.monotonic()}))
     hook = Webhook(f"http://127.0.0.1:{server.server_port}", SECRET, PATIENCE_S)
     notifier = Notifier(settings.notify, Sender("bench", ""), directory / "notify", [hook])
     stream = stream_info()
@@ -73,13 +73,13 @@ def measured(directory: Path, alerts: int, every_s: float) -> tuple[list[float],
     return [arrivals[id] - at for id, at in began.items()], held
 
 
-def receiver(arrivals: dict[str, float]) -> ThreadingHTTPServer:
-    """A server that writes down when each message arrived."""
+def receiver(taken: Callable[[dict], object]) -> ThreadingHTTPServer:
+    """A server of webhooks that calls `taken` with each message at once."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:  # noqa: N802
             body = self.rfile.read(int(self.headers["content-length"]))
-            arrivals[json.loads(body)["id"]] = time.monotonic()
+            taken(json.loads(body))
             self.send_response(204)
             self.end_headers()
 

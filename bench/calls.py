@@ -7,7 +7,8 @@ The daemon is detect.py itself, in a process of its own, with a listener on loop
 is another process: it sends a recording as mu-law in frames of 20 ms, on both tracks of each call,
 at the pace of the sound, and measures its own share of a processor. A line for each number of calls
 says whether every frame was judged, and how long after its arrival. Then `--comers` calls connect
-and hang up at random, and what is left of them is counted: memory, threads, open files.
+and hang up at random, and what is left of them is counted: memory, threads, open files. Last, a
+daemon with database and webhook takes two calls: how long after its alert a webhook arrives.
 """
 
 from __future__ import annotations
@@ -20,16 +21,19 @@ import multiprocessing
 import os
 import random
 import resource
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import websockets
+from alerts import SECRET, receiver
 
 from evaluation.tables import markdown
 from radd.files import load_speech
@@ -67,6 +71,7 @@ def main() -> None:
         heads = ("calls", "streams", "frames lost", "hops shed", "p50 ms", "p99 ms", "simulator")
         print(markdown([heads, *rows]))
         print(coming_and_going(frames, asked.comers, out))
+    print(webhooks(frames, 2, asked.seconds, asked.bundle))
 
 
 def mulaw_frames(sound: np.ndarray) -> list[str]:
@@ -114,12 +119,15 @@ class Output:
 
 
 @contextmanager
-def daemon(bundle: str, streams: int) -> Iterator[Output]:
-    """detect.py that listens, with its output in a file."""
-    command = [sys.executable, str(ROOT / "detect.py"), "--json", "--no-store", "--bundle", bundle]
+def daemon(bundle: str, streams: int, webhook: str = "") -> Iterator[Output]:
+    """detect.py that listens, with its output in a file; stores only what it sends to `webhook`."""
+    command = [sys.executable, str(ROOT / "detect.py"), "--json", "--bundle", bundle]
+    command += [] if webhook else ["--no-store"]
     with tempfile.TemporaryDirectory() as work:
         path = Path(work) / "events.jsonl"
         environ = os.environ | {"RADD_CALLS_STREAMS": str(streams), "PYTHONPATH": str(ROOT)}
+        environ |= {"RADD_STORAGE_URL": f"sqlite:///{work}/radd.db"}
+        environ |= {"RADD_NOTIFY_WEBHOOK": webhook, "RADD_NOTIFY_WEBHOOK_SECRET": SECRET}
         with path.open("wb") as file:
             process = subprocess.Popen(
                 [*command, "--listen", f"twilio://127.0.0.1:{PORT}/calls"],
@@ -128,10 +136,21 @@ def daemon(bundle: str, streams: int) -> Iterator[Output]:
                 cwd=ROOT,
             )
         try:
+            wait_for_port(process)
             yield Output(path, process)
         finally:
             process.terminate()
             process.wait()
+
+
+def wait_for_port(process: subprocess.Popen) -> None:
+    """Until the daemon listens."""
+    while process.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", PORT)) == 0:
+                return
+        time.sleep(0.2)
+    raise SystemExit(f"detect.py ended with {process.returncode}")
 
 
 def in_real_time(frames: list[str], calls: int, for_s: float, out: Output) -> tuple[str, ...]:
@@ -161,7 +180,30 @@ def coming_and_going(frames: list[str], calls: int, out: Output) -> str:
     objects, after = out.since(), out.counts()
     begun, ended = (sum(one["type"] == kind for one in objects) for kind in ("started", "stopped"))
     left = ", ".join(f"{name} {before[name]} -> {after[name]}" for name in before)
-    return f"\n{calls} calls that connect and hang up at random: {begun} streams, {ended} ended; {left}"
+    came = f"{calls} calls that connect and hang up at random: {begun} streams, {ended} ended"
+    return f"\n{came}; {left}"
+
+
+def webhooks(frames: list[str], calls: int, for_s: float, bundle: str) -> str:
+    """How long after an alert opened its webhook arrived."""
+    took_ms: list[float] = []
+
+    def taken(message: dict) -> None:
+        if message["type"] == "alert.open":
+            made = datetime.fromisoformat(message["time"]).timestamp()
+            took_ms.append(1_000 * (time.time() - made))
+
+    server = receiver(taken)
+    with daemon(bundle, 4 * calls, f"http://127.0.0.1:{server.server_port}") as out:
+        simulate(frames, calls, for_s)
+        objects = out.until_stopped(calls * len(TRACKS))
+    server.shutdown()
+    opened = sum(one["type"] == "alert" and one["state"] == "open" for one in objects)
+    if not took_ms:
+        return "no alert was raised: nothing is known of webhooks"
+    p50, p99 = np.percentile(took_ms, (50, 99))
+    arrived = f"{len(took_ms)} webhooks for {opened} alerts of {calls} calls"
+    return f"{arrived}: after {p50:.0f} ms (p50), {p99:.0f} ms (p99; target < {TARGET_MS})"
 
 
 def simulate(frames: list[str], calls: int, for_s: float, seed: int | None = None) -> float:
