@@ -209,6 +209,7 @@ def _add_state(app: FastAPI, champion: HotSwapDetector, reader: Reader, meters: 
         if is_up:
             for review, count in reader.reviews().items():
                 meters.reviews.labels(review).set(count)
+            meters.watch_fleet(reader.detectors())
         return Response(meters.text(), media_type=CONTENT_TYPE)
 
     @app.get("/v1/model", tags=["state"])

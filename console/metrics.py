@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -12,6 +14,14 @@ from radd.prometheus import CollectorRegistry, Counter, Gauge, Histogram, genera
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 # from a page request to a long recording
+FLEET = {
+    "calls": ("calls", "tracks of calls that a detector of a fleet judges"),
+    "lag_s": ("lag_seconds", "its greatest delay from capture to judgement in the last second"),
+    "busy": ("busy", "share of the time in which it worked, 0 to 1"),
+    "shed_hops": ("shed_hops", "hops that it has shed since its start"),
+    "dead_letters": ("dead_letters", "messages that it has rejected since its start"),
+}
+"""columns of the table detectors, and the names and meanings of their metrics"""
 BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
@@ -47,6 +57,17 @@ class Metrics:
         self.listening = Gauge(
             "radd_daemon_streams", "streams that daemons process", registry=self.registry
         )
+        self.fleet = {
+            column: Gauge(f"radd_detector_{name}", words, ["detector"], registry=self.registry)
+            for column, (name, words) in FLEET.items()
+        }
+
+    def watch_fleet(self, detectors: Sequence[Mapping[str, Any]]) -> None:
+        """Export what the detectors of a fleet last reported; those that are silent are gone."""
+        for name, gauge in self.fleet.items():
+            gauge.clear()
+            for row in detectors:
+                gauge.labels(row["name"]).set(row[name])
 
     def watch(self, desk: JobQueue) -> None:
         """Export the state of the job queue."""

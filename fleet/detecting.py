@@ -258,6 +258,8 @@ class FleetDetector:
                     self._sort(delivered, chunk)
 
     def _share(self) -> None:
+        for partition in self._shares.scattered():
+            self._consumer.give_up(partition)
         for partition in self._shares.surplus():
             if partition not in self._leaving:
                 self._begin_leaving(partition)

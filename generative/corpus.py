@@ -6,7 +6,6 @@ import csv
 import io
 import json
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,8 +14,10 @@ import numpy as np
 
 from radd.errors import AudioError, ConfigError
 from radd.flac import flac_bytes
+from radd.parallel import Workers
 from radd.trials import UNKNOWN
 
+ALONE = Workers(1, lambda make, plans, jobs: map(make, plans))
 COLUMNS = (
     "utt",
     "label",
@@ -73,13 +74,16 @@ class ClipPlan:
 
 
 def write_corpus(
-    out: Path, plans: list[ClipPlan], make: Callable[[ClipPlan], np.ndarray], jobs: int = 1
+    out: Path,
+    plans: list[ClipPlan],
+    make: Callable[[ClipPlan], np.ndarray],
+    workers: Workers = ALONE,
 ) -> list[str]:
     """Write the clips that `make` returns, float32 (n,) at 16 kHz, as flac/UTT.flac, with meta.csv
     and the protocol.
 
-    Audio above full scale is attenuated. Existing clips are kept. With more than one job `make`
-    must be picklable. Returns the reason for each skipped clip, one line each: `make` raised
+    Audio above full scale is attenuated. Existing clips are kept. With several workers `make` must
+    be picklable. Returns the reason for each skipped clip, one line each: `make` raised
     AudioError. The protocol is written last: a directory without it is incomplete. Raises
     ConfigError if `out` contains another corpus.
     """
@@ -99,11 +103,7 @@ def write_corpus(
     (out / "flac").mkdir(parents=True, exist_ok=True)
     _put(meta, table.getvalue().encode())
     one = partial(_write, out / "flac", make)
-    if jobs == 1:
-        problems = list(map(one, plans))
-    else:
-        with ProcessPoolExecutor(jobs) as pool:
-            problems = list(pool.map(one, plans))
+    problems = list(workers.in_order(one, plans, workers.count))
     made = [plan for plan, problem in zip(plans, problems, strict=True) if problem is None]
     _put(out / "protocol.train.txt", "".join(plan.line() for plan in made).encode())
     return [problem for problem in problems if problem is not None]

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from multiprocessing import get_context, parent_process
@@ -19,6 +20,8 @@ from radd.errors import RaddError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Work = Callable[[Item], Result]
+InOrder = Callable[[Work, Iterable, int], Iterator]
+"""work(item) for each item, in the order of the items, in so many processes"""
 AHEAD = 3  # items per process that are submitted before the first result is taken
 
 _work: Callable[[Any], Any] | None = None  # a process has one work for its life
@@ -48,6 +51,15 @@ def forked_in_order(work: Work[Item, Result], items: Iterable[Item], jobs: int) 
     Large inputs that `work` holds are inherited by fork instead of pickled. Raises as in_order.
     """
     return _pooled(partial(_same, work), items, jobs, "fork")
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """How much work is done at once, and where."""
+
+    count: int
+    """processes, or actors of one CPU on a cluster"""
+    in_order: InOrder = forked_in_order
 
 
 def _same(work: Work[Item, Result]) -> Work[Item, Result]:

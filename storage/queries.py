@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +16,7 @@ from storage.records import SAMPLE
 from storage.tables import (
     alerts,
     clips,
+    detectors,
     evidence,
     gaps,
     indexed_clips,
@@ -27,6 +28,7 @@ from storage.tables import (
 
 Row = dict[str, Any]
 STREAM_COLUMNS = ("id", "state", "source", "device", "host", "bundle", "started_utc", "ended_utc")
+REPORTED = timedelta(seconds=30)  # a detector that is silent for longer is gone
 ORDERS = ("informative", "newest")
 
 
@@ -160,6 +162,13 @@ class Reader:
         return {
             row["id"]: row["clip"] for row in self._all(query.group_by(overlay_references.c.id))
         }
+
+    def detectors(self) -> list[Row]:
+        """The detectors of a fleet that have reported within REPORTED."""
+        since = datetime.now(UTC).replace(tzinfo=None) - REPORTED
+        return self._all(
+            sa.select(detectors).where(detectors.c.seen_utc > since).order_by(detectors.c.name)
+        )
 
     def reviews(self) -> dict[str, int]:
         """Number of alerts and samples by review state."""

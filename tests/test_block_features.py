@@ -11,6 +11,7 @@ from fixtures_backbone import distill_mos_weights
 from radd.dataset import Clip
 from radd.encoder import BLOCK_SAMPLES
 from radd.errors import ConfigError
+from radd.parallel import Workers
 from radd.types import SAMPLE_RATE_HZ
 from radd.vad import BLOCK_SAMPLES as SPEECH_SAMPLES
 
@@ -55,7 +56,7 @@ def network(whisper, tmp_path_factory) -> Path:
 
 
 def features(clips: Spoken, network: Path, cache: Path, copied: float = 1.0) -> BlockFeatures:
-    return block_features(clips, network, quieter, copied, 1, cache, jobs=1)  # type: ignore[arg-type]
+    return block_features(clips, network, quieter, copied, 1, cache, Workers(1))  # type: ignore[arg-type]
 
 
 def of_clip(blocks: BlockFeatures, clip: int) -> np.ndarray:

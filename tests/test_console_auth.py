@@ -6,6 +6,7 @@ from test_console_recordings import problem
 
 from app.settings import load
 from radd.errors import ConfigError
+from storage.call_states import CallStates, Heartbeat
 
 pytest.importorskip(
     "fastapi", reason="the console's packages are missing: pip install -e '.[serve]'"
@@ -142,3 +143,13 @@ def test_metrics_are_named_for_the_project_and_count_routes_not_paths(console):
     ]
     assert names and all(name.startswith("radd_") for name in names)
     assert "script" not in client.get("/metrics").text
+
+
+def test_metrics_name_every_detector_of_a_fleet(console, local):
+    states = CallStates(local.url)
+    states.report(Heartbeat("detector-1", 3, 0.25, 0.5, 7, 1))
+    states.close()
+    text = console(url=local.url).get("/metrics").text
+    for name in ("calls", "lag_seconds", "busy", "shed_hops", "dead_letters"):
+        assert f'radd_detector_{name}{{detector="detector-1"}}' in text
+    assert 'radd_detector_lag_seconds{detector="detector-1"} 0.25' in text

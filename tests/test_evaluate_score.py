@@ -151,7 +151,7 @@ def ray():
 
 def test_a_ray_cluster_gives_the_same_files(ray, clips, whole, tmp_path):
     program = (
-        "import sys, test_evaluate_score as t; from evaluation import ray_cluster; from pathlib "
+        "import sys, test_evaluate_score as t; from radd import ray_cluster; from pathlib "
         "import Path; t.run(Path(sys.argv[1]), Path(sys.argv[2]), jobs=2, "
         "engine=ray_cluster.in_order)"
     )

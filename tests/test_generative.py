@@ -22,6 +22,7 @@ from radd.dataset import Clip, read_corpus
 from radd.errors import AudioError, ConfigError
 from radd.flac import flac_bytes
 from radd.licences import is_permissive
+from radd.parallel import Workers
 
 ROOT = Path(__file__).parents[1]
 DISTURBANCES = [rawboost.convolutive, rawboost.impulsive, rawboost.stationary, rawboost.series]
@@ -291,7 +292,7 @@ def test_a_corpus_goes_on_where_it_was_killed_and_may_grow(tmp_path):
         broken, tones(100, 200, 300, 400), lambda plan: again.append(plan.utt) or tone(plan)
     )
     assert again == ["tone_2", "tone_3"]
-    write_corpus(whole, tones(100, 200, 300, 400), tone, jobs=2)
+    write_corpus(whole, tones(100, 200, 300, 400), tone, Workers(2))
     assert bytes_of(broken) == bytes_of(whole)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from functools import cache as cache_result
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +18,7 @@ from radd.dataset import DecodedClips
 from radd.encoder import BLOCK_SAMPLES, speech_blocks
 from radd.errors import ConfigError
 from radd.onnx import OnnxModel
-from radd.parallel import forked_in_order
+from radd.parallel import Workers
 from radd.types import SAMPLE_RATE_HZ
 from training.bundle_maker import BlockVectors
 
@@ -48,7 +47,7 @@ def block_features(
     copied: float,
     seed: int,
     cache: Path,
-    jobs: int,
+    workers: Workers,
 ) -> BlockFeatures:
     """The features of `clips`; the share `copied` of them is met through `channel` as well.
 
@@ -56,17 +55,41 @@ def block_features(
     killed goes on from there, and a corpus that grew costs only what is new.
     """
     folder = cache / sha256(backbone)[:16]
-
-    @cache_result
-    def open_backbone() -> OnnxModel:  # once in each worker process
-        return OnnxModel(backbone)
-
-    def compute(first: int) -> list[_Kept]:
-        portion = range(first, min(first + CLIPS_AT_ONCE, len(clips)))
-        return [_of_clip(clips, i, open_backbone, channel, copied, seed, folder) for i in portion]
-
-    portions = forked_in_order(compute, range(0, len(clips), CLIPS_AT_ONCE), jobs)
+    compute = _Portions(clips, backbone, channel, copied, seed, folder)
+    portions = workers.in_order(compute, range(0, len(clips), CLIPS_AT_ONCE), workers.count)
     return _joined([kept for portion in portions for kept in portion])
+
+
+class _Portions:
+    """The features of the CLIPS_AT_ONCE clips from one on; for another process, pickled or
+    forked.
+    """
+
+    def __init__(
+        self,
+        clips: DecodedClips,
+        backbone: Path,
+        channel: Callable,
+        copied: float,
+        seed: int,
+        folder: Path,
+    ):
+        self._clips, self._backbone, self._channel = clips, backbone, channel
+        self._copied, self._seed, self._folder = copied, seed, folder
+        self._network: OnnxModel | None = None
+
+    def __call__(self, first: int) -> list[_Kept]:
+        portion = range(first, min(first + CLIPS_AT_ONCE, len(self._clips)))
+        clips, channel, seed = self._clips, self._channel, self._seed
+        return [
+            _of_clip(clips, i, self._open, channel, self._copied, seed, self._folder)
+            for i in portion
+        ]
+
+    def _open(self) -> OnnxModel:
+        """The backbone, opened once in each process, and not before it is forked."""
+        self._network = self._network or OnnxModel(self._backbone)
+        return self._network
 
 
 class _Kept(NamedTuple):

@@ -29,6 +29,7 @@ from radd.errors import ConfigError
 from radd.index import CLUSTERS_FILE, BundleIndex
 from radd.index_sides import LABELS
 from radd.onnx import OnnxModel
+from radd.parallel import InOrder, Workers, forked_in_order
 from radd.types import SAMPLE_RATE_HZ
 from training import joint
 from training.batches import Batches
@@ -69,6 +70,7 @@ def fit(
     start: Path | None = None,
     conditions: Mapping[str, Callable] | None = None,
     stage: str | None = None,
+    in_order: InOrder = forked_in_order,
 ) -> None:
     """Make the bundle `out` from the training and development sets of the corpora `data`.
 
@@ -76,9 +78,9 @@ def fit(
     condition that clips pass in training, `conditions` are those used by the gates of later
     retrainings; `draw` makes the figures, like evaluation.training_figures. Training continues from
     the networks of the bundle `start`, if given. All STAGES run, or only `stage` with what earlier
-    ones left in `work`; only the last writes `out`. Unreadable files are skipped and listed at the
-    end. Raises ConfigError for an unsuitable corpus, if `out` is neither empty nor a bundle, and
-    for a stage that runs too early.
+    ones left in `work`; only the last writes `out`. `in_order` computes the features of a frozen
+    backbone. Unreadable files are skipped and listed at the end. Raises ConfigError for an
+    unsuitable corpus, if `out` is neither empty nor a bundle, and for a stage that runs too early.
     """
     refuse_other(out)
     todo = STAGES if stage is None else (stage,)
@@ -86,9 +88,9 @@ def fit(
         decoded(data, side, selection, work, jobs, recipe.factors, todo != ("prepare",))
         for side in ("train", "dev")
     )
-    making = work / "bundle"
+    making, workers = work / "bundle", Workers(max(1, jobs - 1), in_order)
     if "train" in todo:
-        _train(train, making, channel, recipe, work, max(1, jobs - 1), start)
+        _train(train, making, channel, recipe, work, workers, start)
     if (
         stage == "train"
         # when requested again, train again: something has changed, so the existing networks are not
@@ -100,7 +102,7 @@ def fit(
         _, encoder = _networks(making)
         embedded = None
         if recipe.backbone:
-            blocks = _features(train, making, channel, recipe, work, max(1, jobs - 1))
+            blocks = _features(train, making, channel, recipe, work, workers)
             embedded = KnownBlocks(blocks, OnnxModel(making / ENCODER))
         build_index(train, encoder, making, recipe.references, recipe.seed, embedded)
     if "calibrate" in todo:
@@ -116,7 +118,7 @@ def _train(
     channel: Callable,
     recipe: TrainingConfig,
     work: Path,
-    workers: int,
+    workers: Workers,
     start: Path | None,
 ) -> None:
     """Put the networks into the empty directory `making`."""
@@ -127,9 +129,9 @@ def _train(
         _take_networks(start, making, recipe)
         _train_head(clips, making, channel, recipe, work, workers)
         return
-    pair = _pair(clips, channel, recipe, work, workers, start)
+    pair = _pair(clips, channel, recipe, work, workers.count, start)
     export_cnn(pair.spectral, making / FRAMES, making / SCORE)
-    export_encoder(_embedder(pair, clips, channel, recipe, work, workers), making / ENCODER)
+    export_encoder(_embedder(pair, clips, channel, recipe, work, workers.count), making / ENCODER)
 
 
 def _take_networks(start: Path | None, making: Path, recipe: TrainingConfig) -> None:
@@ -155,7 +157,7 @@ def _train_head(
     channel: Callable,
     recipe: TrainingConfig,
     work: Path,
-    workers: int,
+    workers: Workers,
 ) -> None:
     """A head on the features of the backbone in `making`."""
     blocks = _features(clips, making, channel, recipe, work, workers)
@@ -172,7 +174,7 @@ def _features(
     channel: Callable,
     recipe: TrainingConfig,
     work: Path,
-    workers: int,
+    workers: Workers,
 ) -> BlockFeatures:
     copied, seed = recipe.channel_copies, recipe.seed
     folder = work / "blocks"

@@ -9,6 +9,7 @@ from app.settings import load
 from generative.presentation import channel_of
 from radd.dataset import DecodedClips, read_corpus
 from radd.errors import ConfigError
+from radd.parallel import Workers
 from training.backbones import distill_mos, whisper
 from training.backbones.backbone import Backbone, export_backbone
 from training.backbones.cut import cut_backbone
@@ -48,7 +49,7 @@ def crossval(arguments: argparse.Namespace) -> None:
         recipe.channel_copies,
         recipe.seed,
         arguments.work / "blocks",
-        arguments.jobs,
+        Workers(arguments.jobs),
     )
     plan = HeadPlan(epochs=recipe.head_epochs, seeds=recipe.head_seeds)
     llrs = cross_validate(clips.clips, blocks, arguments.folds, plan, recipe.seed)

@@ -8,11 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.options.fitting import SHIPPED
+from app.options.values import RAY
 from app.settings import load
 from evaluation.conditions import PROVED
 from evaluation.training_figures import draw_training
 from generative.presentation import channel_of
 from radd.errors import ConfigError
+from radd.parallel import forked_in_order
+from radd.ray_cluster import work_in_order
 from radd.resources import resource
 from training.baselines.fit import BaselineJob, fit_baseline
 from training.config import STAGES, TrainingConfig
@@ -31,6 +34,11 @@ def fit(arguments: argparse.Namespace) -> None:
     if arguments.model == SHIPPED:
         _fit_shipped(arguments, selection, out, recipe, channel)
     else:
+        if arguments.engine == RAY:
+            raise ConfigError(
+                f"--engine ray computes the features of the model {SHIPPED}; omit it for "
+                f"{arguments.model}"
+            )
         if arguments.start or arguments.stage:
             raise ConfigError(
                 f"--start and --stage apply to the model {SHIPPED} only; omit them for "
@@ -77,4 +85,5 @@ def _fit_shipped(
         arguments.start,
         PROVED,
         arguments.stage,
+        work_in_order if arguments.engine == RAY else forked_in_order,
     )

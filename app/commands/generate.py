@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from app.options.values import RAY
 from generative.copy_synthesis import copier, plan_copies
-from generative.corpus import write_corpus
+from generative.corpus import ALONE, write_corpus
 from generative.engines import installed, plan_engines, speak
 from generative.sources import place_of, train_clips
+from radd import ray_cluster
+from radd.parallel import Workers
 
 
 def engines(arguments: argparse.Namespace) -> None:
@@ -17,14 +20,25 @@ def engines(arguments: argparse.Namespace) -> None:
     for engine in missing:
         print(f"skipped, not installed: {engine}")
     plans = plan_engines(voices, arguments.clips, arguments.seed)
-    report(arguments.out, plans, write_corpus(arguments.out, plans, speak, arguments.jobs))
+    report(arguments.out, plans, write_corpus(arguments.out, plans, speak, workers_of(arguments)))
 
 
 def copies(arguments: argparse.Namespace) -> None:
     """Make resynthesised copies of real speech."""
     real = train_clips(arguments.data, "bonafide")
     plans = plan_copies(real, arguments.clips, arguments.seed)
-    report(arguments.out, plans, write_corpus(arguments.out, plans, copier(real), arguments.jobs))
+    report(
+        arguments.out,
+        plans,
+        write_corpus(arguments.out, plans, copier(real), workers_of(arguments)),
+    )
+
+
+def workers_of(arguments: argparse.Namespace) -> Workers:
+    """The processes of --jobs, or the actors of --engine ray."""
+    if arguments.engine == RAY:
+        return Workers(arguments.jobs, ray_cluster.work_in_order)
+    return Workers(arguments.jobs) if arguments.jobs > 1 else ALONE
 
 
 def report(out: Path, plans: list, left_out: list[str]) -> None:
@@ -48,7 +62,7 @@ def gan(arguments: argparse.Namespace) -> None:
     report(
         arguments.out,
         plans,
-        write_corpus(arguments.out, plans, gan.copier(real, work), arguments.jobs),
+        write_corpus(arguments.out, plans, gan.copier(real, work), workers_of(arguments)),
     )
     for system, distance in gan.distances(plans, real, work).items():
         print(f"{system}: mel spectra {distance:.1f} dB from their sources' on average")
@@ -66,5 +80,5 @@ def vae(arguments: argparse.Namespace) -> None:
     report(
         arguments.out,
         plans,
-        write_corpus(arguments.out, plans, vae.maker(network, real + fake), arguments.jobs),
+        write_corpus(arguments.out, plans, vae.maker(network, real + fake), workers_of(arguments)),
     )

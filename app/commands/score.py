@@ -18,7 +18,6 @@ from app.commands.trials import (
     write_results,
 )
 from app.installation import Installation, installation
-from evaluation import ray_cluster
 from evaluation.audio_folder import AudioFolder
 from evaluation.conditions import ChannelCondition
 from evaluation.outcome import StreamResult, count, sweep
@@ -28,7 +27,7 @@ from evaluation.score_run import score_trials
 from evaluation.scoring import ClipScore, ClipScorer
 from evaluation.stream_report import write_stream_report
 from evaluation.streams import Listening, clip_length_s
-from radd import parallel
+from radd import parallel, ray_cluster
 from radd.bundle import read_manifest
 from radd.channels import ChannelChoice
 from radd.errors import ConfigError

@@ -6,7 +6,7 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from app.options.values import Commands, database_url
+from app.options.values import Commands, add_engine, database_url
 from evaluation.conditions import CONDITIONS
 from radd.parallel import processors
 from radd.trials import FORMATS, plain_number
@@ -54,7 +54,7 @@ def _add_score(commands: Commands, parents: list[argparse.ArgumentParser]) -> No
     command.add_argument(
         "--resume", action="store_true", help="resume an interrupted run in the same folder"
     )
-    command.add_argument("--engine", choices=("processes", "ray"), default="processes")
+    add_engine(command)
     command.add_argument(
         "--use-channel",
         default="auto",

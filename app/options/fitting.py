@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from app.options.values import Commands, at_least
+from app.options.values import Commands, add_engine, at_least
 from radd.resources import resource, writable
 from training.baselines import MODELS
 from training.config import STAGES
@@ -35,6 +35,7 @@ def add_fit(commands: Commands) -> None:
         metavar="N",
         help="number of processes, default the number of cores",
     )
+    add_engine(fit)
     fit.add_argument(
         "--stage",
         choices=STAGES,

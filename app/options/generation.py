@@ -6,7 +6,7 @@ import argparse
 import math
 from pathlib import Path
 
-from app.options.values import Commands, at_least
+from app.options.values import Commands, add_engine, at_least
 from radd.resources import writable
 
 
@@ -81,6 +81,7 @@ def _generator(group: Commands, name: str, command: str, help: str) -> argparse.
         help="random seed, default 1; the same seed makes the same clips",
     )
     add("--jobs", type=at_least(1), default=1, metavar="N", help="processes, default 1")
+    add_engine(making)
     return making
 
 

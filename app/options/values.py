@@ -111,3 +111,17 @@ def page(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 10_000):
         raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 1 to 10000")
     return int(text)
+
+
+PROCESSES, RAY = ENGINES = ("processes", "ray")
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """Add --engine: where the work of --jobs is done."""
+    parser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default=PROCESSES,
+        help="ray: --jobs are actors on the Ray cluster in RAY_ADDRESS, with the same files on all "
+        "its nodes; default processes of this machine",
+    )

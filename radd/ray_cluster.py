@@ -6,6 +6,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from typing import Generic
 
@@ -42,6 +43,17 @@ def in_order(
         yield from _in_turn(ray, actors, iter(items))
     finally:
         ray.shutdown()
+
+
+def work_in_order(work: Work[Item, Result], items: Iterable[Item], jobs: int) -> Iterator[Result]:
+    """work(item) for each item, in order; `work` is pickled once for each actor. Raises as
+    in_order.
+    """
+    return in_order(partial(_same, work), items, jobs)
+
+
+def _same(work: Work[Item, Result]) -> Work[Item, Result]:
+    return work
 
 
 def _in_turn(ray, actors: list, items: Iterator[Item]) -> Iterator[Result]:
