@@ -18,6 +18,7 @@ from radd.errors import BrokerUnreachable
 from radd.types import SAMPLE_RATE_HZ, AudioChunk, Call, Source, seconds
 
 BUSY = 0.9  # of a detector's time; above it, it gets no new calls
+FINISH_S = 10.0  # for the broker to confirm the rest of a track that has ended
 MESSAGE_SAMPLES = 16_000  # longer chunks are published in parts
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ class OutgoingTrack:
         self._cause: str | None = None
         self.end = 0
         self.published = self.dropped_samples = self.refused_samples = 0
-        self.stopped = False
+        self._stopped = False
 
     def offer(self, chunk: AudioChunk) -> None:
         """Publish a chunk, in parts if it is long."""
@@ -55,11 +56,17 @@ class OutgoingTrack:
         with self._room:
             return self._room.wait_for(lambda: not self._kept, timeout_s)
 
+    def stop(self) -> None:
+        """Wait for room no longer."""
+        with self._room:
+            self._stopped = True
+            self._room.notify_all()
+
     def _offer(self, chunk: AudioChunk) -> None:
         self.end = chunk.end
         with self._room:
             if chunk.arrived is None:
-                self._room.wait_for(lambda: self._has_room(chunk) or self.stopped)
+                self._room.wait_for(lambda: self._has_room(chunk) or self._stopped)
             if not self._has_room(chunk):
                 if self._cause is None:
                     log.warning("%s: %s", self.track.source, self._why())
@@ -166,7 +173,7 @@ class Gateway:
             for chunk in source:
                 outgoing.offer(chunk)
         finally:
-            is_whole = outgoing.finish(self._settings.buffer_s)
+            is_whole = outgoing.finish(FINISH_S)
             with self._lock:
                 del self._running[track.id]
             rest = "" if is_whole else "; the broker has not confirmed all of it"
@@ -180,7 +187,7 @@ class Gateway:
         """Let tracks that wait for room drop what they wait with."""
         with self._lock:
             for outgoing in self._running.values():
-                outgoing.stopped = True
+                outgoing.stop()
 
     def _track(self, source: Source) -> Track:
         named = getattr(source, "call", None)

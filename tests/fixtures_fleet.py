@@ -196,7 +196,7 @@ def rabbitmq_url(tmp_path_factory):
 
 
 def _own_rabbitmq(pika, directory: Path):
-    port, distribution, names = (_free_port() for _ in range(3))
+    port, distribution, names = (free_port() for _ in range(3))
     environ = os.environ | {
         "HOME": str(directory),
         "RABBITMQ_NODENAME": f"radd-{port}@localhost",
@@ -228,7 +228,7 @@ def _own_rabbitmq(pika, directory: Path):
         subprocess.run([epmd, "-port", str(names), "-kill"], capture_output=True, check=False)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return found.getsockname()[1]

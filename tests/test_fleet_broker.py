@@ -2,12 +2,13 @@
 
 import os
 import signal
+import socket as socket_module
 import time
 
 import numpy as np
 import pytest
 from fixtures_detect import ROOT, of_type, read_event, wait_for
-from fixtures_fleet import fleet_settings
+from fixtures_fleet import fleet_settings, free_port
 from fixtures_patience import PATIENCE_S
 from fixtures_storage import rows, until
 
@@ -91,6 +92,36 @@ def in_line(environ) -> int:
         return 0
     finally:
         link.close()
+
+
+def test_a_call_of_a_listener_is_published_and_judged_as_that_call(fleet):
+    from websockets.sync.client import connect
+
+    port = free_port()
+    detector = fleet.start("--consume", "--json")
+    until(lambda: in_line(fleet.environ) == 1)
+    gateway = fleet.start("--publish", "--listen", f"ws://127.0.0.1:{port}/call")
+    until(lambda: is_open(port))
+    sound = (load_speech(DEMO)[: 4 * 16_000] * 32_767).astype("<i2").tobytes()
+    with connect(f"ws://127.0.0.1:{port}/call?format=s16le&rate=16000&call=CA7") as socket:
+        for at in range(0, len(sound), 4_096):
+            socket.send(sound[at : at + 4_096])
+        socket.send('{"type": "close"}')
+        started = wait_for(detector, "started")
+        assert started["call"] == "CA7" and started["source"].startswith("ws CA7")
+        assert wait_for(detector, "stopped")["totals"]["gaps"] == 0
+    gateway.send_signal(signal.SIGTERM)
+    assert gateway.wait(PATIENCE_S) == 0, gateway.stderr.read()
+    end(detector)
+    (stream,) = rows(fleet.environ["RADD_STORAGE_URL"], streams)
+    assert (stream["call_id"], stream["state"]) == ("CA7", "ended")
+    assert stream["length_samples"] == 4 * 16_000 // 2_048 * 2_048
+
+
+def is_open(port: int) -> bool:
+    """Whether somebody listens."""
+    with socket_module.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_a_gateway_takes_no_call_that_nobody_hears(fleet):
