@@ -47,6 +47,10 @@ from stream.monitor import Monitor  # noqa: E402
 
 BROKER = "amqp://guest:guest@127.0.0.1:5672/%2F"
 TICKS = os.sysconf("SC_CLK_TCK")
+PARTS = ("cost", "restart", "kills")
+HEAD = (
+    "| detectors | streams | p50, ms | p99, ms | shed | core a stream |\n|---|---|---|---|---|---|"
+)
 WARM_S = 6.0
 NEAR = 16_000  # samples within which two alerts are the same
 
@@ -386,7 +390,8 @@ def main() -> None:
     parser.add_argument("--kill-seconds", type=float, default=420.0)
     parser.add_argument("--broker", default=BROKER)
     parser.add_argument("--database", default=None)
-    parser.add_argument("--bundle", type=Path, default=ROOT / "models/student")
+    parser.add_argument("--bundle", type=Path, default=ROOT / "models/default")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.seconds, arguments.kills, arguments.kill_seconds = 15.0, 20, 75.0
@@ -399,22 +404,21 @@ def main() -> None:
         def fleet_of() -> Fleet:
             return Fleet(arguments, database, bundle)
 
-        print(
-            f"load {os.getloadavg()[0]:.1f}\n\n| detectors | streams | p50, ms | p99, ms | shed | "
-            "core a stream |\n|---|---|---|---|---|---|",
-            flush=True,
-        )
-        result: dict[str, Any] = {
-            "latency_p50_p99_ms_core_a_stream": undisturbed(
+        print(f"load {os.getloadavg()[0]:.1f}", flush=True)
+        parts: dict[str, Any] = {}
+        if "cost" in arguments.parts:
+            print(HEAD, flush=True)
+            parts["latency_p50_p99_ms_core_a_stream"] = undisturbed(
                 here, bundle, fleet_of, sound, arguments.streams, arguments.seconds
             )
-        }
-        with fleet_of() as fleet:
-            restarts = rolled(here, bundle, fleet, sound, arguments)
-            print(f"rolling restart: {json.dumps(restarts)}", flush=True)
-        with fleet_of() as fleet:
-            result = killed(here, bundle, fleet, sound, arguments) | result
-        print(json.dumps(result | {"rolling_restart": restarts}))
+        if "restart" in arguments.parts:
+            with fleet_of() as fleet:
+                parts["rolling_restart"] = rolled(here, bundle, fleet, sound, arguments)
+            print(f"rolling restart: {json.dumps(parts['rolling_restart'])}", flush=True)
+        if "kills" in arguments.parts:
+            with fleet_of() as fleet:
+                parts = killed(here, bundle, fleet, sound, arguments) | parts
+        print(json.dumps(parts))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The same work on a Ray cluster gives the same bytes as on one machine."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -49,10 +50,12 @@ def test_generated_clips_and_computed_features_are_the_same_on_a_cluster(ray, tm
     here, there, told = tmp_path / "here", tmp_path / "there", tmp_path / "told.txt"
     write_corpus(here, tones(*PLANS), tone)
     tests = Path(__file__).parent
+    environ = os.environ | {"PYTHONPATH": os.pathsep.join((str(tests), str(tests.parent)))}
+    environ.pop("RAY_ADDRESS", None)
     done = subprocess.run(
         [sys.executable, "-c", ON_RAY, str(there), str(told)],
         cwd=tests,
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": f"{tests}:{tests.parent}"},
+        env=environ,
         capture_output=True,
         text=True,
         check=False,
