@@ -154,3 +154,9 @@ def test_a_runtime_that_is_missing_or_has_another_hash_is_not_used(tmp_path, mon
     npm.chmod(0o755)
     with pytest.raises(RaddError, match="SHA-512"):
         space.fetched(tmp_path / "damaged")
+
+
+def test_a_bundle_of_another_kind_is_not_built_into_the_page(window_bundle, tmp_path):
+    with pytest.raises(RaddError, match="kind window; the page runs radd"):
+        space.build(tmp_path / "out", window_bundle)
+    assert not (tmp_path / "out").exists()

@@ -18,7 +18,7 @@ from radd.features import SpectrumState, log_spectra, remove_channel
 from radd.files import load_speech
 from radd.gate import SpeechLevels, refuse
 from radd.resampling import resample
-from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ
+from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, Part, Shed
 from radd.vad import SpeechState
 from stream.capture.sources import DEMO
 
@@ -39,12 +39,14 @@ VOICES = ("en-us", "en-gb", "en-us+f3", "en-us+m4", "de", "es")
 FLITE = ("slt", "awb", "kal16", "rms")
 STEPS = """async (sound) => {
     const { openBundle } = await import("./engine/bundle.js");
+    const { Detector } = await import("./engine/detector.js");
     const { measure, refuse } = await import("./engine/gate.js");
     const ort = await import("./ort/ort.wasm.min.mjs");
     ort.env.wasm.wasmPaths = new URL("./ort/", location).href;
     ort.env.wasm.numThreads = 1;
     const settings = await (await fetch("settings.json")).json();
-    const { vad, spectra, cnn, encoder, references } = await openBundle(ort, settings);
+    const bundle = await openBundle(ort, settings), detector = new Detector(bundle, settings);
+    const { vad, spectra, cnn, encoder, references } = bundle;
     const bytes = Uint8Array.from(atob(sound), (letter) => letter.charCodeAt(0));
     const samples = new Float32Array(bytes.buffer), spectrum = spectra.start();
     const speech = await vad.probability(vad.start(), samples);
@@ -55,7 +57,11 @@ STEPS = """async (sound) => {
     const levels = Array.from(speech, (p, k) => measure(part(k), p));
     const [score] = await cnn.score([[frames, [...speech]]]);
     const block = await encoder.embed(samples.slice(0, 16384));
-    return { speech: [...speech], log: [...log], flat: [...flat],
+    const half = samples.length / 2, state = detector.start();
+    const late = [...await detector.push(state, samples.slice(0, half), true),
+        ...await detector.push(state, samples.slice(half), true)];
+    return { late: late.map((one) => [one.refusal, one.llr]),
+        speech: [...speech], log: [...log], flat: [...flat],
         frames: frames.flatMap((row) => [...row]),
         power: levels.map((one) => one.power), clipped: levels.map((one) => one.clipped), score,
         reason: refuse(levels, { ...settings.gate, max_clipped_percent: 0 }),
@@ -143,6 +149,11 @@ def test_every_step_equals_python(served, open_space, judge_in_python):
     margin, neighbours = detector.index.search(vector, detector.model.neighbours)
     assert found["found"]["margin"] == pytest.approx(margin, abs=1e-4)
     assert [one["id"] for one in found["found"]["neighbours"]] == [one.id for one in neighbours]
+    state = detector.start()
+    for half, told in zip(np.split(samples, 2), np.split(np.array(found["late"]), 2), strict=True):
+        ((*shed, last),) = detector.push_many([Part(state, half, Shed.HOPS)])
+        assert [refusal for refusal, _ in told[:-1]] == [one.refusal for one in shed]
+        assert told[-1][1] == pytest.approx(last.llr, abs=SAME)
 
 
 def vars_of(settings) -> dict[str, float]:
