@@ -69,7 +69,7 @@ def main() -> None:
         simulate(frames, 1, WARM_S)
         rows = [in_real_time(frames, calls, asked.seconds, out) for calls in asked.calls]
         heads = ("calls", "streams", "frames lost", "hops shed", "p50 ms", "p99 ms", "simulator")
-        print(markdown([heads, *rows]))
+        print(markdown(heads, rows))
         print(coming_and_going(frames, asked.comers, out))
     print(webhooks(frames, 2, asked.seconds, asked.bundle))
 

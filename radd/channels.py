@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from radd.channel_likeness import FAINT, are_alike
 from radd.errors import AudioError, ConfigError
 from radd.resampling import Converter, Piece
 from radd.types import SAMPLE_RATE_HZ
@@ -17,9 +18,7 @@ from radd.vad import BLOCK_SAMPLES, SpeechNetwork, SpeechState
 AUTO, MIX, SPLIT = "auto", "mix", "split"
 NAMES = {"left": 0, "right": 1}
 SURVEYED_S = 600  # of a recording; a channel is not excluded for lack of speech after this point
-ALIKE = 0.85  # correlation with their mean above which channels count as one signal
 INVERTED = -0.85  # a channel with the other sign: the mean of both would cancel
-FAINT = 1e-5  # of the loudest channel's power: a fainter channel counts as silent
 SPEECH = 0.5  # probability
 # crosstalk of the other channel must not count as a speaker
 LEAST_SPEECH_S, LEAST_SHARE = 0.5, 0.05
@@ -77,12 +76,10 @@ class ChannelChoice:
         return NAMES[self.channel] if self.channel in NAMES else int(self.channel) - 1
 
     def for_one_stream(self, what: str) -> None:
-        """Raise ConfigError if several streams are requested from an input that can be read only
-        once.
-        """
+        """Raise ConfigError if several streams are requested from an input that cannot be split."""
         if self.channel == SPLIT:
             raise ConfigError(
-                f"--use-channel split reads a file once for every channel, and {what} is no file: "
+                f"--use-channel split is for files, microphones and raw PCM, not for {what}: "
                 "choose left, right or a number, or record it first"
             )
 
@@ -173,14 +170,9 @@ class TrackSurvey:
             product += wide.T @ wide
             count += len(sound)
         self.power = product.diagonal() / count
-        heard = self.power > FAINT * self.power.max()
-        if not heard.any():
-            return True
-        with_mix = product.mean(axis=1)
-        scale = np.sqrt(product.diagonal() * product.mean()) + 1e-12
-        if self.channels == 2 and heard.all():
+        if self.channels == 2 and (self.power > FAINT * self.power.max()).all():
             self.is_inverted = product[0, 1] < INVERTED * np.sqrt(product[0, 0] * product[1, 1])
-        return bool((with_mix[heard] >= ALIKE * scale[heard]).all())
+        return are_alike(product)
 
     def _surveyed(self) -> Iterator[np.ndarray]:
         left = SURVEYED_S * SAMPLE_RATE_HZ

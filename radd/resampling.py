@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import soxr
 
+from radd.channel_likeness import are_alike
 from radd.errors import AudioError
 from radd.types import SAMPLE_RATE_HZ, AudioChunk
 
@@ -109,30 +111,77 @@ class Converter:
 
 
 class MixLevels:
-    """Whether channels cancel each other in their mean; said once."""
+    """Whether the mean of some channels may hide what is in one of them: they cancel each other, or
+    they differ, as two speakers do, or a clean channel and a noisy one. Said once.
+    """
 
     def __init__(self, rate_hz: int):
         self._wait, self._said = round(CANCELLED_S * rate_hz), False
         self._frames, self._mixed, self._apart = 0, 0.0, 0.0
+        self._product: np.ndarray | None = None
 
     def heard(self, frames: np.ndarray, mono: np.ndarray) -> None:
         """Frames (n, channels) and their mean (n,)."""
         if self._said:
             return
+        wide = frames.astype(np.float64)
+        product = wide.T @ wide
+        self._product = product if self._product is None else self._product + product
         self._frames += len(frames)
-        self._apart += float(np.square(frames, dtype=np.float64).mean(axis=1).sum())
+        self._apart += float(product.trace() / len(product))
         self._mixed += float(np.square(mono, dtype=np.float64).sum())
         if self._frames < self._wait:
             return
         is_audible = self._apart > AUDIBLE * self._frames
-        self._said = is_audible and self._mixed * 10 ** (CANCELLED_DB / 10) < self._apart
+        cancels = self._mixed * 10 ** (CANCELLED_DB / 10) < self._apart
         self._frames, self._mixed, self._apart = 0, 0.0, 0.0
-        if self._said:
+        if is_audible:
+            self._tell(cancels)
+
+    def _tell(self, cancels: bool) -> None:
+        assert self._product is not None
+        if cancels:
             log.warning(
                 "the channels cancel each other: their mean is at least %.0f dB fainter than they "
                 "are; judge one of them with --use-channel left",
                 CANCELLED_DB,
             )
+        elif not are_alike(self._product):
+            log.warning(
+                "the channels differ, and their mean is judged: what one of them holds may be "
+                "hidden by the others; judge them apart with --use-channel split, or one with left "
+                "or right"
+            )
+        self._said = cancels or not are_alike(self._product)
+
+
+class SplitConverter:
+    """A Converter that keeps the channels apart: the samples of its chunks are float32
+    (n, channels).
+    """
+
+    def __init__(self, rate_hz: int, channels: int, start: int = 0, cause: str | None = None):
+        self._each = [Converter(rate_hz, 1, start, cause) for _ in range(channels)]
+
+    @property
+    def end(self) -> int:
+        """As Converter has it."""
+        return self._each[0].end
+
+    def push(self, frames: np.ndarray, arrived: float | None = None) -> AudioChunk:
+        """As Converter has it, for every channel."""
+        return _side_by_side(
+            [one.push(frames[:, k : k + 1], arrived) for k, one in enumerate(self._each)]
+        )
+
+    def flush(self, arrived: float | None = None) -> AudioChunk:
+        """As Converter has it, for every channel."""
+        return _side_by_side([one.flush(arrived) for one in self._each])
+
+
+def _side_by_side(chunks: list[AudioChunk]) -> AudioChunk:
+    samples = np.stack([chunk.samples for chunk in chunks], axis=1)
+    return replace(chunks[0], samples=samples, damaged=max(chunk.damaged for chunk in chunks))
 
 
 class PieceConverter:

@@ -1,6 +1,8 @@
 """Of several channels and tracks, those in which somebody speaks are judged, and it is said."""
 
 import io
+import os
+import threading
 
 import numpy as np
 import pytest
@@ -11,9 +13,11 @@ from radd.channels import ChannelChoice, Lane
 from radd.errors import AudioError, ConfigError
 from radd.files import chunks, lanes, load_speech
 from radd.resampling import MixLevels
-from radd.types import SAMPLE_RATE_HZ
+from radd.types import SAMPLE_RATE_HZ, AudioChunk
+from stream.capture.piped import PcmSource
 from stream.capture.portaudio import CaptureSettings
 from stream.capture.sources import DEMO, SourceOptions, open_sources
+from stream.capture.split import SharedSource
 
 CAPTURE = CaptureSettings("sounddevice", 0, 0, 64, 1.75, 200)
 
@@ -165,10 +169,74 @@ def test_a_file_of_two_voices_is_two_sources_named_for_their_channel(
     np.testing.assert_allclose(sounds[1], other, atol=1e-4)
 
 
-@pytest.mark.parametrize("spec", ["-", "mic", "mic:2"])
-def test_what_can_be_read_once_is_not_split(spec):
-    with pytest.raises(ConfigError, match="is no file"):
-        open_sources(spec, CAPTURE, SourceOptions(choice=ChannelChoice("split")))
+def test_an_address_is_not_split():
+    with pytest.raises(ConfigError, match="not for an address"):
+        open_sources("http://127.0.0.1/", CAPTURE, SourceOptions(choice=ChannelChoice("split")))
+
+
+def test_each_channel_of_raw_pcm_is_a_source(voice, other):
+    length = min(len(voice), len(other), 3 * SAMPLE_RATE_HZ)
+    reading, writing = os.pipe()
+    data = np.stack([voice[:length], other[:length]], 1).astype("<f4").tobytes()
+    filling = threading.Thread(target=lambda: (os.write(writing, data), os.close(writing)))
+    with open(reading, "rb", buffering=0) as stream:
+        parts = SharedSource(
+            PcmSource(stream, SAMPLE_RATE_HZ, 2, "f32le", apart=True), ["left", "right"]
+        ).parts
+        filling.start()
+        with parts[0] as left, parts[1] as right:
+            assert (left.name, right.name) == ("- (left)", "- (right)")
+            sounds = [[], []]
+            both = zip(left, right, strict=True)
+            for chunks in both:
+                for sound, chunk in zip(sounds, chunks, strict=True):
+                    sound.append(chunk.samples)
+    filling.join()
+    for sound, expected in zip(sounds, (voice, other), strict=True):
+        np.testing.assert_allclose(np.concatenate(sound), expected[:length], atol=1e-6)
+
+
+def test_a_channel_that_nobody_reads_does_not_hold_the_others(voice):
+    chunk = AudioChunk(np.stack([voice[:2_048]] * 2, 1), 0)
+
+    class Endless:
+        name, native_rate_hz, native_channels, stopped = "array", 16_000, 2, False
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *exc):
+            pass
+
+        def __iter__(self):
+            while not self.stopped:
+                yield chunk
+
+        def stop(self):
+            self.stopped = True
+
+        def stats(self):
+            return {"chunks": 0}
+
+    source = Endless()
+    left, right = SharedSource(source, ["left", "right"]).parts
+    with left, right:
+        right.stop()
+        for _ in zip(range(50), left, strict=False):
+            pass
+        left.stop()
+        assert source.stopped
+
+
+def test_a_live_mean_of_different_channels_is_told_once(voice, caplog):
+    noise = np.random.default_rng(1).normal(0, 0.1, len(voice)).astype(np.float32)
+    for other_channel, told in ((voice * 0.7, 0), (noise, 1)):
+        levels = MixLevels(SAMPLE_RATE_HZ)
+        frames = np.stack([voice, other_channel], 1)
+        for at in range(0, len(frames), 2_048):
+            part = frames[at : at + 2_048]
+            levels.heard(part, part.mean(axis=1))
+        assert caplog.text.count("the channels differ") == told
 
 
 @pytest.mark.parametrize("size", [100, 20_000])

@@ -106,8 +106,7 @@ def _add_channels(parser: argparse.ArgumentParser) -> None:
         "--use-channel",
         default="auto",
         metavar="mix|split|left|right|N",
-        help="how to read several channels: mix (their mean), split (each as a stream, for "
-        "files), or "
+        help="how to read several channels: mix (their mean), split (each as a stream), or "
         "one, numbered from 1; default: the mean if they are alike, else each with speech",
     )
     add(

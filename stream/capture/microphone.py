@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from radd.errors import DeviceError
-from radd.resampling import Converter
+from radd.resampling import Converter, SplitConverter
 from radd.types import SAMPLE_RATE_HZ, AudioChunk
 from stream.capture.capture_queue import Block, CaptureQueue
 from stream.capture.devices import Device, find_again, find_device
@@ -46,8 +46,12 @@ class MicrophoneSource:
         settings: CaptureSettings,
         wanted: str | int | None = None,
         channel: int | None = None,
+        apart: bool = False,
     ):
-        """`channel` is the one that is heard, from 0; None: the mean of all."""
+        """`channel` is the one that is heard, from 0; None: the mean of all. `apart`: the samples
+        of its chunks are (n, channels), for SplitSource.
+        """
+        self.apart = apart
         self.settings, self.wanted, self.channel = settings, wanted, channel
         self.name = "microphone" if wanted is None else f"microphone {wanted}"
         self.native_rate_hz = self.native_channels = 0
@@ -67,7 +71,7 @@ class MicrophoneSource:
             0,
             time.monotonic(),
         )  # where the audio stopped: in samples, and by the clock
-        self._converter: Converter | None = self._new_converter(0)
+        self._converter: Converter | SplitConverter | None = self._new_converter(0)
         return self
 
     def __exit__(self, *exc) -> None:
@@ -138,12 +142,14 @@ class MicrophoneSource:
         self._end_time = block.arrived
         yield self._converter.push(frames, block.arrived)
 
-    def _resume(self, block: Block) -> Converter:
+    def _resume(self, block: Block) -> Converter | SplitConverter:
         """A converter that starts at the clock's position of the first block after an outage."""
         start = max(self._told, self._now(block.arrived - block.frames / self.native_rate_hz))
         return self._new_converter(start, self._cause)
 
-    def _new_converter(self, start: int, cause: str | None = None) -> Converter:
+    def _new_converter(self, start: int, cause: str | None = None) -> Converter | SplitConverter:
+        if self.apart:
+            return SplitConverter(self.native_rate_hz, self.native_channels, start, cause)
         channel = None if self.channel is None else min(self.channel, self.native_channels - 1)
         return Converter(self.native_rate_hz, self.native_channels, start, cause, channel)
 

@@ -16,7 +16,7 @@ from radd.channels import ChannelChoice
 from radd.containers import Prefixed, open_stream
 from radd.errors import AudioError
 from radd.recognition import is_container
-from radd.resampling import Converter, PieceConverter
+from radd.resampling import Converter, PieceConverter, SplitConverter
 from radd.types import SAMPLE_RATE_HZ, AudioChunk
 from stream.capture.microphone import BLOCK_S
 from stream.capture.pcm import PcmFrames
@@ -40,7 +40,10 @@ class PcmSource:
         channels: int = 1,
         pcm_format: str = "s16le",
         choice: ChannelChoice | None = None,
+        apart: bool = False,
     ):
+        """`apart`: the samples of the chunks of raw PCM are (n, channels), for SplitSource."""
+        self._apart = apart
         self._frames = PcmFrames(pcm_format, channels)
         self.name, self.native_rate_hz, self.native_channels, self.pcm_format = (
             "-",
@@ -49,7 +52,8 @@ class PcmSource:
             pcm_format,
         )
         self._choice = choice or ChannelChoice()
-        self._choice.for_one_stream("stdin")
+        if not apart:
+            self._choice.for_one_stream("stdin")
         self._stream = sys.stdin and sys.stdin.buffer if stream is None else stream
         self._wake_read = self._wake_write = -1
         self._stopped = False
@@ -74,6 +78,8 @@ class PcmSource:
             data = self.read(self._chunk_bytes)
             head += data
             is_known = is_container(head, is_all=not data)
+        if is_known and self._apart:
+            self._choice.for_one_stream("a file on stdin")
         for chunk in self._contained(head) if is_known else self._raw(head):
             if len(chunk.samples):
                 self._chunks += 1
@@ -102,8 +108,10 @@ class PcmSource:
 
     def _raw(self, data: bytes) -> Iterator[AudioChunk]:
         self._choice.check("stdin", self.native_channels)
-        converter = Converter(
-            self.native_rate_hz, self.native_channels, channel=self._choice.number
+        converter = (
+            SplitConverter(self.native_rate_hz, self.native_channels)
+            if self._apart
+            else Converter(self.native_rate_hz, self.native_channels, channel=self._choice.number)
         )
         count = 0
         while data:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from radd.channels import ChannelChoice, Lane
+from radd.channels import SPLIT, ChannelChoice, Lane
 from radd.errors import AudioError, ConfigError, DeviceError
 from radd.files import lanes, open_audio, printable
 from radd.resampling import PieceConverter
@@ -21,6 +21,7 @@ from stream.capture.devices import find_device
 from stream.capture.microphone import MicrophoneSource
 from stream.capture.piped import PcmSource
 from stream.capture.portaudio import CaptureSettings, list_devices
+from stream.capture.split import SharedSource
 
 DEMO = resource("assets/demo.flac")
 
@@ -122,20 +123,23 @@ def open_sources(spec: str, capture: CaptureSettings, options: SourceOptions) ->
     for `split` without a file, and AudioError for a file that cannot be read.
     """
     if spec == "auto":
-        return [_microphone_or_demo(capture, options)]
+        return _microphone_or_demo(capture, options)
+    if spec == "-" and options.choice.channel == SPLIT:
+        form = options.rate_hz, options.channels, options.pcm_format
+        return _split(PcmSource(None, *form, apart=True), options.channels)
     if spec == "-":
         return [
             PcmSource(None, options.rate_hz, options.channels, options.pcm_format, options.choice)
         ]
     if spec == "mic":
-        return [_microphone(capture, None, options)]
+        return _microphones(capture, None, options)
     if spec.startswith("mic:"):
         wanted = spec.removeprefix("mic:").strip()
         if not wanted:
             raise ConfigError(
                 "--source mic: lacks the name or index of a microphone; see --list-devices"
             )
-        return [_microphone(capture, int(wanted) if wanted.isdecimal() else wanted, options)]
+        return _microphones(capture, int(wanted) if wanted.isdecimal() else wanted, options)
     if is_address(spec):
         return [AddressSource(spec, options.choice)]
     return _files(spec, options)
@@ -148,6 +152,22 @@ def _files(path: str, options: SourceOptions) -> list[Source]:
     return [FileSource(path, options.realtime, lane=lane) for lane in found.lanes]
 
 
+def _microphones(
+    capture: CaptureSettings, wanted: str | int | None, options: SourceOptions
+) -> list[Source]:
+    """The microphone, or each of its channels."""
+    if options.choice.channel != SPLIT:
+        return [_microphone(capture, wanted, options)]
+    device = find_device(list_devices(capture.backend), wanted)
+    channels = capture.channels or min(device.channels, 2)
+    return _split(MicrophoneSource(capture, wanted, apart=True), channels)
+
+
+def _split(source: Source, channels: int) -> list[Source]:
+    names = ["left", "right"] if channels == 2 else [f"channel {k + 1}" for k in range(channels)]
+    return list(SharedSource(source, names).parts)
+
+
 def _microphone(
     capture: CaptureSettings, wanted: str | int | None, options: SourceOptions
 ) -> MicrophoneSource:
@@ -155,9 +175,9 @@ def _microphone(
     return MicrophoneSource(capture, wanted, options.choice.number)
 
 
-def _microphone_or_demo(capture: CaptureSettings, options: SourceOptions) -> Source:
+def _microphone_or_demo(capture: CaptureSettings, options: SourceOptions) -> list[Source]:
     try:
         find_device(list_devices(capture.backend), None)
     except DeviceError as error:
-        return FileSource(DEMO, realtime=True, name=f"demo recording ({error})")
-    return _microphone(capture, None, options)
+        return [FileSource(DEMO, realtime=True, name=f"demo recording ({error})")]
+    return _microphones(capture, None, options)
