@@ -151,7 +151,7 @@ def test_mutated_messages_leave_a_websocket_listener_as_it_was(scheme, tried, ca
                         data = mutated(text.encode(), rng)
                         is_text = scheme == "twilio" and rng.random() < 0.9
                         await connection.send(data.decode("utf-8", "replace") if is_text else data)
-            except websockets.exceptions.ConnectionClosed:
+            except (websockets.exceptions.WebSocketException, TimeoutError):
                 pass
 
         in_groups(count, one, scheme)
