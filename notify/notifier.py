@@ -121,8 +121,10 @@ class Notifier:
             self._courier.wake()
 
     def counts(self) -> dict[str, Counter[str]]:
-        """Counts since the start by kind of channel: sent, failed, refused, given_up, dropped."""
-        found: dict[str, Counter[str]] = {}
+        """Counts since the start by kind of channel: sent, failed, refused, given_up, dropped; of
+        the inbox only dropped.
+        """
+        found = {INBOX: Counter(dropped=self.dropped)}
         for outbox in self._outboxes:
             found.setdefault(outbox.channel.kind, Counter()).update(outbox.counts)
         return found

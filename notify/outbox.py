@@ -87,7 +87,8 @@ class Outbox:
             wait = self._group_wait()
             if wait and not self.courier.closing:
                 return wait
-            self._deliver(self._spool.first(most))
+            if entries := self._spool.first(most):
+                self._deliver(entries)
         return None
 
     def _give_up(self) -> None:
@@ -118,7 +119,7 @@ class Outbox:
 
     def _deliver(self, entries: list[Entry]) -> None:
         try:
-            self.channel.send([entry.record["message"] for entry in entries])
+            self._send(entries)
         except MessageRefused as error:
             self._count_refused(entries, error)
             return
@@ -134,6 +135,15 @@ class Outbox:
         for entry in entries:
             self._delivered(self.channel.kind, now - entry.record["queued"])
             self._spool.done(entry)
+
+    def _send(self, entries: list[Entry]) -> None:
+        try:
+            self.channel.send([entry.record["message"] for entry in entries])
+        except NotifyError:
+            raise
+        except Exception as error:  # of any type: a fault of a library must not end this thread
+            kind = type(error).__name__  # alone, because its text may hold the address
+            raise NotifyError(f"{self.channel.name} failed with {kind}") from error
 
     def _count_refused(self, entries: list[Entry], error: MessageRefused) -> None:
         self.counts["refused"] += 1

@@ -212,3 +212,14 @@ def test_what_is_sent_while_the_outbox_closes_is_not_sent_again_and_again(tmp_pa
         channel.fails = lambda: box.__exit__()
         box.courier.attempt()
     assert channel.taken == [["1"]]
+
+
+def test_a_fault_of_a_library_is_a_failure_that_may_pass_and_shows_no_address(tmp_path, caplog):
+    channel = Flaky(fails=lambda: ValueError("https://user:hidden@host"))
+    with outbox(channel, tmp_path, Time()) as box:
+        box.put(message(1), 1_700_000_000.0)
+        assert box.courier.attempt() == 0.5
+        channel.fails = lambda: None
+        assert box.courier.attempt() is None
+    assert channel.taken == [["1"]]
+    assert "flaky failed with ValueError" in caplog.text and "hidden" not in caplog.text
