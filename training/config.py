@@ -27,6 +27,7 @@ class TrainingConfig:
     channel_copies: float
     head_epochs: float
     head_seeds: int
+    keep_heads: bool
     pretrain_steps: int
     embedding_steps: int
     weight_decay: float

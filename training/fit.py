@@ -42,6 +42,7 @@ from training.crossval import block_weights, labels_of
 from training.export import export_cnn, export_encoder
 from training.fusion import calibrate, clip_llrs
 from training.head import HeadPlan, export_heads, train_heads
+from training.joined_heads import join_heads
 from training.learn import CHECKPOINT, TrainingPlan
 from training.losses import LOSSES, read_losses
 from training.networks import embedding
@@ -128,6 +129,8 @@ def _train(
     if recipe.backbone:
         _take_networks(start, making, recipe)
         _train_head(clips, making, channel, recipe, work, workers)
+        if recipe.keep_heads and start is not None:
+            join_heads(making / ENCODER, start / ENCODER)
         return
     pair = _pair(clips, channel, recipe, work, workers.count, start)
     export_cnn(pair.spectral, making / FRAMES, making / SCORE)
