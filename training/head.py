@@ -6,7 +6,7 @@ one's. The hidden units of all of them, whitened, are the vector that the index 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,8 @@ class HeadPlan:
     weight_decay: float = 1e-2
     smoothing: float = 0.03
     """of the labels, which come from page names: a few are wrong"""
+    build: Callable[[Tensor, Tensor], Head] | None = None
+    """another kind of head, of mean and deviation of the features; None: Head"""
 
 
 class Head(nn.Module):
@@ -124,7 +126,7 @@ def _train_head(
 ) -> Head:
     torch.manual_seed(seed)
     rng = np.random.default_rng([seed, 82])
-    head = Head(reference.mean(0), reference.std(0) + LEAST_DEVIATION)
+    head = (plan.build or Head)(reference.mean(0), reference.std(0) + LEAST_DEVIATION)
     optimiser = torch.optim.AdamW(
         head.parameters(), plan.learning_rate, weight_decay=plan.weight_decay
     )
