@@ -290,8 +290,19 @@ CREATE TABLE operating_points (
   CONSTRAINT fk_operating_points_enrolment FOREIGN KEY (enrolment_id) REFERENCES enrolments (id) ON DELETE CASCADE
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
+-- Recordings that people added with a label; each is a sample of a stream named after who added it.
+CREATE TABLE uploads (
+  alert_id     VARCHAR(36) NOT NULL PRIMARY KEY,  -- of its row in alerts
+  file         TEXT NOT NULL,                     -- its name
+  source       TEXT NOT NULL,                     -- where it comes from, as its uploader says
+  licence      TEXT NOT NULL,                     -- or who allowed its use
+  uploaded_by  TEXT NOT NULL,
+  uploaded_utc DATETIME(3) NOT NULL,
+  CONSTRAINT fk_uploads_alert FOREIGN KEY (alert_id) REFERENCES alerts (id) ON DELETE CASCADE
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
 -- The newest applied migration.
 CREATE TABLE alembic_version (
   version_num VARCHAR(32) NOT NULL PRIMARY KEY
 );
-INSERT INTO alembic_version VALUES ('0008');
+INSERT INTO alembic_version VALUES ('0009');

@@ -26,6 +26,7 @@ from console import (
     reviewing,
     stream_commands,
     streams,
+    uploads,
 )
 from console.auth import COOKIE, AuthMiddleware, session_of
 from console.body_limits import BodyLimits
@@ -99,7 +100,12 @@ def make_app(parts: Parts) -> FastAPI:
     quorum = parts.review.among(len(serve.named))
     reader, reviews = Reader(parts.storage.url), Reviews(parts.storage.url, quorum)
     learning = model_routes.ModelControl(
-        parts.storage.url, parts.configured, parts.retrain, parts.retrain_command, parts.learning
+        parts.storage.url,
+        parts.configured,
+        parts.retrain,
+        parts.retrain_command,
+        parts.learning,
+        parts.overlay_s,
     )
     meters.watch(desk)
 
@@ -140,6 +146,16 @@ def make_app(parts: Parts) -> FastAPI:
     app.include_router(stream_commands.routes(reviews.database))
     app.include_router(
         reviewing.routes(reader, reviews, parts.learning.index_confirmed, judge, champion, meters)
+    )
+    app.include_router(
+        uploads.routes(
+            desk,
+            judge,
+            champion,
+            reviews,
+            parts.learning.index_confirmed,
+            parts.storage.clip_quota_mb,
+        )
     )
     app.include_router(reviewers.routes(reviews, parts.learning.index_confirmed, champion))
     app.include_router(model_routes.routes(learning, champion, reader))

@@ -17,7 +17,7 @@ from console.clients import client_of
 from console.http_errors import Refused
 from console.settings import ServeSettings
 
-UPLOADS = {"/v1/predict", "/v1/report"}
+UPLOADS = {"/v1/predict", "/v1/report", "/v1/uploads"}
 BATCHES = {"/v1/predict/batch", "/v1/enrolments"}
 FORM_BYTES = 100_000  # of boundaries and fields around the files
 # of a body that is not an upload: fits the longest reason with every letter escaped

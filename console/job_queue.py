@@ -7,10 +7,11 @@ import hashlib
 import tempfile
 import time
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from fastapi import UploadFile
@@ -21,11 +22,13 @@ from console.prediction import Predictor
 from console.schemas import Prediction
 from console.settings import ServeSettings
 from radd.channels import ChannelChoice, Lane, Plan, plan
+from radd.errors import AudioError
 from radd.private_files import opener
-from radd.types import AudioChunk
+from radd.types import SAMPLE_RATE_HZ, AudioChunk, Score, seconds
 
 BLOCK_BYTES = 1 << 20  # uploads are copied in blocks, so that memory does not depend on their size
 STREAM_RETRY_S = 5
+T = TypeVar("T")
 
 
 class Turns:
@@ -111,16 +114,25 @@ class JobQueue:
         """Score an uploaded file. Raises AudioError, and Refused if the queue is full or this
         client's quota is used up.
         """
+        meter = self.quota.meter(client)
+        return await self._in_turn(
+            client, lambda: self._work(upload, meter, choice or ChannelChoice())
+        )
+
+    async def heard(
+        self, upload: UploadFile, client: str, longest_s: int
+    ) -> tuple[np.ndarray, list[Score]]:
+        """The audio of an uploaded file, float32 (n,), 16 kHz, and its scores. Raises like judge,
+        and AudioError for more than one voice or more than `longest_s`.
+        """
+        meter = self.quota.meter(client)
+        return await self._in_turn(client, lambda: self._hear(upload, meter, longest_s))
+
+    async def _in_turn(self, client: str, work: Callable[[], T]) -> T:
         wait_s = 1 + round(self._mean_s * self.taken / self._settings.workers)
         with self._recordings.place(client, wait_s):
             async with self._turns.place(client):
-                return await asyncio.get_running_loop().run_in_executor(
-                    self._workers,
-                    self._work,
-                    upload,
-                    self.quota.meter(client),
-                    choice or ChannelChoice(),
-                )
+                return await asyncio.get_running_loop().run_in_executor(self._workers, work)
 
     @contextmanager
     def stream(self, client: str) -> Iterator[None]:
@@ -161,6 +173,24 @@ class JobQueue:
             prediction = self._judge.judge(_metered(sound.chunks(), meter), sha256)
             prediction.warnings += [sound.problem] if sound.problem else []
         return prediction
+
+    def _hear(
+        self, upload: UploadFile, meter: SoundMeter, longest_s: int
+    ) -> tuple[np.ndarray, list[Score]]:
+        with tempfile.TemporaryDirectory(prefix="radd-") as directory:
+            _copy(upload, Path(directory) / NAME)
+            found = self._plan(Path(directory), ChannelChoice())
+            if len(found.lanes) > 1:
+                raise AudioError(f"{found.note}; one label cannot hold for all: send each alone")
+            with self.decoders.file(Path(directory), found.lanes[0]) as sound:
+                parts = [chunk.samples for chunk in _metered(sound.chunks(), meter)]
+        samples = np.concatenate([np.zeros(0, np.float32), *parts])
+        if len(samples) > longest_s * SAMPLE_RATE_HZ:
+            raise AudioError(
+                f"the recording has {seconds(len(samples)):.0f} s, but at most {longest_s} s are "
+                "kept with one label; cut out the part that the label holds for"
+            )
+        return samples, self._judge.scores(samples)
 
     def _work(self, upload: UploadFile, meter: SoundMeter, choice: ChannelChoice) -> Prediction:
         began = time.monotonic()

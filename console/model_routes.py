@@ -28,13 +28,14 @@ from console.schemas import (
     Models,
     Problem,
     Retraining,
+    RunningBundle,
     Waiting,
     Wish,
 )
 from radd.encoder import Encoder
 from radd.errors import ModelError
 from radd.hot_swap import HotSwapDetector
-from radd.registry import BundleEntry, in_use, list_entries, manifests, worse_than
+from radd.registry import BundleEntry, against, in_use, list_entries, manifests
 from storage.learning import Learning
 from storage.queries import Reader
 from storage.review import Reviews
@@ -90,10 +91,12 @@ class ModelControl:
         settings: RetrainSettings,
         command: Sequence[str],
         actions: LearningActions,
+        switch_s: float,
     ):
         """`configured` is the bundle beside which others may be promoted, None if only one is used;
-        `command` retrains.
+        `command` retrains; processes look for another bundle every `switch_s` seconds.
         """
+        self.switch_s = switch_s
         self.configured, self.settings, self.actions = configured, settings, actions
         self.history, self.learning = Learning(url, reads_only=True), Learning(url)
         self.retrainer = Retrainer(self.learning, command)
@@ -152,6 +155,8 @@ def routes(loop: ModelControl, champion: HotSwapDetector, reader: Reader) -> API
             in_use=judging.bundle.directory.name if loop.configured is None else used,
             judging=judging.name,
             follows=loop.configured is not None,
+            switch_s=loop.switch_s,
+            processes=[RunningBundle(**row) for row in reader.judging()],
             cannot_retrain=loop.actions.lacks(),
             bundles=_bundles(loop.bundles(judging.bundle.directory), used),
             labels=Waiting(
@@ -293,7 +298,7 @@ def _bundle(one: BundleEntry, used: str | None, now: dict[str, Any]) -> Bundle:
         learned=manifest.get("training", {}).get("train"),
         metrics=manifest.get("metrics", {}),
         calibration=manifest.get("calibration"),
-        warning=None if is_used else worse_than(now, manifest),
+        warning=None if is_used else against(now, manifest),
     )
 
 

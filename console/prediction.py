@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 
+import numpy as np
+
 from console.report_text import confirmed_in_words, in_words, limits
 from console.schemas import NeighbourAnswer, Prediction, Segment, Span
 from radd.clip_score import longest, mean_llr
@@ -91,6 +93,12 @@ class Predictor:
             warnings=[],
             limits=limits(model.bundle.card),
         )
+
+    def scores(self, samples: np.ndarray) -> list[Score]:
+        """The scores of mono audio, float32 (n,), 16 kHz."""
+        monitor = self._monitor(self._champion.now)
+        events = monitor.feed(AudioChunk(samples, 0)) + monitor.flush()
+        return [event for event in events if isinstance(event, Score)]
 
     def p_spoof(self, llr: float | None) -> float | None:
         """Probability of a synthetic voice for an LLR, at the configured prior."""

@@ -30,6 +30,9 @@ def in_words(
     segments: Sequence[Segment],
 ) -> tuple[str, str]:
     """A headline and its interpretation, in sentences."""
+    if llr is None and verdict is Verdict.WARMING_UP:
+        length = f"{segments[-1].end if segments else 0:.1f}"
+        return FINDINGS["too_short"], FINDINGS["too_short_why"].format(length=length, reason=reason)
     if llr is None:
         return VERDICTS[verdict], FINDINGS["nothing"].format(reason=reason)
     factor = math.exp(min(abs(llr), 20))
@@ -42,12 +45,11 @@ def in_words(
         many=f"{factor:,.0f}" if factor >= 10 else f"{factor:.1f}",
     )
     people = sum(one.verdict is Verdict.BONAFIDE for one in segments)
-    if alerts and people > PARTLY * sum(one.p_spoof is not None for one in segments):
-        parts = ", ".join(
-            FINDINGS["span"].format(began=clock(span.began), ended=clock(span.ended))
-            for span in alerts
-        )
-        return FINDINGS["partly"], FINDINGS["parts"].format(parts=parts, whole=whole)
+    is_mixed = people > PARTLY * sum(one.p_spoof is not None for one in segments)
+    if alerts and (is_mixed or verdict is not Verdict.SPOOF):
+        spans = ((clock(span.began), clock(span.ended)) for span in alerts)
+        parts = ", ".join(FINDINGS["span"].format(began=a, ended=b) for a, b in spans)
+        return FINDINGS["partly"], FINDINGS["parts" if is_mixed else "some"].format(parts=parts)
     return VERDICTS[verdict], whole
 
 
@@ -63,11 +65,9 @@ def confirmed_in_words(moved_llr: float | None) -> str:
     """
     if moved_llr is None or abs(moved_llr) < NEXT_TO_NOTHING:
         return ""
-    side = "a person" if moved_llr > 0 else "a synthetic voice"
-    return (
-        f" Recordings that people have confirmed moved this by a factor of "
-        f"{math.exp(min(abs(moved_llr), 20)):.1f} towards {side}."
-    )
+    side = FINDINGS["sides"]["bonafide" if moved_llr > 0 else "spoof"]
+    factor = f"{math.exp(min(abs(moved_llr), 20)):.1f}"
+    return " " + str(FINDINGS["moved"].format(factor=factor, side=side))
 
 
 def limits(card: str) -> list[str]:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, BackgroundTasks, Path, Query, Request, Response
-from pydantic import BeforeValidator
 
 from console.auth import require
 from console.http_errors import Refused
 from console.keys import REVIEWER
 from console.metrics import Metrics
+from console.moments import Since, utc
 from console.prediction import Predictor
 from console.schemas import (
     Answer,
@@ -38,21 +37,6 @@ Id = Annotated[str, Path(pattern="^[0-9a-f-]{36}$", description="id of an alert 
 Limit = Annotated[int, Query(ge=1, le=200)]
 After = Annotated[str | None, Query(max_length=200, description="`next` of the previous page")]
 Stream = Annotated[str | None, Query(max_length=36, description="id of a stream")]
-DATE = re.compile(r"\d{4}-\d\d-\d\d")
-
-
-def _dated(text: object) -> object:
-    """What begins with a date: numbers would be taken for seconds since 1970."""
-    if isinstance(text, str) and not DATE.match(text):
-        raise ValueError("expected a time such as 2026-03-01T12:00:00Z")
-    return text
-
-
-Since = Annotated[
-    datetime | None,
-    BeforeValidator(_dated),
-    Query(description="began at this time or later; UTC unless it has a zone"),
-]
 log = logging.getLogger(__name__)
 IndexConfirmed = Callable[[Reviews, Encoder], dict[str, int | str]]
 """adds agreed clips to an encoder's index: the number of blocks of each, or what is in the way"""
@@ -77,7 +61,7 @@ def routes(
         stream: Stream = None, since: Since = None, limit: Limit = 50, after: After = None
     ) -> ClipPage:
         """Alerts, newest first."""
-        chosen = Chosen(kind="alert", stream_id=stream, since=_utc(since))
+        chosen = Chosen(kind="alert", stream_id=stream, since=utc(since))
         return _page(reader.alerts(chosen, "newest", limit, after), judge)
 
     @router.get("/clips")
@@ -91,7 +75,7 @@ def routes(
         after: After = None,
     ) -> ClipPage:
         """The review queue: alerts and samples, highest review priority first."""
-        chosen = Chosen(review, kind, stream, _utc(since))
+        chosen = Chosen(review, kind, stream, utc(since))
         return _page(reader.alerts(chosen, order, limit, after), judge)
 
     @router.get("/clips/{id}")
@@ -181,14 +165,6 @@ def remember(index_confirmed: IndexConfirmed, reviews: Reviews, encoder: Encoder
 
 def _unknown(id: str) -> Refused:
     return Refused(404, f"there is no clip {id}; /v1/clips lists them")
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    """UTC without a zone, as in the database."""
-    try:
-        return moment.astimezone(UTC).replace(tzinfo=None) if moment and moment.tzinfo else moment
-    except OverflowError:
-        raise Refused(422, f"since = {moment}: in UTC it is outside the years 1 to 9999") from None
 
 
 def _page(found: tuple[list[Row], str | None], judge: Predictor) -> ClipPage:

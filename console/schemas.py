@@ -173,6 +173,52 @@ class ClipPage(BaseModel):
     next: str | None = Field(description="pass it as `after` for the next page; null on the last")
 
 
+class OpenAlert(BaseModel):
+    """An alert that is open now."""
+
+    id: str
+    stream_id: str
+    source: str = Field(description="name of the source")
+    host: str
+    began_utc: datetime
+    peak_p_spoof: float | None
+
+
+class OpenAlerts(BaseModel):
+    """The open alerts of running streams, the latest first."""
+
+    alerts: list[OpenAlert]
+
+
+class LastMinutes(BaseModel):
+    """The last ten minutes of a stream."""
+
+    heard: list[tuple[int, Verdict, float | None, float]] = Field(
+        description="second, verdict, p_spoof or null, level in dBFS"
+    )
+
+
+class StreamRow(BaseModel):
+    """A stream in a time span."""
+
+    id: str
+    state: str = Field(description="running, ended, or interrupted: its daemon was killed")
+    source: str = Field(description="name of the source")
+    device: str | None
+    host: str
+    bundle: str
+    started_utc: datetime
+    ended_utc: datetime | None
+    alerts: int = Field(description="that began in the time span")
+    pending: int = Field(description="of these, alerts that wait for review")
+
+
+class StreamPage(BaseModel):
+    """Streams of a time span, the latest start first."""
+
+    streams: list[StreamRow]
+
+
 class LabelRow(BaseModel):
     """One label of the history."""
 
@@ -313,7 +359,7 @@ class Bundle(BaseModel):
     calibration: dict[str, Any] | None
     warning: str | None = Field(
         description="what speaks against promoting it: a higher equal error rate than that of the "
-        "bundle in use, or that it was not measured"
+        "bundle in use, that it was not measured, or that it is another kind of model"
     )
 
 
@@ -326,6 +372,14 @@ class Waiting(BaseModel):
     reviews: dict[str, int] = Field(description="stored clips by state of review")
 
 
+class RunningBundle(BaseModel):
+    """The running streams of a machine that one bundle judges."""
+
+    host: str
+    bundle: str = Field(description="name and version")
+    streams: int
+
+
 class Models(BaseModel):
     """The bundles and the decisions about them; decisions and retrainings newest first."""
 
@@ -334,6 +388,11 @@ class Models(BaseModel):
     )
     judging: str = Field(description="name and version of the bundle that this console uses now")
     follows: bool = Field(description="whether this console follows promotions")
+    switch_s: float = Field(
+        description="seconds within which console and daemons switch to a promoted bundle; "
+        "0: at their next start"
+    )
+    processes: list[RunningBundle] = Field(description="what judges the running streams")
     cannot_retrain: str | None = Field(
         description="what retraining lacks on this machine; null: nothing"
     )
@@ -458,6 +517,41 @@ class Undone(BaseModel):
     labels: int
     added: int
     removed: int
+
+
+class UploadMade(BaseModel):
+    """What became of an upload."""
+
+    id: str = Field(description="for /v1/clips")
+    review: str = Field(description="state of review; pending: other reviewers must agree")
+
+
+class Upload(BaseModel):
+    """A recording that somebody added with a label."""
+
+    id: str = Field(description="for /v1/clips")
+    file: str
+    source: str = Field(description="where it comes from")
+    licence: str = Field(description="or who allowed its use")
+    uploaded_by: str
+    uploaded_utc: datetime
+    review: str = Field(description="state of review")
+    duration_s: float
+
+
+class UploadPage(BaseModel):
+    """The newest uploads first."""
+
+    uploads: list[Upload]
+
+
+class Removed(BaseModel):
+    """The numbers of what was deleted for good."""
+
+    alerts: int
+    clips: int
+    labels: int
+    index_entries: int
 
 
 class DriftDay(BaseModel):

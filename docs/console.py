@@ -57,6 +57,8 @@ def shoot(browser, url: str, recording: str) -> None:
         return page
 
     live = opened("live", "dark", 500)
+    live.locator(".tile.alarm").wait_for()
+    live.click(".tile")
     live.locator(".stream.alarm").wait_for()
     live.wait_for_timeout(1_000)
     live.screenshot(path=ROOT / "docs/console-live.png")

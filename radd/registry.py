@@ -15,7 +15,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from radd.bundle import MANIFEST, read_manifest
+from radd.bundle import MANIFEST, RADD, read_manifest
 from radd.errors import ConfigError, ModelError
 
 CHAMPION = "champion"  # a file beside the bundles that names the one in use
@@ -149,6 +149,16 @@ class BundleEntry:
 def manifests(directory: Path, deep: bool) -> list[Path]:
     """Manifests of the bundles in `directory`, or with `deep` anywhere below it, by path."""
     return sorted(directory.glob(f"{'**' if deep else '*'}/{MANIFEST}"))
+
+
+def against(used: dict[str, Any], other: dict[str, Any]) -> str | None:
+    """In a sentence what speaks against promoting the bundle of manifest `other`: it is worse than
+    the one in use, or of another kind; None if nothing does.
+    """
+    kinds = [manifest.get("kind", RADD) for manifest in (used, other)]
+    is_other = f"it is another kind of model ({kinds[1]}; in use: {kinds[0]})"
+    told = [worse_than(used, other), is_other if kinds[0] != kinds[1] else None]
+    return "; ".join(text for text in told if text) or None
 
 
 def worse_than(used: dict[str, Any], other: dict[str, Any]) -> str | None:

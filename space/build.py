@@ -30,7 +30,15 @@ VERSION = "1.30.0"  # the newest release when it was pinned; it reads opset 17
 SHA512 = "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
 RUNTIME = "ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"
 PAGE = "*.html", "*.css", "*.js", "README.md"
-SHARED = "style.css", "dom.js", "draw.js", "words*", "recorder.js", "icon.svg"  # the console's
+SHARED = (  # the console's
+    "style.css",
+    "dom.js",
+    "draw.js",
+    "findings.js",
+    "words*",
+    "recorder.js",
+    "icon.svg",
+)
 
 
 def build(out: Path, bundle: Path) -> None:

@@ -88,6 +88,48 @@ class Reader:
         recent = sa.or_(streams.c.state == "running", streams.c.ended_utc >= since)
         return self._all(chosen.where(recent).order_by(streams.c.started_utc.desc(), streams.c.id))
 
+    def open_alerts(self) -> list[Row]:
+        """The alerts that are open now in streams that are running, the latest first."""
+        chosen = sa.select(
+            *alerts.c["id", "stream_id", "began_utc", "peak_p_spoof"],
+            *streams.c["source", "host"],
+        ).join(streams, alerts.c.stream_id == streams.c.id)
+        is_open = streams.c.state == "running", alerts.c.state == "open"
+        return self._all(chosen.where(*is_open).order_by(alerts.c.began_utc.desc(), alerts.c.id))
+
+    def judging(self) -> list[Row]:
+        """Running streams by `host` and `bundle`: the bundle that judges them, and their number."""
+        same = streams.c.host, streams.c.bundle
+        counted = sa.select(*same, sa.func.count().label("streams")).group_by(*same)
+        return self._all(counted.where(streams.c.state == "running").order_by(*same))
+
+    def streams_between(self, since: datetime, until: datetime, limit: int) -> list[Row]:
+        """The streams that ran in a time span (UTC), the latest start first; each with its alerts
+        in it, and how many of them wait for review.
+        """
+        within = (
+            alerts.c.stream_id == streams.c.id,
+            alerts.c.state != SAMPLE,
+            alerts.c.began_utc >= since,
+            alerts.c.began_utc < until,
+        )
+        waiting = sa.func.sum(sa.case((alerts.c.review == "pending", 1), else_=0))
+        counts = {"alerts": sa.func.count(), "pending": sa.func.coalesce(waiting, 0)}
+        chosen = sa.select(
+            *(streams.c[name] for name in STREAM_COLUMNS),
+            *(
+                sa.select(value).where(*within).correlate(streams).scalar_subquery().label(name)
+                for name, value in counts.items()
+            ),
+        ).where(
+            streams.c.started_utc < until,
+            sa.or_(
+                streams.c.state == "running",
+                sa.func.coalesce(streams.c.ended_utc, streams.c.started_utc) >= since,
+            ),
+        )
+        return self._all(chosen.order_by(streams.c.started_utc.desc(), streams.c.id).limit(limit))
+
     def seconds(self, first: dict[str, int]) -> dict[str, list[Row]]:
         """Timeline rows of each stream, by its id, from a second on."""
         found: dict[str, list[Row]] = {}

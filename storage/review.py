@@ -30,8 +30,10 @@ from storage.tables import (
     labels,
     overlay_references,
     streams,
+    uploads,
 )
 
+UPLOAD = "upload"  # kind of a sample that a person added
 LONGEST_ID = 36  # a UUID with its hyphens
 ID = re.compile(rf"[0-9a-f-]{{4,{LONGEST_ID}}}")
 State = Literal["pending", "fake", "real", "unsure", "conflict", "expired"]
@@ -430,12 +432,13 @@ class Reviews:
         """Counts of clips by kind and state, of labels by reviewer, and of what the indices have
         learned.
         """
-        kind = sa.case((alerts.c.state == SAMPLE, SAMPLE), else_="alert")
+        is_upload = sa.exists().where(uploads.c.alert_id == alerts.c.id)
+        kind = sa.case((is_upload, UPLOAD), (alerts.c.state == SAMPLE, SAMPLE), else_="alert")
         with self.database.transaction() as connection:
             counted = sa.select(kind, alerts.c.review, sa.func.count()).group_by(
                 kind, alerts.c.review
             )
-            by_kind: dict[str, dict[str, int]] = {"alert": {}, SAMPLE: {}}
+            by_kind: dict[str, dict[str, int]] = {"alert": {}, SAMPLE: {}, UPLOAD: {}}
             for name, state, count in connection.execute(counted):
                 by_kind[name][state] = count
             said = connection.execute(

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-SCHEMA = "0008"
+SCHEMA = "0009"
 """the newest migration; four digits, so that older and newer can be compared"""
 
 METADATA = sa.MetaData()
@@ -102,6 +102,22 @@ evidence = sa.Table(
     ),
     sa.Column("trace", LongText, nullable=False),
     sa.Column("neighbours", LongText, nullable=False),
+    **MYSQL,
+)
+
+uploads = sa.Table(
+    "uploads",
+    METADATA,
+    sa.Column(
+        "alert_id",
+        sa.ForeignKey("alerts.id", name="fk_uploads_alert", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column("file", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("licence", sa.Text, nullable=False),
+    sa.Column("uploaded_by", sa.Text, nullable=False),
+    sa.Column("uploaded_utc", Moment, nullable=False),
     **MYSQL,
 )
 

@@ -33,14 +33,16 @@ def test_an_alert_that_a_microphone_raises_is_seen_heard_labelled_and_found_in_t
     wait_for(daemon, "started")
     live = page(console.url)
     virtual_microphone.play(load_speech(DEMO)[: 14 * 16_000])
-    live.locator(".stream.alarm .verdict.spoof").wait_for()
+    live.locator(".tile.alarm .verdict.spoof").wait_for()
+    live.locator(".alarm-card:has-text('since')").wait_for()
+    live.click(".tile")
     live.locator(".facts", has_text="dBFS").wait_for()
     facts = live.locator(".facts", has_text=re.compile(r"latency\s*[\d.]+ s"))
     facts.wait_for()
     assert 0 <= float(re.search(r"latency\s+([\d.]+) s", facts.inner_text())[1]) < 60
     daemon.terminate()
     wait_for(daemon, "stopped")
-    live.locator(".verdict", has_text="Ended").wait_for()
+    live.locator(".stream .verdict", has_text="Ended").wait_for()
 
     live.click("nav a:has-text('Review')")
     live.locator(".queue button").first.wait_for()
@@ -71,9 +73,15 @@ def test_recordings_of_every_format_are_checked_and_bad_ones_are_told(page, serv
         files[-1].write_bytes(data)
     shown = page(serve().url, "check")
     shown.set_input_files("#file", files)
-    until(lambda: shown.locator(".result:not([aria-busy])").count() == len(files))
-    assert shown.locator(".result .verdict.spoof").count() == len(FORMS) + 1
-    assert shown.locator(".result [role=alert]").count() == len(bad)
+    until(lambda: shown.locator(".results tbody tr:not([aria-busy])").count() == len(files))
+    assert shown.locator(".results td.spoof").count() == len(FORMS) + 1
+    assert shown.locator(".results [role=alert]").count() == len(bad)
+    shown.goto(f"{shown.url.split('#')[0]}#/models")
+    shown.locator("h1:has-text('Models')").wait_for()
+    shown.goto(f"{shown.url.split('#')[0]}#/check")
+    shown.locator(".results tbody tr").nth(len(files) - 1).wait_for()
+    shown.click(".results button:has-text('clip.m4a')")
+    shown.locator(".result h2:has-text('clip.m4a')").wait_for()
     with shown.expect_download() as download:
         shown.locator("button:has-text('Save HTML')").first.click()
     report = download.value.path().read_text(encoding="utf-8")
@@ -191,10 +199,12 @@ def test_an_admin_retrains_promotes_and_rolls_back_and_the_history_tells_who(
     confirm.click()  # without a name nothing happens: the browser asks for it
     shown.fill("dialog input[name=person]", "Ada")
     assert barriers(shown) == []
+    confirm.click()  # nor without having read what speaks against it
+    shown.check("dialog input[name=read]")
     confirm.click()
     shown.locator("tr:has-text('r20260101T000000') strong:has-text('in use')").wait_for()
     name = shown.locator("tr:has-text('r20260101T000000') td").nth(2).inner_text()
-    shown.locator(f".facts:has-text('{name}')").wait_for()
+    shown.locator(f"p:has-text('This console: {name}')").wait_for()
     shown.click("button:has-text('Roll back')")
     shown.keyboard.press("Escape")
     shown.locator("dialog").wait_for(state="detached")
@@ -211,5 +221,5 @@ def test_an_admin_retrains_promotes_and_rolls_back_and_the_history_tells_who(
     ]
     ada = "Ada in the console"
     assert sorted(said) == [("promote", "r20260101T000000", ada), ("rollback", "default", ada)]
-    assert ada in shown.locator(".card:has-text('History')").inner_text()
+    assert ada in shown.locator("details:has-text('History')").text_content()
     assert shown.troubles == []

@@ -157,7 +157,7 @@ def test_the_live_page_is_told_each_second_once_and_nothing_unmeasured_has_a_num
         assert stream["state"] == "running" and stream["gaps"] == 1
         assert stream["lost_s"] == pytest.approx(6 * 0.128)
         assert [second for second, *_ in stream["heard"]] == [0, 1, 2]
-        assert stream["heard"][0][1:3] == ["no_speech", None] and stream["heard"][1][2] > 0.5
+        assert stream["heard"][0][1:3] == ("no_speech", None) and stream["heard"][1][2] > 0.5
         (again,) = watcher.look()["streams"]
         assert again["heard"] == []
     (ended,) = watcher.look()["streams"]

@@ -21,7 +21,7 @@ from fixtures_storage import SumEncoder, alert, rows, score, stream_info
 
 from radd.errors import ConfigError, StorageError, StorageUnreachable
 from radd.index import Reference
-from radd.types import AlertState, Compared, Gap
+from radd.types import AlertState, Compared, Gap, Sample
 from retraining.confirmed_clips import index_confirmed
 from storage import tables
 from storage.call_states import CallStates, Heartbeat
@@ -34,6 +34,7 @@ from storage.learning import Learning
 from storage.overlay import OverlayStore, Review
 from storage.records import stream_record
 from storage.review import Label, Reviews
+from storage.uploads import UploadSource, add_upload
 
 CALL = "6e3a2f5c-40a1-4f0e-9d3c-8f2b8f7e1d11"
 SCHEMA_SQL = Path(__file__).parent.parent / "schema.sql"
@@ -260,6 +261,9 @@ def test_migrations_go_down_and_up_on_a_filled_database(settings, by_hand, open_
     with Reviews(settings.url, 1) as reviews:
         reviews.label([opened.id], Label.FAKE, "ann", "")
         assert list(index_confirmed(reviews, SumEncoder()).values()) == [0], "noise is no speech"
+        sample = Sample(str(uuid.UUID(int=8)), 0, 0.9, -2.0, np.ones(9_000, np.float32), (), (), 0)
+        said = UploadSource("voice.flac", "a podcast", "CC BY 4.0", "ann")
+        add_upload(reviews, sample, Label.FAKE, said, "default 1", 100)
     assert all(rows(settings.url, table) for table in tables.METADATA.sorted_tables)
     by_hand("downgrade", settings.url, "base")
     with pytest.raises(StorageError), open_database(settings.url).transaction() as connection:

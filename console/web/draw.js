@@ -86,7 +86,7 @@ export function days(canvas, points, [first, last], bound) {
   pen.textBaseline = "alphabetic";
   for (const [at, align] of [[first, "left"], [last, "right"]]) {
     pen.textAlign = align;
-    pen.fillText(new Date(at).toISOString().slice(0, 10), align === "left" ? left : right, height - 5);
+    pen.fillText(new Date(at).toLocaleDateString([], { dateStyle: "medium", timeZone: "UTC" }), align === "left" ? left : right, height - 5);
   }
   pen.strokeStyle = colour("bonafide"); pen.lineWidth = 2;
   pen.beginPath();
@@ -200,4 +200,38 @@ function paint(frames) {
   }));
   pen.putImageData(image, 0, 0);
   return picture;
+}
+
+// A minute of seconds as bars without axes; grey dots where nothing was measured.
+export function sparkline(canvas, points) {
+  const { pen, width, height, colour } = begin(canvas), last = (points.at(-1)?.[0] ?? 0) + 1, step = width / 60;
+  for (const [second, verdict, p] of points.slice(-60)) {
+    const x = width - (last - second) * step, size = p == null ? 2 : Math.max(2, p * height);
+    pen.fillStyle = colour(colourOf(verdict));
+    pen.globalAlpha = p == null ? 0.5 : 1;
+    pen.fillRect(x, height - size, Math.max(1, step - 1), size);
+  }
+  pen.globalAlpha = 1;
+}
+
+// Decided rounds in order: points {at, was, now, promoted}; grey: the model in use then, coloured: its candidate.
+export function rounds(canvas, points, when) {
+  const { pen, width, height, colour } = begin(canvas), left = 34, bottom = height - 20, top = 8;
+  const most = 1.1 * Math.max(...points.flatMap((one) => [one.was, one.now ?? 0]), 1e-6);
+  const x = (i) => left + 12 + (i / Math.max(1, points.length - 1)) * (width - left - 24), y = (value) => bottom - (value / most) * (bottom - top);
+  pen.font = "11px system-ui, sans-serif"; pen.fillStyle = colour("muted"); pen.textAlign = "right"; pen.textBaseline = "middle";
+  for (const value of [0, most / 1.1]) {
+    pen.fillText(value.toPrecision(2), left - 6, y(value));
+    pen.strokeStyle = colour("line"); pen.beginPath(); pen.moveTo(left, y(value)); pen.lineTo(width, y(value)); pen.stroke();
+  }
+  points.forEach((one, i) => {
+    const dots = [[one.was, "none"], [one.now, one.promoted ? "bonafide" : "spoof"]].filter(([value]) => value != null);
+    pen.strokeStyle = colour("line"); pen.beginPath(); pen.moveTo(x(i), y(dots[0][0])); pen.lineTo(x(i), y(dots.at(-1)[0])); pen.stroke();
+    for (const [value, name] of dots) { pen.fillStyle = colour(name); pen.beginPath(); pen.arc(x(i), y(value), 4, 0, 7); pen.fill(); }
+  });
+  pen.textBaseline = "alphabetic"; pen.fillStyle = colour("muted");
+  for (const [i, align] of [[0, "left"], [points.length - 1, "right"]]) {
+    pen.textAlign = align;
+    pen.fillText(when(points[i].at), align === "left" ? left : width, height - 5);
+  }
 }

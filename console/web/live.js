@@ -1,97 +1,125 @@
-// Live: every stream as it is heard.
+// Live: every stream at a glance, what needs somebody first; one of them large; the streams of another day.
 
-import { clock, colourOf, fact, h, moment, percent, short, tell, VERDICTS } from "./dom.js";
-import { keepDrawn, timeline } from "./draw.js";
+import { h, short } from "./dom.js";
+import { alarmCards, options } from "./alarms.js";
+import { follow } from "./feed.js";
+import { Days } from "./history.js";
+import { Stream } from "./stream.js";
+import { Tile } from "./tile.js";
+import { t } from "./words.js";
 
-const SHOWN_S = 600, QUIET_S = 15;
+const GROUPS = ["alert", "speaking", "silent", "ended"];
 
 export async function show(main) {
-  const cards = new Map(), list = h("div"), empty = h("div", { class: "card empty" },
-    h("h2", {}, "No detector is running"),
-    h("p", {}, "Start python detect.py with the same database, and its stream appears here."));
-  const alerts = h("p", { class: "small muted", "aria-live": "polite" });
-  main.append(h("h1", {}, "Live"), alerts, list,
-    h("p", { class: "legend" },
-      h("span", {}, h("i", { class: "bonafide" }), "a person"), h("span", {}, h("i", { class: "suspect" }), "suspect"),
-      h("span", {}, h("i", { class: "spoof" }), "synthetic"),
-      h("span", {}, h("i", { class: "none" }), "nothing could be measured"),
-      h("span", {}, "height: probability of a synthetic voice")));
-  const events = new EventSource("v1/live");
-  let told = "";
-  events.addEventListener("message", ({ data }) => {
-    const { now, streams } = JSON.parse(data);
-    tell("");
-    if (streams.length) empty.remove();
-    else list.replaceChildren(empty);
-    const open = streams.filter((stream) => stream.open_alerts).length;
-    const text = open ? `${open === 1 ? "An alert is" : `${open} alerts are`} open: a synthetic voice is heard.`
-      : streams.length ? "No alert is open." : "";
-    if (text !== told) alerts.textContent = told = text;
-    for (const [id, card] of cards) {
-      if (!streams.some((stream) => stream.id === id)) { card.node.remove(); cards.delete(id); }
-    }
-    for (const stream of streams) {
-      if (!cards.has(stream.id)) {
-        cards.set(stream.id, new Card(stream));
-        list.append(cards.get(stream.id).node);
-      }
-      cards.get(stream.id).update(stream, now);
-    }
-  });
-  events.addEventListener("problem", ({ data }) => tell(JSON.parse(data)));
-  events.addEventListener("error", () => tell("The console does not answer; what is shown here is not live."));
-  return () => events.close();
+  const page = new Live();
+  main.append(page.node);
+  const end = follow((told) => page.update(told));
+  const escape = (event) => event.key === "Escape" && page.close();
+  document.addEventListener("keydown", escape);
+  return () => { end(); document.removeEventListener("keydown", escape); };
 }
 
-class Card {
-  constructor(stream) {
-    this.heard = [];
-    this.verdict = h("p", { class: "verdict none" }, "…");
-    this.canvas = h("canvas", { role: "img" });
-    this.facts = h("dl", { class: "facts" });
-    this.level = h("i");
-    this.node = h("article", { class: "card stream", "aria-label": short(stream.source) },
-      h("div", { class: "row spread" }, h("div", {}, h("h2", { title: stream.source }, short(stream.source)),
-        h("p", { class: "small muted" }, `${stream.host} · ${stream.bundle} · since ${moment(stream.started_utc)}`)), this.verdict),
-      this.canvas, this.facts);
-    keepDrawn(this.canvas, () => this.draw());
+class Live {
+  constructor() {
+    this.tiles = new Map();
+    this.alarms = h("section", { class: "alarms", "aria-label": t("live.open_alerts") });
+    this.summary = h("p", { class: "small muted", "aria-live": "polite" });
+    this.wanted = h("input", { type: "search", name: "search", placeholder: t("live.search"), "aria-label": t("live.search"), oninput: () => this.arrange() });
+    this.site = h("select", { name: "site", "aria-label": t("live.site"), onchange: () => this.arrange() }, h("option", { value: "" }, t("live.every_site")));
+    this.groups = Object.fromEntries(GROUPS.map((name) => [name, group(name)]));
+    this.empty = empty();
+    this.now = h("div", {}, this.alarms, this.empty, ...GROUPS.map((name) => this.groups[name].node));
+    const days = new Days((past) => { this.now.hidden = past; });
+    this.node = h("div", {}, h("div", { class: "row spread head" }, h("div", {}, h("h1", {}, t("live.title")), this.summary),
+      h("div", { class: "row" }, this.wanted, this.site, days.field, ...options())), days.node, this.now);
   }
 
-  update(stream, now) {
-    this.heard.push(...stream.heard);
-    while (this.heard.length && this.heard[0][0] <= stream.second - SHOWN_S) this.heard.shift();
-    const latest = this.heard.at(-1), since = new Date(now) - new Date(stream.started_utc);
-    const behind = latest ? since / 1000 - latest[0] - 1 : null;
-    const quiet = stream.state === "running" && (behind === null ? since / 1000 : behind) > QUIET_S;
-    const running = stream.state === "running" && !quiet, verdict = running && latest ? latest[1] : null;
-    this.ended = stream.state !== "running";
-    this.verdict.className = `verdict ${verdict ? colourOf(verdict) : "none"}`;
-    this.verdict.textContent = verdict ? VERDICTS[verdict]
-      : { running: quiet ? "Nothing arrives" : "Beginning", ended: "Ended", interrupted: "Broken off" }[stream.state];
-    this.node.classList.toggle("alarm", running && stream.open_alerts > 0);
-    const level = running && latest ? latest[3] : null;
-    this.level.style.width = `${level === null ? 0 : Math.max(0, Math.min(100, (level + 70) * (100 / 70)))}%`;
-    this.facts.replaceChildren(
-      fact("synthetic", percent(running && latest ? latest[2] : null), "probability, mean of the last second"),
-      h("div", {}, h("dt", {}, "level"), h("dd", {}, level === null ? "–" : `${level.toFixed(0)} dBFS`,
-        h("div", { class: "meter" }, this.level))),
-      fact("alerts", String(stream.alerts)),
-      fact("dropped", stream.gaps ? `${stream.lost_s.toFixed(1)} s in ${stream.gaps} gaps` : "nothing"),
-      fact("latency", running && behind !== null && behind >= 0 ? `${behind.toFixed(1)} s` : "–",
-        "from the end of a second of sound to this page"),
-      fact("heard", latest ? clock(latest[0] + 1) : "–"));
-    const measured = this.heard.filter((point) => point[2] !== null);
-    this.canvas.setAttribute("aria-label", measured.length
-      ? `Probability of a synthetic voice over the last ${clock(this.heard.length)}: now ${percent(latest[2])}, ` +
-        `highest ${percent(Math.max(...measured.map((point) => point[2])))}` : "Nothing has been measured yet");
-    this.draw();
+  update({ streams, open, now }) {
+    this.streams = streams;
+    this.empty.hidden = streams.length > 0;
+    alarmCards(this.alarms, open, now);
+    this.tell(streams, open);
+    this.sites([...new Set(streams.map((stream) => stream.host))].sort());
+    for (const [id, tile] of this.tiles) {
+      if (!streams.some((stream) => stream.id === id)) { tile.node.remove(); this.tiles.delete(id); }
+    }
+    for (const stream of streams) {
+      if (!this.tiles.has(stream.id)) this.tiles.set(stream.id, new Tile(stream, () => this.toggle(stream.id)));
+    }
+    this.arrange();
+    for (const stream of streams) this.tiles.get(stream.id).update(stream);
+    if (this.large) {
+      const stream = streams.find((one) => one.id === this.large.id);
+      if (stream) this.large.card.update(stream);
+      else this.close();
+    }
   }
 
-  draw() {
-    const last = (this.heard.at(-1)?.[0] ?? 0) + 1, first = Math.max(last - SHOWN_S, Math.min(this.heard[0]?.[0] ?? 0, last - 60));
-    const every = last - first > 240 ? 120 : last - first > 150 ? 60 : last - first > 60 ? 20 : 15;
-    const ticks = [[last, this.ended ? "end" : "now"]];
-    for (let back = every; back <= last - first - every / 4; back += every) ticks.push([last - back, `−${clock(back)}`]);
-    timeline(this.canvas, this.heard, first, last, { ticks });
+  tell(streams, open) {
+    const counts = GROUPS.map((name) => streams.filter((stream) => stream.state.group === name).length);
+    const text = streams.length ? [open.length ? t("live.n_alerts", { n: open.length }) : t("live.no_alert"),
+      ...["speaking", "silent", "ended"].map((name, i) => t("live.n_group", { n: counts[i + 1], group: t(`live.${name}`) }))].join(" · ") : "";
+    if (this.summary.textContent !== text) this.summary.textContent = text;
   }
+
+  sites(hosts) {
+    if (this.site.options.length - 1 === hosts.length) return;
+    const chosen = this.site.value;
+    this.site.replaceChildren(h("option", { value: "" }, t("live.every_site")), ...hosts.map((host) => h("option", { value: host }, host)));
+    this.site.value = chosen;
+    this.site.hidden = hosts.length < 2;
+  }
+
+  // Every tile into its group, by name; only those that change their place are moved.
+  arrange() {
+    const words = this.wanted.value.toLowerCase().split(/\s+/);
+    const chosen = (this.streams || []).filter((stream) => (!this.site.value || stream.host === this.site.value)
+      && words.every((one) => `${stream.source} ${stream.host} ${stream.device || ""}`.toLowerCase().includes(one)));
+    for (const name of GROUPS) {
+      const { node, list, count } = this.groups[name], mine = chosen.filter((stream) => stream.state.group === name)
+        .sort((a, b) => short(a.source).localeCompare(short(b.source), [], { numeric: true }));
+      const nodes = mine.flatMap(({ id }) => (this.large?.id === id ? [this.tiles.get(id).node, this.large.card.node] : [this.tiles.get(id).node]));
+      nodes.forEach((one, i) => { if (list.children[i] !== one) list.insertBefore(one, list.children[i] || null); });
+      while (list.children.length > nodes.length) list.lastElementChild.remove();
+      node.hidden = !mine.length;
+      if (name === "ended" && mine.some(({ id }) => id === this.large?.id)) node.open = true;
+      count.textContent = mine.length;
+    }
+  }
+
+  toggle(id) {
+    const same = this.large?.id === id;
+    this.close();
+    if (same) return;
+    const stream = this.streams.find((one) => one.id === id), card = new Stream(stream, () => this.close());
+    this.large = { id, card };
+    this.tiles.get(id).node.setAttribute("aria-expanded", "true");
+    this.arrange();
+    card.update(stream);
+    card.node.scrollIntoView({ block: "nearest" });
+  }
+
+  close() {
+    if (!this.large) return;
+    const tile = this.tiles.get(this.large.id)?.node, held = this.large.card.node.contains(document.activeElement);
+    this.large.card.node.remove();
+    this.large = null;
+    tile?.setAttribute("aria-expanded", "false");
+    if (held) tile?.focus();
+  }
+}
+
+// Ended streams are folded; the others are open.
+function group(name) {
+  const list = h("div", { class: "tiles" }), count = h("span", { class: "muted" });
+  const title = [t(`live.group_${name}`), " ", count];
+  const node = name === "ended" ? h("details", { hidden: true }, h("summary", {}, ...title), list)
+    : h("section", { hidden: true, "aria-label": t(`live.group_${name}`) }, h("h2", { class: "group" }, ...title), list);
+  return { node, list, count };
+}
+
+function empty() {
+  return h("div", { class: "card empty", hidden: true }, h("h2", {}, t("live.empty")), h("p", {}, t("live.empty_start")),
+    h("p", {}, h("code", {}, "python detect.py")), h("p", {}, h("code", {}, "python detect.py --source call.wav --realtime")),
+    h("p", {}, h("a", { class: "button", href: "#/check/microphone" }, t("live.empty_microphone"))));
 }

@@ -1,24 +1,25 @@
-// The loop that learns: the bundles, how the last candidate was proved, drift, history, and what an admin may do.
+// The loop that learns: what judges and why, the other bundles, how candidates were proved, drift, and what an admin may do.
 
-import { ask, fact, h, moment, Problem, send, short, table, tell } from "./dom.js";
-import { days, keepDrawn } from "./draw.js";
+import { ask, brief, h, moment, Problem, send, short, table, tell } from "./dom.js";
+import { days, keepDrawn, rounds } from "./draw.js";
+import { inUse, lastRound, processes, waiting } from "./story.js";
+import { t, word } from "./words.js";
 
 const LOOK_MS = 1500;
-const STEPS = { due: "checking for enough labels", clips: "scoring the confirmed clips", fit: "learning",
-  prove: "running the gates", shadow: "scoring in shadow mode", promote: "switching to the new model" };
-const STATES = { promoted: "put to use", shadow: "passed the gates and scores in shadow mode", refused: "refused", failed: "failed", not_due: "nothing to learn", interrupted: "broken off" };
-const ACTIONS = { promote: "put to use", shadow: "passed the gates, in shadow mode", rollback: "put back", refuse: "refused" };
 
 export class Loop {
   constructor(mayChoose) {
     this.mayChoose = mayChoose;
-    this.used = h("section", { class: "card" });
-    this.shelf = h("section", { class: "card" });
-    this.proof = h("section", { class: "card", hidden: true });
-    this.drift = h("section", { class: "card" });
-    this.history = h("section", { class: "card" });
+    const card = () => h("section", { class: "card" });
+    this.used = card();
+    this.learning = card();
+    this.shelf = card();
+    this.drift = card();
+    this.proof = h("details", { hidden: true });
+    this.history = h("details");
     this.progress = h("p", { role: "status" });
-    this.nodes = [this.used, this.shelf, this.proof, this.drift, this.history];
+    this.nodes = [this.used, this.learning, this.shelf, this.drift];
+    this.details = [this.proof, this.history];
   }
 
   async open(changed) {
@@ -38,8 +39,8 @@ export class Loop {
     const late = models.follows && used?.name && models.judging !== `${used.name} ${used.version}`;
     this.going = Boolean(running || late);
     this.models = models;
-    this.progress.textContent = running ? `Retraining: ${STEPS[running.step] || running.step} …`
-      : late ? `${used.directory} is in use; this console switches within seconds …` : this.outcome(models);
+    this.progress.textContent = running ? t("models.running", { step: word("steps", running.step) })
+      : late ? t("models.switching", { name: used.directory }) : this.outcome(models);
     if (JSON.stringify(before) === JSON.stringify(models)) return;
     this.show(models, running);
     if (before && before.judging !== models.judging) this.changed();
@@ -47,94 +48,103 @@ export class Loop {
 
   outcome(models) {
     const mine = models.retrainings.find((one) => one.id === this.asked);
-    return mine ? `Retraining: ${STATES[mine.state] || mine.state}. ${mine.outcome || ""}` : "";
+    return mine ? t("models.outcome", { state: word("rounds", mine.state), outcome: mine.outcome || "" }) : "";
   }
 
   show(models, running) {
-    const { labels } = models, back = models.decisions.some((one) => one.action === "promote" && one.model === models.in_use);
+    const back = models.decisions.some((one) => one.action === "promote" && one.model === models.in_use);
     const focused = document.activeElement?.dataset.name;
     const button = (name, text, enabled, act) => h("button", { disabled: !enabled, onclick: act, "data-name": name }, text);
-    this.used.replaceChildren(...[h("h2", {}, "In use"),
-      h("dl", { class: "facts" }, fact("bundle", models.in_use || "none: the file that names it is broken"), fact("judges here", models.judging),
-        fact("new labels", `${labels.new} of ${labels.needed}`, "newly agreed clips, and the number that starts a retraining")),
-      ...labels.left_out.map((text) => h("p", { class: "small muted" }, `Excluded: ${text}.`)), this.progress,
+    this.used.replaceChildren(...[h("h2", {}, t("models.in_use")), inUse(models), processes(models), this.progress,
+      !models.follows && h("p", { class: "small muted" }, t("models.fixed"))].filter(Boolean));
+    this.learning.replaceChildren(...[h("h2", {}, t("models.learning")), waiting(models), lastRound(models), this.chart(models),
       this.mayChoose && models.follows && h("div", { class: "row actions" },
-        button("retrain", "Retrain …", !running && !models.cannot_retrain, () => this.retrain(models)),
-        button("rollback", "Roll back …", back, () => this.rollBack(models))),
-      this.mayChoose && models.cannot_retrain && h("p", { class: "small muted" }, `Not possible here: ${models.cannot_retrain}.`),
-      !models.follows && h("p", { class: "small muted" }, "This console was started with --bundle and uses only that bundle.")].filter(Boolean));
-    this.shelf.replaceChildren(h("h2", {}, "Bundles here"), table(["directory", "", "version", "measured", "since"], models.bundles.map((one) => [
-      one.directory, one.in_use ? h("strong", {}, "in use") : this.mayChoose && models.follows && !one.problem
-        ? h("button", { onclick: () => this.promote(models, one), "data-name": one.directory, "aria-label": `Promote ${one.directory}` }, "Promote …") : "",
-      one.problem ? h("span", { class: "spoof" }, one.problem) : `${one.name} ${one.version}`, measured(one), one.since])));
-    const proved = models.decisions.find((one) => one.gates.length);
-    this.proof.hidden = !proved;
-    if (proved) this.showProof(proved);
+        button("retrain", t("models.retrain_button"), !running && !models.cannot_retrain, () => this.retrain(models)),
+        button("rollback", t("models.rollback_button"), back, () => this.rollBack(models))),
+      this.mayChoose && models.cannot_retrain && h("p", { class: "small muted" }, t("models.cannot", { why: models.cannot_retrain }))].filter(Boolean));
+    this.shelf.replaceChildren(h("h2", {}, t("models.bundles")), table([t("models.directory"), "", t("models.version"), t("models.measured"), t("models.since")], models.bundles.map((one) => [
+      one.directory, one.in_use ? h("strong", {}, t("models.used")) : this.mayChoose && models.follows && !one.problem
+        ? h("button", { onclick: () => this.promote(models, one), "data-name": one.directory, "aria-label": t("models.promote_one", { name: one.directory }) }, t("models.promote_button")) : "",
+      one.problem ? h("span", { class: "spoof" }, one.problem) : `${one.name} ${one.version}`,
+      one.warning ? h("span", {}, measured(one), h("br"), h("span", { class: "suspect small" }, one.warning)) : measured(one), one.since])));
+    this.showProof(models.decisions.find((one) => one.gates.length));
     this.showHistory(models);
     if (focused) document.querySelector(`[data-name="${CSS.escape(focused)}"]`)?.focus();
   }
 
-  showProof({ model, before, action, decided_utc: decided, gates }) {
-    const number = (value) => (value === null ? "–" : value.toPrecision(3));
-    this.proof.replaceChildren(h("h2", {}, "Gates of the last candidate"),
-      h("p", { class: "muted" }, `${model} against ${before}, ${moment(decided)}: ${ACTIONS[action] || action}. Lower is better.`),
-      table(["gate", "", "in use", "candidate", "difference, 95 %"], gates.map((gate) => [gate.name,
-        h("strong", { class: gate.passed ? "bonafide" : "spoof" }, gate.passed ? "passed" : "failed"),
-        number(gate.champion), number(gate.candidate), gate.interval.map(number).join(" to ")])));
+  // The first gate of every decided round: the model in use then and its candidate.
+  chart({ decisions }) {
+    const points = decisions.filter((one) => one.gates[0]?.champion != null).map((one) => ({ at: Date.parse(one.decided_utc), was: one.gates[0].champion,
+      now: one.gates[0].candidate, promoted: one.action !== "refuse" })).reverse();
+    if (points.length < 2) return null;
+    const name = decisions.find((one) => one.gates.length).gates[0].name, last = points.at(-1);
+    const canvas = h("canvas", { class: "rounds", role: "img", "aria-label": t("models.rounds", { n: points.length, name, was: last.was.toPrecision(3), now: last.now?.toPrecision(3) ?? "–" }) });
+    const draw = () => rounds(canvas, points, (at) => brief(at));
+    keepDrawn(canvas, draw);
+    return h("figure", {}, canvas, h("figcaption", { class: "small muted" }, t("models.rounds_caption", { name })));
+  }
+
+  showProof(decision) {
+    this.proof.hidden = !decision;
+    if (!decision) return;
+    const number = (value) => (value === null ? "–" : value.toPrecision(3)), { model, before, action, decided_utc: decided, gates } = decision;
+    this.proof.replaceChildren(h("summary", {}, t("models.gates")),
+      h("p", { class: "muted" }, t("models.gates_of", { model, before, when: moment(decided), action: word("actions", action) })),
+      table([t("models.gate"), "", t("models.used"), t("models.candidate"), t("models.difference")], gates.map((gate) => [gate.name,
+        h("strong", { class: gate.passed ? "bonafide" : "spoof" }, t(gate.passed ? "models.passed" : "models.failed")),
+        number(gate.champion), number(gate.candidate), gate.interval.map(number).join(" – ")])));
   }
 
   showHistory({ decisions, retrainings }) {
     const rows = [
-      ...decisions.map((one) => [one.decided_utc, `${one.model} ${ACTIONS[one.action] || one.action}`, one.reason]),
-      ...retrainings.map((one) => [one.ended_utc || one.began_utc, `retraining ${one.candidate}: ${one.state === "running"
-        ? STEPS[one.step] || one.step : STATES[one.state] || one.state}`, [one.why, one.outcome].filter(Boolean).join(" – ")]),
+      ...decisions.map((one) => [one.decided_utc, `${one.model}: ${word("actions", one.action)}`, one.reason]),
+      ...retrainings.map((one) => [one.ended_utc || one.began_utc, t("models.round_of", { name: one.candidate,
+        state: one.state === "running" ? word("steps", one.step) : word("rounds", one.state) }), [one.why, one.outcome].filter(Boolean).join(" – ")]),
     ].sort((a, b) => (a[0] < b[0] ? 1 : -1));
-    this.history.replaceChildren(h("h2", {}, "History"), rows.length
-      ? table(["when", "what", "who and why"], rows.map(([when, ...rest]) => [moment(when), ...rest]))
-      : h("p", { class: "muted" }, "No decisions yet."));
+    this.history.replaceChildren(h("summary", {}, t("models.history")), rows.length
+      ? table([t("models.when"), t("models.what"), t("models.who")], rows.map(([when, ...rest]) => [moment(when), ...rest]))
+      : h("p", { class: "muted" }, t("models.no_history")));
   }
 
   async showDrift() {
     const drift = await ask("v1/drift?days=30"), span = [Date.parse(drift.first), Date.parse(drift.last)];
-    const known = drift.bound === null ? "This bundle does not state its usual distance."
-      : `${drift.usual.toFixed(3)} is usual for this bundle; above ${drift.bound.toFixed(3)}, the line, is drift.`;
-    this.drift.replaceChildren(h("h2", {}, "Drift"),
-      h("p", { class: "muted" }, `Distance of each source from all known voices, day by day (1 − cosine). ${known}`),
-      ...(drift.sources.length ? drift.sources.map((one) => driftOf(one, span, drift.bound))
-        : [h("p", { class: "muted" }, "There was no detection in the last 30 days.")]));
+    const known = drift.bound === null ? t("models.no_usual") : t("models.usual", { usual: drift.usual.toFixed(3), bound: drift.bound.toFixed(3) });
+    this.drift.replaceChildren(h("h2", {}, t("models.drift")), h("p", { class: "muted" }, `${t("models.drift_what")} ${known}`),
+      ...(drift.sources.length ? drift.sources.map((one) => driftOf(one, span, drift.bound)) : [h("p", { class: "muted" }, t("models.no_drift"))]));
   }
 
   retrain({ labels }) {
-    this.confirm("Retrain", [`${labels.new} new labels; a retraining needs ${labels.needed}, or drift. It runs beside the console and takes minutes.`,
-      "The new model is used only if it passes every gate."], async (wish) => {
+    this.confirm(t("models.retrain"), [t("models.retrain_what", { n: labels.new, needed: labels.needed }), t("models.retrain_gates")], async (wish) => {
       this.asked = (await send("v1/retrain", wish)).id;
     });
   }
 
-  rollBack({ in_use: used }) {
-    this.confirm("Roll back", [`The bundle used before ${used} is put into use again. Daemons switch within seconds.`],
-      (wish) => send("v1/models/rollback", { ...wish, instead_of: used }));
+  rollBack(models) {
+    this.confirm(t("models.rollback"), [t("models.rollback_what", { name: models.in_use }), switching(models)],
+      (wish) => send("v1/models/rollback", { ...wish, instead_of: models.in_use }));
   }
 
-  promote({ in_use: used }, { directory, warning }) {
-    const unproved = warning ? [`Attention: ${warning}.`] : [];
-    this.confirm(`Promote ${directory}`, [`${directory} replaces ${used || "the broken one"}. Daemons switch within seconds.`, ...unproved],
-      (wish) => send(`v1/models/${encodeURIComponent(directory)}/promote`, { ...wish, instead_of: used }));
+  promote(models, { directory, warning }) {
+    const { in_use: used } = models;
+    this.confirm(t("models.promote_one", { name: directory }), [t("models.promote_what", { name: directory, used: used || t("models.broken") }), switching(models)],
+      (wish) => send(`v1/models/${encodeURIComponent(directory)}/promote`, { ...wish, instead_of: used }), warning);
   }
 
-  confirm(title, texts, act) {
+  // With a warning the person must say that it was read.
+  confirm(title, texts, act, warning = null) {
     const person = h("input", { type: "text", name: "person", required: true, maxlength: 200, autocomplete: "name", value: localStorage.getItem("reviewer") || "" });
     const reason = h("input", { type: "text", name: "why", maxlength: 5000 }), problem = h("p", { class: "spoof", role: "alert" });
     const dialog = h("dialog", { "aria-labelledby": "confirm", onclose: () => dialog.remove() }, h("h2", { id: "confirm" }, `${title}?`),
-      ...texts.map((text) => h("p", {}, text)),
-      h("form", {}, h("label", {}, "Your name, for the history", person), h("label", {}, "Why (optional)", reason), problem,
+      ...texts.map((text) => h("p", {}, text)), warning && h("p", { class: "suspect", role: "alert" }, t("models.attention", { warning })),
+      h("form", {}, h("label", {}, t("models.your_name"), person), h("label", {}, t("models.why"), reason),
+        warning && h("label", { class: "check" }, h("input", { type: "checkbox", name: "read", required: true }), t("models.anyway")), problem,
         h("div", { class: "row actions" }, h("button", { class: "main" }, title),
-          h("button", { type: "button", onclick: () => dialog.close() }, "Cancel"))));
+          h("button", { type: "button", onclick: () => dialog.close() }, t("all.cancel")))));
     dialog.querySelector("form").addEventListener("submit", async (event) => {
       event.preventDefault();
       const name = person.value.trim();
       try {
-        if (!name) throw new Problem("Enter your name: it is stored in the history.");
+        if (!name) throw new Problem(t("models.name_needed"));
         localStorage.setItem("reviewer", name);
         await act({ person: name, reason: reason.value.trim() });
       } catch (error) {
@@ -155,6 +165,12 @@ function told(error) {
   tell(error.message);
 }
 
+// When each process follows a promotion.
+function switching({ switch_s: within, processes: running }) {
+  const hosts = [...new Set(running.map((one) => one.host))].join(", ");
+  return within ? t("models.within", { s: within, hosts: hosts || "–" }) : t("story.next_start");
+}
+
 function measured({ metrics }) {
   const texts = Object.entries(metrics).filter(([, values]) => values.eer_percent != null)
     .map(([name, values]) => `EER ${values.eer_percent.toFixed(1)} % (${name})`);
@@ -163,11 +179,10 @@ function measured({ metrics }) {
 
 function driftOf({ source, days: points }, span, bound) {
   const far = points.filter((one) => one.is_drift), last = points.at(-1);
-  const canvas = h("canvas", { role: "img", "aria-label": `${short(source)}: ${points.length} days, `
-    + `last ${last.distance.toFixed(3)} on ${last.day}, ${far.length ? `drift on ${far.map((one) => one.day).join(", ")}` : "no drift"}` });
+  const canvas = h("canvas", { role: "img", "aria-label": t("models.drift_chart", { name: short(source), n: points.length, last: last.distance.toFixed(3),
+    day: last.day, far: far.map((one) => one.day).join(", ") || "–" }) });
   const draw = () => days(canvas, points, span, bound);
   keepDrawn(canvas, draw);
-  queueMicrotask(draw);
   return h("div", { class: "drift" }, h("h3", { title: source }, short(source),
-    far.length ? h("span", { class: "suspect" }, far.at(-1) === last ? " drifts away" : ` drifted, last on ${far.at(-1).day}`) : null), canvas);
+    far.length ? h("span", { class: "suspect" }, ` ${t(far.at(-1) === last ? "models.drifts" : "models.drifted", { day: far.at(-1).day })}`) : null), canvas);
 }

@@ -1,54 +1,44 @@
-// Models: the bundles, the loop that makes better ones, and how right the one is that judges here.
+// Models: the story of the model that judges, what it learns from, and the tables behind.
 
 import { ask, h, table } from "./dom.js";
 import { enrolment } from "./enrol.js";
 import { Loop } from "./loop.js";
-
-const NAMES = {
-  eer_percent: "equal error rate, %", cllr_bits: "Cllr, bit", min_cllr_bits: "Cllr at best, bit", min_dcf: "min DCF",
-  act_dcf: "actual DCF", n_bonafide: "clips of people", n_spoof: "synthetic clips", hours_real: "hours of real speech",
-  false_alarms: "false alarms", false_alarms_per_hour: "false alarms per hour", n_fakes: "injected synthetic voices",
-  missed_percent: "missed, %", median_time_to_detection_s: "median time to detection, s",
-  p90_time_to_detection_s: "90th percentile of it, s",
-};
+import { Uploads } from "./uploads.js";
+import { t, word } from "./words.js";
 
 export async function show(main) {
-  const { role } = await ask("v1/session"), loop = new Loop(role === "admin"), judge = h("div");
-  main.append(h("h1", {}, "Models"), ...loop.nodes, ...await enrolment(role), judge);
+  const { role } = await ask("v1/session"), loop = new Loop(role === "admin"), uploads = new Uploads(role !== "viewer"), judge = h("div");
+  main.append(h("h1", {}, t("models.title")), ...loop.nodes, uploads.node, ...await enrolment(role),
+    h("section", { class: "card" }, h("h2", {}, t("models.details")), ...loop.details, judge));
   const describe = async () => judge.replaceChildren(...described(await ask("v1/model")));
-  await Promise.all([describe(), loop.open(describe)]);
+  await Promise.all([describe(), uploads.show(), loop.open(describe)]);
   return () => loop.leave();
 }
 
 function described(model) {
-  const reviews = Object.entries(model.reviews), train = model.training?.train, parts = [h("h2", { class: "part" }, "The model in use"),
-    h("p", { class: "muted" }, `${model.name} ${model.version} never changes; confirmed references are added to it and take effect within seconds.`),
-    h("div", { class: "numbers" },
-      number(model.references.toLocaleString(), "known voices in its index"),
-      train && number(train.hours.toLocaleString(), "hours of speech in its training data"),
-      train && number(train.systems.toLocaleString(), "synthesis systems among them"),
-      number(reviews.reduce((sum, [, count]) => sum + count, 0).toLocaleString(), "stored clips"))];
-  for (const [name, values] of Object.entries(model.metrics)) parts.push(metrics(name, values));
-  if (reviews.length) {
-    parts.push(h("section", { class: "card" }, h("h2", {}, "Stored clips by state of review"),
-      table(["state", "clips"], reviews.map(([state, count]) => [state, count.toLocaleString()]))));
-  }
-  parts.push(h("section", { class: "card" }, h("h2", {}, "Calibration"),
-    h("p", { class: "muted" }, "How the score of the network on the spectrum becomes a log-likelihood ratio, by the seconds of speech in the window: weight and offset."),
-    table(["speech, s", "weight", "offset"], model.calibration.speech_s.map((s, i) =>
+  const reviews = Object.entries(model.reviews), train = model.training?.train;
+  return [folded(t("models.numbers"), h("div", { class: "numbers" },
+    number(model.references.toLocaleString(), t("models.known")),
+    train && number(train.hours.toLocaleString(), t("models.hours")),
+    train && number(train.systems.toLocaleString(), t("models.systems")),
+    number(reviews.reduce((sum, [, count]) => sum + count, 0).toLocaleString(), t("models.stored"))),
+  table([t("models.state"), t("models.clips")], reviews.map(([state, count]) => [word("states", state), count.toLocaleString()]))),
+  ...Object.entries(model.metrics).map(([name, values]) => folded(name, metrics(values))),
+  folded(t("models.calibration"), h("p", { class: "muted" }, t("models.calibration_what")),
+    table([t("models.speech"), t("models.weight"), t("models.offset")], model.calibration.speech_s.map((s, i) =>
       [s, ...model.calibration.alone[i].map((value) => value.toFixed(3))]))),
-  h("section", { class: "card" }, h("details", {}, h("summary", {}, "The whole card"), ...markdown(model.card))));
-  return parts;
+  folded(t("models.card"), h("div", { lang: "en" }, ...markdown(model.card)))];
 }
 
+const folded = (title, ...nodes) => h("details", {}, h("summary", {}, title), ...nodes);
 const number = (value, text) => h("div", { class: "number" }, h("b", {}, value), h("span", {}, text));
 
-function metrics(name, values) {
+function metrics(values) {
   const rows = Object.entries(values).filter(([, value]) => typeof value === "number").map(([key, value]) => {
     const interval = values[`${key}_ci95`];
-    return [NAMES[key] || key.replaceAll("_", " "), rounded(value), interval ? `${rounded(interval[0])} to ${rounded(interval[1])}` : ""];
+    return [word("metrics", key).replaceAll("_", " "), rounded(value), interval ? t("story.range", { from: rounded(interval[0]), to: rounded(interval[1]) }) : ""];
   });
-  return h("section", { class: "card" }, h("h2", {}, name), table(["what", "measured", "95 % interval"], rows));
+  return table([t("models.what"), t("models.measured"), t("models.interval")], rows);
 }
 
 const rounded = (value) => (Number.isInteger(value) ? value.toLocaleString() : value.toPrecision(3));

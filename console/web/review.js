@@ -10,15 +10,16 @@ const COLOURS = { fake: "spoof", real: "bonafide", conflict: "suspect" };
 const KEYS = { r: "real", f: "fake", u: "unsure" };
 const LEARNT_S = 12, LEARNT_EVERY_MS = 400;
 
-export async function show(main, [wanted]) {
+// `wanted` is the id of a clip, or "of" and then the id of a stream whose clips are shown.
+export async function show(main, [wanted, stream]) {
   const { role, reviewer } = await ask("v1/session");
-  const page = new Review(role !== "viewer", reviewer);
+  const page = new Review(role !== "viewer", reviewer, stream);
   main.append(page.node);
   const clip = (event) => event.detail && page.open(event.detail);
   const key = (event) => page.key(event);
   document.addEventListener("clip", clip);
   document.addEventListener("keydown", key);
-  await page.load(wanted);
+  await page.load(stream ? null : wanted);
   return () => {
     document.removeEventListener("clip", clip);
     document.removeEventListener("keydown", key);
@@ -27,7 +28,8 @@ export async function show(main, [wanted]) {
 }
 
 class Review {
-  constructor(mayLabel, named) {
+  constructor(mayLabel, named, stream) {
+    this.stream = stream;
     this.clips = [];
     this.given = [];
     this.ready = new Map();
@@ -39,17 +41,20 @@ class Review {
     this.more = h("button", { class: "quiet", onclick: () => this.page() }, t("review.more"));
     this.detail = h("section", { "aria-label": t("review.clip"), tabindex: "-1" });
     this.labels = mayLabel ? new Labels(named, (label) => this.label(label), () => this.undo()) : null;
-    this.node = h("div", {}, h("div", { class: "row spread head" }, h("h1", {}, t("review.title")),
-      h("div", { class: "row" },
+    this.node = h("div", {}, h("div", { class: "row spread head" }, h("div", {}, h("h1", {}, t("review.title")),
+      stream ? h("p", { class: "small muted" }, t("review.of_stream"), " ", h("a", { href: "#/review" }, t("review.of_all"))) : null),
+      h("div", { class: "row filters" },
         choose("review", t("review.state"), [...STATES.map((name) => [name, word("states", name)]), ["", t("review.all")]]),
         choose("kind", t("review.kind"), [["", t("review.all")], ["alert", t("review.alerts")], ["sample", t("review.samples")]]),
         choose("order", t("review.order"), [["informative", t("review.informative")], ["newest", t("review.newest")]]))),
     h("div", { class: "review" }, h("div", { class: "waiting" }, this.list, this.more),
       h("div", { class: "one" }, this.detail, this.labels?.node ?? h("p", { class: "muted" }, t("review.role")))));
+    if (stream) this.review.value = "";
   }
 
   async load(wanted) {
     this.clips = [];
+    this.id = null;
     this.next = null;
     this.ready.clear();
     this.list.replaceChildren();
@@ -70,6 +75,7 @@ class Review {
   async page() {
     const query = new URLSearchParams({ order: this.order.value, limit: 50 });
     for (const name of ["review", "kind"]) if (this[name].value) query.set(name, this[name].value);
+    if (this.stream) query.set("stream", this.stream);
     if (this.next) query.set("after", this.next);
     const { clips, next } = await ask(`v1/clips?${query}`);
     this.next = next;
