@@ -1,6 +1,6 @@
 // One stream, large: its last ten minutes and what was counted.
 
-import { ask, clock, colourOf, fact, h, moment, percent, short } from "./dom.js";
+import { ask, clock, colourOf, fact, h, moment, percent, Problem, short } from "./dom.js";
 import { keepDrawn, timeline } from "./draw.js";
 import { merged, meter } from "./feed.js";
 import { t } from "./words.js";
@@ -20,9 +20,29 @@ export class Stream {
           [stream.host, stream.device, stream.bundle, t("live.since", { when: moment(stream.started_utc) })].filter(Boolean).join(" · "))),
         h("div", { class: "row" }, this.verdict, h("button", { class: "quiet", onclick: close, "aria-label": t("live.close") }, "✕"))),
       this.canvas, this.facts,
-      h("p", {}, h("a", { href: `#/review/of/${stream.id}` }, t("live.clips_of"))), h("p", { class: "small legend" }, t("live.legend")));
+      h("div", { class: "row actions" }, h("a", { class: "button", href: `#/review/of/${stream.id}` }, t("live.clips_of")),
+        ...(stream.state.ended ? [] : ["pause", "resume", "stop"].map((action) => this.command(stream.id, action)))), this.said = h("p", { role: "status" }), h("p", { class: "small legend" }, t("live.legend")));
     keepDrawn(this.canvas, () => this.draw());
     this.earlier(stream.id);
+  }
+
+  // Asks the stream's daemon to pause, to go on or to stop for good; stopping is asked for once more.
+  command(id, action) {
+    const button = h("button", { onclick: async () => {
+      if (action === "stop" && !button.dataset.sure) {
+        button.dataset.sure = "yes";
+        button.textContent = t("live.stop_sure");
+        return;
+      }
+      try {
+        await ask(`v1/streams/${id}/${action}`, { method: "POST" });
+        this.said.textContent = t(`live.asked_${action}`);
+      } catch (error) {
+        if (!(error instanceof Problem)) throw error;
+        this.said.textContent = error.message;
+      }
+    } }, t(`live.${action}`));
+    return button;
   }
 
   async earlier(id) {
