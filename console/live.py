@@ -33,7 +33,7 @@ Second = tuple[int, Verdict, float | None, float]
 SAME = ("id", "state", "source", "device", "host", "bundle", "gaps", "alerts", "second")
 
 
-class Watcher:
+class LiveViewer:
     """What one viewer has seen, and what is new."""
 
     def __init__(self, reader: Reader, judge: Predictor, shown_s: int = SHOWN_S):
@@ -100,7 +100,7 @@ def routes(reader: Reader, judge: Predictor, meters: Metrics) -> APIRouter:
     viewers = Shares(MOST_VIEWERS, "pages are watching", "the console")
 
     async def events(client: str, shown_s: int) -> AsyncIterator[str]:
-        watcher = Watcher(reader, judge, shown_s)
+        watcher = LiveViewer(reader, judge, shown_s)
         with viewers.hold(client):
             while True:
                 try:

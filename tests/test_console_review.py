@@ -138,7 +138,7 @@ def test_the_live_page_is_told_each_second_once_and_nothing_unmeasured_has_a_num
     loaded, settings
 ):
     from app.settings import load
-    from console.live import Watcher
+    from console.live import LiveViewer
     from console.prediction import Predictor
     from storage.queries import Reader
     from stream.decision import Decider
@@ -152,7 +152,7 @@ def test_the_live_page_is_told_each_second_once_and_nothing_unmeasured_has_a_num
         for hop in range(10, 25):
             journal.write(score(2048 * hop, -2.0, Verdict.SUSPECT))
         journal.write(Gap(2048 * 24, 2048 * 30, "unplugged"))
-        watcher = Watcher(reader, judge)
+        watcher = LiveViewer(reader, judge)
         (stream,) = until(lambda: [s for s in watcher.look()["streams"] if s["heard"]])
         assert stream["state"] == "running" and stream["gaps"] == 1
         assert stream["lost_s"] == pytest.approx(6 * 0.128)
