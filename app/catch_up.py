@@ -17,7 +17,7 @@ from radd.bundle import BundledDetector
 from radd.errors import RaddError, StorageUnreachable
 from radd.overlay import Overlay
 from retraining.confirmed_clips import index_confirmed
-from retraining.enrolment import EnrolContext, measure_again
+from retraining.enrolment import EnrolContext, is_measured, measure_again
 from storage.enrolments import Enrolments
 from storage.lease import Lease
 from storage.left_behind import left_behind
@@ -46,10 +46,9 @@ def catch_up(
 
     Errors of the database are those of Database; another process may be at it already.
     """
-    encoder = detector.encoder
-    if encoder is None:
+    encoder, url = detector.encoder, here.settings.storage.url
+    if encoder is None or not is_behind(url, detector):
         return None
-    url = here.settings.storage.url
     with Reviews(url, here.settings.quorum) as reviews, Lease(reviews.database, ENCODING):
         learnt = index_confirmed(reviews, encoder, over)
         gone = left_behind(reviews.database, encoder.id)
@@ -58,6 +57,21 @@ def catch_up(
         said: list[str] = []
         again = measure_again(enrolments, enrol_context(here, bundle, alone), said.append)
     return message(detector.name, learnt, gone, [*said, *(f"enrol again: {o}" for o in again)])
+
+
+def is_behind(url: str, detector: BundledDetector) -> bool:
+    """Whether another bundle left anything; only reads, so that a start holds up nobody."""
+    assert detector.encoder_id is not None  # the caller asks for bundles with an index
+    reviews, enrolments = Reviews(url, 1, reads_only=True), Enrolments(url, reads_only=True)
+    try:
+        return reviews.database.is_current() and bool(
+            reviews.not_in_index(detector.encoder_id)
+            or left_behind(reviews.database, detector.encoder_id)
+            or not all(is_measured(row, detector) for row in enrolments.entries())
+        )
+    finally:
+        reviews.database.close()
+        enrolments.close()
 
 
 def message(

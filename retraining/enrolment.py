@@ -92,17 +92,21 @@ def enrol_own_voice(
     )
 
 
+def is_measured(row: dict[str, Any], detector: BundledDetector) -> bool:
+    """Whether an enrolment that is in effect was measured with a bundle."""
+    name = detector.encoder_id if row["kind"] == OWN_VOICE else detector.name
+    return not row["in_effect"] or name in {one["bundle"] for one in row["measured"]}
+
+
 def measure_again(
     store: Enrolments, means: EnrolContext, say: Callable[[str], None] = lambda line: None
 ) -> list[str]:
     """Measure what is in effect with the bundle of `means`, where that was not done yet. Returns
     what has to be enrolled again, because its audio is gone, in words.
     """
-    encoder_id = means.detector.encoder_id
     missing = []
     for row in store.entries():
-        name = encoder_id if row["kind"] == OWN_VOICE else means.detector.name
-        if not row["in_effect"] or name in {one["bundle"] for one in row["measured"]}:
+        if is_measured(row, means.detector):
             continue
         stored = store.recordings(row["id"])
         gone = [one.name for one in stored if one.flac is None]

@@ -130,6 +130,11 @@ class Database:
                 version = _version(connection)
             _check(connection, version)
 
+    def is_current(self) -> bool:
+        """Whether its tables are those of this program; False for an empty database."""
+        with self.transaction() as connection:
+            return _version(connection) == SCHEMA
+
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
         """A connection whose statements are committed together at the end, or not at all."""

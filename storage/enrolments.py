@@ -65,10 +65,12 @@ class Measured:
 
 
 class Enrolments:
-    """The enrolments of a database; creates missing tables. Errors are those of Database."""
+    """The enrolments of a database; a context manager that creates missing tables. With
+    `reads_only` every change is rejected. Errors are those of Database.
+    """
 
-    def __init__(self, url: str):
-        self._database = Database(url)
+    def __init__(self, url: str, reads_only: bool = False):
+        self._database = Database(url, reads_only)
 
     def __enter__(self) -> Enrolments:
         self._database.prepare()

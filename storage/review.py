@@ -158,8 +158,8 @@ class Reviews:
     raises ConfigError for an id that matches none or several, and the errors of Database.
     """
 
-    def __init__(self, url: str, quorum: int | Quorum):
-        self.database = Database(url)
+    def __init__(self, url: str, quorum: int | Quorum, reads_only: bool = False):
+        self.database = Database(url, reads_only)
         self.quorum = quorum
 
     def __enter__(self) -> Reviews:
