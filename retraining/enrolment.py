@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ class EnrolContext:
 
 def enrol_line(
     store: Enrolments, means: EnrolContext, folders: tuple[Path, Path | None], who: tuple[str, str]
-) -> tuple[str, dict[str, Any]]:
+) -> tuple[str, Mapping[str, Any]]:
     """Enrol the folders of people and of fakes, the second optional; `who` is the admin and the
     reason. Returns the id and a report of what changes.
 
@@ -69,27 +69,23 @@ def enrol_line(
         measured = _measured_line(kept, means)
     except ConfigError as error:
         raise ConfigError("; ".join([str(error), *_left_out(told + copies)])) from None
-    report = {**measured.report, "left_out": told + copies}
-    measured = Measured(measured.bundle, measured.encoder_id, measured.point, report)
+    measured = _with_left_out(measured, told + copies)
     rows = [one.stored(means.keeps_audio) for one in kept]
-    return store.add(LINE, who, rows, measured), report
+    return store.add(LINE, who, rows, measured), measured.report
 
 
 def enrol_own_voice(
     store: Enrolments, means: EnrolContext, folder: Path, who: tuple[str, str]
-) -> tuple[str, dict[str, Any]]:
+) -> tuple[str, Mapping[str, Any]]:
     """Enrol a folder with recordings of the site's own voice; otherwise like enrol_line."""
     encoder_of(means.bundle)  # raises for a bundle without an index
     found, told = heard(found_in(folder, "the own voice"), OWN_VOICE, means.detector)
-    kept, copies = without_copies(found)
+    kept = list({one.sha256: one for one in found}.values())
     if not kept:
         raise ConfigError("; ".join([f"{folder} holds no speech", *_left_out(told)]))
-    measured = _measured_own(kept, means)
-    report = {**measured.report, "left_out": told + copies}
-    measured = Measured(measured.bundle, measured.encoder_id, measured.point, report)
-    return store.add(OWN_VOICE, who, [one.stored(means.keeps_audio) for one in kept], measured), (
-        report
-    )
+    measured = _with_left_out(_measured_own(kept, means), told)
+    rows = [one.stored(means.keeps_audio) for one in kept]
+    return store.add(OWN_VOICE, who, rows, measured), measured.report
 
 
 def is_measured(row: dict[str, Any], detector: BundledDetector) -> bool:
@@ -115,8 +111,9 @@ def measure_again(
             if gone:
                 raise ConfigError(f"the audio of {len(gone)} of {len(stored)} recordings is gone")
             again = [_heard_again(one, means) for one in stored]
-            rows = [one.stored(False) for one in again if one.llr is not None]
-            store.measure(row["id"], rows, measure([one for one in again if one.starts], means))
+            usable = [one for one in again if one.starts and one.llr is not None]
+            rows = [one.stored(False) for one in usable]
+            store.measure(row["id"], rows, measure(usable, means))
             say(f"{means.detector.name}: measured {row['kind']} {row['id']} again")
         except RaddError as error:
             missing.append(f"{row['kind']} {row['id']} of {row['began_utc']:%Y-%m-%d}: {error}")
@@ -197,6 +194,10 @@ def report_of(
         "by_speaker": speakers,
         **asdict(point),
     }
+
+
+def _with_left_out(measured: Measured, told: Sequence[str]) -> Measured:
+    return replace(measured, report={**measured.report, "left_out": list(told)})
 
 
 def _left_out(told: Sequence[str]) -> list[str]:

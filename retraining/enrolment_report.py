@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 SHOWN = 12  # speakers whose change is told, those with the largest first
 
 
-def report_lines(report: dict[str, Any]) -> list[str]:
+def report_lines(report: Mapping[str, Any]) -> list[str]:
     """What an enrolment changed, one line each."""
     lines = [f"left out: {text}" for text in report.get("left_out", ())]
     return lines + (_own_voice(report) if "recognises" in report else _line(report))
@@ -27,7 +28,7 @@ def listed(row: dict[str, Any]) -> str:
     )
 
 
-def _line(report: dict[str, Any]) -> list[str]:
+def _line(report: Mapping[str, Any]) -> list[str]:
     before, after = report["before"], report["after"]
     lines = [
         f"{report['real']} recordings of {report['people']} people, {report['fakes']} fakes",
@@ -59,7 +60,7 @@ def _of(before: dict[str, int], after: dict[str, int], name: str, n: int) -> str
     return f"{before[name]} to {after[name]} of {n}"
 
 
-def _own_voice(report: dict[str, Any]) -> list[str]:
+def _own_voice(report: Mapping[str, Any]) -> list[str]:
     lines = [
         f"{report['recordings']} recordings: {report['recognises']} will be recognised, from a "
         f"closeness of {report['begin']:.2f} on",

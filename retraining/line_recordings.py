@@ -25,7 +25,7 @@ MOST_S = 20.0  # of a recording of a line: what follows says little more about i
 MOST_OWN_S = 120.0  # of a recording of an own voice
 LEAST_SPEAKERS, LEAST_CLIPS = 6, 12  # people of a line, and recordings of them
 LEAST_FAKES = 10
-NEAR_COPY = 0.995  # cosine of two recordings' mean vectors above which they count as one
+NEAR_COPY = 0.97  # cosine of two recordings' mean vectors above which they count as one
 ONE_SYSTEM = 0.5  # share of "people" whose nearest reference is a fake of one system
 LOWEST_MEDIAN_LLR = -3.0  # of people, nats: no bounded offset repairs less
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from app.catch_up import enrol_context
@@ -38,10 +39,10 @@ def enrol(arguments: argparse.Namespace) -> None:
             tell(id, report, arguments)
 
 
-def tell(id: str, report: dict[str, Any], arguments: argparse.Namespace) -> None:
+def tell(id: str, report: Mapping[str, Any], arguments: argparse.Namespace) -> None:
     """Print what an enrolment changed."""
     if arguments.json:
-        print(json.dumps({"id": id, "report": report, "lines": report_lines(report)}))
+        print(json.dumps({"id": id, "report": dict(report), "lines": report_lines(report)}))
         return
     for line in report_lines(report):
         print(printable(line))

@@ -11,13 +11,14 @@ from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 
+from app.catch_up import catch_up
 from app.installation import Installation, installation
 from app.settings import Settings
 from evaluation.conditions import PROVED
 from generative.copy_synthesis import random_copy
 from radd.bundle import read_manifest, usual_distance
 from radd.errors import ConfigError, ModelError, RaddError
-from radd.registry import sibling, worse_than
+from radd.registry import candidate_in_use, sibling, worse_than
 from retraining.context import RetrainContext
 from retraining.loop import retrain as retrain_once
 from retraining.promotion import promote_by_name, rollback_to_previous
@@ -38,6 +39,7 @@ def retrain(arguments: argparse.Namespace) -> None:
             try:
                 round = context(here.settings, here.bundle(), arguments.work)
                 retrain_once(store, round, say, arguments.asked)
+                measure_enrolments(here)
             except RaddError as error:
                 if arguments.every is None:
                     raise
@@ -45,6 +47,15 @@ def retrain(arguments: argparse.Namespace) -> None:
             if arguments.every is None:
                 return
             time.sleep(arguments.every)
+
+
+def measure_enrolments(here: Installation) -> None:
+    """Measure what the site enrolled with the bundle in use and with its candidate, before daemons
+    use them.
+    """
+    for bundle in filter(None, (here.bundle(), candidate_in_use(here.configured))):
+        if told := catch_up(here, bundle, here.load(bundle), lambda: False):
+            say(told)
 
 
 def context(settings: Settings, champion: Path, work: Path) -> RetrainContext:
