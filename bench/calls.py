@@ -68,7 +68,8 @@ def main() -> None:
     with daemon(asked.bundle, 4 * max(asked.calls) + 40) as out:
         simulate(frames, 1, WARM_S)
         rows = [in_real_time(frames, calls, asked.seconds, out) for calls in asked.calls]
-        heads = ("calls", "streams", "frames lost", "hops shed", "p50 ms", "p99 ms", "simulator")
+        heads = ("calls", "streams", "frames lost", "hops shed", "p50 ms", "p99 ms")
+        heads += ("core per stream", "core for simulator")
         print(markdown(heads, rows))
         print(coming_and_going(frames, asked.comers, out))
     print(webhooks(frames, 2, asked.seconds, asked.bundle))
@@ -107,6 +108,19 @@ class Output:
             found += self.since()
         return found
 
+    def cpu_s(self) -> float:
+        """Processor seconds that the daemon has used."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def until_calm(self) -> tuple[int, int]:
+        """How many streams have begun and ended, once as many have ended as begun."""
+        kinds: list[str] = []
+        while not kinds or kinds.count("started") > kinds.count("stopped"):
+            time.sleep(0.5)
+            kinds += [one["type"] for one in self.since()]
+        return kinds.count("started"), kinds.count("stopped")
+
     def counts(self) -> dict[str, int]:
         """What the daemon holds: memory in MB, threads, open files."""
         proc = Path(f"/proc/{self.process.pid}")
@@ -126,6 +140,7 @@ def daemon(bundle: str, streams: int, webhook: str = "") -> Iterator[Output]:
     with tempfile.TemporaryDirectory() as work:
         path = Path(work) / "events.jsonl"
         environ = os.environ | {"RADD_CALLS_STREAMS": str(streams), "PYTHONPATH": str(ROOT)}
+        environ |= {"RADD_CALLS_RECONNECT_S": "1"}
         environ |= {"RADD_STORAGE_URL": f"sqlite:///{work}/radd.db"}
         environ |= {"RADD_NOTIFY_WEBHOOK": webhook, "RADD_NOTIFY_WEBHOOK_SECRET": SECRET}
         with path.open("wb") as file:
@@ -156,8 +171,10 @@ def wait_for_port(process: subprocess.Popen) -> None:
 def in_real_time(frames: list[str], calls: int, for_s: float, out: Output) -> tuple[str, ...]:
     """One row: so many calls at once."""
     out.since()
+    spent_s = out.cpu_s()
     share = simulate(frames, calls, for_s)
     objects = out.until_stopped(calls * len(TRACKS))
+    cores = (out.cpu_s() - spent_s) / for_s / (calls * len(TRACKS))
     totals = [one["totals"] for one in objects if one["type"] == "stopped"]
     sent_s = round(for_s * 50) / 50
     lost = sum(round((sent_s - one["sound_s"]) * 50) for one in totals)
@@ -165,20 +182,22 @@ def in_real_time(frames: list[str], calls: int, for_s: float, out: Output) -> tu
     ms = [one["latency_ms"] for one in objects if one["type"] == "score" and one["latency_ms"]]
     p50, p99 = np.percentile(ms, (50, 99))
     shed = sum(one["shed_hops"] + one["brief_hops"] for one in totals)
-    numbers = (calls, len(totals), lost, shed, f"{p50:.0f}", f"{p99:.0f}", f"{share:.0%} of a core")
+    ms_told = f"{p50:.0f}", f"{p99:.0f}"
+    numbers = (calls, len(totals), lost, shed, *ms_told, f"{cores:.1%}", f"{share:.0%}")
     return tuple(map(str, numbers))
 
 
 def coming_and_going(frames: list[str], calls: int, out: Output) -> str:
     """What is left of calls that connect and hang up at random."""
-    simulate(frames, 8, 1.0, seed=1)
-    time.sleep(2)
-    before = out.counts()
     out.since()
+    simulate(frames, 8, 1.0, seed=1)
+    out.until_calm()
+    time.sleep(1)
+    before = out.counts()
     simulate(frames, calls, 4.0, seed=2)
-    time.sleep(2 + 2)
-    objects, after = out.since(), out.counts()
-    begun, ended = (sum(one["type"] == kind for one in objects) for kind in ("started", "stopped"))
+    begun, ended = out.until_calm()
+    time.sleep(1)
+    after = out.counts()
     left = ", ".join(f"{name} {before[name]} -> {after[name]}" for name in before)
     came = f"{calls} calls that connect and hang up at random: {begun} streams, {ended} ended"
     return f"\n{came}; {left}"

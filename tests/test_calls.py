@@ -312,6 +312,20 @@ def test_a_twilio_call_shows_by_its_signature_that_it_may_come():
                 sending(send(calls.url, *messages, headers=wrong))
 
 
+def test_a_simulator_of_media_streams_that_others_wrote_is_heard_whole():
+    api = pytest.importorskip("streamdouble.api", reason="streamdouble is missing")
+    from streamdouble.session import SessionConfig
+
+    frames = [mulaw(TONE[at : at + 160]) for at in range(0, len(TONE), 160)]
+    quiet = {"response_timeout_s": 0.2, "quiet_period_s": 0.1, "max_drain_s": 0.2}
+    config = SessionConfig(custom_parameters={"agent": "7"}, **quiet)
+    with listening("twilio://127.0.0.1:0/calls", keep="agent") as calls:
+        report = api.call_sync(calls.url, frames=frames, config=config)
+        heard = calls.next().to_the_end()
+    assert not report.violations and dict(heard.call.details) == {"agent": "7"}
+    assert len(heard.samples) >= SAMPLE_RATE_HZ and heard.call.track == "inbound"
+
+
 def test_a_custom_parameter_may_carry_the_token_and_is_not_kept():
     token = "0123456789abcdef"
     with listening("twilio://127.0.0.1:0/calls", token=token, keep="token,agent") as calls:
