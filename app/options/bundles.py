@@ -48,7 +48,7 @@ def add_backbone(commands: Commands) -> None:
         type=Path,
         metavar="FILE",
         help="a backbone of both networks, such as backbone.onnx of models/default, of which "
-        "Whisper's blocks alone are kept: a quarter of the time",
+        "Whisper's blocks alone are kept",
     )
     joining.add_argument(
         "--distill-mos",
