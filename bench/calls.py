@@ -43,7 +43,7 @@ from stream.capture.pcm import G711
 
 ROOT = Path(__file__).resolve().parent.parent
 FRAME = 160  # samples of 20 ms at 8 kHz
-PORT = 9_843
+PORT = int(os.environ.get("BENCH_CALLS_PORT", "9843"))
 URL = f"ws://127.0.0.1:{PORT}/calls"
 TRACKS = ("inbound", "outbound")
 WARM_S = 3.0
