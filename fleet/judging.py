@@ -15,8 +15,8 @@ from stream.monitor import Monitor
 from stream.tap import Tap
 
 
-class Watcher(EventWriter, Protocol):
-    """Follows the streams of a detector, for notifications and metrics."""
+class TrackFollower(EventWriter, Protocol):
+    """Follows the tracks of a detector, for notifications and metrics."""
 
     def begin(self, stream: StreamInfo, counts: Callable[[], Mapping[str, int]]) -> None:
         """A stream begins, or goes on here."""
@@ -38,7 +38,7 @@ class Judging:
         info: Callable[[Track], StreamInfo],
         engine: EngineSettings,
         index: NoReload | HotReload,
-        watchers: Sequence[Watcher] = (),
+        watchers: Sequence[TrackFollower] = (),
     ):
         """`monitor` and `taps` are made for the id of a stream, `info` for its track; `watchers`
         follow all streams.
