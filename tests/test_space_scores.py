@@ -18,7 +18,7 @@ from radd.features import SpectrumState, log_spectra, remove_channel
 from radd.files import load_speech
 from radd.gate import SpeechLevels, refuse
 from radd.resampling import resample
-from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, Part, Shed
+from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, Part, Shed, Verdict
 from radd.vad import SpeechState
 from stream.capture.sources import DEMO
 
@@ -195,7 +195,7 @@ def assert_same(found: dict, expected: dict) -> None:
     """Every field of both: numbers within SAME, words as Python finds them for these numbers."""
     segments = [Segment(**one) for one in found["segments"]]
     alerts = [Span(**one) for one in found["alerts"]]
-    words = in_words(found["llr"], found["verdict"], found["reason"], alerts, segments)
+    words = in_words(found["llr"], Verdict(found["verdict"]), found["reason"], alerts, segments)
     assert (found["headline"], found["confidence"]) == words
     for name in ("verdict", "headline", "reason", "duration_s", "model"):
         assert found[name] == expected[name]
