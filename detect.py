@@ -15,8 +15,8 @@ def main(argv: list[str] | None = None) -> int:
     return exit_code(lambda: run(arguments))
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Run detection with the parsed arguments."""
+def run(arguments: argparse.Namespace) -> int:
+    """Run detection with the parsed arguments; returns the exit code."""
     from stream.ending import Ending
 
     # before anything slow, so that an early Ctrl-C also shuts down in order
@@ -33,7 +33,8 @@ def run(arguments: argparse.Namespace) -> None:
 
             (publish if arguments.consume is None else consume)(arguments, ending)
         else:
-            detect(arguments, ending)
+            return detect(arguments, ending)
+        return 0
 
 
 if __name__ == "__main__":

@@ -26,10 +26,11 @@ EXTRAS = {"train": "train", "evaluate": "evaluate", "serve": "serve"}
 BUG = "\nThis is a bug in RADD, not your mistake. Please report it with the lines above."
 
 
-def exit_code(run: Callable[[], None], prefix: str = "error") -> int:
+def exit_code(run: Callable[[], int | None], prefix: str = "error") -> int:
     """Run the program and return its exit code.
 
-    0: done; the code of a RaddError, whose message follows `prefix`; 2: a package is missing; 130:
+    0 or what `run` returns: done; the code of a RaddError, whose message follows `prefix`; 2: a
+    package is missing; 130:
     interrupted; 141: nobody reads the output any more; 1: a bug.
     """
     with standard_streams():
@@ -38,10 +39,10 @@ def exit_code(run: Callable[[], None], prefix: str = "error") -> int:
         return code if code or unwritten is None else _unwritten(unwritten, prefix)
 
 
-def _code(run: Callable[[], None], prefix: str) -> int:
+def _code(run: Callable[[], int | None], prefix: str) -> int:
     try:
         _check_python()
-        run()
+        return run() or 0
     except BrokenPipeError:  # as with `| head`
         return NOBODY_READS
     except RaddError as error:
@@ -59,7 +60,6 @@ def _code(run: Callable[[], None], prefix: str) -> int:
         return _unwritten(error, prefix) if error.errno in FULL else _bug()
     except Exception:
         return _bug()
-    return 0
 
 
 def _unwritten(error: OSError, prefix: str) -> int:

@@ -19,6 +19,7 @@ from radd.types import Source
 from storage.journal import Journal
 from storage.records import StreamInfo
 from stream.capture.microphone import MicrophoneSource
+from stream.decision import Decider
 from stream.drift import DriftWatch
 from stream.event_journal import EventJournal
 from stream.monitor import Monitor
@@ -26,6 +27,7 @@ from stream.run_stream import Stream
 from stream.sampling import Sampler
 from stream.shadow import ShadowTap
 from stream.tap import Tap
+from stream.whole import Whole
 
 Observer = Callable[[str], list[Tap]]
 """the taps of the stream with an id"""
@@ -51,7 +53,8 @@ class Streams:
         monitor = Monitor(self._detector, settings.decision, settings.alerts, stream_id)
         self.sources[stream_id] = source
         taps = [tap for of in self._observers for tap in of(stream_id)]
-        return Stream(stream_id, source, monitor, taps)
+        whole = Whole(Decider(settings.decision), settings.gate.min_speech_s)
+        return Stream(stream_id, source, monitor, taps, whole)
 
     def newcomer(self, source: Source, journal: EventJournal) -> Stream:
         """The stream of a source that comes while the run goes on, and its row."""

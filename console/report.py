@@ -8,10 +8,11 @@ from fpdf import FPDF
 from fpdf.enums import XPos, YPos
 from fpdf.fonts import TTFFont
 
-from console.report_text import VERDICTS, clock, percent
+from console.report_text import VERDICTS
 from console.schemas import Prediction, Segment
 from radd.resources import resource
 from radd.types import Verdict
+from radd.wording import clock, percent
 
 FONT = resource("assets/DejaVuSans.ttf")
 INK, MUTED, LINE, NONE = (26, 34, 48), (88, 100, 116), (200, 206, 214), (138, 148, 161)

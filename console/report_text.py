@@ -10,6 +10,7 @@ from pathlib import Path
 
 from console.schemas import Segment, Span
 from radd.types import Verdict
+from radd.wording import clock
 
 # share of measured seconds that sound like a person, above which a recording is "partly" synthetic
 PARTLY = 0.15
@@ -77,21 +78,3 @@ def limits(card: str) -> list[str]:
     )
     items = re.split(r"^- ", of_model[1], flags=re.MULTILINE)[1:] if of_model else []
     return [*CANNOT_SAY, *(" ".join(item.split()) for item in items)]
-
-
-def clock(seconds: float) -> str:
-    """Whole seconds as m:ss or h:mm:ss."""
-    minutes, rest = divmod(int(seconds), 60)
-    return (
-        f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
-    )
-
-
-def percent(p: float | None) -> str:
-    """A probability as text."""
-    if p is None:
-        return "–"
-    value = 100 * p
-    if 0 < value < 1:
-        return "< 1 %"
-    return "> 99 %" if 99 < value < 100 else f"{math.floor(value + 0.5)} %"

@@ -1,4 +1,4 @@
-"""The score of a clip: the mean LLR over its longest windows."""
+"""The score of a clip: the mean LLR over its longest windows. What makes it partly synthetic."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
 import numpy as np
+
+# share of measured seconds that sound like a person, above which a recording is mixed
+MIXED = 0.15
 
 
 class Scored(Protocol):
@@ -31,3 +34,8 @@ def mean_llr(llrs: Iterable[float | None]) -> float | None:
     """The mean of the LLRs that were measured, in nats; None if none was."""
     measured = [llr for llr in llrs if llr is not None]
     return float(np.mean(measured)) if measured else None
+
+
+def is_mixed(person_s: int, measured_s: int) -> bool:
+    """Whether more of the measured seconds sound like a person than a synthetic recording has."""
+    return person_s > MIXED * measured_s

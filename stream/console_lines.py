@@ -16,10 +16,11 @@ from stream.event_text import (
     describe_drift,
     describe_end,
     describe_loss,
+    describe_result,
     describe_stats,
 )
 from stream.lines import Lines
-from stream.run_events import IndexChanged, ModelChanged, Notice, Started, Stats, Stopped
+from stream.run_events import IndexChanged, ModelChanged, Notice, Result, Started, Stats, Stopped
 
 
 class ConsoleLines(Lines):
@@ -70,6 +71,8 @@ class ConsoleLines(Lines):
                 self._say(end, f"another model is used from here on: {bundle}", stream)
             case Stats():
                 self._say(event.end, describe_stats(event), stream)
+            case Result():
+                self._say(event.end, describe_result(event), stream)
             case Stopped():
                 self._say(event.end, describe_end(event), stream)
                 self._forget(stream)

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Callable
 
 from radd.types import Alert, AlertState, Drift, Lost, seconds
-from stream.run_events import Stats, Stopped
+from radd.wording import FINDINGS, clock, percent
+from stream.run_events import Result, Stats, Stopped
 
 
 class Labels:
@@ -116,6 +117,28 @@ def describe_stats(stats: Stats) -> str:
         f"{stats.chunks} chunks, {stats.drops} dropped, {stats.overruns} overruns{shed}{queues}, "
         f"{stats.real_time_factor:.3f} of real time, {stats.memory_mb:.0f} MB"
     )
+
+
+def describe_result(result: Result) -> str:
+    """What a stream was found to be, as a line of text: the finding, how probable, and where."""
+    parts = f", {describe_parts(result)}" if result.alerts else ""
+    return f"{describe_finding(result)}{parts}"
+
+
+def describe_finding(result: Result) -> str:
+    """The finding, and how probable it is or why nothing was measured."""
+    if (p := result.p_told) is not None:
+        return f"{FINDINGS[result.finding]} (probability of a synthetic voice {percent(p)})"
+    return f"{FINDINGS[result.finding]}: {result.reason or 'there was no sound'}"
+
+
+def describe_parts(result: Result, most: int = 2) -> str:
+    """Where a synthetic voice was heard: the first parts, and how many more; "-" for none."""
+    if not result.alerts:
+        return "-"
+    spans = [f"{clock(seconds(p.began))} to {clock(seconds(p.end))}" for p in result.parts[:most]]
+    more = result.alerts - len(spans)
+    return ", ".join(spans) + (f" and {more} more" if more else "")
 
 
 def describe_end(stopped: Stopped) -> str:

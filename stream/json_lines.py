@@ -9,8 +9,9 @@ from typing import TextIO
 
 from radd.flac import clip_sha256
 from radd.types import Alert, AlertState, Compared, Drift, Event, Gap, Lost, Sample, Score, seconds
+from radd.wording import FINDINGS
 from stream.lines import Lines
-from stream.run_events import IndexChanged, ModelChanged, Notice, Started, Stats, Stopped
+from stream.run_events import IndexChanged, ModelChanged, Notice, Result, Started, Stats, Stopped
 
 
 class JsonLines(Lines):
@@ -65,6 +66,8 @@ def as_json(event: Event | Notice) -> dict:
         case Stats():
             fields = asdict(event)
             return _named("stats", fields.pop("end"), **fields)
+        case Result():
+            return _result(event)
         case Stopped(end, reason, totals):
             return _named("stopped", end, reason=reason, totals=totals)
 
@@ -113,6 +116,29 @@ def _started(event: Started) -> dict:
         bundle=event.bundle,
         native_rate_hz=event.native_rate_hz,
         **({"details": dict(event.call.details)} if event.call and event.call.details else {}),
+    )
+
+
+def _result(event: Result) -> dict:
+    parts = [
+        {
+            "id": part.alert,
+            "began": seconds(part.began),
+            "ended": seconds(part.end),
+            "peak_p_spoof": part.peak_p_spoof,
+        }
+        for part in event.parts
+    ]
+    return _named(
+        "result",
+        event.end,
+        finding=event.finding.value,
+        words=FINDINGS[event.finding],
+        llr=_finite(event.llr),
+        p_spoof=_finite(event.p_spoof),
+        reason=event.reason,
+        parts=parts,
+        alerts=event.alerts,
     )
 
 

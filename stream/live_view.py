@@ -21,54 +21,32 @@ from rich.text import Text
 
 from radd.errors import silence_broken_pipe
 from radd.terminal import drawing, printable
-from radd.types import SAMPLE_RATE_HZ, Alert, AlertState, Drift, Event, Score, Verdict, seconds
-from stream.event_text import Labels, Pace, clock_time, describe_drift, describe_end
+from radd.types import Alert, AlertState, Drift, Event, Score, seconds
+from radd.wording import VERDICTS
+from stream.event_text import Labels, clock_time, describe_drift, describe_end
 from stream.lines import GONE
-from stream.run_events import Notice, Started, Stopped
-from stream.totals import Totals
+from stream.live_rows import (
+    BLOCKS,
+    CHART_COLUMNS,
+    SHORTEST_NAME,
+    STYLES,
+    Seen,
+    fitting,
+    joined,
+    row_of,
+    shortened,
+)
+from stream.run_events import Notice, Result, Started, Stopped
 
 REDRAWS_PER_S = 8  # once per hop; more would change nothing
-CHART_COLUMNS, CHART_ROWS = 60, 4
+CHART_ROWS = 4
 CHART_MARGIN = 12  # columns for the scale and the frame
-STREAM_ROWS = 12
-BLOCKS = " ▁▂▃▄▅▆▇█"
+STREAM_ROWS = 12  # at least; a tall terminal has more
+OTHER_ROWS = 11  # lines of the picture of many streams besides their rows
 FLOOR_DBFS = -60.0  # lower end of the level meter
-WORDS = {
-    Verdict.BONAFIDE: ("sounds like a person", "bold green"),
-    Verdict.SUSPECT: ("might be synthetic", "bold yellow"),
-    Verdict.SPOOF: ("SYNTHETIC VOICE", "bold white on red"),
-    Verdict.OWN_VOICE: ("a voice of this site itself", "cyan"),
-    Verdict.NO_SPEECH: ("nobody is speaking", "bright_black"),
-    Verdict.TOO_NOISY: ("too noisy to score", "bright_black"),
-    Verdict.GAP: ("sound was lost", "magenta"),
-    Verdict.WARMING_UP: ("warming up, more speech is needed", "cyan"),
-    Verdict.SHED: ("this machine is too busy", "magenta"),
-}
+NARROW = 60  # columns; below, the view has one column and no labels
 LABEL_STYLES = {"bonafide": "green", "spoof": "red"}
 NONE = Text("none", "dim")
-
-
-class Seen:
-    """What is drawn for one stream."""
-
-    def __init__(self, started: Started):
-        self.started, self.pace = started, Pace(started.length_samples)
-        self.score: Score | None = None
-        self.minute: deque[tuple[int, float | None]] = deque(maxlen=CHART_COLUMNS)
-        self.totals = Totals()
-        self.stopped = False
-
-    def note(self, score: Score) -> None:
-        """Add a score to the chart: one column per second, with the highest probability in it, or
-        None if nothing was measured.
-        """
-        self.score = score
-        column = (score.end - 1) // SAMPLE_RATE_HZ
-        if self.minute and self.minute[-1][0] == column:
-            known = [p for p in (self.minute[-1][1], score.p_spoof) if p is not None]
-            self.minute[-1] = (column, max(known, default=None))
-        else:
-            self.minute.append((column, score.p_spoof))
 
 
 class Screen:
@@ -117,7 +95,10 @@ class LiveView:
         self.labels = Labels()
         self.alerts: deque[tuple[str | None, Alert]] = deque(maxlen=4)
         self.latencies_ms: deque[float] = deque(maxlen=100)
-        self.live = Live(
+        self.live = self._picture()
+
+    def _picture(self) -> Live:
+        return Live(
             get_renderable=self.draw, console=self.console, refresh_per_second=REDRAWS_PER_S
         )
 
@@ -134,10 +115,7 @@ class LiveView:
     def write(self, event: Event | Notice, stream: str | None = None) -> None:
         """Record an event for the next picture."""
         if isinstance(event, Started):
-            event = replace(event, source=printable(event.source), bundle=printable(event.bundle))
-            self.labels.add(stream, event.source)
-            self.seen[stream] = Seen(event)
-            self.live.start()
+            self._start(event, stream)
         seen = self.seen.get(stream)
         if seen is not None:
             seen.totals.write(event)
@@ -155,8 +133,19 @@ class LiveView:
             case Drift():
                 named = f"{self.labels[stream]}: " if len(self.seen) > 1 else ""
                 self.console.print(Text(printable(named + describe_drift(event)), "yellow"))
+            case Result() if seen is not None:
+                seen.result = event
             case Stopped():
                 self._stop(event, stream)
+
+    def _start(self, started: Started, stream: str | None) -> None:
+        if self.seen and not self.live.is_started:  # the next recordings get a picture of their own
+            self.seen.clear()
+            self.live = self._picture()
+        named = replace(started, source=printable(started.source), bundle=printable(started.bundle))
+        self.labels.add(stream, named.source)
+        self.seen[stream] = Seen(named)
+        self.live.start()
 
     def _stop(self, stopped: Stopped, stream: str | None) -> None:
         if stream in self.seen:
@@ -164,7 +153,9 @@ class LiveView:
         if all(seen.stopped for seen in self.seen.values()):
             self.live.stop()
         named = f"{self.labels[stream]}: " if len(self.seen) > 1 else ""
-        self.console.print(Text(named + describe_end(stopped), "dim"))
+        counts = stopped.totals
+        if not named or stopped.reason != "end" or counts["lost_s"] or counts["shed_hops"]:
+            self.console.print(Text(named + describe_end(stopped), "dim"))
         self._forget()
 
     def _forget(self) -> None:
@@ -178,13 +169,11 @@ class LiveView:
         if not self.seen:
             return Text("")
         if len(self.seen) > 1:
-            return Group(self._many_header(), self._streams(), self._alerts(), self._footer())
+            return Group(self._many_header(), StreamRows(self), self._alerts(), self._footer())
         [seen] = self.seen.values()
-        below = Table.grid(expand=True)
-        below.add_column(ratio=5)
-        below.add_column(ratio=4)
-        below.add_row(_neighbours(seen), self._alerts())
-        return Group(_header(seen), _voice(seen), Chart(seen), below, self._footer())
+        return Group(
+            _header(seen), Voice(seen), Chart(seen), Below(seen, self._alerts()), self._footer()
+        )
 
     def _many_header(self) -> RenderableType:
         seen = list(self.seen.values())
@@ -200,22 +189,6 @@ class LiveView:
         line.add_column(justify="right", no_wrap=True)
         line.add_row(text, " " + clock_time(seconds(end)))
         return line
-
-    def _streams(self) -> RenderableType:
-        """One line per stream, those with an open alert first."""
-        opened = {stream for stream, alert in self.alerts if alert.state is AlertState.OPEN}
-        seen = dict(self.seen)  # calls come and go meanwhile
-        order = sorted(seen, key=lambda stream: (stream not in opened, seen[stream].stopped))
-        shown = order if len(order) <= STREAM_ROWS else order[: STREAM_ROWS - 1]
-        rows = Table.grid(padding=(0, 1), expand=True)
-        rows.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-        for _ in range(3):
-            rows.add_column(no_wrap=True)
-        for stream in shown:
-            rows.add_row(self.labels[stream], *_in_brief(seen[stream]))
-        if len(order) > len(shown):
-            rows.add_row(Text(f"and {len(order) - len(shown)} more", "dim"))
-        return Panel(rows, title="streams", title_align="left")
 
     def _alerts(self) -> RenderableType:
         rows = Table.grid(padding=(0, 1), expand=True)
@@ -248,18 +221,59 @@ class LiveView:
                 }
             )
         latencies_ms = sorted(self.latencies_ms)
-        latency = (
-            f"latency {latencies_ms[len(latencies_ms) // 2]:.0f} ms · " if latencies_ms else ""
+        parts = [
+            f"lost {seconds(counts['lost']):.1f} s in {counts['gaps']} gaps",
+            f"drops {counts['drops']}",
+            f"overruns {counts['overruns']}",
+            f"queue {counts['queue_depth']}",
+        ]
+        if latencies_ms:
+            parts.insert(1, f"latency {latencies_ms[len(latencies_ms) // 2]:.0f} ms")
+        if counts["shed"]:
+            parts.insert(1, f"shed {counts['shed']}")
+        return Footer(parts)
+
+
+class Footer:
+    """Counts in one line; a narrow terminal shows fewer of them."""
+
+    def __init__(self, parts: list[str]):
+        self.parts = parts
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        line = joined(self.parts, options.max_width - 1)
+        yield Text(f" {line}", "dim", no_wrap=True, overflow="ellipsis")
+
+
+class StreamRows:
+    """Many streams, one line each: those with an open alert first, ended ones last. A narrow
+    terminal shows fewer columns, a short one fewer streams.
+    """
+
+    def __init__(self, view: LiveView):
+        seen = dict(view.seen)  # calls come and go meanwhile
+        opened = {stream for stream, alert in view.alerts if alert.state is AlertState.OPEN}
+        order = sorted(seen, key=lambda stream: (stream not in opened, seen[stream].stopped))
+        self.rows = [row_of(view.labels[s], seen[s], s in opened) for s in order]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        most = max(STREAM_ROWS, console.height - OTHER_ROWS)
+        shown = self.rows if len(self.rows) <= most else self.rows[: most - 1]
+        width = options.max_width - 4  # the frame
+        columns = fitting(shown, width)
+        room = width - sum(
+            1 + max(len(row.cells[c]) for row in shown) for c in columns if c != "name"
         )
-        shed = f" · shed {counts['shed']}" if counts["shed"] else ""
-        return Text(
-            f" {latency}lost {seconds(counts['lost']):.1f} s in {counts['gaps']} gaps · "
-            f"drops {counts['drops']} · overruns {counts['overruns']} · queue "
-            f"{counts['queue_depth']}{shed}",
-            "dim",
-            no_wrap=True,
-            overflow="ellipsis",
-        )
+        table = Table.grid(padding=(0, 1, 0, 0), expand=True)
+        for column in columns:
+            table.add_column(no_wrap=True, ratio=1 if column == "name" else None)
+        for row in shown:
+            styles = {"verdict": row.style, "name": "bold red" if row.is_alert else ""}
+            cells = row.cells | {"name": shortened(row.cells["name"], max(SHORTEST_NAME, room))}
+            table.add_row(*(Text(cells[c], styles.get(c, "dim")) for c in columns))
+        if len(self.rows) > len(shown):
+            table.add_row(Text(f"and {len(self.rows) - len(shown)} more", "dim"))
+        yield Panel(table, title="streams", title_align="left")
 
 
 def _header(seen: Seen) -> RenderableType:
@@ -277,36 +291,62 @@ def _header(seen: Seen) -> RenderableType:
     return line
 
 
-def _voice(seen: Seen) -> RenderableType:
-    score = seen.score
-    words, style = WORDS[score.verdict if score else Verdict.WARMING_UP]
-    found = ""
-    if score and score.llr is not None and score.p_spoof is not None:
-        found = (
-            f"{score.p_spoof:.0%} synthetic · LLR {score.llr:+.1f} · {score.speech_s:.1f} s of "
-            "speech"
-        )
-    elif score:
-        found = score.reason or ""
-    rows = Table.grid(padding=(0, 1), expand=True)
-    rows.add_column(width=8)
-    rows.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-    rows.add_row("level", _meter(score.level_dbfs if score else FLOOR_DBFS))
-    rows.add_row("voice", Text(f" {words} ", style))
-    rows.add_row("", Text(found, "dim"))
-    return Panel(rows, title="now", title_align="left")
+class Voice:
+    """Level and verdict of the only stream; a narrow terminal shows them without labels."""
+
+    def __init__(self, seen: Seen):
+        self.seen = seen
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        score, verdict = self.seen.score, self.seen.verdict
+        found = ""
+        if score and score.llr is not None and score.p_spoof is not None:
+            parts = [
+                f"{score.p_spoof:.0%} synthetic",
+                f"LLR {score.llr:+.1f}",
+                f"{score.speech_s:.1f} s of speech",
+            ]
+            found = joined(parts, options.max_width - 14)
+        elif score:
+            found = score.reason or ""
+        is_narrow = options.max_width < NARROW
+        meter = _meter(score.level_dbfs if score else FLOOR_DBFS, min(48, options.max_width - 15))
+        rows = Table.grid(padding=(0, 1), expand=True)
+        if not is_narrow:
+            rows.add_column(width=8)
+        rows.add_column(ratio=1)
+        words = Text(f" {VERDICTS[verdict]} ", STYLES[verdict])
+        for label, shown in (("level", meter), ("voice", words), ("", Text(found, "dim"))):
+            rows.add_row(*([shown] if is_narrow else [label, shown]))
+        yield Panel(rows, title="now", title_align="left")
+
+
+class Below:
+    """Nearest references beside the alerts; a narrow terminal shows the alerts alone."""
+
+    def __init__(self, seen: Seen, alerts: RenderableType):
+        self.seen, self.alerts = seen, alerts
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if options.max_width < NARROW:
+            yield self.alerts
+            return
+        below = Table.grid(expand=True)
+        below.add_column(ratio=5)
+        below.add_column(ratio=4)
+        below.add_row(_neighbours(self.seen), self.alerts)
+        yield below
 
 
 class Chart:
     """The latest seconds of a stream; a narrow terminal shows fewer of them."""
 
     def __init__(self, seen: Seen):
-        self.columns = dict(seen.minute)
+        self.seen = seen
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         room = max(1, min(CHART_COLUMNS, options.max_width - CHART_MARGIN))
-        last = max(self.columns, default=-1)
-        shown = [self.columns.get(column) for column in range(last - room + 1, last + 1)]
+        shown = self.seen.last_seconds(room)
         rows = Table.grid(padding=(0, 1))
         for row in reversed(range(CHART_ROWS)):
             scale = {CHART_ROWS - 1: "100 %", 0: "0 %"}.get(row, "")
@@ -330,26 +370,7 @@ def _neighbours(seen: Seen) -> RenderableType:
     )
 
 
-def _in_brief(seen: Seen) -> tuple[Text, Text, Text]:
-    """Latest probability, voice in words, and what was lost or shed."""
-    score = seen.score
-    words, style = (
-        ("ended", "dim") if seen.stopped else WORDS[score.verdict if score else Verdict.WARMING_UP]
-    )
-    found = f"{score.p_spoof:4.0%}" if score and score.p_spoof is not None else "   ·"
-    counts = (
-        (f"lost {seconds(seen.totals.losses.lost_samples):.1f} s", seen.totals.losses.lost_samples),
-        (f"shed {seen.totals.shed}", seen.totals.shed),
-        (f"alerts {seen.totals.alerts}", seen.totals.alerts),
-    )
-    return (
-        Text(found),
-        Text(words, style),
-        Text(" ".join(text for text, count in counts if count), "dim"),
-    )
-
-
-def _meter(level_dbfs: float, width: int = 48) -> Text:
+def _meter(level_dbfs: float, width: int) -> Text:
     share = min(max(1 - level_dbfs / FLOOR_DBFS, 0.0), 1.0)
     lit = round(share * width)
     style = "red" if level_dbfs > -1 else "yellow" if level_dbfs > -6 else "green"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, TypedDict
+from typing import NamedTuple, Protocol, TypedDict
 
 from radd.types import Call, Event
+from radd.wording import Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,43 @@ class RunTotals(TypedDict):
     """of the journal, for all streams"""
 
 
+class Part(NamedTuple):
+    """A part of a stream with a synthetic voice: an alert from its start to its end."""
+
+    alert: str
+    """id"""
+    began: int
+    """samples, like the next"""
+    end: int
+    peak_p_spoof: float
+    """highest posterior of spoof, 0 to 1"""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a stream was found to be as a whole, told before it stops."""
+
+    end: int
+    finding: Finding
+    llr: float | None
+    """mean over the longest windows, nats, higher = bona fide; None if nothing was measured"""
+    p_spoof: float | None
+    """posterior probability of spoof for `llr` at the configured prior, 0 to 1"""
+    reason: str | None
+    """why nothing was measured; None if something was"""
+    parts: tuple[Part, ...]
+    """the first alerts"""
+    alerts: int
+    """all alerts"""
+
+    @property
+    def p_told(self) -> float | None:
+        """The probability that belongs to `finding`: of the whole, or of its synthetic parts."""
+        if self.finding is Finding.PARTLY and self.parts:
+            return max(part.peak_p_spoof for part in self.parts)
+        return self.p_spoof
+
+
 @dataclass(frozen=True, slots=True)
 class Stopped:
     """A source was closed, in order."""
@@ -96,7 +134,7 @@ class Stopped:
     totals: RunTotals
 
 
-Notice = Started | IndexChanged | ModelChanged | Stats | Stopped
+Notice = Started | IndexChanged | ModelChanged | Stats | Result | Stopped
 
 
 class Display(Protocol):

@@ -5,19 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from radd.types import AudioChunk, Source
+from stream.fanout import EventWriter
 from stream.monitor import Monitor
 from stream.pause import Pause
 from stream.tap import Tap
 from stream.totals import Totals
+from stream.whole import Whole
 
 
 class Stream:
     """One source of a run, its monitor, its taps, and its counts."""
 
-    def __init__(self, id: str, source: Source, monitor: Monitor, taps: Sequence[Tap] = ()):
-        """`id` is a UUID, by which events, rows and alerts refer to their stream."""
+    def __init__(
+        self,
+        id: str,
+        source: Source,
+        monitor: Monitor,
+        taps: Sequence[Tap] = (),
+        whole: Whole | None = None,
+    ):
+        """`id` is a UUID, by which events, rows and alerts refer to their stream; without `whole`
+        no result is told at its end.
+        """
         self.id, self.source, self.monitor, self.taps = id, source, monitor, taps
-        self.totals = Totals()
+        self.totals, self.whole = Totals(), whole
         self.reason: str | None = None
         """why it ended, None while it runs"""
         self.end = 0
@@ -27,6 +38,11 @@ class Stream:
         self.came = False
         """whether its source came while the run went on"""
         self.pause: Pause | None = None
+
+    @property
+    def counters(self) -> list[EventWriter]:
+        """What counts the events of this stream."""
+        return [self.totals] if self.whole is None else [self.totals, self.whole]
 
     def unpaused(self, chunk: AudioChunk) -> AudioChunk | None:
         """What may be judged of a chunk; None if there is nothing to report of it."""

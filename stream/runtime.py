@@ -238,7 +238,7 @@ class Run:
                 self._finish(number, "duration")
 
     def _write(self, stream: Stream, events: Iterable[Event]) -> None:
-        sinks = Fanout(self.journal, stream.totals, self.display)
+        sinks = Fanout(self.journal, *stream.counters, self.display)
         for event in events:
             sinks.write(event, stream.id)
 
@@ -276,6 +276,8 @@ class Run:
     def _tell_end(self, stream: Stream) -> None:
         reason = stream.reason or self.ending.reason or "end"
         totals = totals_of(stream, self.journal.stats())
+        if stream.whole is not None:
+            self.display.write(stream.whole.result(stream.end), stream.id)
         self.display.write(Stopped(stream.end, reason, totals), stream.id)
         if stream.came:
             self.journal.forget(stream.id)

@@ -39,7 +39,8 @@ from stream.ending import Ending
 from stream.engine import EngineSettings, Fed, feed
 from stream.event_journal import NoJournal
 from stream.json_lines import JsonLines
-from stream.live_view import LiveView, Seen
+from stream.live_rows import Seen
+from stream.live_view import LiveView
 from stream.multiplexer import AHEAD_SAMPLES, MUCH, Multiplexer
 from stream.run_events import Started, Stopped
 from stream.run_stream import Stream

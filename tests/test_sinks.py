@@ -22,7 +22,8 @@ from radd.types import Alert, AlertState, Gap, Neighbour, Score, Verdict
 from stream.console_lines import ConsoleLines
 from stream.fanout import Fanout
 from stream.json_lines import JsonLines
-from stream.live_view import CHART_COLUMNS, LiveView, Seen
+from stream.live_rows import CHART_COLUMNS, Seen
+from stream.live_view import LiveView
 from stream.run_events import Started, Stats, Stopped
 
 SCHEMA = json.loads((Path(__file__).parent.parent / "docs/events.schema.json").read_text())
@@ -244,7 +245,7 @@ def test_live_view_shows_the_unmeasured_as_a_dot_and_a_measured_zero_as_a_bar():
     drawn = console.file.getvalue()
     lowest = next(line for line in drawn.splitlines() if " 0 %" in line)
     assert lowest.rstrip(" │").endswith("·▁█") and lowest.count("·") == CHART_COLUMNS - 2
-    assert "hifigan" in drawn and "drops 3" in drawn and "SYNTHETIC VOICE" in drawn
+    assert "hifigan" in drawn and "drops 3" in drawn and "Synthetic" in drawn
 
 
 def test_a_narrow_live_view_leaves_out_the_oldest_seconds_not_the_newest():

@@ -10,6 +10,7 @@ import pytest
 from fixtures_patience import PATIENCE_S
 
 from radd.types import Verdict
+from radd.wording import clock, percent
 
 DOM = Path(__file__).parents[1] / "console" / "web" / "dom.js"
 SHARES = [None, 0.0, 0.004, 0.01, 0.125, 0.126, 0.5, 0.99, 0.996, 1.0]
@@ -18,7 +19,7 @@ TIMES = [0, 0.9, 59.99, 60, 605.5, 3599, 3600, 36_061]
 
 def test_page_and_report_write_the_same():
     pytest.importorskip("pydantic", reason="the console's packages are missing")
-    from console.report_text import VERDICTS, clock, percent
+    from console.report_text import VERDICTS
 
     node = shutil.which("node")
     if node is None:

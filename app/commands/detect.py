@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
+import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from app.catch_up import CatchUp
+from app.given_sources import (
+    GivenSource,
+    OpenedSources,
+    given_sources,
+    in_batches,
+    open_batch,
+)
+from app.guidance import Store, after, first_lines
 from app.installation import Installation, installation
 from app.notify import check_spool, watched
-from app.settings import Settings
 from app.streams import Streams
-from radd.channels import ChannelChoice
-from radd.errors import AudioError, ConfigError
+from radd.errors import AudioError
 from radd.hot_swap import HotSwapDetector
 from radd.types import SAMPLE_RATE_HZ, Source
 from storage.commands import GivenCommands
 from storage.journal import Journal
 from stream.calls.listeners import call_server
 from stream.capture.portaudio import list_devices
-from stream.capture.sources import SourceOptions, open_sources
 from stream.command_poll import CommandPoll
 from stream.console_lines import ConsoleLines
 from stream.ending import Ending
@@ -31,65 +37,84 @@ from stream.failures import Failures
 from stream.hot_reload import HotReload, NoReload, follow
 from stream.json_lines import JsonLines
 from stream.live_view import LiveView
+from stream.results import SUSPICIOUS, SYNTHETIC, Entry, Results, one_result, table
 from stream.run_changes import Arrivals, NoArrivals, RunChanges
 from stream.run_events import Display
 from stream.runtime import Run, RunSettings
 
-log = logging.getLogger(__name__)
+FOUND = 10
+"""exit code of --fail-on"""
+FAILING = {"spoof": SYNTHETIC, "suspect": SUSPICIOUS}
 
 
-def detect(arguments: argparse.Namespace, ending: Ending) -> None:
-    """Process the sources, and the calls that come, until their audio ends or `ending` is set."""
+def detect(arguments: argparse.Namespace, ending: Ending) -> int:
+    """Process the sources, and the calls that come, until their audio ends or `ending` is set.
+
+    Returns the exit code: FOUND if --fail-on asks for it, else 0.
+    """
     here = installation(arguments.config, arguments.bundle)
     check_spool(here.settings, stored=not arguments.no_store)
     calls = call_server(arguments.listen, here.settings.calls) if arguments.listen else NoArrivals()
-    sources = all_sources(arguments, here.settings)
+    given = given_sources(arguments)
+    batches = in_batches(given, arguments, here.settings.engine.streams_at_once)
+    opened = open_batch(batches[0], arguments, here.settings)
+    if len(batches) == 1 and not opened.sources and not arguments.listen:
+        raise opened.refused[0][1]
     bundle = here.bundle()
     detector = HotSwapDetector(here.load(bundle))
     is_stored = not arguments.no_store
     streams = Streams(here, detector, is_stored)
-    with choose_display(arguments.json, streams) as display, CatchUp(here) as catching:
-        work = Work(here, streams, detector, bundle, calls, catching, is_stored)
-        listen(work, sources, display, ending, arguments.duration)
+    store = Store(here.settings.storage.url if is_stored else None)
+    if not (arguments.json or given != [GivenSource("auto", False)]):
+        print(*first_lines(store), sep="\n")
+    results = Results(choose_display(arguments.json, streams))
+    try:
+        with results, CatchUp(here) as catching:
+            work = Work(here, streams, detector, bundle, calls, catching, is_stored)
+            listen_to_all(work, opened, batches[1:], results, ending, arguments)
+    finally:
+        if not (arguments.json or results.closed):
+            tell(results.entries, store)
+    return FOUND if results.any_of(FAILING.get(arguments.fail_on, ())) else 0
 
 
-def all_sources(arguments: argparse.Namespace, settings: Settings) -> list[Source]:
-    """One or more sources per --source; without any, the default one unless calls come.
-
-    Raises ConfigError if two would read the same stdin, and AudioError if one cannot be read.
+def listen_to_all(
+    work: Work,
+    opened: OpenedSources,
+    later: Sequence[Sequence[GivenSource]],
+    results: Results,
+    ending: Ending,
+    arguments: argparse.Namespace,
+) -> None:
+    """Run one batch after the other; a file that cannot be read or breaks off does not keep others
+    from being judged, and its error is raised at the end.
     """
-    specs = arguments.source or ([] if arguments.listen else ["auto"])
-    if specs.count("-") > 1:
-        raise ConfigError(
-            "--source - was given more than once, but there is only one stdin; pass the others as "
-            "files"
-        )
-    options = source_options(arguments, specs)
-    sources, failures = [], Failures()
-    for spec in specs:
-        try:
-            sources += open_sources(spec, settings.capture, options)
-        except AudioError as error:
+    failures = Failures()
+    for batch in ([], *later):
+        if batch:
+            opened = open_batch(batch, arguments, work.here.settings)
+        for spec, error in opened.refused:
+            results.refused(spec, str(error))
             failures.add(spec, error)
+        try:
+            if opened.sources or work.calls.open:
+                listen(work, opened.sources, results, ending, arguments.duration)
+        except AudioError as error:
+            if not later:
+                raise
+            failures.add("", error)
+        if ending.reason:
+            break
     failures.raise_gravest()
-    return sources
 
 
-def source_options(arguments: argparse.Namespace, specs: list[str]) -> SourceOptions:
-    """How the sources are read; options without effect are reported."""
-    raw = {
-        "rate_hz": arguments.rate,
-        "channels": arguments.channels,
-        "pcm_format": arguments.format,
-    }
-    given = {name: value for name, value in raw.items() if value is not None}
-    if given and "-" not in specs:
-        log.warning(
-            "--rate, --channels and --format apply to raw PCM on stdin (--source -) and have "
-            "no effect here"
-        )
-    choice = ChannelChoice(arguments.use_channel, arguments.track)
-    return SourceOptions(arguments.realtime, choice=choice, **given)
+def tell(entries: Sequence[Entry], store: Store) -> None:
+    """Print the results, where they are stored, and what to do next."""
+    if not entries:
+        return
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    lines = one_result(entries[0]) if len(entries) == 1 else ["", *table(entries, width)]
+    print(*lines, *after(entries, store), sep="\n")
 
 
 @dataclass(frozen=True, slots=True)

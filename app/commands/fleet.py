@@ -13,7 +13,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from app.catch_up import CatchUp
-from app.commands.detect import all_sources, hot_reload
+from app.commands.detect import hot_reload
+from app.given_sources import all_sources
 from app.installation import Installation, installation
 from app.notify import watchers_of
 from app.settings import Settings

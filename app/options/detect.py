@@ -12,7 +12,7 @@ Detect synthetic voices live in microphones, files, a pipe, or calls that come i
 """
 EXIT_CODES = (
     "exit codes: 0 ended, 1 a bug, 2 configuration, 3 device or source, 4 model, 5 storage, "
-    "6 notification"
+    "6 notification, 10 found by --fail-on"
 )
 
 
@@ -30,11 +30,18 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 def _add_inputs(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
+        "files",
+        nargs="*",
+        metavar="FILE",
+        help="recordings to judge; a folder stands for those in it and below it",
+    )
+    add(
         "--source",
         action="append",
         metavar="auto|mic|mic:NAME_OR_INDEX|PATH|URL|-",
         help="auto: the default microphone, or a demo recording if there is none; -: stdin, raw "
-        "PCM or an audio file; URL: http, https, rtsp or an HLS playlist; repeat it for several "
+        "PCM or an audio file; URL: http, https, rtsp or an HLS playlist; PATH may be a folder or "
+        "a pattern in quotes; repeat it for several "
         "separate streams",
     )
     add(
@@ -70,6 +77,12 @@ def _add_modes(parser: argparse.ArgumentParser) -> None:
         type=within(0.001, 1e9),
         metavar="S",
         help="stop after S seconds of audio",
+    )
+    add(
+        "--fail-on",
+        choices=("spoof", "suspect"),
+        help="exit with code 10 if anything is judged synthetic or partly synthetic (spoof), or "
+        "also if it is suspect (suspect); an error has its own code",
     )
     add("--list-devices", action="store_true", help="list the microphones and exit")
     add(
