@@ -4,6 +4,7 @@
 # make space    build the page that judges in the browser into build/space; make space ARGS="--bundle DIR"; needs npm
 # make fuzz     20,000 inputs, a third each: made-up requests, damaged files, damaged exports; and 20,000 for each
 #               listener of calls; make fuzz INPUTS=600
+# make completion  Tab completes radd-detect and the other commands in bash; make completion SHELL_NAME=zsh
 # make bench    one table of speed and size with targets and peers; bench/README.md says what ARGS adds
 # make lock     write deploy/requirements.lock and deploy/services.lock anew; needs uv
 # make clean    remove what make has made
@@ -12,7 +13,7 @@ VENV := .venv
 PYTHON_HERE := $(VENV)/bin/python
 INSTALL := $(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run console space test fuzz bench lock clean
+.PHONY: help run console space test fuzz bench lock completion clean
 
 help:
 	@sed -n '/^# make/s/^# //p' Makefile
@@ -42,6 +43,12 @@ LOCK := uv pip compile --quiet --generate-hashes --universal --python-version 3.
 lock:
 	@$(LOCK) --output-file deploy/requirements.lock pyproject.toml
 	@$(LOCK) --output-file deploy/services.lock --constraints deploy/requirements.lock --extra serve --extra retrain --extra fleet pyproject.toml
+
+SHELL_NAME := bash
+
+completion: $(VENV)/run.stamp
+	@$(INSTALL) 'shtab==1.13.0'
+	@$(PYTHON_HERE) deploy/completion.py $(SHELL_NAME)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .hypothesis .ruff_cache .mypy_cache

@@ -26,6 +26,10 @@ def run(arguments: argparse.Namespace) -> int:
 
         if arguments.list_devices:
             show_devices(arguments)
+        elif arguments.doctor:
+            from app.commands.doctor import doctor
+
+            return doctor(arguments)
         elif arguments.test_notify:
             test_notify(arguments)
         elif arguments.publish is not None or arguments.consume is not None:

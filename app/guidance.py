@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from radd.resources import CHECKOUT, in_checkout
 from radd.wording import Finding
-from stream.results import SUSPICIOUS, Entry
+from stream.results import SUSPICIOUS, SourceResult
 
 SHORT_ID = 8  # characters of an id that review.py understands
 UNCLEAR = {Finding.TOO_SHORT, Finding.NO_SPEECH, Finding.TOO_NOISY, Finding.SUSPECT}
@@ -43,12 +43,12 @@ class Store:
         return f"the database {parts.path.strip('/')} on {parts.hostname}"
 
 
-def after(entries: Sequence[Entry], store: Store) -> list[str]:
+def after(entries: Sequence[SourceResult], store: Store) -> list[str]:
     """Where the results were stored and what to do next, as lines of text."""
     return [_stored(entries, store), f"Next: {_next(entries, store)}"]
 
 
-def _stored(entries: Sequence[Entry], store: Store) -> str:
+def _stored(entries: Sequence[SourceResult], store: Store) -> str:
     if store.url is None:
         return "Nothing was stored (--no-store)."
     if entries[-1].waiting:
@@ -61,7 +61,7 @@ def _stored(entries: Sequence[Entry], store: Store) -> str:
     return f"Stored in {store.place}{named}."
 
 
-def _next(entries: Sequence[Entry], store: Store) -> str:
+def _next(entries: Sequence[SourceResult], store: Store) -> str:
     results = [entry.result for entry in entries if entry.result is not None]
     alerts = [part.alert for result in results for part in result.parts]
     if alerts and store.url is None:

@@ -135,6 +135,17 @@ class Database:
         with self.transaction() as connection:
             return _version(connection) == SCHEMA
 
+    def check(self) -> str | None:
+        """The version of the tables, None in a database without any; changes nothing.
+
+        Raises StorageError for a schema that is older or newer than this program's.
+        """
+        with self.transaction() as connection:
+            version = _version(connection)
+            if version is not None:
+                _check(connection, version)
+            return version
+
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
         """A connection whose statements are committed together at the end, or not at all."""

@@ -28,8 +28,8 @@ STYLES = {
 }
 FOUND = {Finding.SPOOF: "red", Finding.PARTLY: "red", Finding.SUSPECT: "yellow"}
 COLUMNS = ("name", "verdict", "p", "minute", "level", "counts")
-DROPPED = ("level", "minute", "counts", "p")
-"""columns that a narrow terminal goes without, in this order"""
+SPARED = ("p", "counts", "minute", "level")
+"""columns that a narrow terminal goes without, the most useful first"""
 LONGEST_NAME, SHORTEST_NAME = 40, 16
 
 
@@ -108,16 +108,20 @@ def spark(p_spoof: float | None) -> str:
 
 
 def fitting(rows: Sequence[Row], width: int) -> list[str]:
-    """The columns that fit into `width` with names of up to LONGEST_NAME; those of DROPPED go."""
-    columns = [c for c in COLUMNS if any(row.cells[c] for row in rows)]
-    for least in DROPPED:
-        names = max((len(row.cells["name"]) for row in rows), default=0)
-        needed = min(names, LONGEST_NAME) + sum(
-            1 + max(len(row.cells[c]) for row in rows) for c in columns if c != "name"
-        )
-        if needed > width and least in columns:
-            columns.remove(least)
+    """The columns that fit into `width` beside names of up to LONGEST_NAME."""
+    name = min(LONGEST_NAME, max((len(row.cells["name"]) for row in rows), default=0))
+    columns = [column for column in COLUMNS if column not in SPARED]
+    for spared in SPARED:
+        more = [column for column in COLUMNS if column in (*columns, spared)]
+        is_used = any(row.cells[spared] for row in rows)
+        if is_used and name + others_width(rows, more) <= width:
+            columns = more
     return columns
+
+
+def others_width(rows: Sequence[Row], columns: Sequence[str]) -> int:
+    """The width of all columns but the name, with a space before each."""
+    return sum(1 + max(len(row.cells[c]) for row in rows) for c in columns if c != "name")
 
 
 def shortened(name: str, room: int) -> str:

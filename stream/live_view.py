@@ -33,6 +33,7 @@ from stream.live_rows import (
     Seen,
     fitting,
     joined,
+    others_width,
     row_of,
     shortened,
 )
@@ -172,7 +173,7 @@ class LiveView:
             return Group(self._many_header(), StreamRows(self), self._alerts(), self._footer())
         [seen] = self.seen.values()
         return Group(
-            _header(seen), Voice(seen), Chart(seen), Below(seen, self._alerts()), self._footer()
+            Header(seen), Voice(seen), Chart(seen), Below(seen, self._alerts()), self._footer()
         )
 
     def _many_header(self) -> RenderableType:
@@ -261,9 +262,7 @@ class StreamRows:
         shown = self.rows if len(self.rows) <= most else self.rows[: most - 1]
         width = options.max_width - 4  # the frame
         columns = fitting(shown, width)
-        room = width - sum(
-            1 + max(len(row.cells[c]) for row in shown) for c in columns if c != "name"
-        )
+        room = width - others_width(shown, columns)
         table = Table.grid(padding=(0, 1, 0, 0), expand=True)
         for column in columns:
             table.add_column(no_wrap=True, ratio=1 if column == "name" else None)
@@ -276,19 +275,32 @@ class StreamRows:
         yield Panel(table, title="streams", title_align="left")
 
 
-def _header(seen: Seen) -> RenderableType:
-    line = Table.grid(expand=True)
-    line.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-    line.add_column(justify="right", no_wrap=True)
-    end = seen.score.end if seen.score else 0
-    title = Text.assemble(
-        ("RADD ", "bold"),
-        seen.started.source,
-        (f"  {seen.started.native_rate_hz} Hz · {seen.started.bundle}", "dim"),
-    )
-    known_end = seen.started.length_samples is not None
-    line.add_row(title, " " + (seen.pace.describe(end) if known_end else clock_time(seconds(end))))
-    return line
+class Header:
+    """Source and progress of the only stream; a narrow terminal shows them below each other."""
+
+    def __init__(self, seen: Seen):
+        self.seen = seen
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        started, width = self.seen.started, options.max_width
+        end = self.seen.score.end if self.seen.score else 0
+        known_end = started.length_samples is not None
+        pace = self.seen.pace.describe(end) if known_end else clock_time(seconds(end))
+        room = width - len("RADD ") - (0 if width < NARROW else len(pace) + 1)
+        name = shortened(started.source, max(SHORTEST_NAME, room))
+        model = f"  {started.native_rate_hz} Hz · {started.bundle}"
+        title = Text.assemble(("RADD ", "bold"), name)
+        if width < NARROW:
+            yield title
+            yield Text(pace, "dim")
+            return
+        if len(name) + len(model) <= room:
+            title.append(model, "dim")
+        line = Table.grid(expand=True)
+        line.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        line.add_column(justify="right", no_wrap=True)
+        line.add_row(title, " " + pace)
+        yield line
 
 
 class Voice:
@@ -310,7 +322,7 @@ class Voice:
         elif score:
             found = score.reason or ""
         is_narrow = options.max_width < NARROW
-        meter = _meter(score.level_dbfs if score else FLOOR_DBFS, min(48, options.max_width - 15))
+        meter = _meter(score.level_dbfs if score else FLOOR_DBFS, min(48, options.max_width - 17))
         rows = Table.grid(padding=(0, 1), expand=True)
         if not is_narrow:
             rows.add_column(width=8)

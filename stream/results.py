@@ -14,15 +14,15 @@ from stream.run_events import Display, Notice, Result, Started, Stopped
 
 UNREAD = "Not judged"
 COLUMNS = ("verdict", "probability", "length", "parts", "source")
-DROPPED = ("length", "probability", "parts")
-"""columns that a narrow terminal goes without, in this order"""
+SPARED = ("parts", "probability", "length")
+"""columns that a narrow terminal goes without, the most useful first"""
 SYNTHETIC = frozenset({Finding.SPOOF, Finding.PARTLY})
 SUSPICIOUS = SYNTHETIC | {Finding.SUSPECT}
 BROKEN_OFF = {"sigint", "sigterm", "sighup", "output_closed", "stopped"}
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class SourceResult:
     """One source and what was found; without a result nothing of it was judged."""
 
     source: str
@@ -46,7 +46,7 @@ class Results:
         self._display = display
         self._names: dict[str | None, str] = {}
         self._found: dict[str | None, Result] = {}
-        self.entries: list[Entry] = []
+        self.entries: list[SourceResult] = []
 
     @property
     def closed(self) -> bool:
@@ -72,7 +72,7 @@ class Results:
 
     def refused(self, source: str, problem: str) -> None:
         """A source could not be opened."""
-        self.entries.append(Entry(printable(source), None, printable(problem)))
+        self.entries.append(SourceResult(printable(source), None, printable(problem)))
 
     def any_of(self, findings: Iterable[Finding]) -> bool:
         """Whether a source has one of these findings."""
@@ -86,10 +86,10 @@ class Results:
         elif stopped.reason in BROKEN_OFF:
             problem = f"stopped after {clock(seconds(result.end))}"
         waiting = stopped.totals["storage"].get("spool_entries", 0)
-        self.entries.append(Entry(source, result, problem, waiting))
+        self.entries.append(SourceResult(source, result, problem, waiting))
 
 
-def one_result(entry: Entry) -> list[str]:
+def one_result(entry: SourceResult) -> list[str]:
     """The result of the only source, as lines of text."""
     result = entry.result
     if result is None:
@@ -105,28 +105,29 @@ def one_result(entry: Entry) -> list[str]:
     return lines
 
 
-def table(entries: Sequence[Entry], width: int | None = None) -> list[str]:
+def table(entries: Sequence[SourceResult], width: int | None = None) -> list[str]:
     """One line for each source, the most suspicious first, and their numbers.
 
     A terminal of `width` columns goes without some columns instead of cutting text; None: all of
     them.
     """
     rows = [_cells(entry) for entry in sorted(entries, key=_rank)]
-    columns = list(COLUMNS)
-    for least in DROPPED:
-        if width is not None and max(map(len, _aligned(rows, columns))) > width:
-            columns.remove(least)
+    columns = [name for name in COLUMNS if name not in SPARED]
+    for spared in SPARED:
+        more = [name for name in COLUMNS if name in (*columns, spared)]
+        if width is None or max(map(len, _aligned(rows, more))) <= width:
+            columns = more
     return [*_aligned(rows, columns), "", _counted(entries)]
 
 
-def _rank(entry: Entry) -> tuple[int, float, str]:
+def _rank(entry: SourceResult) -> tuple[int, float, str]:
     if entry.result is None:
         return 2, 0.0, entry.source
     is_synthetic = entry.result.finding in SYNTHETIC
     return 0 if is_synthetic else 1, -(entry.result.p_told or 0.0), entry.source
 
 
-def _cells(entry: Entry) -> dict[str, str]:
+def _cells(entry: SourceResult) -> dict[str, str]:
     if entry.result is None:
         return dict.fromkeys(COLUMNS, "-") | {"verdict": entry.words, "source": entry.source}
     problem = f" ({entry.problem})" if entry.problem else ""
@@ -145,7 +146,7 @@ def _aligned(rows: Sequence[dict[str, str]], columns: Sequence[str]) -> list[str
     return ["  ".join(row[name].ljust(widths[name]) for name in columns).rstrip() for row in titled]
 
 
-def _counted(entries: Sequence[Entry]) -> str:
+def _counted(entries: Sequence[SourceResult]) -> str:
     counts = Counter(entry.words for entry in entries)
     order = [*FINDINGS.values(), UNREAD]
     told = [f"{counts[word]} {word.lower()}" for word in order if counts[word]]

@@ -85,7 +85,7 @@ class RunTotals(TypedDict):
     """of the journal, for all streams"""
 
 
-class Part(NamedTuple):
+class SyntheticPart(NamedTuple):
     """A part of a stream with a synthetic voice: an alert from its start to its end."""
 
     alert: str
@@ -109,7 +109,7 @@ class Result:
     """posterior probability of spoof for `llr` at the configured prior, 0 to 1"""
     reason: str | None
     """why nothing was measured; None if something was"""
-    parts: tuple[Part, ...]
+    parts: tuple[SyntheticPart, ...]
     """the first alerts"""
     alerts: int
     """all alerts"""

@@ -6,7 +6,7 @@ from radd.clip_score import is_mixed
 from radd.types import SAMPLE_RATE_HZ, Alert, AlertState, Event, Score, Verdict
 from radd.wording import Finding
 from stream.decision import Decider
-from stream.run_events import Part, Result
+from stream.run_events import Result, SyntheticPart
 
 MOST_PARTS = 100  # kept of a stream that may run for months
 SOME_SPEECH = (
@@ -29,7 +29,7 @@ class Whole:
         """of the longest windows"""
         self._sum_llr, self._measured, self._most_speech_s = 0.0, 0, 0.0
         self._seconds = _Seconds(decider)
-        self._parts: list[Part] = []
+        self._parts: list[SyntheticPart] = []
         self._alerts = 0
 
     def write(self, event: Event, stream: str | None = None) -> None:
@@ -39,7 +39,9 @@ class Whole:
             case Alert(state=AlertState.CLOSE):
                 self._alerts += 1
                 if len(self._parts) < MOST_PARTS:
-                    self._parts.append(Part(event.id, event.began, event.end, event.peak_p_spoof))
+                    self._parts.append(
+                        SyntheticPart(event.id, event.began, event.end, event.peak_p_spoof)
+                    )
 
     def result(self, end: int) -> Result:
         """The result of the stream up to sample `end`, whose last alert is closed."""

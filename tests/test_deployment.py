@@ -151,3 +151,18 @@ def test_more_detectors_than_partitions_are_never_started():
     text = (ROOT / "deploy/kubernetes.yaml").read_text(encoding="utf-8")
     scaling = next(d for d in yaml.safe_load_all(text) if d["kind"] == "HorizontalPodAutoscaler")
     assert scaling["spec"]["maxReplicas"] <= load().fleet.partitions
+
+
+def test_each_service_runs_in_an_image_that_the_dockerfile_makes():
+    dockerfile = (ROOT / "deploy/Dockerfile").read_text(encoding="utf-8")
+    compose = (ROOT / "deploy/compose.yaml").read_text(encoding="utf-8")
+    targets = set(re.findall(r"target: (\w+)", compose))
+    assert targets == {"daemon", "services"} <= set(re.findall(r" AS (\w+)", dockerfile))
+    last_user = dockerfile.rindex("\nUSER ")
+    assert dockerfile[last_user:].split()[1] == "$UID", "no image ends as root"
+
+
+def test_ci_keeps_the_wheel():
+    workflow = (ROOT / ".github/workflows/test.yml").read_text(encoding="utf-8")
+    assert "pip wheel --no-deps --wheel-dir dist ." in workflow
+    assert "actions/upload-artifact@" in workflow and "path: dist/radd-*.whl" in workflow

@@ -180,7 +180,7 @@ def test_a_database_that_is_away_is_no_reason_not_to_listen(
 def test_plain_lines_where_stdout_is_no_terminal(command, suspicious_bundle, speech):
     done = command.run("--no-store", "--bundle", suspicious_bundle, "--source", speech)
     lines = done.stdout.splitlines()
-    assert "listening to" in lines[0] and "stopped (end)" in lines[-1] and done.returncode == 0
+    assert "listening to" in lines[0] and "stopped (end)" in lines[-5] and done.returncode == 0
     assert sum("ALERT" in line for line in lines) == 1 and len(lines) < 20
 
 

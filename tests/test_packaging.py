@@ -92,6 +92,43 @@ def test_the_wheel_holds_what_runs_and_nothing_else(wheel):
         assert needed in names
 
 
+def test_a_shell_completes_options_choices_and_paths(tmp_path):
+    pytest.importorskip("shtab", reason="shtab is not installed: pip install -e '.[dev]'")
+    (tmp_path / "calls").mkdir()
+    written = run(
+        sys.executable, ROOT / "deploy/completion.py", "bash", tmp_path / "made", cwd=tmp_path
+    )
+    assert written.returncode == 0, written.stderr
+    assert {path.name for path in (tmp_path / "made").iterdir()} == set(PROJECT["scripts"])
+    asked = {"--doc": "--doctor", "--fail-on s": "spoof suspect", "--source ca": "calls"}
+    for words, expected in asked.items():
+        script = f"""
+            . made/radd-detect
+            COMP_WORDS=(radd-detect {words})
+            COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+            _shtab_radd_detect
+            echo "${{COMPREPLY[@]}}"
+        """
+        completed = run("bash", "-c", script, cwd=tmp_path)
+        assert completed.stdout.split() == expected.split(), completed.stderr
+
+
+def test_the_version_is_the_same_everywhere_and_the_licence_is_named(wheel):
+    version = PROJECT["version"]
+    cited = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    for line in ("cff-version: 1.2.0", f"version: {version}", "license: MIT", "type: software"):
+        assert line in cited.splitlines()
+    assert all(f"\n{key}:" in cited for key in ("message", "title", "authors"))
+    images = re.findall(r"image: radd[\w-]*:(\S+)", (ROOT / "deploy/compose.yaml").read_text())
+    assert images and set(images) == {version}
+    assert (ROOT / "LICENSE").read_text(encoding="utf-8").startswith("MIT License\n")
+    archive = zipfile.ZipFile(wheel)
+    (metadata,) = [name for name in archive.namelist() if name.endswith("dist-info/METADATA")]
+    told = archive.read(metadata).decode()
+    assert "License-Expression: MIT\n" in told and "License-File: LICENSE\n" in told
+    assert any(name.endswith("licenses/LICENSE") for name in archive.namelist())
+
+
 @pytest.mark.parametrize("script", PROJECT["scripts"])
 def test_each_command_says_how_it_is_used(installed, script, tmp_path):
     done = run(installed / script, "--help", cwd=tmp_path)

@@ -37,7 +37,7 @@ from stream.failures import Failures
 from stream.hot_reload import HotReload, NoReload, follow
 from stream.json_lines import JsonLines
 from stream.live_view import LiveView
-from stream.results import SUSPICIOUS, SYNTHETIC, Entry, Results, one_result, table
+from stream.results import SUSPICIOUS, SYNTHETIC, Results, SourceResult, one_result, table
 from stream.run_changes import Arrivals, NoArrivals, RunChanges
 from stream.run_events import Display
 from stream.runtime import Run, RunSettings
@@ -108,7 +108,7 @@ def listen_to_all(
     failures.raise_gravest()
 
 
-def tell(entries: Sequence[Entry], store: Store) -> None:
+def tell(entries: Sequence[SourceResult], store: Store) -> None:
     """Print the results, where they are stored, and what to do next."""
     if not entries:
         return

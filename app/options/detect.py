@@ -11,20 +11,25 @@ DESCRIPTION = """\
 Detect synthetic voices live in microphones, files, a pipe, or calls that come in.
 """
 EXIT_CODES = (
-    "exit codes: 0 ended, 1 a bug, 2 configuration, 3 device or source, 4 model, 5 storage, "
-    "6 notification, 10 found by --fail-on"
+    "exit codes: 0 ended, 1 a bug or a fault that --doctor found, 2 configuration, 3 device or "
+    "source, 4 model, 5 storage, 6 notification, 10 found by --fail-on"
 )
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
     """Parse the arguments of detect.py; exits with a message for an invalid one."""
+    return parser().parse_args(argv)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of detect.py."""
     parser = argparse.ArgumentParser("detect.py", description=DESCRIPTION, epilog=EXIT_CODES)
     _add_inputs(parser)
     _add_modes(parser)
     _add_channels(parser)
     _add_raw(parser)
     _add_fleet(parser)
-    return parser.parse_args(argv)
+    return parser
 
 
 def _add_inputs(parser: argparse.ArgumentParser) -> None:
@@ -83,6 +88,12 @@ def _add_modes(parser: argparse.ArgumentParser) -> None:
         choices=("spoof", "suspect"),
         help="exit with code 10 if anything is judged synthetic or partly synthetic (spoof), or "
         "also if it is suspect (suspect); an error has its own code",
+    )
+    add(
+        "--doctor",
+        action="store_true",
+        help="check devices, level, bundle, database, spool, ports and versions, and exit: 0, or 1 "
+        "if something has to be mended; uses no network",
     )
     add("--list-devices", action="store_true", help="list the microphones and exit")
     add(

@@ -25,6 +25,21 @@ STATES = ("pending", *LABELS, "conflict", "expired")
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
     """Parse the arguments of review.py; exits with a message for an invalid one."""
+    parser, deleting = _parsers()
+    arguments = parser.parse_args(argv)
+    if arguments.action == "delete" and not (arguments.id or arguments.stream or arguments.before):
+        # argparse can require one of several options, but only where they exclude each other
+        deleting.error("nothing to delete was named; pass --id, --stream or --before")
+    return arguments
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of review.py."""
+    return _parsers()[0]
+
+
+def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
+    """The parser of review.py, and that of its command delete."""
     parser = argparse.ArgumentParser("review.py", description=DESCRIPTION, epilog=EXIT_CODES)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_list(commands)
@@ -46,11 +61,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     seeing.add_argument("name", metavar="NAME", help="the reviewer")
     _add_undo(commands)
     deleting = _add_delete(commands)
-    arguments = parser.parse_args(argv)
-    if arguments.action == "delete" and not (arguments.id or arguments.stream or arguments.before):
-        # argparse can require one of several options, but only where they exclude each other
-        deleting.error("nothing to delete was named; pass --id, --stream or --before")
-    return arguments
+    return parser, deleting
 
 
 def _command(

@@ -13,6 +13,11 @@ EXIT_CODES = "exit codes: 0 ended, 1 a bug, 2 configuration, 4 model, 5 storage"
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
     """Parse the arguments of serve.py; exits with a message for an invalid one."""
+    return parser().parse_args(argv)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of serve.py."""
     parser = argparse.ArgumentParser("serve.py", description=DESCRIPTION, epilog=EXIT_CODES)
     add = parser.add_argument
     add(
@@ -27,4 +32,4 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         metavar="DIR",
         help="model bundle to use instead of the configured one",
     )
-    return parser.parse_args(argv)
+    return parser

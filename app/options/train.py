@@ -40,8 +40,13 @@ COMMANDS = (
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
     """Parse the arguments of train.py; exits with a message for an invalid one."""
+    return parser().parse_args(argv)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of train.py."""
     parser = argparse.ArgumentParser("train.py", description=DESCRIPTION)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add_command in COMMANDS:
         add_command(commands)
-    return parser.parse_args(argv)
+    return parser
