@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from console.schemas import Segment, Span
+from radd.clip_score import is_mixed
 from radd.types import Verdict
 from radd.wording import clock
 
-# share of measured seconds that sound like a person, above which a recording is "partly" synthetic
-PARTLY = 0.15
 NEXT_TO_NOTHING = 0.05  # nats
 WORDS = json.loads(Path(__file__).with_name("web").joinpath("words.json").read_text("utf-8"))
 """what the pages read too"""
@@ -46,11 +45,11 @@ def in_words(
         many=f"{factor:,.0f}" if factor >= 10 else f"{factor:.1f}",
     )
     people = sum(one.verdict is Verdict.BONAFIDE for one in segments)
-    is_mixed = people > PARTLY * sum(one.p_spoof is not None for one in segments)
-    if alerts and (is_mixed or verdict is not Verdict.SPOOF):
+    mixed = is_mixed(people, sum(one.p_spoof is not None for one in segments))
+    if alerts and (mixed or verdict is not Verdict.SPOOF):
         spans = ((clock(span.began), clock(span.ended)) for span in alerts)
         parts = ", ".join(FINDINGS["span"].format(began=a, ended=b) for a, b in spans)
-        return FINDINGS["partly"], FINDINGS["parts" if is_mixed else "some"].format(parts=parts)
+        return FINDINGS["partly"], FINDINGS["parts" if mixed else "some"].format(parts=parts)
     return VERDICTS[verdict], whole
 
 

@@ -109,7 +109,8 @@ def test_what_could_not_be_measured_is_told(verdict, hops, speech_s, finding):
 def test_terminal_and_console_have_the_same_words():
     assert {v.value: word for v, word in VERDICTS.items()} == WORDS["verdicts"]
     assert set(FINDINGS) == set(Finding) and set(VERDICTS) == set(Verdict)
-    assert FINDINGS[Finding.PARTLY] == WORDS["findings"]["partly"]
+    for finding in (Finding.PARTLY, Finding.TOO_SHORT):
+        assert FINDINGS[finding] == WORDS["findings"][finding.value]
     assert {FINDINGS[Finding(v.value)] for v in (Verdict.BONAFIDE, Verdict.SPOOF)} <= set(
         WORDS["verdicts"].values()
     )
