@@ -48,6 +48,8 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from app.settings import load
 from evaluation.audio_folder import AudioFolder
 from evaluation.conditions import through

@@ -44,6 +44,8 @@ from typing import Protocol
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from app.settings import load
 from bench.offline import Aasist, find_sound
 from evaluation.audio_folder import AudioFolder

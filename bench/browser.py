@@ -29,6 +29,8 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import Browser, Page, sync_playwright
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from app.settings import load
 from evaluation.tables import markdown
 from radd.bundle import MANIFEST, load_detector

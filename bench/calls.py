@@ -35,6 +35,8 @@ import numpy as np
 import websockets
 from alerts import SECRET, receiver
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from evaluation.tables import markdown
 from radd.files import load_speech
 from radd.resampling import resample

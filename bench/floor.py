@@ -7,6 +7,7 @@ python bench/floor.py [--json FILE]
 from __future__ import annotations
 
 import os
+import sys
 
 os.environ.update(
     OMP_NUM_THREADS="1",
@@ -27,6 +28,8 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from radd.types import HOP_SAMPLES, seconds
 

@@ -22,6 +22,8 @@ from itertools import chain
 from pathlib import Path
 from statistics import quantiles
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from evaluation.tables import markdown
 from tests.fixtures_house import FLOORS, NOT_THE_PROJECT, ROOT, floor, top
 

@@ -15,6 +15,7 @@ possible.
 from __future__ import annotations
 
 import os
+import sys
 
 os.environ.update(
     OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1"
@@ -30,6 +31,8 @@ from typing import Any
 
 import numpy as np
 from floor import bytes_a_second, timed
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from evaluation.tables import markdown
 from radd.bundle import REFERENCES, VECTORS

@@ -21,6 +21,8 @@ import httpx2
 import numpy as np
 import websockets
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from radd.files import encoded, load_speech
 from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ
 

@@ -7,11 +7,14 @@ python bench/metrics.py [--trials 10000000] [--replicates 5]
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from evaluation.bootstrap import replicates
 from evaluation.groups import per_attack

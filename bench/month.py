@@ -27,6 +27,8 @@ from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from app.commands.retrain import context
 from app.settings import Settings, load
 from evaluation.days import draw_days

@@ -36,6 +36,8 @@ from types import ModuleType
 import numpy as np
 import soundfile
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from app.settings import load
 from evaluation.audio_folder import AudioFolder
 from evaluation.progress import Progress

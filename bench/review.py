@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import tempfile
 import time
 import uuid
@@ -17,6 +18,8 @@ from pathlib import Path
 import numpy as np
 import sqlalchemy as sa
 from fixtures_mariadb import PASSWORD, USER, MariaDB
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from storage import tables
 from storage.database import Database

@@ -24,6 +24,9 @@ from pathlib import Path
 import numpy as np
 
 import evaluate
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from app.settings import load
 from evaluation.conditions import CONDITIONS, ChannelCondition
 from evaluation.tables import interval, markdown, number

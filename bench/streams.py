@@ -27,6 +27,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from app.settings import Settings, load
 from radd.bundle import load_detector
 from radd.encoder import BLOCK_SAMPLES

@@ -25,6 +25,8 @@ from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from app.settings import load
 from evaluation.tables import interval, markdown, number
 from radd.bundle import NETWORK, load_detector

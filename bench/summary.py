@@ -34,6 +34,8 @@ from typing import Any
 import streams as many
 from index import TARGETS_MS
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from app.settings import load
 from evaluation.tables import markdown
 from radd.bundle import load_detector

@@ -1,6 +1,6 @@
 """A fleet on a real broker: what it costs beside one daemon, and what happens when detectors die.
 
-    python bench/distributed.py [--quick] [--streams 6] [--kills 100] [--broker amqp://...]
+    python bench/fleet.py [--quick] [--streams 6] [--kills 100] [--broker amqp://...]
     [--database mysql+mysqlconnector://root@127.0.0.1/radd_bench]
 
 One gateway in this process publishes the streams, each another part of the demo recording at the
@@ -32,19 +32,19 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from app.installation import Installation, installation  # noqa: E402
-from bench.streams import Paced, listen  # noqa: E402
-from fleet.gateway import Gateway  # noqa: E402
-from fleet.rabbitmq import RabbitPublisher  # noqa: E402
-from radd.files import load_speech  # noqa: E402
-from radd.types import HOP_SAMPLES, Alert, AlertState, AudioChunk, Call  # noqa: E402
-from storage.database import Database  # noqa: E402
-from storage.tables import alerts, streams, timeline  # noqa: E402
-from stream.monitor import Monitor  # noqa: E402
+from app.installation import Installation, installation
+from bench.streams import Paced, listen
+from fleet.gateway import Gateway
+from fleet.rabbitmq import RabbitPublisher
+from radd.files import load_speech
+from radd.types import HOP_SAMPLES, Alert, AlertState, AudioChunk, Call
+from storage.database import Database
+from storage.tables import alerts, streams, timeline
+from stream.monitor import Monitor
 
+ROOT = Path(__file__).resolve().parents[1]
 BROKER = "amqp://guest:guest@127.0.0.1:5672/%2F"
 TICKS = os.sysconf("SC_CLK_TCK")
 PARTS = ("cost", "restart", "kills")
