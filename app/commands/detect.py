@@ -97,7 +97,7 @@ def listen_to_all(
             results.refused(spec, str(error))
             failures.add(spec, error)
         try:
-            if opened.sources or work.calls.open:
+            if opened.sources or arguments.listen:
                 listen(work, opened.sources, results, ending, arguments.duration)
         except AudioError as error:
             if not later:
