@@ -224,7 +224,7 @@ def test_silence_is_sound_like_any_other(tmp_path):
         assert sum(len(chunk.samples) for chunk in source) == 20_000
 
 
-@pytest.mark.parametrize("pcm_format", PCM_FORMATS.keys() - {"s24le", "mulaw", "alaw"})
+@pytest.mark.parametrize("pcm_format", sorted(PCM_FORMATS.keys() - {"s24le", "mulaw", "alaw"}))
 def test_every_pcm_format_means_the_same_sound(pipe, pcm_format):
     kind = np.dtype(PCM_FORMATS[pcm_format])
     expected = noise(2_000)[:, 0]
