@@ -168,7 +168,7 @@ def test_a_session_that_ended_is_begun_anew_without_losing_the_page(page, serve)
     save = shown.locator("button:has-text('Save PDF')")
     save.click()
     enter("another-0123456789")
-    shown.locator("dialog [role=alert]:has-text('opens nothing')").wait_for()
+    shown.locator("dialog [role=alert]:has-text('is not valid')").wait_for()
     enter()
     shown.locator("dialog").wait_for(state="detached")
     with shown.expect_download():

@@ -58,7 +58,9 @@ class Review {
     this.next = null;
     this.ready.clear();
     this.list.replaceChildren();
+    const turn = this.turn = Symbol("a choice of clips");
     await this.page();
+    if (turn !== this.turn) return; // another choice was made meanwhile: its answer fills the list
     const id = wanted || this.after(0)?.id;
     if (id) await this.open(id);
     else this.nothing();
@@ -77,7 +79,9 @@ class Review {
     for (const name of ["review", "kind"]) if (this[name].value) query.set(name, this[name].value);
     if (this.stream) query.set("stream", this.stream);
     if (this.next) query.set("after", this.next);
+    const turn = this.turn;
     const { clips, next } = await ask(`v1/clips?${query}`);
+    if (turn !== this.turn) return;
     this.next = next;
     this.more.hidden = !next;
     for (const clip of clips) this.put(clip, this.clips.length);

@@ -88,6 +88,7 @@ class RtpListener:
                 self._line = self.admission.open("rtp", str(uuid.uuid4()), {})
                 self._line.drop = self._stop
                 self._timer = loop.call_later(self._quiet_s, self._look)
+            # _source, below, makes the sources of this line: each is a DecodedSource
             return self._line.begin(  # type: ignore[return-value]
                 name, Wire(track.codec, track.rate_hz), partial(_source, track)
             )
