@@ -27,7 +27,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -233,6 +233,7 @@ def simulate(frames: list[str], calls: int, for_s: float, seed: int | None = Non
     receiving, sending = context.Pipe(duplex=False)
     process = context.Process(target=simulator, args=(frames, calls, for_s, seed, sending))
     process.start()
+    sending.close()  # so that a simulator that dies ends the wait
     share = receiving.recv()
     process.join()
     return share
@@ -260,21 +261,30 @@ async def send_all(frames: list[str], calls: int, for_s: float, seed: int | None
 async def send_call(
     frames: list[str], call: str, waits_s: float, lasts_s: float, breaks: bool
 ) -> None:
-    """One call at the pace of its sound."""
+    """One call at the pace of its sound; less if the daemon has no place for it or its tracks: it
+    says so on stderr.
+    """
     await asyncio.sleep(waits_s)
+    with suppress(websockets.InvalidStatus, websockets.ConnectionClosed):
+        async with websockets.connect(URL, compression=None, open_timeout=30) as connection:
+            await send_sound(connection, frames, call, lasts_s)
+            if not breaks:
+                await connection.send(json.dumps({"event": "stop"}))
+                await connection.wait_closed()
+
+
+async def send_sound(
+    connection: websockets.ClientConnection, frames: list[str], call: str, lasts_s: float
+) -> None:
     start = {"callSid": call, "tracks": TRACKS}
-    async with websockets.connect(URL, compression=None, open_timeout=30) as connection:
-        await connection.send(json.dumps({"event": "start", "start": start}))
-        began = time.monotonic()
-        for number in range(round(lasts_s * 50)):
-            await asyncio.sleep(max(0.0, began + number / 50 - time.monotonic()))
-            for track in TRACKS:
-                media = {"track": track, "chunk": str(number + 1), "timestamp": str(20 * number)}
-                media["payload"] = frames[number % len(frames)]
-                await connection.send(json.dumps({"event": "media", "media": media}))
-        if not breaks:
-            await connection.send(json.dumps({"event": "stop"}))
-            await connection.wait_closed()
+    await connection.send(json.dumps({"event": "start", "start": start}))
+    began = time.monotonic()
+    for number in range(round(lasts_s * 50)):
+        await asyncio.sleep(max(0.0, began + number / 50 - time.monotonic()))
+        for track in TRACKS:
+            media = {"track": track, "chunk": str(number + 1), "timestamp": str(20 * number)}
+            media["payload"] = frames[number % len(frames)]
+            await connection.send(json.dumps({"event": "media", "media": media}))
 
 
 if __name__ == "__main__":
