@@ -1,6 +1,9 @@
 """A browser for the tests of the console's pages, a console to look at, and what axe finds."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from fixtures_console import ROOT, Serve
@@ -10,9 +13,11 @@ from fixtures_watchroom import fill
 SMALL = ROOT / "models/student"  # has no index: labels of the tests take no time to enter it
 
 
-@pytest.fixture(scope="module")
-def chromium(speech):
-    """A browser whose microphone hears a person reading, over and over."""
+@contextmanager
+def browsing(hears: Path | None = None, *arguments: str) -> Iterator:
+    """Chromium without a window; its microphone hears a WAV file over and over, if one is given.
+    Without Chromium or playwright the test is left out.
+    """
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
@@ -20,13 +25,20 @@ def chromium(speech):
     microphone = [
         "--use-fake-device-for-media-stream",
         "--use-fake-ui-for-media-stream",
-        "--autoplay-policy=no-user-gesture-required",
-        f"--use-file-for-fake-audio-capture={speech}",
+        f"--use-file-for-fake-audio-capture={hears}",
     ]
+    given = ["--no-sandbox", *arguments, *(microphone if hears else [])]
     with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=path, args=["--no-sandbox", *microphone])
+        browser = running.chromium.launch(executable_path=path, args=given)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def chromium(speech):
+    """A browser whose microphone hears a person reading, over and over."""
+    with browsing(speech, "--autoplay-policy=no-user-gesture-required") as browser:
+        yield browser
 
 
 def barriers(page) -> list:

@@ -2,7 +2,6 @@
 console's headers, open in headless Chromium.
 """
 
-import shutil
 import threading
 import wave
 from collections import Counter
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fixtures_chromium import browsing
 from fixtures_patience import PATIENCE_S
 
 from radd.bundle import load_detector
@@ -111,24 +111,13 @@ def judge_in_python():
 @pytest.fixture(scope="module")
 def space_browser(tmp_path_factory):
     """A browser whose microphone hears the demo recording, over and over."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("no chromium: apt-get install chromium")
     sound = tmp_path_factory.mktemp("microphone") / "demo.wav"
     samples = load_speech(space.ROOT / "assets" / "demo.flac")[: 12 * 16_000]
     with wave.open(str(sound), "wb") as file:
         file.setparams((1, 2, 16_000, 0, "NONE", ""))
         file.writeframes((samples * 32_767).astype("<i2").tobytes())
-    microphone = [
-        "--use-fake-device-for-media-stream",
-        "--use-fake-ui-for-media-stream",
-        f"--use-file-for-fake-audio-capture={sound}",
-    ]
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=path, args=["--no-sandbox", *microphone])
+    with browsing(sound) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,11 @@
 """report.html in a headless browser."""
 
 import json
-import shutil
 
 import numpy as np
 import pytest
 import soundfile
+from fixtures_chromium import browsing
 from fixtures_patience import PATIENCE_S
 from fixtures_scores import scored_trials
 
@@ -15,14 +15,8 @@ from radd.score_files import write_trials
 
 @pytest.fixture(scope="module")
 def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("no chromium: apt-get install chromium")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+    with browsing() as chromium:
+        yield chromium
 
 
 @pytest.fixture(scope="module")
