@@ -16,7 +16,7 @@ from fleet.settings import FleetSettings
 from fleet.state_store import StateStore
 from fleet.tracked_call import TrackedCall, TrackStage
 from radd.errors import RaddError
-from radd.types import Alert, Event, Part, Shed
+from radd.types import HOP_SAMPLES, Alert, Event, Part, Shed
 from storage.call_states import Heartbeat
 from storage.fleet_journal import FleetJournal
 from stream.engine import Fed, feed
@@ -145,7 +145,9 @@ class FleetDetector:
         if saved is None:
             call.start(monitor)
         else:
-            for delivered in call.resume(saved, monitor):
+            now = self._judging.detector.now
+            window_samples = (now.window_hops + now.period_hops) * HOP_SAMPLES
+            for delivered in call.resume(saved, monitor, window_samples):
                 self._discard(delivered)
             if saved.state["monitor"] is None and not call.left():  # it has ended
                 del self._calls[call.id]
@@ -159,20 +161,23 @@ class FleetDetector:
         self._display.write(started, call.id)
 
     def _chosen(self) -> list[TrackedCall]:
-        """The calls of this step, those first that have waited longest."""
+        """The calls of this step, those first that have waited longest. Of those that were taken
+        over, the first goes on alone: the others of a dead detector would all be late with it.
+        """
         known = set(self._turn)
         self._turn += [id for id in self._calls if id not in known]
         self._turn = [id for id in self._turn if id in self._calls]
-        chosen: list[TrackedCall] = []
-        for id in self._turn:
-            call = self._calls[id]
-            if call.is_ready and call.partition not in self._leaving:
-                chosen.append(call)
-            if len(chosen) == self._judging.engine.streams_at_once:
-                break
+        ready = [call for call in map(self._calls.__getitem__, self._turn) if self._can_go_on(call)]
+        live = [call for call in ready if call.stage is TrackStage.LIVE]
+        again = [call for call in self._calls.values() if call.stage is TrackStage.REPLAYING]
+        again = [call for call in again if self._can_go_on(call)]
+        chosen = again[:1] + live[: self._judging.engine.streams_at_once]
         done = {call.id for call in chosen}
         self._turn = [id for id in self._turn if id not in done] + [call.id for call in chosen]
         return chosen
+
+    def _can_go_on(self, call: TrackedCall) -> bool:
+        return call.is_ready and call.partition not in self._leaving
 
     def _judge(self, calls: list[TrackedCall]) -> None:
         fed, finished, again = [], [], []
@@ -180,7 +185,7 @@ class FleetDetector:
             audio, shed, is_last = call.take(self._late_s)
             before, new = call.split(audio)
             if before is not None:
-                again.append((call, call.monitor.hear_again(before)))
+                again.append((call.monitor.hear_again(before), call.skips(before)))
             if new is not None:
                 fed.append((call, Fed(call.monitor, new, shed)))
             if is_last:
@@ -205,7 +210,7 @@ class FleetDetector:
     def _judge_again(self, again: list) -> None:
         """Give the detector its windows back; what it says was said before."""
         parts = [
-            Part(batch.state, batch.samples, Shed.HOPS) for _, batch in again if len(batch.samples)
+            Part(batch.state, batch.samples, skip) for batch, skip in again if len(batch.samples)
         ]
         if parts:
             self._judging.detector.push_many(parts)

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
@@ -44,6 +45,7 @@ class StateStore:
         self._problem: str | None = None
 
     def __enter__(self) -> StateStore:
+        self._worker.submit(self._connect)
         return self
 
     def __exit__(self, *exc) -> None:
@@ -79,6 +81,11 @@ class StateStore:
             return
         self._reported = now
         self._report = self._worker.submit(self._store, beat)
+
+    def _connect(self) -> None:
+        """Have the database open before the first call of a dead detector comes."""
+        with suppress(StorageError):  # said when it is needed
+            self._states.open()
 
     def _load(self, stream: str) -> Resumed | StorageError | None:
         try:

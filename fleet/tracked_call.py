@@ -28,7 +28,9 @@ from stream.totals import Totals
 WINDOWS = 2  # that are heard again: after one, the detector's longer memories still differ
 AT_ONCE_SAMPLES = 8 * HOP_SAMPLES  # of one track in one step
 MUCH = 2  # times the limit of lateness, from which even more work is shed
+REPLAY_SAMPLES = 32 * HOP_SAMPLES  # heard again in one step, so that other calls are not late
 PATIENCE_S = 1.0  # for a chunk that is missing between others
+RETURN_S = 10.0  # for the first: the broker delivers new chunks before those it takes back
 LOST = "lost between gateway and detector"
 
 
@@ -74,19 +76,18 @@ class TrackedCall:
         """whether it was judged further since"""
         self._waiting: dict[int, Arrived] = {}
         self._hole: float | None = None
+        self._taken = False
         self._origin: float | None = None
-        self._needed: deque[tuple[int, Delivered]] = deque()
+        self._needed: deque[tuple[int, int, Delivered]] = deque()
         self._saves: deque[tuple[int, int]] = deque()
         self._number = 0
         self._state: dict[str, Any] = {}
-        self._replay_end = 0
+        self._replay_end = self._encode_from = 0
         self._clip: tuple[int, bytes] = (0, b"")
 
     def receive(self, delivered: Delivered, chunk: CallChunk) -> bool:
         """Take a message; False if it was processed before and is not needed."""
         self.heard = time.monotonic()
-        if self.stage is TrackStage.LOADING:
-            self.next = min(self._waiting, default=chunk.sequence)
         if chunk.sequence in self._waiting or (
             self.stage is not TrackStage.LOADING and chunk.sequence < self.next
         ):
@@ -105,13 +106,14 @@ class TrackedCall:
             self._hole = None
             return True
         self._hole = self._hole or time.monotonic()
-        return time.monotonic() - self._hole > PATIENCE_S
+        return time.monotonic() - self._hole > (PATIENCE_S if self._taken else RETURN_S)
 
     def take(self, late_s: float) -> tuple[AudioChunk, Shed, bool]:
-        """The next audio, at most AT_ONCE_SAMPLES if it may be scored in full; what may be shed,
-        and whether the track ends with it. A chunk that stays missing is a gap.
+        """The next audio, at most AT_ONCE_SAMPLES if it may be scored in full, or REPLAY_SAMPLES of
+        what was judged before; what may be shed, and whether the track ends with it. A chunk that
+        stays missing is a gap.
         """
-        self.next = min(self._waiting)
+        self.next, self._taken = min(self._waiting), True
         first = self._waiting[self.next].chunk
         shed = self._shed(first, late_s)
         taken: list[CallChunk] = []
@@ -120,7 +122,7 @@ class TrackedCall:
         ):
             del self._waiting[self.next]
             taken.append(arrived.chunk)
-            self._needed.append((arrived.chunk.audio.end, arrived.delivered))
+            self._needed.append((arrived.chunk.audio.end, self.next, arrived.delivered))
             self.next += 1
         last = taken[-1]
         audio = replace(
@@ -131,11 +133,12 @@ class TrackedCall:
         self.chunks += len(taken)
         return self._from_end(audio), shed, last.ended
 
-    def resume(self, saved: Resumed, monitor: Monitor) -> list[Delivered]:
+    def resume(self, saved: Resumed, monitor: Monitor, window_samples: int) -> list[Delivered]:
         """Go on from the saved state of another process, or after the track's end; the messages
-        that are not needed for that.
+        that are not needed for that. The encoder hears the last `window_samples` again.
         """
         self.monitor, self._replay_end = monitor, saved.end
+        self._encode_from = saved.end - window_samples
         state, begin = saved.state, saved.state["replay_from"]
         self.totals.restore(state["totals"])
         self.chunks, self.brief_hops = state["counts"]
@@ -144,7 +147,9 @@ class TrackedCall:
         else:
             monitor.restore(state["monitor"], flac_samples(saved.clip), begin)
         self.end, self.stage = begin, TrackStage.REPLAYING
-        return self._drop_before(begin, saved.sequence)
+        self.next = state["first"]
+        unneeded = [number for number in self._waiting if number < self.next]
+        return [self._waiting.pop(number).delivered for number in unneeded]
 
     def start(self, monitor: Monitor) -> None:
         """Begin; no process has judged this track before."""
@@ -162,6 +167,12 @@ class TrackedCall:
         later = replace(audio, samples=audio.samples[at:], start=self._replay_end, cause=None)
         before = replace(audio, samples=audio.samples[:at])
         return before, later if len(later.samples) else None
+
+    def skips(self, before: AudioChunk) -> Shed:
+        """What the detector may skip of audio that was judged before: its scores, and in what no
+        later window reaches also its blocks.
+        """
+        return Shed.BLOCKS if before.start < self._encode_from else Shed.HOPS
 
     def state(self, window_hops: int, period_hops: int) -> tuple[Position, dict[str, Any], bytes]:
         """What another process needs to go on: the position up to which all is judged, the state,
@@ -184,6 +195,7 @@ class TrackedCall:
         self._state = {
             "monitor": snapshot,
             "replay_from": needed,
+            "first": next((n for end, n, _ in self._needed if end > needed), self.next),
             "totals": self.totals.snapshot(),
             "counts": [self.chunks, self.brief_hops],
         }
@@ -197,13 +209,8 @@ class TrackedCall:
         needed = -1
         while self._saves and self._saves[0][0] <= number:
             _, needed = self._saves.popleft()
-        keep: deque[tuple[int, Delivered]] = deque()
-        for chunk_end, delivered in self._needed:
-            if chunk_end <= needed:
-                release(delivered)
-            else:
-                keep.append((chunk_end, delivered))
-        self._needed = keep
+        while self._needed and self._needed[0][0] <= needed:
+            release(self._needed.popleft()[-1])
 
     def left(self) -> list[Arrived]:
         """The messages that have not been processed."""
@@ -232,17 +239,6 @@ class TrackedCall:
             "storage": storage,
         }
 
-    def _drop_before(self, begin: int, sequence: int) -> list[Delivered]:
-        """Forget messages that end before sample `begin` and were processed before."""
-        dropped = [
-            number
-            for number, (_, chunk) in self._waiting.items()
-            if number < sequence and chunk.audio.end <= begin
-        ]
-        delivered = [self._waiting.pop(number).delivered for number in dropped]
-        self.next = min(self._waiting, default=sequence)
-        return delivered
-
     def _shed(self, first: CallChunk, late_s: float) -> Shed:
         if self.stage is not TrackStage.LIVE or not late_s or self._origin is None:
             return Shed.NOTHING
@@ -254,8 +250,11 @@ class TrackedCall:
         before = taken[-1]
         follows = chunk.audio.start == before.audio.end and not chunk.audio.cause
         is_sound = not (before.audio.damaged or chunk.audio.damaged)
-        fits = chunk.audio.end - taken[0].audio.start <= AT_ONCE_SAMPLES
-        return follows and is_sound and (fits or shed > 0 or self.stage is TrackStage.REPLAYING)
+        begin, end = taken[0].audio.start, chunk.audio.end
+        if self.stage is TrackStage.REPLAYING:
+            is_alike = not begin < self._encode_from < end
+            return follows and is_sound and is_alike and end - begin <= REPLAY_SAMPLES
+        return follows and is_sound and (shed > 0 or end - begin <= AT_ONCE_SAMPLES)
 
     def _from_end(self, audio: AudioChunk) -> AudioChunk:
         """Without what came before, and with a cause if something is missing."""

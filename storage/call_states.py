@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -73,6 +73,10 @@ class CallStates:
         """Close the database."""
         self._database.close()
 
+    def open(self) -> None:
+        """Connect, and check the schema."""
+        self._opened()
+
     def load(self, stream_id: str) -> SavedCall | None:
         """The saved state of a stream; None if there is none."""
         columns = call_states.c["end_samples", "sequence", "state"]
@@ -87,8 +91,19 @@ class CallStates:
         before = utc_now() - GONE
         with self._opened().transaction() as connection:
             upsert(connection, detectors, [row])
-            connection.execute(detectors.delete().where(detectors.c.seen_utc < before))
-            connection.execute(call_states.delete().where(call_states.c.updated_utc < before))
+        # chosen first, deleted by key: a condition without an index locks every row
+        for table, key, last in (
+            (detectors, detectors.c.name, detectors.c.seen_utc),
+            (call_states, call_states.c.stream_id, call_states.c.updated_utc),
+        ):
+            self._forget(table, key, last, before)
+
+    def _forget(self, table: sa.Table, key: sa.Column, last: sa.Column, before: datetime) -> None:
+        with self._opened().transaction() as connection:
+            gone = connection.scalars(sa.select(key).where(last < before)).all()
+        if gone:
+            with self._opened().transaction() as connection:
+                connection.execute(table.delete().where(key.in_(gone), last < before))
 
     def _opened(self) -> Database:
         if not self._prepared:

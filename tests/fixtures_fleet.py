@@ -42,8 +42,9 @@ class Bundled(BrightnessDetector):
 
 
 class MemoryBroker:
-    """Ordered queues, each with a line of consumers of which the first is active. What a consumer
-    leaves unacknowledged returns to its place.
+    """Ordered queues, each with a line of consumers of which the first is active. What a dead
+    consumer leaves unacknowledged returns to its place; what one gives up comes later, after
+    bring_back(): RabbitMQ delivers newer messages before it.
     """
 
     def __init__(self, partitions: int):
@@ -51,6 +52,13 @@ class MemoryBroker:
         self.lines = [[] for _ in range(partitions)]
         self.numbers = itertools.count()
         self.dead, self.loads = [], []
+        self.given_up, self.is_slow = [], False
+
+    def bring_back(self) -> None:
+        """Deliver what detectors have given up, after what is there."""
+        for partition, message in self.given_up:
+            self.queues[partition].append(message)
+        self.given_up.clear()
 
     def publish(self, partition: int, body: bytes) -> None:
         self.queues[partition].append((next(self.numbers), False, body))
@@ -84,7 +92,11 @@ class MemoryConsumer:
         self.broker.dead.append(self.unacknowledged.pop(delivered.tag)[1])
 
     def give_up(self, partition: int) -> None:
+        newer = list(self.broker.queues[partition])
+        self.broker.queues[partition].clear()
         self._return({partition})
+        self.broker.given_up += [(partition, one) for one in self.broker.queues[partition]]
+        self.broker.queues[partition] = deque(newer)
         self.broker.lines[partition].remove(self)
         self.broker.lines[partition].append(self)
         self.events.append(Revoked(partition))
@@ -157,6 +169,8 @@ class Detecting:
     def close(self) -> None:
         self.detector.hand_over()
         self.consumer.die()
+        if not self.consumer.broker.is_slow:
+            self.consumer.broker.bring_back()
         self.end()
 
     def end(self) -> None:

@@ -3,23 +3,32 @@ whoever dies when.
 """
 
 import json
+from concurrent.futures import Future
 
 import numpy as np
 import pytest
+from fixtures_detect import ROOT
 from fixtures_detector import cut, listen, monitor, takeover
 from fixtures_fleet import Bundled, Detecting, MemoryBroker, messages, track
 from fixtures_storage import rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.installation import installation
+from fleet.broker import Delivered
 from fleet.call_chunks import CallChunk, Malformed, decode, encode
+from fleet.state_store import Resumed
+from fleet.tracked_call import Arrived, TrackedCall
+from radd.files import load_speech
 from radd.flac import flac_bytes, flac_samples
-from radd.types import HOP_SAMPLES, Alert, AudioChunk, Gap, Score, Verdict
+from radd.types import HOP_SAMPLES, Alert, AudioChunk, Gap, Part, Score, Shed, Verdict
 from storage.call_states import pack, unpack
 from storage.tables import alerts, call_states, clips, gaps, streams, timeline
+from stream.run_events import Started
 
 SOUND = flac_samples(flac_bytes(takeover()))  # as it is in messages, in 16 bits
 CHUNKS = cut(SOUND, HOP_SAMPLES)
+ENDS = [(k + 1) * HOP_SAMPLES for k in range(len(CHUNKS))]
 
 
 @pytest.fixture
@@ -131,6 +140,33 @@ def test_an_adopted_call_has_a_full_window_at_once(broker, detecting):
     assert scores[0].end == 61 * HOP_SAMPLES
     assert Verdict.WARMING_UP not in {score.verdict for score in scores}
     assert scores[0].window_samples == 32 * HOP_SAMPLES
+
+
+@pytest.mark.parametrize("judged", [0, 5, 60, 150])
+def test_chunks_that_are_returned_after_newer_ones_are_in_order(
+    judged, broker, detecting, local, undisturbed
+):
+    """The broker delivers what a detector gives up after what has come meanwhile."""
+    sent = messages(track(), CHUNKS)
+    first = detecting(broker)
+    for body in sent[:judged]:
+        broker.publish(0, body)
+    first.until(lambda: not any(broker.queues) and first.detector.is_idle)
+    for body in sent[judged : judged + 40]:
+        broker.publish(0, body)
+    while any(broker.queues):
+        first.consumer.take(0.0)
+    second = detecting(broker)
+    for body in sent[judged + 40 :]:
+        broker.publish(0, body)
+    broker.is_slow = True
+    first.close()
+    second.until(lambda: any(isinstance(event, Started) for _, event in second.display.events))
+    for _ in range(3):
+        second.detector.step()
+    broker.bring_back()
+    second.until(is_over(broker, second))
+    assert kept(local.url) == undisturbed
 
 
 def test_messages_that_come_twice_count_once(broker, detecting, local, undisturbed):
@@ -285,3 +321,48 @@ def test_a_message_is_json_and_samples():
     head, _, body = messages(track(), CHUNKS[:1])[0].partition(b"\n")
     assert json.loads(head)["call"] == "call-1" and len(body) == 2 * HOP_SAMPLES
     assert not any(isinstance(event, Gap) for event in listen(Bundled(), CHUNKS))
+
+
+@pytest.mark.parametrize("at", [41, 100])
+def test_a_bundle_encodes_only_its_window_again(at, shipped_bundle):
+    """What it skips of the audio before that changes no score."""
+    detector = installation(bundle=shipped_bundle).load(shipped_bundle)
+    sound = load_speech(ROOT / "assets/demo.flac")[: 140 * HOP_SAMPLES]
+    chunks = cut(flac_samples(flac_bytes(sound)), HOP_SAMPLES)
+    arrived = [
+        Arrived(Delivered(0, 0, k, True, b""), decode(body))
+        for k, body in enumerate(messages(track(), chunks))
+    ]
+    first = TrackedCall(track(), 0, Future())
+    first.start(monitor(detector))
+    for one in arrived[:at]:
+        first.receive(*one)
+        first.monitor.feed(first.take(0.0)[0])
+    position, state, clip = first.state(detector.window_hops, detector.period_hops)
+    saved = Resumed(position.end, position.sequence, state, clip)
+
+    def goes_on(skips) -> list[Score]:
+        call, scores = TrackedCall(track(), 0, Future()), []
+        for one in arrived:
+            call.receive(*one)
+        window = (detector.window_hops + detector.period_hops) * HOP_SAMPLES
+        call.resume(saved, monitor(detector), window)
+        while call.left():
+            before, new = call.split(call.take(0.0)[0])
+            if before is not None:
+                again = call.monitor.hear_again(before)
+                detector.push_many([Part(again.state, again.samples, skips(call, before))])
+            if new is not None:
+                scores += [e for e in call.monitor.feed(new) if isinstance(e, Score)]
+        return scores
+
+    skipped: list[Shed] = []
+
+    def skips(call, before) -> Shed:
+        skipped.append(call.skips(before))
+        return skipped[-1]
+
+    scores, wanted = goes_on(skips), goes_on(lambda *_: Shed.HOPS)
+    assert [score.end for score in scores] == [at * HOP_SAMPLES + end for end in ENDS[: 140 - at]]
+    assert [score.llr for score in scores] == pytest.approx([s.llr for s in wanted], abs=1e-4)
+    assert {Shed.BLOCKS, Shed.HOPS} == set(skipped)
