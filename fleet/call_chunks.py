@@ -12,14 +12,19 @@ import numpy as np
 
 from radd.errors import RaddError
 from radd.types import AudioChunk, Call
+from stream.capture.pcm import G711
 
 NAMESPACE = uuid.UUID("5a1d8f1e-6b0c-5c0e-9d0b-7c1d2f3a4b5c")
-MU = 255.0
+VERSION = 2  # of the messages; a gateway and a detector understand each other only with the same
+MULAW = G711["mulaw"]
+CODES = np.argsort(MULAW, kind="stable").astype(np.uint8)
+CODES = CODES[CODES != 0x7F]  # the negative zero
+BETWEEN = (MULAW[CODES][:-1] + MULAW[CODES][1:]) / 2
 MOST_SAMPLES = 1 << 20  # of one message, about a minute
 
 
 class Malformed(RaddError):
-    """A message that is no chunk of a call."""
+    """A message that is no chunk of a call, or one of another version of the program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +76,10 @@ def partition_of(call: str, partitions: int) -> int:
 
 
 def encode(chunk: CallChunk, samples: str) -> bytes:
-    """A chunk as a message, with samples as s16le or mulaw (formula of G.711, half the bytes)."""
+    """A chunk as a message, with samples as s16le or mulaw (G.711, half the bytes)."""
     audio = chunk.audio
     head: dict[str, Any] = asdict(chunk.track) | {
+        "version": VERSION,
         "sequence": chunk.sequence,
         "start": audio.start,
         "cause": audio.cause,
@@ -90,6 +96,7 @@ def decode(message: bytes) -> CallChunk:
     line, _, body = message.partition(b"\n")
     try:
         head = json.loads(line)
+        _check_version(head.get("version", 1))
         track = Track(
             _text(head["call"]),
             _text(head["track"]),
@@ -113,6 +120,14 @@ def decode(message: bytes) -> CallChunk:
     return CallChunk(track, sequence, AudioChunk(samples, start, cause, damaged), captured, ended)
 
 
+def _check_version(version: Any) -> None:
+    if version != VERSION:
+        raise Malformed(
+            f"a message of version {str(version)[:20]}, expected {VERSION}: gateways and detectors "
+            "run different releases; update all of them, detectors first"
+        )
+
+
 def _is_time(times: np.ndarray) -> bool:
     return bool(np.isfinite(times).all() and (times >= 0).all() and (times < 1e11).all())
 
@@ -133,15 +148,11 @@ def _from_s16le(data: bytes) -> np.ndarray:
 
 
 def _to_mulaw(samples: np.ndarray) -> bytes:
-    bounded = np.clip(samples.astype(np.float64), -1, 1)
-    squeezed = np.sign(bounded) * np.log1p(MU * np.abs(bounded)) / np.log1p(MU)
-    return np.rint(squeezed * 127).astype(np.int8).tobytes()
+    return CODES[np.searchsorted(BETWEEN, samples)].tobytes()
 
 
 def _from_mulaw(data: bytes) -> np.ndarray:
-    squeezed = np.clip(np.frombuffer(data, np.int8).astype(np.float64) / 127, -1, 1)
-    expanded = np.sign(squeezed) * np.expm1(np.abs(squeezed) * np.log1p(MU)) / MU
-    return expanded.astype(np.float32)
+    return MULAW[np.frombuffer(data, np.uint8)]
 
 
 ENCODERS = {"s16le": _to_s16le, "mulaw": _to_mulaw}

@@ -53,6 +53,7 @@ class FleetDetector:
         self._ticked = time.monotonic()
         self._lag_s = 0.0
         self._problem: str | None = None
+        self._malformed = ""
         self.shed_hops = self.dead_letters = self.duplicates = 0
 
     def step(self) -> None:
@@ -93,7 +94,9 @@ class FleetDetector:
             chunk = decode(delivered.body)
         except Malformed as error:
             self.dead_letters += 1
-            log.warning("%s; it goes to the dead letters", error)
+            if str(error) != self._malformed:
+                log.warning("%s; it goes to the dead letters", error)
+            self._malformed = str(error)
             self._consumer.reject(delivered)
             return
         if delivered.partition in self._leaving:

@@ -2,11 +2,13 @@
 whoever dies when.
 """
 
+import io
 import json
 from concurrent.futures import Future
 
 import numpy as np
 import pytest
+import soundfile
 from fixtures_detect import ROOT
 from fixtures_detector import cut, listen, monitor, takeover
 from fixtures_fleet import Bundled, Detecting, MemoryBroker, messages, track
@@ -315,6 +317,42 @@ def test_a_chunk_comes_out_of_a_message_as_it_went_in(samples, wrong):
     )
     assert (came.audio.start, came.audio.cause, came.audio.damaged) == (5, "lost", 2)
     assert np.abs(came.audio.samples - audio.samples).max() <= wrong
+
+
+def test_mulaw_is_that_of_g711():
+    """libsndfile's encoder and decoder have the same codes and levels."""
+    pcm = np.arange(-32_768, 32_768).astype(np.int16)
+    wav = io.BytesIO()
+    soundfile.write(wav, pcm, 8_000, "ULAW", format="WAV")
+    wav.seek(0)
+    levels, _ = soundfile.read(wav, dtype="float32")
+    head, _, body = encode(
+        CallChunk(track(), 0, AudioChunk(pcm / np.float32(32_768), 0), 0.0), "mulaw"
+    ).partition(b"\n")
+    assert json.loads(head)["samples"] == "mulaw" and len(body) == len(pcm)
+    mine = decode(head + b"\n" + body).audio.samples
+    known = np.unique(levels)
+    assert np.array_equal(np.unique(mine), known)
+    apart = np.searchsorted(known, mine) - np.searchsorted(known, levels)
+    assert np.abs(apart).max() <= 1 and np.mean(apart == 0) > 0.98, "but for ties"
+    data = bytes(range(256))
+    written = wav.getvalue()
+    wav = io.BytesIO(written.replace(written[-len(pcm) :], data * 256))
+    levels, _ = soundfile.read(wav, dtype="float32")
+    assert np.array_equal(decode(head + b"\n" + data * 256).audio.samples, levels)
+
+
+def test_a_message_of_another_release_is_refused_by_its_version(broker, detecting, caplog):
+    one = detecting(broker)
+    body = messages(track(), CHUNKS[:1], ended=False)[0]
+    for other in (b'"version": 1', b'"version": 3'):
+        broker.publish(0, body.replace(b'"version": 2', other))
+        broker.publish(0, body.replace(b'"version": 2', other))
+    one.until(is_over(broker, one))
+    assert len(broker.dead) == 4 and not one.display.events
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 2, "once each"
+    assert "version 1, expected 2" in said[0] and "update all" in said[0]
 
 
 def test_a_message_is_json_and_samples():
