@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from fleet.broker import Consumer, Delivered, Load, Revoked
 from fleet.call_chunks import CallChunk, Malformed, decode
+from fleet.commanding import Commanding
 from fleet.judging import Judging
 from fleet.partition_share import PartitionShare
 from fleet.settings import FleetSettings
@@ -21,10 +22,12 @@ from storage.call_states import Heartbeat
 from storage.fleet_journal import FleetJournal
 from stream.engine import Fed, feed
 from stream.fanout import Fanout
+from stream.run_changes import Commands, NoCommands
 from stream.run_events import Display, IndexChanged, ModelChanged, Started, Stopped
 from stream.tap import ended, observed
 
 TAKE_S = 0.05
+NO_COMMANDS = NoCommands()
 HAND_OVER_S = 5.0  # for the database to take the states of calls that another detector goes on with
 
 log = logging.getLogger(__name__)
@@ -41,11 +44,13 @@ class FleetDetector:
         journal: FleetJournal,
         display: Display,
         settings: FleetSettings,
+        commands: Commands = NO_COMMANDS,
     ):
         self._judging, self._consumer, self._store = judging, consumer, store
         self._journal, self._display, self._settings = journal, display, settings
         self._late_s = judging.engine.late_ms / 1000
         self._calls: dict[str, TrackedCall] = {}
+        self._commanding = Commanding(commands, self._put_away)
         self._shares = PartitionShare(consumer, settings.partitions)
         self._leaving: dict[int, float] = {}
         self._turn: list[str] = []
@@ -63,6 +68,7 @@ class FleetDetector:
             self._revoke(item.partition) if isinstance(item, Revoked) else self._receive(item)
         began = time.monotonic()
         self._start_loaded()
+        self._commanding.obey(self._calls)
         self._follow_index()
         self._judge(self._chosen())
         self._settle()
@@ -130,6 +136,7 @@ class FleetDetector:
 
     def _forget(self, call: TrackedCall) -> None:
         del self._calls[call.id]
+        self._commanding.forget(call.id)
         if call.stage in (TrackStage.REPLAYING, TrackStage.LIVE):
             self._journal.hand_over(call.id)
             self._stop(call, "handed_over")
@@ -147,6 +154,10 @@ class FleetDetector:
         monitor, info = self._judging.monitor(call.id), self._judging.info(call.track)
         if saved is None:
             call.start(monitor)
+        elif saved.state["stopped"]:
+            for delivered in call.refuse():
+                self._discard(delivered)
+            return
         else:
             now = self._judging.detector.now
             window_samples = (now.window_hops + now.period_hops) * HOP_SAMPLES
@@ -189,8 +200,8 @@ class FleetDetector:
             before, new = call.split(audio)
             if before is not None:
                 again.append((call.monitor.hear_again(before), call.skips(before)))
-            if new is not None:
-                fed.append((call, Fed(call.monitor, new, shed)))
+            if new is not None and (heard := call.unpaused(new)) is not None:
+                fed.append((call, Fed(call.monitor, heard, shed)))
             if is_last:
                 finished.append(call)
         self._judge_again(again)
@@ -233,7 +244,8 @@ class FleetDetector:
     def _finish(self, call: TrackedCall, reason: str) -> None:
         self._write(call, ended(call.taps, call.monitor.flush()))
         position, state = call.ending()
-        self._journal.finish(call.id, position, state, interrupted=reason != "end")
+        is_whole = reason in ("end", "stopped")
+        self._journal.finish(call.id, position, state, interrupted=not is_whole)
         self._stop(call, reason)
 
     def _stop(self, call: TrackedCall, reason: str) -> None:
@@ -241,6 +253,9 @@ class FleetDetector:
             watcher.end(call.id)
         totals = call.run_totals(self._journal.stats())
         self._display.write(Stopped(call.end, reason, totals), call.id)
+
+    def _put_away(self, call: TrackedCall, reason: str | None) -> None:
+        self._save(call) if reason is None else self._finish(call, reason)
 
     def _save(self, call: TrackedCall) -> None:
         now = self._judging.detector.now
@@ -260,7 +275,12 @@ class FleetDetector:
             if call is None:
                 continue
             call.confirmed(number, self._consumer.acknowledge)
-            if call.stage is TrackStage.ENDED and call.is_saved:
+            if call.is_saved:
+                self._commanding.saved(call)
+            if call.is_stopped:
+                for delivered in call.refuse():
+                    self._discard(delivered)
+            elif call.stage is TrackStage.ENDED and call.is_saved:
                 del self._calls[stream]
                 for delivered, chunk in call.left():  # it goes on after all
                     self._sort(delivered, chunk)
@@ -299,7 +319,11 @@ class FleetDetector:
             Heartbeat(name, load.calls, lag_s, load.busy, self.shed_hops, self.dead_letters)
         )
         for call in list(self._calls.values()):
-            if call.stage is TrackStage.LIVE and now - call.heard > self._settings.idle_s:
+            if now - call.heard <= self._settings.idle_s:
+                continue
+            if call.is_stopped:
+                del self._calls[call.id]
+            elif call.stage is TrackStage.LIVE:
                 log.warning("%s: no audio for %.0f s", call.track.source, now - call.heard)
                 self._finish(call, "idle")
 

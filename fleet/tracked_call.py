@@ -21,6 +21,7 @@ from radd.flac import flac_bytes, flac_samples
 from radd.types import HOP_SAMPLES, AudioChunk, Shed, seconds
 from storage.fleet_journal import Position
 from stream.monitor import Monitor
+from stream.pause import Pause
 from stream.run_events import RunTotals
 from stream.tap import Tap
 from stream.totals import Totals
@@ -74,6 +75,9 @@ class TrackedCall:
         """when its state was last put away"""
         self.is_changed = False
         """whether it was judged further since"""
+        self.pause: Pause | None = None
+        self.is_stopped = False
+        """whether an operator has ended it; what comes later is dropped"""
         self._waiting: dict[int, Arrived] = {}
         self._hole: float | None = None
         self._taken = False
@@ -88,8 +92,10 @@ class TrackedCall:
     def receive(self, delivered: Delivered, chunk: CallChunk) -> bool:
         """Take a message; False if it was processed before and is not needed."""
         self.heard = time.monotonic()
-        if chunk.sequence in self._waiting or (
-            self.stage is not TrackStage.LOADING and chunk.sequence < self.next
+        if (
+            self.is_stopped
+            or chunk.sequence in self._waiting
+            or (self.stage is not TrackStage.LOADING and chunk.sequence < self.next)
         ):
             return False
         if not self._waiting:
@@ -142,6 +148,9 @@ class TrackedCall:
         state, begin = saved.state, saved.state["replay_from"]
         self.totals.restore(state["totals"])
         self.chunks, self.brief_hops = state["counts"]
+        if state["pause"] is not None:
+            self.pause = Pause(state["pause"]["cause"])
+            self.pause.over = state["pause"]["over"]
         if state["monitor"] is None:
             monitor.start_at(saved.end)
         else:
@@ -167,6 +176,21 @@ class TrackedCall:
         later = replace(audio, samples=audio.samples[at:], start=self._replay_end, cause=None)
         before = replace(audio, samples=audio.samples[:at])
         return before, later if len(later.samples) else None
+
+    def unpaused(self, audio: AudioChunk) -> AudioChunk | None:
+        """What may be judged of new audio; None if there is nothing to report of it."""
+        if self.pause is None:
+            return audio
+        pause = self.pause
+        self.pause = None if pause.over else pause
+        return pause.applied(audio)
+
+    def refuse(self) -> list[Delivered]:
+        """An operator has ended the track: the messages that wait, and none later, are needed."""
+        self.is_stopped, self.stage = True, TrackStage.ENDED
+        left = [arrived.delivered for arrived in self._waiting.values()]
+        self._waiting.clear()
+        return left
 
     def skips(self, before: AudioChunk) -> Shed:
         """What the detector may skip of audio that was judged before: its scores, and in what no
@@ -197,6 +221,8 @@ class TrackedCall:
             "replay_from": needed,
             "first": next((n for end, n, _ in self._needed if end > needed), self.next),
             "totals": self.totals.snapshot(),
+            "pause": self.pause and {"cause": self.pause.cause, "over": self.pause.over},
+            "stopped": self.is_stopped,
             "counts": [self.chunks, self.brief_hops],
         }
         self._number += 1

@@ -69,6 +69,10 @@ class CommandPoll:
         """Report that a command was carried out."""
         self._done.add(command.id)
 
+    def leave(self, command: Command) -> None:
+        """Report that a command was not carried out here; it is taken again if it still waits."""
+        self._taken.discard(command.id)
+
     def _poll(self) -> None:
         while not self._ending.wait(self._every_s):
             self._look()

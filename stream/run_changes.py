@@ -85,6 +85,10 @@ class Commands(Protocol):
         """Report that an order was carried out."""
         ...
 
+    def leave(self, command: Command) -> None:
+        """Report that an order was not carried out, because its stream goes on elsewhere."""
+        ...
+
 
 class NoCommands:
     """Nobody gives orders."""
@@ -99,6 +103,9 @@ class NoCommands:
         return ()
 
     def done(self, command: Command) -> None:
+        pass
+
+    def leave(self, command: Command) -> None:
         pass
 
 

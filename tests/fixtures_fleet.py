@@ -26,7 +26,9 @@ from fleet.settings import FleetSettings
 from fleet.state_store import StateStore
 from radd.bundle_info import UNSEALED
 from radd.hot_swap import HotSwapDetector
+from storage.commands import GivenCommands
 from storage.fleet_journal import FleetJournal
+from stream.command_poll import CommandPoll
 from stream.engine import EngineSettings
 from stream.hot_reload import NoReload
 
@@ -140,6 +142,7 @@ class Detecting:
     """A detector of a fleet in this process; die() leaves everything as a kill would."""
 
     def __init__(self, broker: MemoryBroker, storage, number: int, **changes):
+        self.commands = CommandPoll(GivenCommands(storage.url), 0.02)
         settings = fleet_settings(name=f"detector-{number}", **changes)
         spool = storage.spool_directory.with_name(f"spool-{number}-{uuid.uuid4().hex}")
         self.consumer, self.display = MemoryConsumer(broker), Heard()
@@ -156,7 +159,13 @@ class Detecting:
             NoReload(),
         )
         self.detector = FleetDetector(
-            judging, self.consumer, self.store, self.journal, self.display, settings
+            judging,
+            self.consumer,
+            self.store,
+            self.journal,
+            self.display,
+            settings,
+            self.commands.__enter__(),
         )
 
     def until(self, condition) -> None:
@@ -174,6 +183,7 @@ class Detecting:
         self.end()
 
     def end(self) -> None:
+        self.commands.__exit__()
         self.journal.__exit__(None)
         self.store.__exit__()
 

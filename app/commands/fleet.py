@@ -29,10 +29,12 @@ from notify.watcher import StreamWatcher
 from radd.errors import AudioError, ConfigError, RaddError
 from radd.hot_swap import HotSwapDetector
 from radd.types import Source
+from storage.commands import GivenCommands
 from storage.fleet_journal import FleetJournal
 from storage.records import StreamInfo
 from stream.calls.listeners import call_server
 from stream.calls.server import CallServer
+from stream.command_poll import CommandPoll
 from stream.console_lines import ConsoleLines
 from stream.ending import Ending
 from stream.failures import Failures
@@ -161,7 +163,9 @@ def consume(arguments: argparse.Namespace, ending: Ending) -> None:
         for watcher in watchers:
             stack.enter_context(watcher)
         judging = judging_of(here, detector, index, watchers)
-        judge(FleetDetector(judging, consumer, store, journal, display, fleet), ending)
+        every_s = here.settings.calls.commands_s
+        commands = stack.enter_context(CommandPoll(GivenCommands(storage.url), every_s))
+        judge(FleetDetector(judging, consumer, store, journal, display, fleet, commands), ending)
 
 
 def _own_spool(settings: Settings) -> Settings:
