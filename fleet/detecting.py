@@ -139,6 +139,7 @@ class FleetDetector:
         self._commanding.forget(call.id)
         if call.stage in (TrackStage.REPLAYING, TrackStage.LIVE):
             self._journal.hand_over(call.id)
+            self._judging.notices.leave(call.id)
             self._stop(call, "handed_over")
 
     def _start_loaded(self) -> None:
@@ -170,6 +171,8 @@ class FleetDetector:
         self._journal.begin(info, None if saved is None else saved.state["book"])
         for watcher in self._judging.watchers:
             watcher.begin(info, dict)
+        if saved is not None:
+            self._judging.notices.carry_on(call.id, saved.state["notices"])
         track, name = call.track, self._judging.detector.name
         started = Started(track.source, name, track.rate_hz, None, track.as_call())
         self._display.write(started, call.id)
@@ -244,6 +247,7 @@ class FleetDetector:
     def _finish(self, call: TrackedCall, reason: str) -> None:
         self._write(call, ended(call.taps, call.monitor.flush()))
         position, state = call.ending()
+        state["notices"] = {}
         is_whole = reason in ("end", "stopped")
         self._journal.finish(call.id, position, state, interrupted=not is_whole)
         self._stop(call, reason)
@@ -257,9 +261,12 @@ class FleetDetector:
     def _put_away(self, call: TrackedCall, reason: str | None) -> None:
         self._save(call) if reason is None else self._finish(call, reason)
 
-    def _save(self, call: TrackedCall) -> None:
+    def _save(self, call: TrackedCall, leaving: bool = False) -> None:
         now = self._judging.detector.now
         position, state, clip = call.state(now.window_hops, now.period_hops)
+        state["notices"] = self._judging.notices.carried(call.id)
+        if leaving:  # this process still delivers them
+            state["notices"]["messages"] = []
         self._journal.save(call.id, position, state, clip)
 
     def _save_due(self) -> None:
@@ -296,8 +303,8 @@ class FleetDetector:
     def _begin_leaving(self, partition: int) -> None:
         self._leaving[partition] = time.monotonic() + HAND_OVER_S
         for call in self._calls.values():
-            if call.partition == partition and call.stage is TrackStage.LIVE and call.is_changed:
-                self._save(call)
+            if call.partition == partition and call.stage is TrackStage.LIVE:
+                self._save(call, leaving=True)
 
     def _finish_leaving(self) -> None:
         for partition, until in list(self._leaving.items()):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from fleet.call_chunks import Track
 from radd.hot_swap import HotSwapDetector
@@ -27,6 +27,38 @@ class TrackFollower(EventWriter, Protocol):
         ...
 
 
+class Notices(Protocol):
+    """Notifications of calls that change their detector; notify/notifier.py has them."""
+
+    def carried(self, stream: str) -> dict[str, Any]:
+        """What the next detector of a stream needs, as JSON can hold it."""
+        ...
+
+    def carry_on(self, stream: str, carried: dict[str, Any]) -> None:
+        """Go on from what the last detector of a stream had."""
+        ...
+
+    def leave(self, stream: str) -> None:
+        """The stream goes on elsewhere."""
+        ...
+
+
+class NoNotices:
+    """Nobody is notified."""
+
+    def carried(self, stream: str) -> dict[str, Any]:
+        return {}
+
+    def carry_on(self, stream: str, carried: dict[str, Any]) -> None:
+        pass
+
+    def leave(self, stream: str) -> None:
+        pass
+
+
+NO_NOTICES = NoNotices()
+
+
 class Judging:
     """What a detector of a fleet needs to judge streams."""
 
@@ -45,3 +77,4 @@ class Judging:
         """
         self.detector, self.monitor, self.taps = detector, monitor, taps
         self.info, self.engine, self.index, self.watchers = info, engine, index, watchers
+        self.notices: Notices = NO_NOTICES

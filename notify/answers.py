@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from radd.types import HOP_SAMPLES, Alert, AlertState, Event, Score
 from storage.records import StreamInfo
 from stream.decision import SHORTEST_WINDOW_SAMPLES, DecisionSettings
 
+TOGETHER_S = 2.0  # in which the tracks of a call come from another process
 SYNTHETIC, PERSON, OPEN = "synthetic", "person", "no answer yet"
 
 
@@ -40,6 +42,8 @@ class _Call:
     began: float
     tracks: dict[str, _Track] = field(default_factory=dict)
     answered: bool = False
+    not_before: float = 0.0
+    """of the answer; its other tracks may still come from another process"""
 
 
 class Answers:
@@ -85,6 +89,36 @@ class Answers:
             if call := self._calls.get(self._of.pop(stream, "")):
                 call.tracks[stream].ended = True
 
+    def leave(self, stream: str) -> None:
+        """A track goes on in another process, which answers."""
+        with self._lock:
+            id = self._of.pop(stream, "")
+            if call := self._calls.get(id):
+                del call.tracks[stream]
+                if not call.tracks:
+                    del self._calls[id]
+
+    def snapshot(self, stream: str) -> dict[str, Any] | None:
+        """What another process needs to go on with a track, as JSON can hold it."""
+        with self._lock:
+            if (call := self._calls.get(self._of.get(stream, ""))) is None:
+                return None
+            track = call.tracks[stream]
+            return {
+                "evidence": track.evidence,
+                "synthetic": track.synthetic,
+                "answered": call.answered,
+            }
+
+    def restore(self, stream: str, snapshot: dict[str, Any], began: float, now: float) -> None:
+        """Go on with a track, after begin(), whose call began at `began`."""
+        with self._lock:
+            if call := self._calls.get(self._of.get(stream, "")):
+                track = call.tracks[stream]
+                track.evidence, track.synthetic = snapshot["evidence"], snapshot["synthetic"]
+                call.answered |= snapshot["answered"]
+                call.began, call.not_before = min(call.began, began), now + TOGETHER_S
+
     def due(self, now: float) -> list[CallAnswer]:
         """The answers that are due, each once."""
         with self._lock:
@@ -98,7 +132,7 @@ class Answers:
         """Seconds until the next deadline; None if there is none."""
         with self._lock:
             waits = [
-                call.began + self._after_s - now
+                max(call.began + self._after_s, call.not_before) - now
                 for call in self._calls.values()
                 if not call.answered
             ]
@@ -108,7 +142,8 @@ class Answers:
         for call in self._calls.values():
             after_s = now - call.began
             verdict = self._verdict(call)
-            is_due = after_s >= self._after_s or verdict == SYNTHETIC or _is_over(call)
+            is_late = after_s >= self._after_s and now >= call.not_before
+            is_due = is_late or verdict == SYNTHETIC or _is_over(call)
             if is_due and not call.answered:
                 call.answered = True
                 tracks = {

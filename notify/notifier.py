@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from notify.answers import Answers
 from notify.destination import Destination
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 
 MEGABYTE = 1_000_000
 INBOX = "inbox"
+AGAIN_S = 60.0  # so old may a message be that is sent again by the process that goes on
+AGAIN = 8  # messages of a stream at most
 
 
 class Notifier:
@@ -68,6 +71,8 @@ class Notifier:
         ]
         self._flush_s = settings.timeout_s
         self._streams: dict[str, StreamInfo] = {}
+        self._latest: defaultdict[str, deque[tuple[Message, float]]]
+        self._latest = defaultdict(lambda: deque(maxlen=AGAIN))
         self._undo = ExitStack()
         self.dropped = 0
         """messages that found no space in the inbox"""
@@ -110,14 +115,48 @@ class Notifier:
         """Take in an event; an alert is durable on return."""
         if isinstance(event, Alert):
             now = self._clock()
-            self._keep(self._sender.alert(event, self._streams.get(stream or ""), now), now)
+            message = self._sender.alert(event, self._streams.get(stream or ""), now)
+            self._keep(message, now)
+            self._latest[stream or ""].append((message, now))
         if self._answers and self._answers.write(event, stream):
             self._courier.wake()
 
     def end(self, stream: str) -> None:
         """A stream has ended."""
+        self._latest.pop(stream, None)
         if self._streams.pop(stream, None) and self._answers:
             self._answers.end(stream)
+            self._courier.wake()
+
+    def leave(self, stream: str) -> None:
+        """A stream goes on in another process, which answers for its call."""
+        self._latest.pop(stream, None)
+        if self._streams.pop(stream, None) and self._answers:
+            self._answers.leave(stream)
+
+    def carried(self, stream: str) -> dict[str, Any]:
+        """What another process needs to go on with a stream, as JSON can hold it: the latest
+        messages, which this process may not have delivered if it dies now, and the evidence of its
+        call's answer.
+        """
+        since = self._clock() - AGAIN_S
+        latest = [[message, at] for message, at in self._latest[stream] if at > since]
+        answer = self._answers.snapshot(stream) if self._answers else None
+        return {"messages": latest, "answer": answer}
+
+    def carry_on(self, stream: str, carried: dict[str, Any]) -> None:
+        """Go on with a stream, after begin(). Its latest messages are sent again, with the same
+        idempotency keys.
+        """
+        now = self._clock()
+        for message, at in carried.get("messages", ()):
+            if at > now - AGAIN_S:
+                self._keep(message, at)
+                self._latest[stream].append((message, at))
+        if self._answers and (answer := carried.get("answer")):
+            monotonic = self._monotonic()
+            began = monotonic - (now - self._streams[stream].started.timestamp())
+            self._answers.restore(stream, answer, began, monotonic)
             self._courier.wake()
 
     def counts(self) -> dict[str, Counter[str]]:
@@ -151,7 +190,9 @@ class Notifier:
         """Inbox to outboxes; returns the seconds until a call has to be answered."""
         for answer in self._answers.due(self._monotonic()) if self._answers else ():
             now = self._clock()
-            self._keep(self._sender.answer(answer, now), now)
+            message = self._sender.answer(answer, now)
+            self._keep(message, now)
+            self._latest[answer.stream.id].append((message, now))
         while entries := self._inbox.first(1):
             message, queued = entries[0].record["message"], entries[0].record["queued"]
             for outbox in self._outboxes:

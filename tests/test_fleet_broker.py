@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from fixtures_detect import ROOT, of_type, read_event, wait_for
 from fixtures_fleet import fleet_settings, free_port
+from fixtures_notify import SECRET
 from fixtures_patience import PATIENCE_S
 from fixtures_storage import rows, until
 
 from radd.errors import BrokerUnreachable, ConfigError
 from radd.files import load_speech
 from radd.types import AudioChunk
-from storage.tables import alerts, streams
+from storage.tables import alerts, call_states, streams
 
 DEMO = ROOT / "assets/demo.flac"
 
@@ -78,6 +79,42 @@ def test_a_call_survives_a_kill_and_a_restart(fleet, suspicious_bundle):
     (row,), (stream,) = rows(url, alerts), rows(url, streams)
     assert row["id"] == opened["id"] == closed["id"] and row["state"] == "close"
     assert stream["state"] == "ended" and stream["scores"] == 213 and stream["gaps"] == 0
+
+
+def test_a_takeover_notifies_with_the_same_key_and_answers_once(fleet, receiver, suspicious_bundle):
+    """The first detector delivers nothing before it is killed; the second says it for it."""
+    receiver.codes = [503]
+    fleet.environ |= {
+        "RADD_NOTIFY_WEBHOOK": receiver.url,
+        "RADD_NOTIFY_WEBHOOK_SECRET": SECRET,
+        "RADD_NOTIFY_TIMEOUT_S": "60",
+        "RADD_NOTIFY_ANSWER_AFTER_S": "3600",
+    }
+    sound = (load_speech(DEMO) * 32_767).astype("<i2")
+    arguments = ("--consume", "--json", "--bundle", suspicious_bundle)
+    first = fleet.start(*arguments)
+    until(lambda: in_line(fleet.environ) == 1)
+    gateway = fleet.start("--publish", "--source", "-")
+    gateway.stdin.write(sound[: 8 * 16_000].tobytes())
+    gateway.stdin.flush()
+    opened = wait_for(first, "alert", state="open")
+    url = fleet.environ["RADD_STORAGE_URL"]
+    until(lambda: any(row["sequence"] > 40 for row in rows(url, call_states)))
+    second = fleet.start(*arguments)
+    until(lambda: in_line(fleet.environ) == 2)
+    first.kill()
+    first.wait()
+    said = len(receiver.messages)
+    receiver.codes = [200]
+    gateway.stdin.write(sound[8 * 16_000 : 12 * 16_000].tobytes())
+    gateway.stdin.close()
+    wait_for(second, "stopped")
+    end(second)
+    told = receiver.messages[said:]
+    ids = [message["id"] for message in told]
+    assert ids.count(f"{opened['id']}-open") == 1 and ids.count(f"{opened['id']}-close") == 1
+    answers = [message for message in told if message["type"] == "call.answer"]
+    assert [answer["verdict"] for answer in answers] == ["synthetic"]
 
 
 def in_line(environ) -> int:

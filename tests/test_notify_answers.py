@@ -8,7 +8,7 @@ from fixtures_storage import alert, score, stream_info
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from notify.answers import Answers
+from notify.answers import TOGETHER_S, Answers
 from radd.types import HOP_SAMPLES, AlertState, Call, Verdict
 from stream.decision import DecisionSettings
 
@@ -49,6 +49,24 @@ def test_a_synthetic_voice_is_answered_at_once_and_once():
     assert made.write(alert(), "s1")
     assert verdicts(made.due(1.0)) == [("synthetic", {"inbound": "synthetic"})]
     assert not made.write(alert(), "s1") and made.due(AFTER_S) == []
+
+
+def test_another_process_goes_on_with_a_call_and_answers_for_it():
+    first, second = answers(CALLER, AGENT), answers()
+    for stream in ("s1", "s2"):
+        hear(first, stream, 3.0)
+    kept = {stream: first.snapshot(stream) for stream in ("s1", "s2")}
+    for stream in (CALLER, AGENT):
+        first.leave(stream.id)
+        second.begin(stream, 7.0)
+        second.restore(stream.id, kept[stream.id], began=0.0, now=AFTER_S)
+        assert second.due(AFTER_S) == [], "its other track may still come"
+    assert first.due(AFTER_S) == []
+    both = {"inbound": "person", "outbound": "person"}
+    assert verdicts(second.due(AFTER_S + TOGETHER_S)) == [("person", both)]
+    third = answers(CALLER)
+    third.restore("s1", second.snapshot("s1"), began=0.0, now=AFTER_S)
+    assert third.due(AFTER_S + 9.0) == [], "answered before"
 
 
 @pytest.mark.parametrize("llr, hops", [(None, 100), (3.0, 5), (0.1, 100), (-1.0, 100)])

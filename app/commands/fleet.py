@@ -25,6 +25,7 @@ from fleet.gateway import Gateway
 from fleet.judging import Judging
 from fleet.rabbitmq import RabbitConsumer, RabbitPublisher
 from fleet.state_store import StateStore
+from notify.notifier import Notifier
 from notify.watcher import StreamWatcher
 from radd.errors import AudioError, ConfigError, RaddError
 from radd.hot_swap import HotSwapDetector
@@ -140,11 +141,6 @@ def consume(arguments: argparse.Namespace, ending: Ending) -> None:
         )
     here = installation(arguments.config, arguments.bundle)
     fleet, bundle = here.settings.fleet, here.bundle()
-    if here.settings.notify.answer_after_s:
-        raise ConfigError(
-            "[notify] answer_after_s counts within one process, and calls of a fleet change "
-            "theirs; set it to 0 for --consume"
-        )
     detector = HotSwapDetector(here.load(bundle))
     display: Display = JsonLines(sys.stdout) if arguments.json else ConsoleLines(sys.stdout)
     with ExitStack() as stack:
@@ -199,7 +195,7 @@ def judging_of(
             call=track.as_call(),
         )
 
-    return Judging(
+    judging = Judging(
         detector,
         lambda id: Monitor(detector, settings.decision, settings.alerts, id),
         lambda id: [tap for of in observers for tap in of(id)],
@@ -208,6 +204,10 @@ def judging_of(
         index,
         watchers,
     )
+    for watcher in watchers:
+        if isinstance(watcher, Notifier):
+            judging.notices = watcher
+    return judging
 
 
 def judge(detector: FleetDetector, ending: Ending) -> None:
