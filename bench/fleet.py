@@ -6,7 +6,8 @@
 One gateway in this process publishes the streams, each another part of the demo recording at the
 pace of its sound; detectors are processes of detect.py --consume. First 1, 2 and 4 of them judge
 undisturbed, beside the same streams in one daemon without a broker. Then random detectors are
-killed with -9 and started again, then all are ended and started again one after the other. The
+killed with -9 and started again, two of three at once as with their machine, and all are ended and
+started again one after the other. The
 alerts in the database are compared with those of monitors that nobody disturbed. The last line is
 one JSON object. The database is emptied; without --database it is SQLite in a temporary directory.
 """
@@ -47,7 +48,7 @@ from stream.monitor import Monitor
 ROOT = Path(__file__).resolve().parents[1]
 BROKER = "amqp://guest:guest@127.0.0.1:5672/%2F"
 TICKS = os.sysconf("SC_CLK_TCK")
-PARTS = ("cost", "restart", "kills")
+PARTS = ("cost", "restart", "machine", "kills")
 HEAD = (
     "| detectors | streams | p50, ms | p99, ms | shed | core a stream |\n|---|---|---|---|---|---|"
 )
@@ -72,11 +73,16 @@ class Worker:
     scores: list[tuple[float, str, int, float | None]] = field(default_factory=list)
     """(wall clock, stream, end of the hop in samples, latency in ms)"""
 
+    started: list[tuple[float, str]] = field(default_factory=list)
+    """(wall clock, stream) of each call that began or went on here"""
+
     def read(self) -> None:
-        """Note every score as it is printed."""
+        """Note every score as it is printed, and the calls that begin or go on here."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             event = json.loads(line)
+            if event["type"] == "started":
+                self.started.append((time.time(), event["stream"]))
             if event["type"] == "score":
                 end = round(event["t"] * 16_000)
                 self.scores.append((time.time(), event["stream"], end, event["latency_ms"]))
@@ -143,6 +149,10 @@ class Fleet:
     def scores(self) -> list[tuple[float, str, int, float | None, int]]:
         """What all have printed, with the number of the detector."""
         return sorted((*score, k) for k, w in enumerate(self.workers) for score in w.scores)
+
+    def loaded(self) -> list[tuple[float, str]]:
+        """When calls began or went on, in all detectors."""
+        return sorted(each for worker in self.workers for each in worker.started)
 
     def _members(self) -> int:
         import pika
@@ -334,30 +344,54 @@ def killed(here, bundle: Path, fleet: Fleet, sound, arguments) -> dict:
         fleet.wait_for(2)
     calls.join()
     judged_all(fleet.database, len(calls.sources))
-    gaps = judged_again(fleet.scores(), kills)
+    gaps = judged_again(fleet.scores(), fleet.loaded(), kills)
     result = compared(here, bundle, calls, sound, fleet.database)
-    p50 = round(float(np.percentile(gaps, 50)), 2) if gaps else None
-    p95 = round(float(np.percentile(gaps, 95)), 2) if gaps else None
-    return (
-        {"kills": len(kills), "calls_taken_over": len(gaps)}
-        | result
-        | {
-            "seconds_until_judged_p50": p50,
-            "seconds_until_judged_p95": p95,
-        }
-    )
+    return {"kills": len(kills), "calls_taken_over": len(gaps)} | result | seconds_of(gaps)
 
 
-def judged_again(scores: list, kills: list[tuple[float, int]]) -> list[float]:
-    """For each call of each killed detector: seconds until another printed a score of it."""
+def seconds_of(gaps: list[tuple[float, float]]) -> dict[str, float]:
+    """Percentiles of what judged_again() found."""
+    return {
+        f"seconds_until_{what}_p{p}": round(float(np.percentile(column, p)), 2)
+        for what, column in zip(("loaded", "judged"), zip(*gaps, strict=True), strict=False)
+        for p in (50, 95)
+    }
+
+
+def judged_again(
+    scores: list, loaded: list[tuple[float, str]], kills: list[tuple[float, int]]
+) -> list[tuple[float, float]]:
+    """For each call of each killed detector: seconds until the one that judges it next had its
+    state, and until that one printed a score of it.
+    """
     gaps = []
     for when, victim in kills:
         recent = {s[1] for s in scores if s[4] == victim and when - 1.0 < s[0] <= when + 0.3}
         for stream in recent:
             later = [s[0] for s in scores if s[1] == stream and s[4] != victim and s[0] > when]
             if later:
-                gaps.append(min(later) - when)
+                has = [at for at, of in loaded if of == stream and when < at <= min(later)]
+                gaps.append((max(has, default=when) - when, min(later) - when))
     return gaps
+
+
+def lost(here, bundle: Path, fleet: Fleet, sound, arguments) -> dict:
+    """Two of three detectors are killed at once, as when their machine is lost."""
+    for _ in range(3):
+        fleet.start()
+    fleet.wait_for(3)
+    emptied(fleet.database)
+    calls = Calls(here, fleet, sound, arguments.streams, arguments.seconds + 10)
+    time.sleep(8)
+    busy = sorted(fleet.running(), key=lambda worker: -len(worker.scores))[:2]
+    for worker in busy:
+        worker.process.send_signal(signal.SIGKILL)
+    kills = [(time.time(), fleet.workers.index(worker)) for worker in busy]
+    calls.join()
+    judged_all(fleet.database, len(calls.sources))
+    gaps = judged_again(fleet.scores(), fleet.loaded(), kills)
+    result = compared(here, bundle, calls, sound, fleet.database)
+    return {"killed_at_once": 2, "calls_taken_over": len(gaps)} | result | seconds_of(gaps)
 
 
 def rolled(here, bundle: Path, fleet: Fleet, sound, arguments) -> dict:
@@ -421,6 +455,10 @@ def main() -> None:
             with fleet_of() as fleet:
                 parts["rolling_restart"] = rolled(here, bundle, fleet, sound, arguments)
             print(f"rolling restart: {json.dumps(parts['rolling_restart'])}", flush=True)
+        if "machine" in arguments.parts:
+            with fleet_of() as fleet:
+                parts["machine"] = lost(here, bundle, fleet, sound, arguments)
+            print(f"a lost machine: {json.dumps(parts['machine'])}", flush=True)
         if "kills" in arguments.parts:
             with fleet_of() as fleet:
                 parts = killed(here, bundle, fleet, sound, arguments) | parts
