@@ -6,9 +6,10 @@
 The daemon is detect.py itself, in a process of its own, with a listener on loopback. The simulator
 is another process: it sends a recording as mu-law in frames of 20 ms, on both tracks of each call,
 at the pace of the sound, and measures its own share of a processor. A line for each number of calls
-says whether every frame was judged, and how long after its arrival. Then `--comers` calls connect
-and hang up at random, and what is left of them is counted: memory, threads, open files. Last, a
-daemon with database and webhook takes two calls: how long after its alert a webhook arrives.
+says whether every frame was judged, and how long after its arrival. Then `--comers` calls, five in
+a second, connect and hang up at random, and what is left of them is counted: memory, threads, open
+files. Last, a daemon with database and webhook takes two calls: how long after its alert a webhook
+arrives.
 """
 
 from __future__ import annotations
@@ -48,10 +49,13 @@ FRAME = 160  # samples of 20 ms at 8 kHz
 PORT = int(os.environ.get("BENCH_CALLS_PORT", "9843"))
 URL = f"ws://127.0.0.1:{PORT}/calls"
 TRACKS = ("inbound", "outbound")
+APART = 37  # frames between the beginnings of two tracks in the recording: no two are alike
 WARM_S = 3.0
+Firsts = tuple[int, int]
+"""the frame of the recording with which each track begins"""
 TARGET_MS = 300
-TARGET_MB = 20
-QUICK, FULL = ([1, 2, 4], 15, 100), ([2, 4, 8, 12, 16, 20, 25], 60, 500)
+COMERS_PER_S, LONGEST_COMER_S, PARTS, FIRST = 5, 4.0, 5, 8
+QUICK, FULL = ([1, 2, 4], 15, 100), ([4, 8, 12, 16, 20, 25], 60, 500)
 
 
 def main() -> None:
@@ -73,7 +77,8 @@ def main() -> None:
         heads = ("calls", "streams", "frames lost", "hops shed", "p50 ms", "p99 ms")
         heads += ("core per stream", "core for simulator")
         print(markdown(heads, rows))
-        print(coming_and_going(frames, asked.comers, out))
+        heads, rows = coming_and_going(frames, asked.comers, out)
+        print("\n" + markdown(heads, rows) + "\n")
     print(webhooks(frames, 2, asked.seconds, asked.bundle))
 
 
@@ -142,7 +147,7 @@ def daemon(bundle: str, streams: int, webhook: str = "") -> Iterator[Output]:
     with tempfile.TemporaryDirectory() as work:
         path = Path(work) / "events.jsonl"
         environ = os.environ | {"RADD_CALLS_STREAMS": str(streams), "PYTHONPATH": str(ROOT)}
-        environ |= {"RADD_CALLS_RECONNECT_S": "1"}
+        environ |= {"RADD_CALLS_RECONNECT_S": "1", "RADD_MODEL_CACHE_BLOCKS": "0"}
         environ |= {"RADD_STORAGE_URL": f"sqlite:///{work}/radd.db"}
         environ |= {"RADD_NOTIFY_WEBHOOK": webhook, "RADD_NOTIFY_WEBHOOK_SECRET": SECRET}
         with path.open("wb") as file:
@@ -189,20 +194,26 @@ def in_real_time(frames: list[str], calls: int, for_s: float, out: Output) -> tu
     return tuple(map(str, numbers))
 
 
-def coming_and_going(frames: list[str], calls: int, out: Output) -> str:
-    """What is left of calls that connect and hang up at random."""
+def coming_and_going(frames: list[str], calls: int, out: Output) -> tuple[tuple, list]:
+    """What is left of calls that connect and hang up at random: before, and after each part."""
     out.since()
-    simulate(frames, 8, 1.0, seed=1)
-    out.until_calm()
-    time.sleep(1)
-    before = out.counts()
-    simulate(frames, calls, 4.0, seed=2)
+    simulate(frames, FIRST, 1.0, seed=0)
     begun, ended = out.until_calm()
-    time.sleep(1)
-    after = out.counts()
-    left = ", ".join(f"{name} {before[name]} -> {after[name]}" for name in before)
-    came = f"{calls} calls that connect and hang up at random: {begun} streams, {ended} ended"
-    return f"\n{came}; {left}"
+    held = out.counts()
+    heads = ("calls", "streams begun", "ended", *held)
+    rows = [(str(FIRST), str(begun), str(ended), *_words(held))]
+    for part in range(1, PARTS + 1):
+        simulate(frames, calls // PARTS, calls / PARTS / COMERS_PER_S, seed=part)
+        more_begun, more_ended = out.until_calm()
+        time.sleep(1)
+        begun, ended = begun + more_begun, ended + more_ended
+        come = FIRST + part * (calls // PARTS)
+        rows.append((str(come), str(begun), str(ended), *_words(out.counts())))
+    return heads, rows
+
+
+def _words(counts: dict[str, int]) -> list[str]:
+    return [f"{count} MB" if name == "memory" else str(count) for name, count in counts.items()]
 
 
 def webhooks(frames: list[str], calls: int, for_s: float, bundle: str) -> str:
@@ -240,7 +251,9 @@ def simulate(frames: list[str], calls: int, for_s: float, seed: int | None = Non
 
 
 def simulator(frames: list[str], calls: int, for_s: float, seed: int | None, sending) -> None:
-    """Send calls for `for_s`, or with a seed each for a random part of it; tells its share."""
+    """Send calls for `for_s`, or with a seed calls that begin at random within it; tells its
+    share.
+    """
     began = time.perf_counter()
     asyncio.run(send_all(frames, calls, for_s, seed))
     usage = resource.getrusage(resource.RUSAGE_SELF)
@@ -251,15 +264,16 @@ async def send_all(frames: list[str], calls: int, for_s: float, seed: int | None
     rng, stamp = random.Random(seed), time.time_ns()
     async with asyncio.TaskGroup() as group:
         for number in range(calls):
-            lasts_s = for_s if seed is None else rng.uniform(0, for_s / 2)
-            waits_s = number / calls if seed is None else rng.uniform(0, for_s / 2)
+            lasts_s = for_s if seed is None else rng.uniform(0, LONGEST_COMER_S)
+            waits_s = number / calls if seed is None else rng.uniform(0, for_s)
             breaks = seed is not None and rng.random() < 0.5
             call = f"CA{stamp}-{number}"
-            group.create_task(send_call(frames, call, waits_s, lasts_s, breaks))
+            firsts = APART * 2 * number, APART * (2 * number + 1)
+            group.create_task(send_call(frames, call, waits_s, lasts_s, breaks, firsts))
 
 
 async def send_call(
-    frames: list[str], call: str, waits_s: float, lasts_s: float, breaks: bool
+    frames: list[str], call: str, waits_s: float, lasts_s: float, breaks: bool, firsts: Firsts
 ) -> None:
     """One call at the pace of its sound; less if the daemon has no place for it or its tracks: it
     says so on stderr.
@@ -267,23 +281,27 @@ async def send_call(
     await asyncio.sleep(waits_s)
     with suppress(websockets.InvalidStatus, websockets.ConnectionClosed):
         async with websockets.connect(URL, compression=None, open_timeout=30) as connection:
-            await send_sound(connection, frames, call, lasts_s)
+            await send_sound(connection, frames, call, lasts_s, firsts)
             if not breaks:
                 await connection.send(json.dumps({"event": "stop"}))
                 await connection.wait_closed()
 
 
 async def send_sound(
-    connection: websockets.ClientConnection, frames: list[str], call: str, lasts_s: float
+    connection: websockets.ClientConnection,
+    frames: list[str],
+    call: str,
+    lasts_s: float,
+    firsts: Firsts,
 ) -> None:
     start = {"callSid": call, "tracks": TRACKS}
     await connection.send(json.dumps({"event": "start", "start": start}))
     began = time.monotonic()
     for number in range(round(lasts_s * 50)):
         await asyncio.sleep(max(0.0, began + number / 50 - time.monotonic()))
-        for track in TRACKS:
+        for track, first in zip(TRACKS, firsts, strict=True):
             media = {"track": track, "chunk": str(number + 1), "timestamp": str(20 * number)}
-            media["payload"] = frames[number % len(frames)]
+            media["payload"] = frames[(first + number) % len(frames)]
             await connection.send(json.dumps({"event": "media", "media": media}))
 
 

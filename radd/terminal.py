@@ -16,7 +16,7 @@ def printable(text: str, kept: str = "") -> str:
     """The text with all that steers a terminal spelt out, but for the characters `kept`; a name
     stays in its line, and letters of all languages stay as they are.
     """
-    if text.isascii() and text.isprintable():
+    if text.isascii() and text.rstrip(kept).isprintable():
         return text
     return "".join(c if c in kept or not _steers(c) else _spelt(c) for c in text)
 

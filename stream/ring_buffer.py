@@ -8,11 +8,13 @@ import numpy as np
 class RingBuffer:
     """The last `capacity` samples written, float32, or as many of them as hold() requests."""
 
-    def __init__(self, capacity: int):
+    def __init__(self, capacity: int, held: int | None = None):
+        """`held` samples are kept until the first hold(); None: `capacity`."""
         if capacity < 1:
             raise ValueError(f"capacity is {capacity} samples; expected at least 1")
         self.capacity = capacity
-        self._buffer = np.zeros(capacity, np.float32)
+        size = capacity if held is None else min(max(held, 1), capacity)
+        self._buffer = np.zeros(size, np.float32)
         self.total = 0
         """samples written since the start or the last reset()"""
         self._kept = 0

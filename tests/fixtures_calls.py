@@ -92,6 +92,16 @@ class Calls:
         """The next track that comes."""
         return Heard(self._come.get(timeout=PATIENCE_S))
 
+    def settle(self):
+        """Wait until all connections have ended, and nothing of them is left to do."""
+
+        async def settled():
+            here = asyncio.current_task()
+            while others := asyncio.all_tasks() - {here}:
+                await asyncio.wait(others)
+
+        self.server._call(settled())
+
     def none_has_come(self):
         return self._come.empty()
 

@@ -1,9 +1,11 @@
 """Calls inside a run: their events, rows, commands of operators, and what is left of them."""
 
 import asyncio
+import gc
 import json
 import threading
 import uuid
+from collections import Counter
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -17,8 +19,13 @@ from fixtures_console import REVIEWER, VIEWER
 from fixtures_detector import BrightnessDetector, monitor
 from fixtures_house import ROOT
 from fixtures_patience import PATIENCE_S
-from fixtures_storage import rows
+from fixtures_rtp import bye, packets, send
+from fixtures_storage import rows, until
 
+from notify.metrics import DaemonMetrics
+from notify.settings import MetricsSettings
+from notify.watched_journal import WatchedJournal
+from radd.prometheus import generate_latest, text_string_to_metric_families
 from radd.types import HOP_SAMPLES, SAMPLE_RATE_HZ, AudioChunk, Gap, Score
 from storage import tables
 from storage.commands import GivenCommands, give
@@ -39,6 +46,7 @@ from stream.runtime import Run, RunSettings
 
 ENGINE = EngineSettings(streams_at_once=8, late_ms=0)
 TONE = (np.sin(np.arange(16_000) * 0.3) * 8_000).astype("<i2")
+PACKAGES = ("radd.", "stream.", "storage.", "notify.")
 SCHEMA = json.loads((ROOT / "docs/events.schema.json").read_text("utf-8"))
 
 
@@ -98,7 +106,7 @@ def running(calls, open_journal=NoJournal, commands=None):
 
     def newcomer(source, journal):
         id = str(uuid.uuid4())
-        if isinstance(journal, Journal):
+        if isinstance(journal, Journal | WatchedJournal):
             begun = datetime.now().astimezone()
             info = (id, source.name, None, source.native_rate_hz, "here", "b 1", "c" * 64, begun)
             journal.begin(StreamInfo(*info, call=source.call))
@@ -152,6 +160,61 @@ def test_calls_come_and_go_and_nothing_of_them_stays():
         validator.validate(one)
         assert one["call"].startswith("CA") and one["track"] and one["stream"]
     assert not display.lines._calls
+
+
+def objects():
+    """How many objects of each class of this project are alive."""
+    gc.collect()
+    ours = [type(one) for one in gc.get_objects() if str(type(one).__module__).startswith(PACKAGES)]
+    return Counter(f"{each.__module__}.{each.__qualname__}" for each in ours)
+
+
+def series(metrics):
+    """Names and labels of all that a scrape says."""
+    found = text_string_to_metric_families(generate_latest(metrics.registry).decode())
+    return {(each.name, *each.labels.items()) for family in found for each in family.samples}
+
+
+def call_by(scheme, calls, number):
+    """One call of a second, to its end."""
+    if scheme == "twilio":
+        both = twilio_messages(TONE[:8_000], f"CA{number}", ("inbound", "outbound"))
+        sending(call(calls.url, *texts(both)))
+    elif scheme == "ws":
+        close = '{"type": "close"}'
+        sending(call(f"{calls.url}?call={number}&channels=2", TONE.tobytes(), close))
+    else:
+        send(calls.listener.port, [*packets(TONE[:8_000] / 32_768, "pcmu"), bye()])
+
+
+@pytest.mark.parametrize(("scheme", "tracks"), [("twilio", 2), ("ws", 2), ("rtp", 1)])
+def test_calls_leave_neither_objects_nor_metrics_behind(scheme, tracks, local):
+    journal = Journal(local)
+    metrics = DaemonMetrics(MetricsSettings("127.0.0.1:0"), journal.stats, None)
+    url = "rtp://127.0.0.1:0" if scheme == "rtp" else f"{scheme}://127.0.0.1:0/calls"
+    with (
+        listening(url) as calls,
+        running(calls, lambda: WatchedJournal(journal, [metrics], [], lambda id: {})) as display,
+    ):
+
+        def come_and_go(first, count):
+            for number in range(first, first + count):
+                call_by(scheme, calls, number)
+                display.until(lambda told: len(told.of(Stopped)) == tracks)
+                display.told.clear()
+            until(lambda: len(journal._books) == 1)  # the last one stays until the next begins
+            for thread in threading.enumerate():
+                if thread.name.startswith(("source ", "decoder ")):
+                    thread.join(PATIENCE_S)
+            if scheme != "rtp":
+                calls.settle()
+            until(lambda: not journal.stats()["spool_entries"])
+            return objects(), series(metrics)
+
+        before = come_and_go(0, 3)
+        come_and_go(3, 12)
+        until(lambda: (objects(), series(metrics)) == before)
+    assert before[0]["stream.runtime.Run"] == 1 and ("radd_detect_streams",) in before[1]
 
 
 def test_the_row_of_a_call_says_whose_it_is_and_details_go_with_the_clips(settings):

@@ -135,13 +135,6 @@ async def turns(count):
         await asyncio.sleep(0)
 
 
-async def settled():
-    """All connections have ended: wait for what the listener's loop still does."""
-    here = asyncio.current_task()
-    while others := asyncio.all_tasks() - {here}:
-        await asyncio.wait(others)
-
-
 def drained(calls):
     """Nobody judges here: end what has come."""
     for source in calls.admission.take():
@@ -168,7 +161,7 @@ def test_mutated_messages_leave_a_websocket_listener_as_it_was(scheme, tried, ca
                 pass
 
         in_groups(count, one, scheme)
-        calls.server._call(settled())
+        calls.settle()
         assert len(caplog.records) <= 2 * count and descriptors() == before
         calls.server.notify(lambda: [calls._come.put(source) for source in calls.server.take()])
         if scheme == "twilio":
@@ -214,7 +207,7 @@ def test_mutated_packets_leave_an_audiosocket_listener_as_it_was(tried, caplog):
             writer.close()
 
         in_groups(count, one, "audiosocket")
-        calls.server._call(settled())
+        calls.settle()
         assert len(caplog.records) <= 2 * count and descriptors() == before
         calls.server.notify(lambda: [calls._come.put(source) for source in calls.server.take()])
 
