@@ -101,7 +101,7 @@ class Recorder:
         self._settings = settings
         self._stream_id = uuid.UUID(stream_id)
         self._pre_roll = round(settings.pre_roll_s * SAMPLE_RATE_HZ)
-        self._sound = RingBuffer(round(settings.max_clip_s * SAMPLE_RATE_HZ), HOP_SAMPLES)
+        self._sound = RingBuffer(round(settings.max_clip_s * SAMPLE_RATE_HZ))
         self._scores: deque[Score] = deque(maxlen=self._sound.capacity // HOP_SAMPLES + 1)
         self._evidence: _Evidence | None = None
         self._first = 0
@@ -185,7 +185,6 @@ class Recorder:
 
     def hear_again(self, samples: np.ndarray) -> None:
         """Add audio, float32 (n,), whose scores the snapshot contains."""
-        self._sound.hold(len(samples) + HOP_SAMPLES)
         self._sound.write(samples)
 
     def _gather(self, opened: Decision) -> _Evidence:

@@ -8,13 +8,11 @@ import numpy as np
 class RingBuffer:
     """The last `capacity` samples written, float32, or as many of them as hold() requests."""
 
-    def __init__(self, capacity: int, held: int | None = None):
-        """`held` samples are kept until the first hold(); None: `capacity`."""
+    def __init__(self, capacity: int):
         if capacity < 1:
             raise ValueError(f"capacity is {capacity} samples; expected at least 1")
-        self.capacity = capacity
-        size = capacity if held is None else min(max(held, 1), capacity)
-        self._buffer = np.zeros(size, np.float32)
+        self.capacity = self._most = capacity
+        self._buffer = np.zeros(1, np.float32)  # grows with what is written, up to _most
         self.total = 0
         """samples written since the start or the last reset()"""
         self._kept = 0
@@ -25,14 +23,10 @@ class RingBuffer:
 
     def write(self, samples: np.ndarray) -> None:
         """Append float32 (n,), n >= 0; the oldest samples are overwritten."""
-        self.total += len(samples)
-        size = len(self._buffer)
-        kept = samples[-size:]
-        start = (self.total - len(kept)) % size
-        head = min(len(kept), size - start)
-        self._buffer[start : start + head] = kept[:head]
-        self._buffer[: len(kept) - head] = kept[head:]
-        self._kept = min(self._kept + len(samples), size)
+        needed = min(self._kept + len(samples), self._most)
+        if needed > len(self._buffer):
+            self._resize(min(max(needed, 2 * len(self._buffer)), self._most))
+        self._put(samples)
 
     def last(self, n: int) -> np.ndarray:
         """A copy of the last n samples, oldest first, float32 (min(n, len(self)),).
@@ -48,17 +42,31 @@ class RingBuffer:
         )
 
     def hold(self, n: int) -> None:
-        """Reserve memory for at least the last n samples from now on, at most `capacity`, and for
-        few more.
-        """
-        n, size = min(max(n, 1), self.capacity), len(self._buffer)
-        if n <= size <= 2 * n:
+        """From now on keep at least the last n samples, at most `capacity`, and few more."""
+        n = min(max(n, 1), self.capacity)
+        if n <= self._most <= 2 * n:
             return
-        kept = self.last(min(n, self._kept))
-        self._buffer = np.zeros(min(n + n // 2, self.capacity), np.float32)
-        self.total, self._kept = self.total - len(kept), 0
-        self.write(kept)
+        self._most = min(n + n // 2, self.capacity)
+        if len(self._buffer) > self._most:
+            self._resize(self._most)
 
     def reset(self) -> None:
         """Forget everything."""
         self.total = self._kept = 0
+
+    def _put(self, samples: np.ndarray) -> None:
+        self.total += len(samples)
+        size = len(self._buffer)
+        kept = samples[-size:]
+        start = (self.total - len(kept)) % size
+        head = min(len(kept), size - start)
+        self._buffer[start : start + head] = kept[:head]
+        self._buffer[: len(kept) - head] = kept[head:]
+        self._kept = min(self._kept + len(samples), size)
+
+    def _resize(self, size: int) -> None:
+        """Change the memory in use; the latest samples stay."""
+        kept = self.last(min(size, self._kept))
+        self._buffer = np.zeros(size, np.float32)
+        self.total, self._kept = self.total - len(kept), 0
+        self._put(kept)
