@@ -19,7 +19,7 @@ from console.prediction import Predictor
 from console.schemas import LastMinutes, OpenAlert, OpenAlerts, Problem, StreamPage, StreamRow
 from radd.errors import StorageError
 from radd.types import Verdict, seconds
-from storage.queries import Reader
+from storage.queries import NAMES, Reader
 
 SHOWN_S = 600  # the chart of one stream covers ten minutes
 MOST_STREAMS = 500  # of one answer about a time span
@@ -30,7 +30,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     code: {"model": Problem} for code in (401, 422, 429, 503)
 }
 Second = tuple[int, Verdict, float | None, float]
-SAME = ("id", "state", "source", "device", "host", "bundle", "gaps", "alerts", "second")
+SAME = ("id", "state", *NAMES, "device", "bundle", "gaps", "alerts", "second")
 
 
 class LiveViewer:

@@ -179,6 +179,8 @@ class OpenAlert(BaseModel):
     id: str
     stream_id: str
     source: str = Field(description="name of the source")
+    call_id: str | None = Field(description="null if the stream is no track of a call")
+    track: str | None
     host: str
     began_utc: datetime
     peak_p_spoof: float | None
@@ -204,8 +206,10 @@ class StreamRow(BaseModel):
     id: str
     state: str = Field(description="running, ended, or interrupted: its daemon was killed")
     source: str = Field(description="name of the source")
-    device: str | None
+    call_id: str | None = Field(description="null if the stream is no track of a call")
+    track: str | None
     host: str
+    device: str | None
     bundle: str
     started_utc: datetime
     ended_utc: datetime | None

@@ -27,7 +27,8 @@ from storage.tables import (
 )
 
 Row = dict[str, Any]
-STREAM_COLUMNS = ("id", "state", "source", "device", "host", "bundle", "started_utc", "ended_utc")
+NAMES = ("source", "call_id", "track", "host")
+STREAM_COLUMNS = ("id", "state", *NAMES, "device", "bundle", "started_utc", "ended_utc")
 REPORTED = timedelta(seconds=30)  # a detector that is silent for longer is gone
 ORDERS = ("informative", "newest")
 
@@ -92,7 +93,7 @@ class Reader:
         """The alerts that are open now in streams that are running, the latest first."""
         chosen = sa.select(
             *alerts.c["id", "stream_id", "began_utc", "peak_p_spoof"],
-            *streams.c["source", "host"],
+            *streams.c[NAMES],
         ).join(streams, alerts.c.stream_id == streams.c.id)
         is_open = streams.c.state == "running", alerts.c.state == "open"
         return self._all(chosen.where(*is_open).order_by(alerts.c.began_utc.desc(), alerts.c.id))

@@ -10,7 +10,7 @@ from fixtures_storage import alert, stream_info
 
 from radd.files import load_speech
 from radd.flac import flac_bytes
-from radd.types import AlertState, Neighbour, Sample
+from radd.types import AlertState, Call, Neighbour, Sample
 from storage.database import Database
 from storage.learning import Learning
 from storage.records import alert_record, sample_record, stream_record, utc
@@ -20,6 +20,9 @@ from stream.capture.sources import DEMO
 
 RATE_HZ, MINUTE_S, AHEAD_S = 16_000, 60, 30
 CLIP_S = 5
+CALL = "CA0123456789abcdef0123456789abcdef"
+TRACKS = {38: "inbound", 39: "outbound"}
+"""of the streams that are tracks of this call"""
 KINDS = ("alert", "speech", "silence", "ended")
 MEASURED = (("EER, confirmed clips, %", 9.1, 6.4), ("EER, development set, %", 8.0, 8.3))
 GATES = [
@@ -67,6 +70,8 @@ def _stream(number, kind, now, rng, speech):
         source=f"/calls/site-{number % 4}/line-{number:02}.wav", host=f"node-{number % 3}",
         started=started, device=None,
     )  # fmt: skip
+    if track := TRACKS.get(number):
+        info = replace(info, source=f"twilio {CALL} {track}", call=Call(CALL, track))
     ended = now - timedelta(seconds=120)
     row = stream_record(info)
     if kind == "ended":

@@ -3,6 +3,7 @@
 import pytest
 from fixtures_chromium import barriers
 from fixtures_storage import rows, until
+from fixtures_watchroom import CALL
 
 from storage import tables
 from stream.capture.sources import DEMO
@@ -82,6 +83,19 @@ def test_fifty_streams_are_seen_at_a_glance_alerts_first_and_one_of_them_large(p
     assert shown.locator(".tile").get_attribute("aria-expanded") == "true"
     shown.keyboard.press("Escape")
     shown.locator(".stream").wait_for(state="detached")
+    assert shown.troubles == []
+
+
+def test_the_tracks_of_a_call_are_told_apart_at_a_glance(page, watchroom):
+    shown = page(watchroom.url, viewport=LAPTOP)
+    shown.fill("input[name=search]", CALL.lower())
+    shown.locator(".tile").nth(2).wait_for(state="detached")
+    names = shown.locator(".tile .name")
+    assert names.all_text_contents() == [f"outbound · {CALL}", f"inbound · {CALL}"]
+    card = shown.locator(f".alarm-card h2:has-text('outbound · {CALL}')")
+    assert card.count() == 1
+    names.nth(0).click()
+    shown.locator(f".stream h2:has-text('outbound · {CALL}')").wait_for()
     assert shown.troubles == []
 
 

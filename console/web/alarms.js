@@ -1,6 +1,6 @@
 // Open alerts: the loudest thing on the page, and where wished a sound and a notification; the same on every page.
 
-import { ask, clock, h, percent, short, timeOf } from "./dom.js";
+import { ask, clock, h, nameOf, percent, timeOf } from "./dom.js";
 import { t } from "./words.js";
 
 const LOOK_MS = 5_000, MUTED_MS = 15 * 60_000;
@@ -31,8 +31,8 @@ export function alarmCards(box, open, now) {
 
 function alarmCard(alert) {
   const act = (name, id, until) => () => { keep(name, id, until()); document.querySelector(`.alarm-card[data-id="${alert.id}"]`)?.classList.add("calm"); };
-  return h("article", { class: "alarm-card", "data-id": alert.id, "aria-label": t("live.alert_on", { name: short(alert.source) }) },
-    h("div", {}, h("h2", { title: alert.source }, t("live.alert_on", { name: short(alert.source) })),
+  return h("article", { class: "alarm-card", "data-id": alert.id, "aria-label": t("live.alert_on", { name: nameOf(alert) }) },
+    h("div", {}, h("h2", { title: alert.source }, t("live.alert_on", { name: nameOf(alert) })),
       h("p", {}, h("span", { class: "for" }), " · ", h("b", { class: "sure" }), ` · ${alert.host}`)),
     h("div", { class: "row" }, h("a", { class: "button", href: `#/review/${alert.id}` }, t("live.listen")),
       h("button", { onclick: act("acknowledged", alert.id, () => Date.now() + 7 * 86_400_000) }, t("live.acknowledge")),
@@ -50,7 +50,7 @@ function loud(open) {
   if (!fresh.length) return;
   if (localStorage.getItem("sound") === "yes") beep();
   if (localStorage.getItem("notify") === "yes" && globalThis.Notification?.permission === "granted") {
-    for (const alert of fresh) new Notification(t("live.alert_on", { name: short(alert.source) }), { tag: alert.id, body: t("live.sure", { p: percent(alert.peak_p_spoof) }) });
+    for (const alert of fresh) new Notification(t("live.alert_on", { name: nameOf(alert) }), { tag: alert.id, body: t("live.sure", { p: percent(alert.peak_p_spoof) }) });
   }
 }
 

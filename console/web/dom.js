@@ -68,6 +68,9 @@ export const tell = (text) => {
 // A path by its last part; other sources as they are called.
 export const short = (source) => (source.includes("/") && !source.includes("(") ? source.split("/").at(-1) : source);
 
+// A stream for a heading: of a call its track and id, the track first because a narrow tile cuts the end.
+export const nameOf = ({ source, call_id: call, track }) => (call ? `${track} · ${call}` : short(source));
+
 export const reference = (known) =>
   known.label === "bonafide" ? t("all.a_person") : known.system === "unknown" ? t("all.a_synthetic_voice") : known.system;
 

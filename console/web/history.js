@@ -1,6 +1,6 @@
 // The streams of one day: when they ran, their alerts, and what of it waits for review.
 
-import { ask, h, Problem, short, table, tell, timeOf } from "./dom.js";
+import { ask, h, nameOf, Problem, table, tell, timeOf } from "./dom.js";
 import { t } from "./words.js";
 
 const DAY_MS = 86_400_000;
@@ -24,7 +24,7 @@ export class Days {
     this.node.replaceChildren(h("h2", {}, t("live.day_of", { day: since.toLocaleDateString([], { dateStyle: "full" }) })),
       h("p", { class: "muted" }, t("live.day_sum", { n: streams.length, alerts })),
       ...(streams.length ? [table([t("live.name"), t("live.site"), t("live.from"), t("live.to"), t("live.alerts"), t("states.pending")], streams.map((stream) => [
-        h("span", { title: stream.source }, short(stream.source)), stream.host, timeOf(stream.started_utc),
+        h("span", { title: stream.source }, nameOf(stream)), stream.host, timeOf(stream.started_utc),
         stream.ended_utc ? timeOf(stream.ended_utc) : t(stream.state === "running" ? "live.still" : "live.interrupted"),
         stream.alerts ? h("a", { class: "spoof", href: `#/review/of/${stream.id}` }, stream.alerts) : "–", stream.pending || "–"]))] : []));
   }

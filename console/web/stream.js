@@ -1,6 +1,6 @@
 // One stream, large: its last ten minutes and what was counted.
 
-import { ask, clock, colourOf, fact, h, moment, percent, Problem, short } from "./dom.js";
+import { ask, clock, colourOf, fact, h, moment, nameOf, percent, Problem } from "./dom.js";
 import { keepDrawn, timeline } from "./draw.js";
 import { merged, meter } from "./feed.js";
 import { t } from "./words.js";
@@ -14,9 +14,9 @@ export class Stream {
     this.canvas = h("canvas", { role: "img" });
     this.facts = h("dl", { class: "facts" });
     this.level = meter();
-    this.node = h("article", { class: "card stream", "aria-label": short(stream.source) },
+    this.node = h("article", { class: "card stream", "aria-label": nameOf(stream) },
       h("div", { class: "row spread" },
-        h("div", {}, h("h2", { title: stream.source }, short(stream.source)), h("p", { class: "small muted" },
+        h("div", {}, h("h2", { title: stream.source }, nameOf(stream)), h("p", { class: "small muted" },
           [stream.host, stream.device, stream.bundle, t("live.since", { when: moment(stream.started_utc) })].filter(Boolean).join(" · "))),
         h("div", { class: "row" }, this.verdict, h("button", { class: "quiet", onclick: close, "aria-label": t("live.close") }, "✕"))),
       this.canvas, this.facts,

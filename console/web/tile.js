@@ -1,6 +1,6 @@
 // One stream, small: its name, its verdict, a minute as a line of bars, level and lag.
 
-import { colourOf, h, percent, short } from "./dom.js";
+import { colourOf, h, nameOf, percent } from "./dom.js";
 import { keepDrawn, sparkline } from "./draw.js";
 import { meter } from "./feed.js";
 import { t } from "./words.js";
@@ -14,7 +14,7 @@ export class Tile {
     this.level = meter();
     this.lag = h("span", { class: "lag" });
     this.node = h("button", { class: "tile", "data-id": stream.id, title: stream.source, "aria-expanded": "false", onclick: open },
-      h("span", { class: "name" }, short(stream.source)), this.verdict,
+      h("span", { class: "name" }, nameOf(stream)), this.verdict,
       h("span", { class: "host" }, stream.host), this.lag, this.canvas, this.level.node);
     keepDrawn(this.canvas, () => this.draw());
   }
