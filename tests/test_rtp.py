@@ -1,14 +1,20 @@
 """RTP that comes in: codecs, loss, another order, two tracks, strangers, and the end of a call."""
 
+import socket
+from contextlib import ExitStack, suppress
+
 import numpy as np
 import pytest
-from fixtures_calls import listening
+from fixtures_calls import SETTINGS, Calls, listening
 from fixtures_patience import PATIENCE_S
 from fixtures_rtp import CODECS, Relay, bye, ffmpeg, packets, send
 
 from radd.errors import ConfigError
 from radd.types import SAMPLE_RATE_HZ
 from stream.calls import sdp
+from stream.calls.address import parse
+from stream.calls.listeners import call_server
+from stream.calls.rtp import rtp_tracks
 
 SDP = """v=0
 o=- 1 1 IN IP4 192.0.2.9
@@ -142,6 +148,67 @@ def test_ffmpeg_as_a_sender_in_real_time():
         heard = calls.next().to_the_end()
         assert sender.wait(PATIENCE_S) == 0
     assert len(heard.samples) == pytest.approx(3 * SAMPLE_RATE_HZ, rel=0.05)
+
+
+def free_range(ports):
+    """The first of as many ports, every second of which is free."""
+    while True:
+        with ExitStack() as opened:
+            sockets = [opened.enter_context(socket.socket(type=socket.SOCK_DGRAM)) for _ in ports]
+            sockets[0].bind(("127.0.0.1", 0))
+            first = sockets[0].getsockname()[1]
+            with suppress(OSError, OverflowError):
+                for number, one in enumerate(sockets[1:], 1):
+                    one.bind(("127.0.0.1", first + 2 * number))
+                return first
+
+
+def test_each_port_of_a_range_takes_a_call_of_its_own_at_the_same_time():
+    first = free_range(range(3))
+    server = call_server([f"rtp://127.0.0.1:{first}-{first + 5}?format=pcmu"], SETTINGS)
+    with server:
+        calls = Calls(server, server._listeners[0], server._admission)
+        sine = "-f", "lavfi", "-i"
+        senders = [
+            ffmpeg(
+                *(*sine, f"sine=frequency={440 * (number + 1)}:duration=2:sample_rate=8000"),
+                *("-c:a", "pcm_mulaw", "-f", "rtp", f"rtp://127.0.0.1:{first + 2 * number}"),
+            )
+            for number in range(3)
+        ]
+        heard = [calls.next() for _ in senders]
+        samples = [each.to_the_end().samples for each in heard]
+        assert [sender.wait(PATIENCE_S) for sender in senders] == [0, 0, 0]
+    assert len({each.call.id for each in heard}) == 3
+    assert sorted(pitch_hz(each) for each in samples) == pytest.approx([440, 880, 1320], rel=0.02)
+
+
+def pitch_hz(samples):
+    spectrum = np.abs(np.fft.rfft(samples))
+    return np.argmax(spectrum) * SAMPLE_RATE_HZ / len(samples)
+
+
+def test_a_range_has_room_for_the_tracks_of_each_call(tmp_path):
+    file = tmp_path / "call.sdp"
+    file.write_text(SDP)
+    each = parse(f"rtp://127.0.0.1:40000-40009?sdp={file}").each(4)
+    ports = [[track.port for track in rtp_tracks(address)] for address in each]
+    assert ports == [[40_000, 40_002], [40_004, 40_006]]
+
+
+@pytest.mark.parametrize(
+    ("ports", "why"),
+    [
+        ("40000-40000", "which takes 2"),
+        ("0-10", "from 1 to 65535"),
+        ("40010-40000", "expected FIRST-LAST"),
+        ("40000-65536", "from 1 to 65535"),
+        ("10000-20000", "room for 5000 calls; expected at most 500"),
+    ],
+)
+def test_a_range_that_cannot_be_used_is_refused(ports, why):
+    with pytest.raises(ConfigError, match=why):
+        parse(f"rtp://127.0.0.1:{ports}").each(2)
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, urlsplit
 
 from radd.errors import ConfigError
@@ -17,6 +18,8 @@ OPTIONS: dict[str, tuple[str, ...]] = SOCKETS | {
     "rtp": ("from", "sdp", "format"),
 }
 """what may follow the question mark, by scheme"""
+RANGE = re.compile(r"(rtp://[^/?#]*:\d+)-(\d+)(.*)", re.IGNORECASE)
+MOST_CALLS = 500  # of a range of ports: each has a socket
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,8 @@ class Address:
     options: Mapping[str, str]
     allowed: tuple[Network, ...]
     """of `?from=`; empty: everybody"""
+    last_port: int | None = None
+    """of a range of ports, one call on each; None: no range"""
 
     @property
     def name(self) -> str:
@@ -40,6 +45,25 @@ class Address:
     @property
     def is_loopback(self) -> bool:
         return ipaddress.ip_address(self.host).is_loopback
+
+    def each(self, step: int) -> list[Address]:
+        """The address of each call: one in every `step` ports of a range, itself without a range.
+        Raises ConfigError for a range that cannot be used.
+        """
+        if self.last_port is None:
+            return [self]
+        ports = range(self.port, self.last_port - step + 2, step)
+        if not 0 < self.port <= self.last_port - step + 1 <= 65_536 - step:
+            raise ConfigError(
+                f"--listen {self.name}-{self.last_port}: expected FIRST-LAST, from 1 to 65535 and "
+                f"with room for one call, which takes {step} ports"
+            )
+        if len(ports) > MOST_CALLS:
+            raise ConfigError(
+                f"--listen {self.name}-{self.last_port}: room for {len(ports)} calls; expected at "
+                f"most {MOST_CALLS}"
+            )
+        return [replace(self, port=port, last_port=None) for port in ports]
 
     def allows(self, host: str) -> bool:
         """Whether a sender with this address may call."""
@@ -80,8 +104,10 @@ class Address:
 
 def parse(url: str) -> Address:
     """The parts of a listener's address. Raises ConfigError for one that cannot be used."""
+    ranged = RANGE.fullmatch(url)
+    last_port = int(ranged[2]) if ranged else None
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(ranged[1] + ranged[3] if ranged else url)
         port = parts.port
     except ValueError as error:
         raise _wrong(url, str(error)) from None
@@ -101,6 +127,7 @@ def parse(url: str) -> Address:
         (parts.path or "/") if scheme in SOCKETS else "",
         options,
         _networks(url, options.get("from", "")),
+        last_port,
     )
 
 

@@ -16,28 +16,31 @@ def call_server(urls: Sequence[str], settings: CallSettings) -> CallServer:
     cannot be used.
     """
     admission = Admission(settings)
-    return CallServer([_listener(url, admission) for url in urls], admission)
+    found = [listener for url in urls for listener in _listeners(url, admission)]
+    return CallServer(found, admission)
 
 
-def _listener(url: str, admission: Admission) -> Listener:
+def _listeners(url: str, admission: Admission) -> Sequence[Listener]:
+    """One listener; of a range of ports one for each call."""
     if url.startswith("sdp:"):
-        return _described(url, admission)
+        return [_described(url, admission)]
     address = parse(url)
     if address.scheme == "audiosocket":
         from stream.calls.audiosocket import AudioSocketListener
 
-        return AudioSocketListener(address, admission)
+        return [AudioSocketListener(address, admission)]
     if address.scheme == "twilio":
         from stream.calls.twilio import TwilioListener
 
-        return TwilioListener(address, admission)
+        return [TwilioListener(address, admission)]
     if address.scheme == "ws":
         from stream.calls.ws import WsListener
 
-        return WsListener(address, admission)
-    from stream.calls.rtp import RtpListener, rtp_tracks
+        return [WsListener(address, admission)]
+    from stream.calls.rtp import PORTS, RtpListener, rtp_tracks
 
-    return RtpListener(address, rtp_tracks(address), admission)
+    calls = address.each(PORTS * len(rtp_tracks(address)))
+    return [RtpListener(one, rtp_tracks(one), admission) for one in calls]
 
 
 def _described(url: str, admission: Admission) -> Listener:

@@ -26,6 +26,7 @@ VERSION = 2
 RTCP = range(192, 224)  # second byte of what is control, not media (RFC 5761)
 BYE = 203
 RECEIVE_BYTES = 1 << 20  # what the kernel keeps while this program is busy
+PORTS = 2  # of a track: the second one is that of RTCP where it is not multiplexed (RFC 3550)
 REFUSED_S = 10.0  # after which a call that was refused may be tried again
 
 log = logging.getLogger(__name__)
@@ -182,6 +183,6 @@ def rtp_tracks(address: Address) -> list[RtpTrack]:
         return [sdp.named(address.options.get("format", "pcmu"), address.port)]
     found = sdp.read(address.options["sdp"])
     return [
-        replace(track, port=address.port + 2 * k if address.port else 0)
+        replace(track, port=address.port + PORTS * k if address.port else 0)
         for k, track in enumerate(found)
     ]
