@@ -1,5 +1,14 @@
 """Fixtures live in files of their own, by what they provide."""
 
+import os
+import sys
+
+# The programs that tests start load the compiled modules of the first one.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+# The workers of pytest-xdist occupy the cores already.
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
 pytest_plugins = [
     "fixtures_corpus",
     "fixtures_backbone",
