@@ -10,6 +10,7 @@ from fixtures_console import ROOT, Serve
 from fixtures_patience import PATIENCE_S
 from fixtures_watchroom import fill
 
+SCHEMES = "light", "dark"
 SMALL = ROOT / "models/student"  # has no index: labels of the tests take no time to enter it
 
 
@@ -42,14 +43,23 @@ def chromium(speech):
 
 
 def barriers(page) -> list:
-    """What axe finds serious for people who cannot see or point."""
+    """What axe finds serious for people who cannot see or point, in light and in dark colours.
+    The page is left in light ones.
+    """
     axe = pytest.importorskip(
         "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
     )
-    found = axe.Axe().run(page).response["violations"]
+    found = []
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        # of all rules, only this one depends on colours
+        rules = {} if scheme == "light" else {"runOnly": ["color-contrast"]}
+        result = axe.Axe().run(page, options={"resultTypes": ["violations"]} | rules)
+        found += [(scheme, one) for one in result.response["violations"]]
+    page.emulate_media(color_scheme="light")
     return [
-        (one["id"], one["impact"], [node["html"] for node in one["nodes"]])
-        for one in found
+        (scheme, one["id"], one["impact"], [node["html"] for node in one["nodes"]])
+        for scheme, one in found
         if one["impact"] in ("serious", "critical")
     ]
 

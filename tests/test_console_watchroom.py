@@ -150,9 +150,8 @@ def test_the_pages_speak_the_readers_language(page, watchroom, language, words):
     assert shown.troubles == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_and_no_state_bars_anybody_or_needs_sideways_scrolling(page, watchroom, scheme):
-    shown = page(watchroom.url, viewport=PHONE, color_scheme=scheme)
+def test_no_page_and_no_state_bars_anybody_or_needs_sideways_scrolling(page, watchroom):
+    shown = page(watchroom.url, viewport=PHONE)
 
     def is_open_to_all(name: str) -> None:
         assert barriers(shown) == [], name
