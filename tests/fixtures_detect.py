@@ -24,6 +24,7 @@ SPEECH = Path(
     "/usr/share/pocketsphinx/test/data/librivox/sense_and_sensibility_01_austen_64kb-0870.wav"
 )
 WAV_HEADER_BYTES = 44
+LIGHT = ROOT / "models/light"  # of the kind of models/default, and loaded in half the time
 SUSPICION_LLR = -5.0
 SCHEMA = json.loads((ROOT / "docs/events.schema.json").read_text(encoding="utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA, format_checker=jsonschema.FormatChecker())
@@ -43,7 +44,11 @@ class DetectCommand:
         self.directory = directory
         # However busy the machine is that runs the tests, nothing is shed and the database gets
         # everything.
-        self.environ = {"RADD_ENGINE_LATE_MS": "0", "RADD_STORAGE_FLUSH_S": str(PATIENCE_S)}
+        self.environ = {
+            "RADD_ENGINE_LATE_MS": "0",
+            "RADD_STORAGE_FLUSH_S": str(PATIENCE_S),
+            "RADD_MODEL_BUNDLE": str(LIGHT),
+        }
         self.prefix = []
         self.processes = []
 
@@ -171,7 +176,7 @@ def speech_pcm(speech) -> bytes:
 
 @pytest.fixture(scope="session")
 def suspicious_bundle(tmp_path_factory) -> Path:
-    """The shipped bundle, calibrated to take any speech for synthetic, so that alerts do not depend
+    """The light bundle, calibrated to take any speech for synthetic, so that alerts do not depend
     on its skill.
     """
     calibration = Calibration((1.0,), ((0.0, SUSPICION_LLR),), ((0.0, 0.0, 0.0, SUSPICION_LLR),))
@@ -179,9 +184,9 @@ def suspicious_bundle(tmp_path_factory) -> Path:
 
 
 def bundle_with(directory: Path, calibration: Calibration) -> Path:
-    """The shipped bundle, named as the directory and calibrated in this way."""
+    """The light bundle, named as the directory and calibrated in this way."""
     directory.mkdir()
     for name in (*WEIGHTS, BACKBONE, CARD):
-        shutil.copy(ROOT / "models/default" / name, directory)
+        shutil.copy(LIGHT / name, directory)
     write_manifest(directory, directory.name, calibration, {}, {})
     return directory

@@ -7,10 +7,12 @@ import subprocess
 import urllib.error
 import urllib.request
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from select import select
 from urllib.parse import urlsplit
 
 import pytest
+from fixtures_chromium import SMALL
 from fixtures_console import ADMIN, ROOT, VIEWER
 from fixtures_patience import PATIENCE_S
 from fixtures_storage import until
@@ -21,6 +23,12 @@ pytest.importorskip(
 from websockets.sync.client import connect as open_websocket
 
 ATTACKER = "127.0.0.2"  # loopback on Linux is a whole network
+
+
+@pytest.fixture
+def serve(serve):
+    """Starts serve.py with the bundle that loads at once: nothing here depends on what it hears."""
+    return partial(serve, "--bundle", SMALL)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import socket
 
 import pytest
 import soundfile
-from fixtures_detect import of_type, read_event, wait_for
+from fixtures_detect import ROOT, of_type, read_event, wait_for
 from fixtures_patience import PATIENCE_S
 from fixtures_storage import rows
 
@@ -16,6 +16,7 @@ from radd.flac import flac_samples
 from storage import tables
 from stream.capture.sources import DEMO
 
+DEFAULT = ROOT / "models/default"
 NEVER_LIVE = {"torch", "transformers", "tensorflow", "librosa", "scipy", "sklearn", "pandas"}
 
 
@@ -51,12 +52,12 @@ def test_a_file_ends_as_an_alert_with_its_clip_in_the_database(
     assert (stream["state"], stream["source"], stream["device"]) == ("ended", str(speech), None)
 
 
-def test_a_score_is_a_number_or_a_reason_and_its_probability_fits(
+def test_a_score_is_a_number_or_a_reason_and_without_storage_nothing_is_left_behind(
     command, suspicious_bundle, speech
 ):
-    scores = of_type(
-        command.events("--no-store", "--bundle", suspicious_bundle, "--source", speech), "score"
-    )
+    events = command.events("--no-store", "--bundle", suspicious_bundle, "--source", speech)
+    assert of_type(events, "alert") and list(command.directory.iterdir()) == []
+    scores = of_type(events, "score")
     measured = [score for score in scores if score["llr"] is not None]
     assert measured[0]["t"] <= 2 and len(measured) > len(scores) / 2
     assert all(score["p_spoof"] == pytest.approx(0.99331, abs=1e-5) for score in measured)
@@ -152,13 +153,6 @@ def test_a_pipe_that_stalls_is_waited_for(command, speech_pcm):
     assert process.returncode == 0 and b'"t": 1.0, "reason": "end"' in out
 
 
-def test_no_store_leaves_nothing_behind(command, suspicious_bundle, speech):
-    assert of_type(
-        command.events("--no-store", "--bundle", suspicious_bundle, "--source", speech), "alert"
-    )
-    assert list(command.directory.iterdir()) == []
-
-
 def test_a_database_that_is_away_is_no_reason_not_to_listen(
     command, suspicious_bundle, speech, mariadb_url
 ):
@@ -190,12 +184,12 @@ def test_listening_never_imports_what_training_needs(command, speech):
 
 
 def test_the_demo_recording_raises_an_alert(command):
-    events = command.events("--source", DEMO)
+    events = command.events("--bundle", DEFAULT, "--source", DEMO)
     assert [alert["state"] for alert in of_type(events, "alert")][:2] == ["open", "close"]
 
 
 def test_a_person_reading_raises_no_alert(command, speech):
-    events = command.events("--source", speech)
+    events = command.events("--bundle", DEFAULT, "--source", speech)
     assert of_type(events, "alert") == []
 
 
@@ -206,6 +200,11 @@ def test_the_devices_are_listed_for_people_and_for_programs(command, virtual_mic
     assert f'"name": "{virtual_microphone.device}"' in listed.stdout
 
 
+@pytest.mark.parametrize(
+    ("backend", "database_url"),
+    [("sounddevice", "sqlite"), ("pyaudio", "mariadb")],  # neither knows of the other
+    indirect=True,
+)
 def test_a_microphone_ends_as_an_alert_with_its_clip_in_the_database(
     command, suspicious_bundle, speech, database_url, virtual_microphone, backend
 ):

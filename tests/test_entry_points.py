@@ -10,7 +10,7 @@ import termios
 from pathlib import Path
 
 import pytest
-from fixtures_detect import of_type, read_event, wait_for
+from fixtures_detect import LIGHT, of_type, read_event, wait_for
 from fixtures_house import DOORS, ROOT
 from fixtures_patience import PATIENCE_S
 from fixtures_storage import rows, until
@@ -33,7 +33,7 @@ WORK = {
 def shell(line: str, directory: Path, **environ) -> subprocess.CompletedProcess:
     """A line of sh in which $PYTHON and $ROOT stand for what their names say."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RADD_")}
-    known = {"PYTHON": sys.executable, "ROOT": str(ROOT)}
+    known = {"PYTHON": sys.executable, "ROOT": str(ROOT), "RADD_MODEL_BUNDLE": str(LIGHT)}
     return subprocess.run(
         ["sh", "-c", line],
         cwd=directory,

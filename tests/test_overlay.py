@@ -74,7 +74,7 @@ def calibration(*confirmed) -> Calibration:
 
 @pytest.fixture(scope="module")
 def heeding_bundle(tmp_path_factory):
-    """The shipped bundle, calibrated to take every voice for a person's unless somebody says
+    """The light bundle, calibrated to take every voice for a person's unless somebody says
     otherwise.
     """
     return bundle_with(tmp_path_factory.mktemp("bundle") / "heeding", calibration(*HEEDING))
