@@ -88,6 +88,7 @@ def test_fifty_streams_are_seen_at_a_glance_alerts_first_and_one_of_them_large(p
 
 def test_the_tracks_of_a_call_are_told_apart_at_a_glance(page, watchroom):
     shown = page(watchroom.url, viewport=LAPTOP)
+    shown.locator(".tile").nth(40).wait_for(state="attached")
     shown.fill("input[name=search]", CALL.lower())
     shown.locator(".tile").nth(2).wait_for(state="detached")
     names = shown.locator(".tile .name")
