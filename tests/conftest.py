@@ -29,3 +29,8 @@ pytest_plugins = [
     "fixtures_fleet",
     "fixtures_space",
 ]
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: many tests wait for a program, a database or a page."""
+    return (os.cpu_count() or 1) + 1
