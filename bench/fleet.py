@@ -321,14 +321,30 @@ def compared(here, bundle: Path, calls: Calls, sound, database: str) -> dict[str
     }
 
 
+def begun(here, fleet: Fleet, sound, streams: int, seconds: float, *, detectors: int) -> Calls:
+    """Calls that go on in a fleet of so many detectors and an empty database."""
+    for _ in range(detectors):
+        fleet.start()
+    fleet.wait_for(detectors)
+    emptied(fleet.database)
+    return Calls(here, fleet, sound, streams, seconds)
+
+
+def taken_over(
+    here, bundle: Path, fleet: Fleet, sound, calls: Calls, kills: list[tuple[float, int]]
+) -> dict:
+    """What is lost at the end of calls whose detectors were killed, and how soon others went on."""
+    calls.join()
+    judged_all(fleet.database, len(calls.sources))
+    gaps = judged_again(fleet.scores(), fleet.loaded(), kills)
+    result = compared(here, bundle, calls, sound, fleet.database)
+    return {"calls_taken_over": len(gaps)} | result | seconds_of(gaps)
+
+
 def killed(here, bundle: Path, fleet: Fleet, sound, arguments) -> dict:
     """Random detectors are killed with -9 and started again."""
     rng = np.random.default_rng(7)
-    for _ in range(3):
-        fleet.start()
-    fleet.wait_for(3)
-    emptied(fleet.database)
-    calls = Calls(here, fleet, sound, arguments.streams, arguments.kill_seconds)
+    calls = begun(here, fleet, sound, arguments.streams, arguments.kill_seconds, detectors=3)
     time.sleep(4)
     kills, until = [], time.monotonic() + arguments.kill_seconds - 10
     while len(kills) < arguments.kills and time.monotonic() < until:
@@ -342,11 +358,7 @@ def killed(here, bundle: Path, fleet: Fleet, sound, arguments) -> dict:
         fleet.start()
         time.sleep(float(rng.uniform(0.5, 1.5)))
         fleet.wait_for(2)
-    calls.join()
-    judged_all(fleet.database, len(calls.sources))
-    gaps = judged_again(fleet.scores(), fleet.loaded(), kills)
-    result = compared(here, bundle, calls, sound, fleet.database)
-    return {"kills": len(kills), "calls_taken_over": len(gaps)} | result | seconds_of(gaps)
+    return {"kills": len(kills)} | taken_over(here, bundle, fleet, sound, calls, kills)
 
 
 def seconds_of(gaps: list[tuple[float, float]]) -> dict[str, float]:
@@ -377,30 +389,18 @@ def judged_again(
 
 def lost(here, bundle: Path, fleet: Fleet, sound, arguments) -> dict:
     """Two of three detectors are killed at once, as when their machine is lost."""
-    for _ in range(3):
-        fleet.start()
-    fleet.wait_for(3)
-    emptied(fleet.database)
-    calls = Calls(here, fleet, sound, arguments.streams, arguments.seconds + 10)
+    calls = begun(here, fleet, sound, arguments.streams, arguments.seconds + 10, detectors=3)
     time.sleep(8)
     busy = sorted(fleet.running(), key=lambda worker: -len(worker.scores))[:2]
     for worker in busy:
         worker.process.send_signal(signal.SIGKILL)
     kills = [(time.time(), fleet.workers.index(worker)) for worker in busy]
-    calls.join()
-    judged_all(fleet.database, len(calls.sources))
-    gaps = judged_again(fleet.scores(), fleet.loaded(), kills)
-    result = compared(here, bundle, calls, sound, fleet.database)
-    return {"killed_at_once": 2, "calls_taken_over": len(gaps)} | result | seconds_of(gaps)
+    return {"killed_at_once": 2} | taken_over(here, bundle, fleet, sound, calls, kills)
 
 
 def rolled(here, bundle: Path, fleet: Fleet, sound, arguments) -> dict:
     """All detectors are ended and started again, one after the other."""
-    for _ in range(2):
-        fleet.start()
-    fleet.wait_for(2)
-    emptied(fleet.database)
-    calls = Calls(here, fleet, sound, arguments.streams, arguments.seconds + 20)
+    calls = begun(here, fleet, sound, arguments.streams, arguments.seconds + 20, detectors=2)
     time.sleep(4)
     for worker in list(fleet.running()):
         fleet.start()

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Mapping
 
 from fleet.tracked_call import TrackedCall, TrackStage
-from stream.pause import Pause
 from stream.run_changes import PAUSE, STOP, Command, Commands
 
 log = logging.getLogger(__name__)
@@ -52,7 +51,7 @@ class Commanding:
             self._store(call, "stopped")
             return
         if command.action == PAUSE:
-            call.pause = call.pause or Pause(f"paused by {command.by}")
-        elif call.pause is not None:
-            call.pause.over = True
+            call.pauses.begin(command.by)
+        else:
+            call.pauses.end()
         self._store(call, None)

@@ -203,7 +203,7 @@ class FleetDetector:
             before, new = call.split(audio)
             if before is not None:
                 again.append((call.monitor.hear_again(before), call.skips(before)))
-            if new is not None and (heard := call.unpaused(new)) is not None:
+            if new is not None and (heard := call.pauses.applied(new)) is not None:
                 fed.append((call, Fed(call.monitor, heard, shed)))
             if is_last:
                 finished.append(call)

@@ -71,10 +71,11 @@ class Judging:
         engine: EngineSettings,
         index: NoReload | HotReload,
         watchers: Sequence[TrackFollower] = (),
+        notices: Notices = NO_NOTICES,
     ):
         """`monitor` and `taps` are made for the id of a stream, `info` for its track; `watchers`
         follow all streams.
         """
         self.detector, self.monitor, self.taps = detector, monitor, taps
         self.info, self.engine, self.index, self.watchers = info, engine, index, watchers
-        self.notices: Notices = NO_NOTICES
+        self.notices = notices

@@ -21,7 +21,7 @@ from radd.flac import flac_bytes, flac_samples
 from radd.types import HOP_SAMPLES, AudioChunk, Shed, seconds
 from storage.fleet_journal import Position
 from stream.monitor import Monitor
-from stream.pause import Pause
+from stream.pause import Pauses
 from stream.run_events import RunTotals
 from stream.tap import Tap
 from stream.totals import Totals
@@ -75,7 +75,7 @@ class TrackedCall:
         """when its state was last put away"""
         self.is_changed = False
         """whether it was judged further since"""
-        self.pause: Pause | None = None
+        self.pauses = Pauses()
         self.is_stopped = False
         """whether an operator has ended it; what comes later is dropped"""
         self._waiting: dict[int, Arrived] = {}
@@ -148,9 +148,7 @@ class TrackedCall:
         state, begin = saved.state, saved.state["replay_from"]
         self.totals.restore(state["totals"])
         self.chunks, self.brief_hops = state["counts"]
-        if state["pause"] is not None:
-            self.pause = Pause(state["pause"]["cause"])
-            self.pause.over = state["pause"]["over"]
+        self.pauses.restore(state["pause"])
         if state["monitor"] is None:
             monitor.start_at(saved.end)
         else:
@@ -176,14 +174,6 @@ class TrackedCall:
         later = replace(audio, samples=audio.samples[at:], start=self._replay_end, cause=None)
         before = replace(audio, samples=audio.samples[:at])
         return before, later if len(later.samples) else None
-
-    def unpaused(self, audio: AudioChunk) -> AudioChunk | None:
-        """What may be judged of new audio; None if there is nothing to report of it."""
-        if self.pause is None:
-            return audio
-        pause = self.pause
-        self.pause = None if pause.over else pause
-        return pause.applied(audio)
 
     def refuse(self) -> list[Delivered]:
         """An operator has ended the track: the messages that wait, and none later, are needed."""
@@ -221,7 +211,7 @@ class TrackedCall:
             "replay_from": needed,
             "first": next((n for end, n, _ in self._needed if end > needed), self.next),
             "totals": self.totals.snapshot(),
-            "pause": self.pause and {"cause": self.pause.cause, "over": self.pause.over},
+            "pause": self.pauses.snapshot(),
             "stopped": self.is_stopped,
             "counts": [self.chunks, self.brief_hops],
         }

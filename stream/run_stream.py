@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from radd.types import AudioChunk, Source
+from radd.types import Source
 from stream.fanout import EventWriter
 from stream.monitor import Monitor
-from stream.pause import Pause
+from stream.pause import Pauses
 from stream.tap import Tap
 from stream.totals import Totals
 from stream.whole import Whole
@@ -37,17 +37,9 @@ class Stream:
         self.stats_end, self.stats_busy_s = 0, 0.0
         self.came = False
         """whether its source came while the run went on"""
-        self.pause: Pause | None = None
+        self.pauses = Pauses()
 
     @property
     def counters(self) -> list[EventWriter]:
         """What counts the events of this stream."""
         return [self.totals] if self.whole is None else [self.totals, self.whole]
-
-    def unpaused(self, chunk: AudioChunk) -> AudioChunk | None:
-        """What may be judged of a chunk; None if there is nothing to report of it."""
-        if self.pause is None:
-            return chunk
-        pause = self.pause
-        self.pause = None if pause.over else pause
-        return pause.applied(chunk)

@@ -18,7 +18,6 @@ from stream.event_journal import EventJournal, NoJournal
 from stream.failures import Failures, named
 from stream.fanout import Fanout
 from stream.multiplexer import Arrival, Multiplexer
-from stream.pause import Pause
 from stream.run_changes import PAUSE, STOP, Command, RunChanges
 from stream.run_counts import stats_of, totals_of
 from stream.run_events import Display, IndexChanged, ModelChanged, Started, Stopped
@@ -202,9 +201,9 @@ class Run:
         if command.action == STOP:
             self._finish(number, "stopped")
         elif command.action == PAUSE:
-            stream.pause = stream.pause or Pause(f"paused by {command.by}")
-        elif stream.pause is not None:
-            stream.pause.over = True
+            stream.pauses.begin(command.by)
+        else:
+            stream.pauses.end()
         self.changes.commands.done(command)
 
     def _feed(self, arrivals: Sequence[Arrival]) -> None:
@@ -216,7 +215,7 @@ class Run:
                 continue
             if chunk is None:
                 self._finish(number, self.ending.reason or "end", error)
-            elif (heard := stream.unpaused(self._within_duration(chunk))) is not None:
+            elif (heard := stream.pauses.applied(self._within_duration(chunk))) is not None:
                 fed.append((number, stream, Fed(stream.monitor, heard, shed)))
         for (number, stream, (_, chunk, shed)), events in zip(
             fed, feed(self.detector, [one for _, _, one in fed]), strict=True

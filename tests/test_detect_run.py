@@ -200,11 +200,6 @@ def test_the_devices_are_listed_for_people_and_for_programs(command, virtual_mic
     assert f'"name": "{virtual_microphone.device}"' in listed.stdout
 
 
-@pytest.mark.parametrize(
-    ("backend", "database_url"),
-    [("sounddevice", "sqlite"), ("pyaudio", "mariadb")],  # neither knows of the other
-    indirect=True,
-)
 def test_a_microphone_ends_as_an_alert_with_its_clip_in_the_database(
     command, suspicious_bundle, speech, database_url, virtual_microphone, backend
 ):

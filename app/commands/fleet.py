@@ -22,7 +22,7 @@ from app.streams import config_hash, observers_of
 from fleet.call_chunks import Track
 from fleet.detecting import FleetDetector
 from fleet.gateway import Gateway
-from fleet.judging import Judging
+from fleet.judging import NO_NOTICES, Judging
 from fleet.rabbitmq import RabbitConsumer, RabbitPublisher
 from fleet.state_store import StateStore
 from notify.notifier import Notifier
@@ -195,7 +195,7 @@ def judging_of(
             call=track.as_call(),
         )
 
-    judging = Judging(
+    return Judging(
         detector,
         lambda id: Monitor(detector, settings.decision, settings.alerts, id),
         lambda id: [tap for of in observers for tap in of(id)],
@@ -203,11 +203,8 @@ def judging_of(
         settings.engine,
         index,
         watchers,
+        next((watcher for watcher in watchers if isinstance(watcher, Notifier)), NO_NOTICES),
     )
-    for watcher in watchers:
-        if isinstance(watcher, Notifier):
-            judging.notices = watcher
-    return judging
 
 
 def judge(detector: FleetDetector, ending: Ending) -> None:
