@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from training.crossval import (
     cross_validate,
     folds_of,
     labels_of,
+    soft_labels,
 )
 from training.head import HeadPlan, export_heads, score, train_heads
 
@@ -71,6 +73,24 @@ def test_what_all_sources_of_a_label_share_is_found_on_others():
     assert error_rate(llrs, clips) < 0.15
     bonafide = labels_of(clips) == 1
     assert llrs[bonafide].mean() > 0 > llrs[~bonafide].mean()
+
+
+def test_a_wrong_label_is_learned_less_firmly():
+    clips, blocks = corpus(2, cue=9.0)
+    clips[15] = replace(clips[15], label="spoof")  # of a page whose other clips are bona fide
+    soft = soft_labels(clips, blocks, 0.5, PLAN, 1)
+    assert ((soft >= 0) & (soft <= 1)).all()
+    wrong = blocks.clip == 15
+    assert soft[wrong].min() > 0.25
+    bonafide = labels_of(clips)[blocks.clip] == 1
+    assert soft[bonafide].min() >= 0.5 >= soft[~bonafide].max()
+    assert np.median(soft[bonafide]) > 0.9
+    assert np.median(soft[~bonafide]) < 0.1
+
+
+def test_without_a_share_the_labels_are_learned():
+    clips, blocks = corpus(1, cue=0.0)
+    assert np.array_equal(soft_labels(clips, blocks, 0.0, PLAN, 1), labels_of(clips)[blocks.clip])
 
 
 @settings(max_examples=40, deadline=None)

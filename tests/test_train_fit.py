@@ -329,6 +329,11 @@ def test_a_backbone_needs_a_network_on_the_spectrum(corpus, backbone, tmp_path, 
     for recipe, more, problem in (
         (f'backbone = "{backbone}"', [], "--start"),
         ('backbone = "missing.onnx"', ["--start", ROOT / "models" / "default"], "missing.onnx"),
+        (
+            f'backbone = "{backbone}"\nteacher = "absent.onnx"',
+            ["--start", ROOT / "models" / "default"],
+            "absent.onnx",
+        ),
     ):
         arguments = arguments_of(corpus, tmp_path, *more, recipe=f"{TINY}{recipe}\n")
         assert train.main([str(argument) for argument in arguments]) == 2
@@ -349,6 +354,23 @@ def many_sources(corpus, tmp_path_factory) -> Path:
     rows = ["utt,source_repo", *(f"{name},page {name}" for name in names)]
     (folder / "meta_sources.csv").write_text("\n".join([*rows, ""]))
     return folder
+
+
+def test_heads_on_a_larger_backbone_teach_those_on_a_smaller(
+    many_sources, fitted, backbone, tmp_path
+):
+    small, learned = tmp_path / "small.onnx", []
+    run("backbone", "--cut", backbone, "--out", small)
+    for name, more in (
+        ("labels", ""),
+        ("alone", "soft_labels = 0.5"),
+        ("taught", f'soft_labels = 0.5\nteacher = "{backbone}"'),
+    ):
+        recipe = f'{TINY}backbone = "{small}"\nhead_seeds = 1\n{more}\n'
+        more = "--start", fitted[0] / "bundle", "--stage", "train"
+        run(*arguments_of(many_sources, tmp_path / name, *more, recipe=recipe))
+        learned.append((tmp_path / name / "work" / "bundle" / "encoder.onnx").read_bytes())
+    assert len(set(learned)) == 3
 
 
 def test_crossval_scores_every_clip_for_evaluate(many_sources, backbone, tmp_path, capsys):

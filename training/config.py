@@ -27,6 +27,8 @@ class TrainingConfig:
     channel_copies: float
     head_epochs: float
     head_seeds: int
+    soft_labels: float
+    teacher: str
     keep_heads: bool
     pretrain_steps: int
     embedding_steps: int
@@ -48,6 +50,7 @@ class TrainingConfig:
             channel_copies=(0, 1),
             head_epochs=(0.01, 1000),
             head_seeds=(1, 20),
+            soft_labels=(0, 1),
             embedding_steps=(1, 10**7),
             weight_decay=(0, 1),
             rawboost=(0, 1),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from training.block_features import BlockFeatures
 from training.fusion import logistic
 from training.head import HeadPlan, score, train_heads
 
+FOLDS = 5
 ALTERED_WEIGHT = 1.0  # of a block that came through a channel, beside one that did not
 
 
@@ -73,17 +75,42 @@ def cross_validate(
 
     Each comes from heads and a calibration that never met the clip's source.
     """
+    scores, fold = _strangers_scores(clips, blocks, folds, plan, seed)
+    return _calibrated(clip_means(scores, blocks, len(clips)), labels_of(clips), fold)
+
+
+def soft_labels(
+    clips: Sequence[Clip], blocks: BlockFeatures, share: float, plan: HeadPlan, seed: int
+) -> np.ndarray:
+    """What each block is to be taken for, float64 (n,), from 0 = spoof to 1 = bona fide.
+
+    The label counts 1 - `share`. The rest is the probability that heads of other sources give the
+    block: a label that is wrong, and a channel that leaves nothing to hear, are learned less firmly
+    (Hinton et al. 2015, https://arxiv.org/abs/1503.02531, with strangers as teachers).
+    """
+    label = labels_of(clips)[blocks.clip]
+    if not share:
+        return label.astype(float)
+    scores, fold = _strangers_scores(clips, blocks, FOLDS, replace(plan, seeds=1), seed)
+    llrs = _calibrated(scores, label, fold[blocks.clip])
+    return (1 - share) * label + share / (1 + np.exp(-llrs))
+
+
+def _strangers_scores(
+    clips: Sequence[Clip], blocks: BlockFeatures, folds: int, plan: HeadPlan, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The score of each block (n,) by heads that never met its source, and each clip's fold
+    (clips,).
+    """
     fold, bonafide = folds_of([clip.source for clip in clips], folds, seed), labels_of(clips)
-    raw = np.full(len(clips), np.nan)
+    scores = np.full(len(blocks.clip), np.nan)
     for k in range(folds):
         weights = block_weights(clips, blocks, fold != k)
         heads = train_heads(blocks.features, bonafide[blocks.clip], weights, plan, seed + 100 * k)
         held = fold[blocks.clip] == k
-        part = BlockFeatures(*(column[held] for column in blocks))
-        scored = clip_means(score(heads, part.features), part, len(clips))
-        raw[fold == k] = scored[fold == k]
+        scores[held] = score(heads, blocks.features[held])
         print(f"fold {k + 1} of {folds}: {int((fold == k).sum())} clips scored", flush=True)
-    return _calibrated(raw, bonafide, fold)
+    return scores, fold
 
 
 def _calibrated(raw: np.ndarray, bonafide: np.ndarray, fold: np.ndarray) -> np.ndarray:

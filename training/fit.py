@@ -38,7 +38,7 @@ from training.bundle_maker import build_index, load_networks
 from training.card import describe_data, refuse_other, replace_bundle, write_card
 from training.closeness import fit_closeness
 from training.config import STAGES, TrainingConfig
-from training.crossval import block_weights, labels_of
+from training.crossval import block_weights, soft_labels
 from training.export import export_cnn, export_encoder
 from training.fusion import calibrate, clip_llrs
 from training.head import HeadPlan, export_heads, train_heads
@@ -103,7 +103,7 @@ def fit(
         _, encoder = _networks(making)
         embedded = None
         if recipe.backbone:
-            blocks = _features(train, making, channel, recipe, work, workers)
+            blocks = _features(train, making / BACKBONE, channel, recipe, work, workers)
             embedded = KnownBlocks(blocks, OnnxModel(making / ENCODER))
         build_index(train, encoder, making, recipe.references, recipe.seed, embedded)
     if "calibrate" in todo:
@@ -151,6 +151,10 @@ def _take_networks(start: Path | None, making: Path, recipe: TrainingConfig) -> 
             f"[training] backbone = {recipe.backbone!r} is no file; name the {BACKBONE} of a "
             "bundle or a file made with train.py backbone"
         )
+    if recipe.teacher and not Path(recipe.teacher).is_file():
+        raise ConfigError(
+            f"[training] teacher = {recipe.teacher!r} is no file; name the {BACKBONE} of a bundle"
+        )
     shutil.copy(recipe.backbone, making / BACKBONE)
 
 
@@ -163,17 +167,21 @@ def _train_head(
     workers: Workers,
 ) -> None:
     """A head on the features of the backbone in `making`."""
-    blocks = _features(clips, making, channel, recipe, work, workers)
+    blocks = _features(clips, making / BACKBONE, channel, recipe, work, workers)
+    taught = blocks
+    if recipe.soft_labels and recipe.teacher:
+        taught = _features(clips, Path(recipe.teacher), channel, recipe, work, workers)
     chosen = np.ones(len(clips), bool)
-    bonafide, weights = labels_of(clips.clips), block_weights(clips.clips, blocks, chosen)
+    weights = block_weights(clips.clips, blocks, chosen)
     plan = HeadPlan(epochs=recipe.head_epochs, seeds=recipe.head_seeds)
-    heads = train_heads(blocks.features, bonafide[blocks.clip], weights, plan, recipe.seed)
+    targets = soft_labels(clips.clips, taught, recipe.soft_labels, plan, recipe.seed)
+    heads = train_heads(blocks.features, targets, weights, plan, recipe.seed)
     export_heads(heads, making / ENCODER)
 
 
 def _features(
     clips: DecodedClips,
-    making: Path,
+    backbone: Path,
     channel: Callable,
     recipe: TrainingConfig,
     work: Path,
@@ -181,7 +189,7 @@ def _features(
 ) -> BlockFeatures:
     copied, seed = recipe.channel_copies, recipe.seed
     folder = work / "blocks"
-    return block_features(clips, making / BACKBONE, channel, copied, seed, folder, workers)
+    return block_features(clips, backbone, channel, copied, seed, folder, workers)
 
 
 def _networks(making: Path) -> tuple[SpectralCnn, OnnxEncoder]:

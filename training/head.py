@@ -100,7 +100,7 @@ def train_heads(
 ) -> Heads:
     """Heads that learned blocks with features (n, width), drawn as their `weights` (n,) say.
 
-    `bonafide` (n,) is 1 or 0; a weight of 0 leaves a block out.
+    `bonafide` (n,) is 1, 0 or a probability; a weight of 0 leaves a block out.
     """
     used = np.flatnonzero(weights)
     rng = np.random.default_rng([seed, 81])
