@@ -18,7 +18,7 @@ from training.block_features import BlockFeatures
 from training.fusion import logistic
 from training.head import HeadPlan, score, train_heads
 
-FOLDS = 5
+FOLDS = 5  # of the sources, for soft labels
 ALTERED_WEIGHT = 1.0  # of a block that came through a channel, beside one that did not
 
 
@@ -87,6 +87,8 @@ def soft_labels(
     The label counts 1 - `share`. The rest is the probability that heads of other sources give the
     block: a label that is wrong, and a channel that leaves nothing to hear, are learned less firmly
     (Hinton et al. 2015, https://arxiv.org/abs/1503.02531, with strangers as teachers).
+
+    Raises ConfigError where the sources are too few for FOLDS folds.
     """
     label = labels_of(clips)[blocks.clip]
     if not share:
@@ -124,7 +126,7 @@ def _calibrated(raw: np.ndarray, bonafide: np.ndarray, fold: np.ndarray) -> np.n
             raise ConfigError(
                 f"the sources outside fold {k + 1} have clips of one label only: cross-validation "
                 "needs two sources of each label or more in each fold; give it more sources or "
-                "fewer --folds"
+                "fewer --folds, or set [training] soft_labels = 0"
             )
         balance = np.where(label == 1, 0.5 / label.mean(), 0.5 / (1 - label.mean()))
         slope, offset = logistic(raw[others, None], label, balance)
