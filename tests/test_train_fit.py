@@ -367,8 +367,8 @@ def test_heads_on_a_larger_backbone_teach_those_on_a_smaller(
         ("taught", f'soft_labels = 0.5\nteacher = "{backbone}"'),
     ):
         recipe = f'{TINY}backbone = "{small}"\nhead_seeds = 1\n{more}\n'
-        more = "--start", fitted[0] / "bundle", "--stage", "train"
-        run(*arguments_of(many_sources, tmp_path / name, *more, recipe=recipe))
+        stage = "--start", fitted[0] / "bundle", "--stage", "train"
+        run(*arguments_of(many_sources, tmp_path / name, *stage, recipe=recipe))
         learned.append((tmp_path / name / "work" / "bundle" / "encoder.onnx").read_bytes())
     assert len(set(learned)) == 3
 

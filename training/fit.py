@@ -146,15 +146,12 @@ def _take_networks(start: Path | None, making: Path, recipe: TrainingConfig) -> 
         )
     for file in (FRAMES, SCORE):
         shutil.copy(start / file, making / file)
-    if not Path(recipe.backbone).is_file():
-        raise ConfigError(
-            f"[training] backbone = {recipe.backbone!r} is no file; name the {BACKBONE} of a "
-            "bundle or a file made with train.py backbone"
-        )
-    if recipe.teacher and not Path(recipe.teacher).is_file():
-        raise ConfigError(
-            f"[training] teacher = {recipe.teacher!r} is no file; name the {BACKBONE} of a bundle"
-        )
+    for setting in ("backbone", *(["teacher"] if recipe.teacher else [])):
+        if not Path(named := getattr(recipe, setting)).is_file():
+            raise ConfigError(
+                f"[training] {setting} = {named!r} is no file; name the {BACKBONE} of a bundle or "
+                "a file made with train.py backbone"
+            )
     shutil.copy(recipe.backbone, making / BACKBONE)
 
 
