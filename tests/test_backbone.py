@@ -145,6 +145,29 @@ def test_the_cut_backbone_gives_the_features_of_whispers_blocks_alone(backbone, 
     assert list(OnnxModel(part).metadata) == ["WhisperBlocks"]
 
 
+@pytest.mark.parametrize("blocks", [1, 2, 3])
+def test_the_first_blocks_of_a_cut_backbone_keep_their_features(backbone, tmp_path, blocks):
+    whole, part, fewer = (tmp_path / f"{name}.onnx" for name in ("whole", "part", "fewer"))
+    export_backbone(backbone, whole)
+    cut_backbone(whole, part)
+    cut_backbone(whole, fewer, blocks)
+    samples = sound(3)
+    expected = OnnxModel(part).run(samples=samples)[0]
+    kept = OnnxModel(fewer).run(samples=samples)[0]
+    assert kept.shape[1] * 3 == expected.shape[1] * blocks
+    assert np.array_equal(kept, expected[:, : kept.shape[1]])
+    assert OnnxModel(fewer).metadata["WhisperBlocks"].startswith(f"the first {blocks} of")
+
+
+@pytest.mark.parametrize("blocks", [0, -1, 4])
+def test_a_cut_keeps_no_more_blocks_than_there_are(backbone, tmp_path, blocks):
+    whole = tmp_path / "backbone.onnx"
+    export_backbone(backbone, whole)
+    with pytest.raises(ModelError, match=f"3 blocks of Whisper, not {blocks}"):
+        cut_backbone(whole, tmp_path / "part.onnx", blocks)
+    assert not (tmp_path / "part.onnx").exists()
+
+
 def test_only_a_backbone_of_both_networks_is_cut(backbone, tmp_path):
     whole, part = tmp_path / "backbone.onnx", tmp_path / "part.onnx"
     export_backbone(backbone, whole)

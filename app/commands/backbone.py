@@ -21,8 +21,10 @@ from training.head import HeadPlan
 
 def make(arguments: argparse.Namespace) -> None:
     """Make the backbone of the command line."""
+    if arguments.blocks is not None and arguments.cut is None:
+        raise ConfigError("--blocks cuts an existing backbone; name it with --cut FILE")
     if arguments.cut is not None:
-        cut_backbone(arguments.cut, arguments.out)
+        cut_backbone(arguments.cut, arguments.out, arguments.blocks)
     elif arguments.distill_mos is None:
         raise ConfigError("--whisper needs --distill-mos FILE, the other network of a backbone")
     else:

@@ -56,6 +56,12 @@ def add_backbone(commands: Commands) -> None:
         metavar="FILE",
         help="distill_mos_v7.pt of the package distillmos",
     )
+    joining.add_argument(
+        "--blocks",
+        type=int,
+        metavar="N",
+        help="with --cut, keep the first N of Whisper's blocks; default: all of them",
+    )
     joining.add_argument("--out", type=Path, required=True, metavar="FILE")
 
 
