@@ -31,8 +31,10 @@ from radd.encoder import BLOCK_SAMPLES, OnnxEncoder, block_spectra
 from radd.errors import ModelError
 from radd.features import BINS
 from radd.files import load_speech
+from radd.onnx import OnnxModel
 from training import joint, learn
 from training.config import STAGES
+from training.joined_heads import read_heads
 from training.networks import warm_start
 from training.networks.embedding import Embedder
 from training.networks.encoder import pretrained
@@ -371,6 +373,28 @@ def test_heads_on_a_larger_backbone_teach_those_on_a_smaller(
         run(*arguments_of(many_sources, tmp_path / name, *stage, recipe=recipe))
         learned.append((tmp_path / name / "work" / "bundle" / "encoder.onnx").read_bytes())
     assert len(set(learned)) == 3
+
+
+def test_heads_of_a_bundle_learn_on(corpus, fitted, backbone, tmp_path, capsys):
+    recipe = f'{TINY}backbone = "{backbone}"\nhead_seeds = 2\n'
+    taken = "--start", fitted[0] / "bundle", "--stage", "train"
+    run(*arguments_of(corpus, tmp_path / "first", *taken, recipe=recipe))
+    first = tmp_path / "first" / "work" / "bundle"
+    width = OnnxModel(backbone).run(samples=np.zeros((1, BLOCK_SAMPLES), np.float32))[0].shape[1]
+    again = "--start", first, "--stage", "train"
+    run(*arguments_of(corpus, tmp_path / "on", *again, recipe=recipe + "tune_heads = true\n"))
+    before, after = (
+        [head.out.weight for head in read_heads(made / "encoder.onnx", width)]
+        for made in (first, tmp_path / "on" / "work" / "bundle")
+    )
+    assert len(before) == len(after) == 2
+    for old, new in zip(before, after, strict=True):
+        assert 0 < (new - old).abs().max() < 0.05
+
+    both = recipe + "tune_heads = true\nkeep_heads = true\n"
+    arguments = arguments_of(corpus, tmp_path / "both", *again, recipe=both)
+    assert train.main([str(argument) for argument in arguments]) == 2
+    assert "keep_heads and tune_heads are both true" in capsys.readouterr().err
 
 
 def test_crossval_scores_every_clip_for_evaluate(many_sources, backbone, tmp_path, capsys):

@@ -30,6 +30,7 @@ class TrainingConfig:
     soft_labels: float
     teacher: str
     keep_heads: bool
+    tune_heads: bool
     pretrain_steps: int
     embedding_steps: int
     weight_decay: float
@@ -60,6 +61,11 @@ class TrainingConfig:
             raise ConfigError(
                 f"pretrain_steps = {self.pretrain_steps}: only the compact encoder can be "
                 f"pretrained; set it to 0, or encoder (now {self.encoder!r}) to an empty string"
+            )
+        if self.keep_heads and self.tune_heads:
+            raise ConfigError(
+                "keep_heads and tune_heads are both true: the heads of --start either stay as they "
+                "are and judge along, or learn on; set one of them to false"
             )
         self.factors  # noqa: B018, rejects invalid values
 

@@ -42,7 +42,7 @@ from training.crossval import block_weights, soft_labels
 from training.export import export_cnn, export_encoder
 from training.fusion import calibrate, clip_llrs
 from training.head import HeadPlan, export_heads, train_heads
-from training.joined_heads import join_heads
+from training.joined_heads import join_heads, read_heads
 from training.learn import CHECKPOINT, TrainingPlan
 from training.losses import LOSSES, read_losses
 from training.networks import embedding
@@ -128,7 +128,7 @@ def _train(
     making.mkdir(parents=True)
     if recipe.backbone:
         _take_networks(start, making, recipe)
-        _train_head(clips, making, channel, recipe, work, workers)
+        _train_head(clips, making, channel, recipe, work, workers, start)
         if recipe.keep_heads and start is not None:
             join_heads(making / ENCODER, start / ENCODER)
         return
@@ -162,8 +162,9 @@ def _train_head(
     recipe: TrainingConfig,
     work: Path,
     workers: Workers,
+    start: Path | None,
 ) -> None:
-    """A head on the features of the backbone in `making`."""
+    """Heads on the features of the backbone in `making`: new ones, or those of the bundle `start`."""
     blocks = _features(clips, making / BACKBONE, channel, recipe, work, workers)
     taught = blocks
     if recipe.soft_labels and recipe.teacher:
@@ -172,7 +173,10 @@ def _train_head(
     weights = block_weights(clips.clips, blocks, chosen)
     plan = HeadPlan(epochs=recipe.head_epochs, seeds=recipe.head_seeds)
     targets = soft_labels(clips.clips, taught, recipe.soft_labels, plan, recipe.seed)
-    heads = train_heads(blocks.features, targets, weights, plan, recipe.seed)
+    width = blocks.features.shape[1]
+    tuned = start if recipe.tune_heads else None
+    earlier = [] if tuned is None else read_heads(tuned / ENCODER, width)
+    heads = train_heads(blocks.features, targets, weights, plan, recipe.seed, earlier)
     export_heads(heads, making / ENCODER)
 
 

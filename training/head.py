@@ -7,7 +7,7 @@ one's. The hidden units of all of them, whitened, are the vector that the index 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ HIDDEN = 256, 64
 INPUT_DROPOUT, DROPOUT = 0.1, 0.3
 MEASURED = 20_000  # blocks, at most, that mean, deviation and whitening are measured on
 LEAST_DEVIATION = 1e-4
+TUNING_RATE = 3e-4  # at most, of heads that learn on: a third of what new ones start with
 SHRINKAGE = 0.1  # of the covariance towards a round one (Ledoit and Wolf 2004)
 
 
@@ -96,37 +97,51 @@ class Heads(nn.Module):
 
 
 def train_heads(
-    features: np.ndarray, bonafide: np.ndarray, weights: np.ndarray, plan: HeadPlan, seed: int
+    features: np.ndarray,
+    bonafide: np.ndarray,
+    weights: np.ndarray,
+    plan: HeadPlan,
+    seed: int,
+    earlier: Sequence[Head] = (),
 ) -> Heads:
     """Heads that learned blocks with features (n, width), drawn as their `weights` (n,) say.
 
-    `bonafide` (n,) is 1, 0 or a probability; a weight of 0 leaves a block out.
+    `bonafide` (n,) is 1, 0 or a probability; a weight of 0 leaves a block out. The heads `earlier`,
+    if there are any, learn on at TUNING_RATE, instead of plan.seeds new ones.
     """
     used = np.flatnonzero(weights)
     rng = np.random.default_rng([seed, 81])
     sample = rng.choice(used, min(len(used), MEASURED), replace=False)
     reference = torch.from_numpy(features[np.sort(sample)].astype(np.float32))
-    heads = [
-        _train_head(features, bonafide, weights[used], used, reference, plan, seed + k)
-        for k in range(plan.seeds)
-    ]
+    if earlier:
+        heads, plan = list(earlier), replace(plan, learning_rate=TUNING_RATE)
+    else:
+        shape = reference.mean(0), reference.std(0) + LEAST_DEVIATION
+        heads = [_new_head(*shape, plan, seed + k) for k in range(plan.seeds)]
+    for k, head in enumerate(heads):
+        _learn(head, features, bonafide, weights[used], used, plan, seed + k)
     together = Heads(heads).eval()
     together.whiten(reference)
     return together
 
 
-def _train_head(
+def _new_head(mean: Tensor, deviation: Tensor, plan: HeadPlan, seed: int) -> Head:
+    torch.manual_seed(seed)
+    return (plan.build or Head)(mean, deviation)
+
+
+def _learn(
+    head: Head,
     features: np.ndarray,
     bonafide: np.ndarray,
     weights: np.ndarray,
     used: np.ndarray,
-    reference: Tensor,
     plan: HeadPlan,
     seed: int,
-) -> Head:
+) -> None:
     torch.manual_seed(seed)
     rng = np.random.default_rng([seed, 82])
-    head = (plan.build or Head)(reference.mean(0), reference.std(0) + LEAST_DEVIATION)
+    head.train()
     optimiser = torch.optim.AdamW(
         head.parameters(), plan.learning_rate, weight_decay=plan.weight_decay
     )
@@ -145,7 +160,7 @@ def _train_head(
         loss.backward()
         optimiser.step()
         schedule.step()
-    return head.eval()
+    head.eval()
 
 
 @torch.no_grad()

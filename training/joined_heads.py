@@ -1,21 +1,29 @@
-"""Heads that learned at different times judge together: on one backbone their features are equal.
+"""Heads of an earlier bundle judge along with new ones, or learn on: on one backbone their features
+are equal.
 
 Earlier heads know recordings that may no longer be at hand.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import numpy as np
 import onnx
-from onnx import compose, helper
+import torch
+from onnx import compose, helper, numpy_helper
 from onnx.shape_inference import infer_shapes
 from onnx.utils import Extractor
 
 from radd.errors import ConfigError
+from training.head import Head
 
 EARLIER = "earlier/"  # before the names of the earlier network
 FEATURES, VECTOR, SCORE = "features", "embedding", "score"
+_LAST = re.compile(r"(.*heads\.\d+\.)out\.bias")  # the last weight of a head, after its prefix
+_WIDE = "widen.1.weight"  # the first one
+_OWN = re.compile(r"(widen|narrow|out)\.(?!.*num_batches_tracked).*")  # weights below the prefix
 
 
 def join_heads(new: Path, earlier: Path) -> None:
@@ -41,6 +49,37 @@ def join_heads(new: Path, earlier: Path) -> None:
     network.graph.node.append(helper.make_node("Mean", [own, EARLIER + SCORE], [SCORE]))
     used = Extractor(infer_shapes(network)).extract_model([FEATURES], [VECTOR, SCORE])
     onnx.save(used, new)
+
+
+def read_heads(path: Path, width: int) -> list[Head]:
+    """The heads of the network at `path`, made by export_heads or join_heads, to learn on.
+
+    Raises ConfigError where they take other than `width` features or where there are none.
+    """
+    network = onnx.load(path)
+    if (there := _width(network)) != width:
+        raise ConfigError(
+            f"the heads of {path.parent} take {there or 'no'} features and the backbone gives "
+            f"{width}: they stand on another backbone; set [training] tune_heads = false"
+        )
+    stored = {entry.name: entry for entry in network.graph.initializer}
+    made_by = {name: node for node in network.graph.node for name in node.output}
+
+    def weight(name: str) -> torch.Tensor:
+        while name not in stored:  # kept as float16 and cast, or equal to that of another head
+            name = made_by[name].input[0]
+        return torch.from_numpy(numpy_helper.to_array(stored[name]).astype(np.float32))
+
+    heads = []
+    for prefix in [found[1] for name in stored if (found := _LAST.fullmatch(name))]:
+        wide = next(node for node in network.graph.node if prefix + _WIDE in node.input)
+        scaled = made_by[wide.input[0]]  # (features - mean) * scale, which heads may share
+        shifted = made_by[scaled.input[0]]
+        head = Head(weight(shifted.input[1]), 1 / weight(scaled.input[1]))
+        names = [name for name in head.state_dict() if _OWN.fullmatch(name)]
+        head.load_state_dict({name: weight(prefix + name) for name in names}, strict=False)
+        heads.append(head)
+    return heads
 
 
 def _width(network: onnx.ModelProto) -> int | None:
