@@ -21,7 +21,7 @@ HIDDEN = 256, 64
 INPUT_DROPOUT, DROPOUT = 0.1, 0.3
 MEASURED = 20_000  # blocks, at most, that mean, deviation and whitening are measured on
 LEAST_DEVIATION = 1e-4
-TUNING_RATE = 3e-4  # at most, of heads that learn on: a third of what new ones start with
+TUNING_RATE = 3e-4  # of heads that learn on, at most; new ones: HeadPlan.learning_rate
 SHRINKAGE = 0.1  # of the covariance towards a round one (Ledoit and Wolf 2004)
 
 
