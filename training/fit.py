@@ -173,9 +173,9 @@ def _train_head(
     weights = block_weights(clips.clips, blocks, chosen)
     plan = HeadPlan(epochs=recipe.head_epochs, seeds=recipe.head_seeds)
     targets = soft_labels(clips.clips, taught, recipe.soft_labels, plan, recipe.seed)
-    width = blocks.features.shape[1]
-    tuned = start if recipe.tune_heads else None
-    earlier = [] if tuned is None else read_heads(tuned / ENCODER, width)
+    earlier = []
+    if recipe.tune_heads and start is not None:
+        earlier = read_heads(start / ENCODER, blocks.features.shape[1])
     heads = train_heads(blocks.features, targets, weights, plan, recipe.seed, earlier)
     export_heads(heads, making / ENCODER)
 
