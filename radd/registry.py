@@ -15,7 +15,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from radd.bundle import MANIFEST, RADD, read_manifest
+from radd.bundle import CARD, MANIFEST, RADD, read_manifest
 from radd.errors import ConfigError, ModelError
 
 CHAMPION = "champion"  # a file beside the bundles that names the one in use
@@ -246,5 +246,5 @@ def _described(bundle: BundleEntry) -> str:
             for key, words in NUMBERS.items()
             if values.get(key) is not None
         ]
-        lines.append(f"  {run}: {', '.join(numbers)}")
+        lines.append(f"  {run}: {', '.join(numbers) or f'see {CARD}'}")
     return "\n".join(lines if manifest["metrics"] else [*lines, "  not measured yet"])

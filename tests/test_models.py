@@ -34,6 +34,16 @@ def test_whole_and_broken_bundles_are_told_apart(
     assert "every hash matches" in found["unmeasured"] and "not measured yet" in found["unmeasured"]
 
 
+def test_a_run_without_a_figure_of_its_own_points_to_the_card(shipped_bundle, tmp_path, capsys):
+    shutil.copytree(shipped_bundle, tmp_path / "bundle")
+    table = {"n_bonafide": 2, "n_spoof": 3, "heard": {"clean": {"eer_percent": 7.0}}}
+    (tmp_path / "heard.json").write_text(json.dumps(table))
+    run = f"conditions={tmp_path / 'heard.json'}"
+    assert train.main(["card", "--bundle", str(tmp_path / "bundle"), "--metrics", run]) == 0
+    assert train.main(["models", str(tmp_path)]) == 0
+    assert "conditions: see card.md" in capsys.readouterr().out
+
+
 def test_a_directory_without_bundles(tmp_path, capsys):
     assert train.main(["models", str(tmp_path)]) == 2
     assert "no bundle below" in capsys.readouterr().err
