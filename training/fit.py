@@ -164,7 +164,12 @@ def _train_head(
     workers: Workers,
     start: Path | None,
 ) -> None:
-    """Heads on the features of the backbone in `making`: new ones, or those of the bundle `start`."""
+    """Heads on the features of the backbone in `making`: new ones, or those of `start`."""
+    earlier = []
+    if recipe.tune_heads and start is not None:  # refused before hours of features, not after
+        silence = np.zeros((1, BLOCK_SAMPLES), np.float32)
+        width = OnnxModel(making / BACKBONE).run(samples=silence)[0].shape[1]
+        earlier = read_heads(start / ENCODER, width)
     blocks = _features(clips, making / BACKBONE, channel, recipe, work, workers)
     taught = blocks
     if recipe.soft_labels and recipe.teacher:
@@ -173,9 +178,6 @@ def _train_head(
     weights = block_weights(clips.clips, blocks, chosen)
     plan = HeadPlan(epochs=recipe.head_epochs, seeds=recipe.head_seeds)
     targets = soft_labels(clips.clips, taught, recipe.soft_labels, plan, recipe.seed)
-    earlier = []
-    if recipe.tune_heads and start is not None:
-        earlier = read_heads(start / ENCODER, blocks.features.shape[1])
     heads = train_heads(blocks.features, targets, weights, plan, recipe.seed, earlier)
     export_heads(heads, making / ENCODER)
 

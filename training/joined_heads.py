@@ -23,7 +23,7 @@ EARLIER = "earlier/"  # before the names of the earlier network
 FEATURES, VECTOR, SCORE = "features", "embedding", "score"
 _LAST = re.compile(r"(.*heads\.\d+\.)out\.bias")  # the last weight of a head, after its prefix
 _WIDE = "widen.1.weight"  # the first one
-_OWN = re.compile(r"(widen|narrow|out)\.(?!.*num_batches_tracked).*")  # weights below the prefix
+_COUNTER = "num_batches_tracked"  # of batch normalisation: not stored, as judging needs none
 
 
 def join_heads(new: Path, earlier: Path) -> None:
@@ -76,8 +76,8 @@ def read_heads(path: Path, width: int) -> list[Head]:
         scaled = made_by[wide.input[0]]  # (features - mean) * scale, which heads may share
         shifted = made_by[scaled.input[0]]
         head = Head(weight(shifted.input[1]), 1 / weight(scaled.input[1]))
-        names = [name for name in head.state_dict() if _OWN.fullmatch(name)]
-        head.load_state_dict({name: weight(prefix + name) for name in names}, strict=False)
+        own = (name for name in head.state_dict() if "." in name and not name.endswith(_COUNTER))
+        head.load_state_dict({name: weight(prefix + name) for name in own}, strict=False)
         heads.append(head)
     return heads
 
