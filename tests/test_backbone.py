@@ -16,8 +16,10 @@ pytest.importorskip("torch", reason="torch is not installed: pip install -e '.[t
 pytest.importorskip(
     "transformers", reason="transformers is not installed: pip install -e '.[train]'"
 )
+import onnx
 import torch
 import transformers
+from onnx import TensorProto, helper
 
 from training.backbones.backbone import Backbone, export_backbone
 from training.backbones.cut import cut_backbone
@@ -166,6 +168,19 @@ def test_a_cut_keeps_no_more_blocks_than_there_are(backbone, tmp_path, blocks):
     with pytest.raises(ModelError, match=f"3 blocks of Whisper, not {blocks}"):
         cut_backbone(whole, tmp_path / "part.onnx", blocks)
     assert not (tmp_path / "part.onnx").exists()
+
+
+def test_a_network_without_blocks_is_refused(tmp_path):
+    halves = [helper.make_node("Identity", ["samples"], [name]) for name in ("a", "b")]
+    joined = helper.make_node("Concat", ["a", "b"], ["features"], axis=1)
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, width])
+        for name, width in (("samples", 4), ("features", 8))
+    ]
+    graph = helper.make_graph([*halves, joined], "foreign", ends[:1], ends[1:])
+    onnx.save(helper.make_model(graph), tmp_path / "foreign.onnx")
+    with pytest.raises(ModelError, match="no blocks of Whisper"):
+        cut_backbone(tmp_path / "foreign.onnx", tmp_path / "part.onnx", 2)
 
 
 def test_only_a_backbone_of_both_networks_is_cut(backbone, tmp_path):

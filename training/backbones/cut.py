@@ -49,9 +49,17 @@ def cut_backbone(whole: Path, out: Path, blocks: int | None = None) -> None:
 
 
 def _stack(network: onnx.ModelProto, features: str) -> onnx.NodeProto:
-    """The node that puts the blocks' frames together, above the tensor `features`."""
+    """The node that puts the blocks' frames together, above the tensor `features`; a ModelError
+    where there is none.
+    """
     made_by = {name: node for node in network.graph.node for name in node.output}
-    node = made_by[features]
-    while node.op_type != "Concat" or made_by[node.input[0]].op_type != "Unsqueeze":
-        node = made_by[node.input[0]]
+    try:
+        node = made_by[features]
+        while node.op_type != "Concat" or made_by[node.input[0]].op_type != "Unsqueeze":
+            node = made_by[node.input[0]]
+    except (KeyError, IndexError):  # the network's input, or a constant
+        raise ModelError(
+            "the network has no blocks of Whisper to choose from; --blocks needs a file made with "
+            "train.py backbone --whisper and --distill-mos"
+        ) from None
     return node
